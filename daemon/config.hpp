@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/anchor.hpp"
+#include "engine/parameters.hpp"
+
+namespace atcd::daemon {
+
+struct ProfileConfig {
+  std::string name = "default";
+  engine::Parameters parameters;
+  engine::AnchorRule anchor;
+};
+
+struct FeedConfig {
+  std::string exchange;
+  std::string market;
+  std::vector<std::string> symbols;  // native symbols, or patterns with *
+  std::vector<std::string> exclude;
+  std::int64_t top = 0;  // 0: all
+  std::int64_t refresh_ms = 86'400'000;
+  std::vector<std::string> intervals;
+  std::vector<std::string> profiles = {"default"};
+  bool provisional = false;
+  double rest_share = 0.5;
+  std::string websocket_url;
+  std::string rest_url;
+  std::string ca_file;
+};
+
+struct RedisConfig {
+  std::string url = "redis://127.0.0.1:6379";
+  std::string username;
+  std::string password_file;
+  std::string prefix = "atc";
+  std::int64_t keep = 500;
+  bool adopt = false;
+};
+
+struct LogConfig {
+  std::string level = "info";     // debug, info, warning, error
+  std::string format = "logfmt";  // or json
+};
+
+struct Config {
+  std::string instance = "main";
+  std::vector<ProfileConfig> profiles;
+  std::vector<FeedConfig> feeds;
+  RedisConfig redis;
+  std::string state_directory = "/var/lib/atcd";
+  std::string http_listen = "127.0.0.1:9464";
+  LogConfig log;
+};
+
+/// One thing wrong with a configuration file.
+struct ConfigError {
+  int line = 0;         // 0: the file as a whole
+  std::string key;      // "feed[0].rest_share"
+  std::string message;  // names the value and what is allowed
+};
+
+struct ConfigResult {
+  Config config;
+  std::vector<ConfigError> errors;  // all of them at once; empty when all is well
+};
+
+/// Reads a configuration from TOML text. Never throws for what the text says; unknown keys are errors.
+ConfigResult parse_config(std::string_view text);
+/// Reads the file; a file that can't be read is an error of line 0.
+ConfigResult load_config(const std::string& path);
+
+/// The hash that signals carry: FNV-1a-64, in hex, of everything a profile's signals depend on but the bars.
+std::string config_hash(const ProfileConfig& profile);
+/// What is published under that hash.
+std::string config_json(const ProfileConfig& profile);
+
+}  // namespace atcd::daemon

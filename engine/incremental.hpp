@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "engine/bar.hpp"
+#include "engine/parameters.hpp"
+#include "engine/signal.hpp"
+
+namespace atcd::engine {
+
+class Plan;  // engine/plan.hpp: parameters compiled to constants, immutable, shared by many series
+
+/// One series, bar by bar: fixed work and no allocation per bar. One thread at a time.
+/// The bits equal those of the batch functions over the same bars (tests/engine/paths_test.cpp).
+class Incremental {
+ public:
+  explicit Incremental(std::shared_ptr<const Plan> plan);
+  ~Incremental();
+  Incremental(Incremental&&) noexcept;
+  Incremental& operator=(Incremental&&) noexcept;
+
+  /// Takes the next closed bar. Times are passed through to trend_since_ms and not interpreted.
+  Signal update(const Bar& bar);
+  /// As update, with the MA source given apart (offline use); NaN is a missing value.
+  Signal update(double close, double ma_source, std::int64_t close_time_ms);
+  /// Does now what the next update or preview can do without the newest price. Optional: they call it
+  /// themselves when it was not called.
+  void prepare();
+  /// The signal of a forming bar; the committed state is untouched.
+  Signal preview(const Bar& bar);
+  /// Takes back the last update, once: false when there is none to take back.
+  bool step_back();
+
+  std::int64_t bars() const;
+  const Plan& plan() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace atcd::engine

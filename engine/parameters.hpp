@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/signal.hpp"
+
+namespace atcd::engine {
+
+enum class Dialect : std::uint8_t { lts, pine };
+enum class Robustness : std::uint8_t { narrow, medium, wide };
+enum class Family : std::uint8_t { ema, hma, wma, dema, lsma, kama };
+enum class MaSource : std::uint8_t { close, open, high, low, hl2, hlc3, ohlc4 };
+
+/// Names as in the configuration file, in the order of the enum.
+inline constexpr std::array<std::string_view, 2> kDialectNames = {"lts", "pine"};
+inline constexpr std::array<std::string_view, 3> kRobustnessNames = {"narrow", "medium", "wide"};
+inline constexpr std::array<std::string_view, kFamilies> kFamilyNames = {"ema",  "hma",  "wma",
+                                                                         "dema", "lsma", "kama"};
+inline constexpr std::array<std::string_view, 7> kMaSourceNames = {"close", "open", "high", "low",
+                                                                   "hl2",   "hlc3", "ohlc4"};
+
+/// The parameters of one profile (design, section 2).
+struct Parameters {
+  Dialect dialect = Dialect::lts;
+  std::array<int, kFamilies> lengths = {28, 28, 28, 28, 28, 28};  // base length per family
+  std::array<double, kFamilies> weights = {1, 1, 1, 1, 1, 1};     // layer-2 start equity, > 0
+  Robustness robustness = Robustness::medium;
+  double lambda = 0.02;     // "La": growth per bar in thousandths; finite
+  double decay = 0.03;      // "De": percent a bar, 0..100
+  std::int64_t cutout = 0;  // first bar with an equity, >= 0
+  double long_threshold = 0.1;
+  double short_threshold = -0.1;
+  bool strategy_mode = false;
+  MaSource ma_source = MaSource::close;
+};
+
+/// The nine lengths of a family from its base, in the order base, base plus offsets, base minus offsets.
+std::array<int, kLengthsPerFamily> family_lengths(int base, Robustness robustness);
+
+/// Every violation as a sentence that names the key, the value and what is allowed; empty when all is well.
+std::vector<std::string> validate(const Parameters& parameters);
+
+/// All parameters as one JSON object with fixed key order and shortest round-trip numbers: what the
+/// configuration hash is computed over and what is published under it.
+std::string canonical_json(const Parameters& parameters);
+
+}  // namespace atcd::engine

@@ -1,0 +1,149 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/bar.hpp"
+#include "engine/interval.hpp"
+
+namespace atcd::feeds {
+
+/// One bar as a frame reported it. Views live as long as the frame.
+struct Kline {
+  std::string_view symbol;    // native
+  std::string_view interval;  // as in our configuration ("1m"), whatever the exchange calls it
+  engine::Bar bar;
+  std::int64_t event_time_ms = 0;  // the exchange's clock when it sent the frame; 0 where it does not say
+  bool closed = false;             // the exchange marked the bar closed
+};
+
+/// What a frame turned out to be.
+enum class FrameKind : std::uint8_t {
+  klines,     // one or more bars were handed to the sink
+  ack,        // answer to a request: it was taken
+  refusal,    // answer to a request: it was refused, `text` says why
+  ping,       // the exchange asks in a text frame; `text` is the answer to send
+  pong,       // answer to our ping
+  closing,    // the exchange announces that it will close the connection
+  ignored,    // a well-formed frame of a kind we did not ask for
+  malformed,  // refused: not what the exchange documents; `text` says why
+};
+
+struct FrameResult {
+  FrameKind kind = FrameKind::ignored;
+  std::int64_t request_id = 0;  // of ack and refusal
+  std::string_view text;        // static, or lives until the next call of the parser
+};
+
+/// Takes the bars of a frame in their order.
+class KlineSink {
+ public:
+  virtual void on_kline(const Kline& kline) = 0;
+
+ protected:
+  ~KlineSink() = default;
+};
+
+/// Bytes to bars, pure but for its own scratch memory. One per connection, used by one thread.
+class FrameParser {
+ public:
+  virtual ~FrameParser() = default;
+  /// `frame` must be followed by at least simdjson::SIMDJSON_PADDING readable bytes.
+  virtual FrameResult parse(std::string_view frame, KlineSink& sink) = 0;
+};
+
+struct StreamName {
+  std::string symbol;    // native
+  std::string interval;  // "1m"
+  bool operator==(const StreamName&) const = default;
+};
+
+/// One row of REST history. `final` when the exchange's own clock or a later row proves that it is closed.
+struct HistoryRequest {
+  std::string symbol;
+  std::string interval;
+  std::int64_t from_ms = 0;  // open time of the first wanted bar
+  std::int64_t to_ms = 0;    // open time of the last wanted bar, inclusive
+};
+
+/// What the exchange's own list says of one symbol.
+struct SymbolInfo {
+  std::string symbol;  // native
+  std::string base;
+  std::string quote;
+  bool trading = false;        // false: halted, or not yet or no longer traded
+  std::int64_t listed_ms = 0;  // 0 where the exchange does not say
+  double quote_volume_24h = 0;
+};
+
+struct RestLimit {
+  int weight_per_minute = 0;     // what the exchange grants one address
+  std::string_view used_header;  // response header that tells the weight used in this minute; may be empty
+};
+
+/// What an exchange must supply: one file each (feeds/binance.cpp), one row in feeds/exchanges.cpp.
+/// Pure functions of their arguments; the network is feeds/connection.* and feeds/rest_client.*.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  virtual std::string_view name() const = 0;    // "binance"
+  virtual std::string_view market() const = 0;  // "spot"
+  virtual bool offers(const engine::Interval& interval) const = 0;
+
+  // Websocket.
+  virtual std::string_view websocket_url() const = 0;  // scheme://host:port, no path
+  virtual std::string_view websocket_path() const = 0;
+  virtual std::size_t streams_per_connection() const = 0;
+  virtual std::size_t streams_per_request() const = 0;
+  virtual std::chrono::milliseconds request_spacing() const = 0;  // between two requests on one connection
+  virtual std::chrono::milliseconds connection_lifetime() const = 0;  // handed over before; 0: without end
+  virtual std::chrono::milliseconds connect_spacing() const = 0;      // between two connects of one address
+  /// A text frame that we send when nothing came for a while (the exchange's own ping style); empty where
+  /// websocket ping frames do.
+  virtual std::string_view ping_text() const = 0;
+  virtual std::string subscribe_text(std::span<const StreamName> streams, std::int64_t request_id) const = 0;
+  virtual std::string unsubscribe_text(std::span<const StreamName> streams,
+                                       std::int64_t request_id) const = 0;
+  virtual std::unique_ptr<FrameParser> new_parser() const = 0;
+
+  // Closing rule (exchanges.md, section 1).
+  virtual bool marks_closed() const = 0;
+  /// How long after a bar's end, on the exchange's clock, a REST row counts as final.
+  virtual std::chrono::milliseconds settling_time() const = 0;
+
+  // REST.
+  virtual std::string_view rest_url() const = 0;
+  virtual RestLimit rest_limit() const = 0;
+  virtual std::int64_t history_rows_per_request() const = 0;
+  virtual std::int64_t history_depth() const = 0;  // bars that can be had at all; INT64_MAX: all
+  virtual std::string history_target(const HistoryRequest& request) const = 0;  // path and query
+  virtual int history_weight(const HistoryRequest& request) const = 0;
+  /// Rows oldest first, whatever the exchange's order. False, with the reason, for a body of another form;
+  /// then `rows` is left as it was.
+  virtual bool parse_history(std::string_view body, const HistoryRequest& request,
+                             std::vector<engine::Bar>& rows, std::string& error) const = 0;
+  virtual std::string symbols_target() const = 0;
+  virtual int symbols_weight() const = 0;
+  virtual bool parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols,
+                             std::string& error) const = 0;
+  virtual std::string volumes_target() const = 0;  // 24 h quote volumes, for "top"
+  virtual int volumes_weight() const = 0;
+  /// Fills quote_volume_24h of the symbols named in the body.
+  virtual bool parse_volumes(std::string_view body, std::vector<SymbolInfo>& symbols,
+                             std::string& error) const = 0;
+};
+
+/// The row of an exchange and market; null for an unknown name. Lives as long as the program.
+const Exchange* find_exchange(std::string_view name, std::string_view market);
+
+/// "binance spot, binance usdm": what the table holds, for error messages.
+std::string known_exchanges();
+
+}  // namespace atcd::feeds

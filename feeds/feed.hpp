@@ -1,0 +1,107 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "feeds/exchange.hpp"
+
+namespace atcd::feeds {
+
+/// A caller's number for one stream (symbol and interval) of one feed.
+using StreamIndex = std::uint32_t;
+
+struct FeedOptions {
+  std::string websocket_url;  // scheme://host:port instead of the exchange's own; empty: its own
+  std::string rest_url;
+  std::string ca_file;      // trusted instead of the system's; empty: the system's
+  double rest_share = 0.5;  // of each REST limit, above 0, at most 1
+};
+
+enum class Severity : std::uint8_t { debug, info, warning, error };
+
+/// Why a REST request did not bring what it asked for.
+enum class RestError : std::uint8_t {
+  none,
+  network,
+  timeout,
+  http_status,
+  refused_location,
+  banned,
+  bad_body
+};
+
+struct HistoryResult {
+  RestError error = RestError::none;
+  std::string message;              // a sentence, empty when all is well
+  std::vector<engine::Bar> rows;    // oldest first, contiguity not promised
+  std::int64_t server_time_ms = 0;  // the exchange's clock when it answered (Date header); 0: unknown
+};
+
+struct SymbolsResult {
+  RestError error = RestError::none;
+  std::string message;
+  std::vector<SymbolInfo> symbols;
+};
+
+/// Told what a feed sees, on the feed's thread. Calls are made from the feed's io_context only.
+class FeedHandler {
+ public:
+  /// A bar of one of the feed's streams; `received_us`: UTC when the frame was read.
+  virtual void on_kline(StreamIndex stream, const Kline& kline, std::int64_t received_us) = 0;
+  /// The exchange took the subscription on a new connection: from now on no frame is missed while it lives.
+  virtual void on_stream_up(StreamIndex stream) = 0;
+  /// The connection that carried the stream is gone and no other carries it: frames may be missed from here
+  /// on.
+  virtual void on_stream_down(StreamIndex stream, std::string_view reason) = 0;
+  /// The exchange refused the subscription.
+  virtual void on_stream_refused(StreamIndex stream, std::string_view reason) = 0;
+  /// Something for the log: `event` is a short fixed name, `detail` has key=value pairs.
+  virtual void on_feed_event(Severity severity, std::string_view event, std::string_view detail) = 0;
+
+ protected:
+  ~FeedHandler() = default;
+};
+
+/// Counters of one feed since its start, for logs and metrics. Nothing is dropped uncounted.
+struct FeedCounters {
+  std::uint64_t connects = 0, disconnects = 0, frames = 0, bytes = 0, klines = 0, ignored = 0, malformed = 0,
+                refusals = 0, unknown_streams = 0, rest_requests = 0, rest_errors = 0;
+};
+
+/// All connections and REST requests of one exchange and market: spreads streams over connections, subscribes
+/// in batches, reconnects with jittered backoff, hands over before the exchange's cut, keeps within the
+/// limits. Lives on one io_context, used from its thread only.
+class Feed {
+ public:
+  Feed(boost::asio::io_context& io, const Exchange& exchange, FeedOptions options, FeedHandler& handler);
+  ~Feed();
+
+  /// Streams may be added and removed at any time; others are not touched.
+  void add(StreamIndex stream, const StreamName& name);
+  void remove(StreamIndex stream);
+  /// Subscribes anew on a fresh connection (a stale stream).
+  void resubscribe(StreamIndex stream);
+  void stop();
+
+  /// Asks for one page of history (at most Exchange::history_rows_per_request rows); waits its turn within
+  /// the limits, lower `priority` first. The callback comes from the io_context, never from inside this call,
+  /// and not after stop().
+  void fetch_history(const HistoryRequest& request, int priority, std::function<void(HistoryResult)> done);
+  /// Asks for the exchange's symbols, with 24 h volumes when `with_volumes`.
+  void fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> done);
+
+  const FeedCounters& counters() const;
+  /// How long the queued REST requests will take within the limits.
+  std::chrono::milliseconds estimated_rest_time() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace atcd::feeds

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "state/signal_record.hpp"
+
+namespace atcd::state {
+
+/// A caller's number for one published series.
+using SeriesIndex = std::uint32_t;
+
+struct RedisOptions {
+  std::string url = "redis://127.0.0.1:6379";  // redis://[user@]host:port[/db], unix:///path
+  std::string username;
+  std::string password;
+  std::string prefix = "atc";
+  std::int64_t keep = 500;
+  bool adopt = false;
+  std::string instance = "main";
+  std::chrono::milliseconds command_timeout{5000};
+};
+
+/// What was asked of the past, and what it answers.
+enum class HistoryAnswer : std::uint8_t {
+  records,  // the records were appended (none: nothing newer exists)
+  wait,     // the bars are being fetched: Publisher::resume(series) will be called
+};
+
+/// History is the outbox: the daemon recomputes the signals of closed bars on demand.
+class SignalHistory {
+ public:
+  /// Appends to `records`, in order, at most `limit` signals of the closed bars after `after_close_ms`. With
+  /// after_close_ms = 0 (the stream is empty): only the last closed bar. Where bars between can't be had any
+  /// more the first record after them has gap_from_ms.
+  virtual HistoryAnswer signals_after(SeriesIndex series, std::int64_t after_close_ms, std::size_t limit,
+                                      std::vector<SignalRecord>& records) = 0;
+  /// Redis holds other content for this closed bar than ours. The daemon re-reads the bar from the exchange
+  /// and then calls Publisher::resume or Publisher::correct.
+  virtual void on_different(SeriesIndex series, std::int64_t close_ms) = 0;
+
+ protected:
+  ~SignalHistory() = default;
+};
+
+enum class PublishEvent : std::uint8_t {
+  connected,
+  disconnected,
+  refused,
+  stopped,
+  conflict,
+  published,
+  same,
+  behind,
+  unknown,
+  backfilled
+};
+
+/// Told what happens, for logs and counters; called on the publisher's thread.
+class PublishHandler {
+ public:
+  /// `series` is empty where the event concerns the connection; `detail` has key=value pairs.
+  virtual void on_publish_event(PublishEvent event, std::string_view series, std::string_view detail) = 0;
+  /// A record was acknowledged: from here on it is in Redis.
+  virtual void on_published(SeriesIndex series, std::int64_t close_ms, std::int64_t rev) = 0;
+
+ protected:
+  ~PublishHandler() = default;
+};
+
+struct PublishCounters {
+  std::uint64_t added = 0, same = 0, different = 0, behind = 0, unknown = 0, errors = 0, connects = 0,
+                disconnects = 0, timeouts = 0, pushes = 0;
+};
+
+/// Brings every final signal to Redis exactly once and in order (design, section 5). Never waited for:
+/// publish() writes into the connection's buffer when the series is level with Redis, else only remembers.
+/// Lives on one io_context, used from its thread only.
+class Publisher {
+ public:
+  Publisher(boost::asio::io_context& io, RedisOptions options, SignalHistory& history,
+            PublishHandler& handler);
+  ~Publisher();
+
+  void start();
+  /// Asks to finish: `done` is called when all that is ready was acknowledged, or after `timeout`. The
+  /// argument counts the records that Redis has not acknowledged.
+  void drain(std::chrono::milliseconds timeout, std::function<void(std::size_t unacknowledged)> done);
+
+  /// `ready`: history can answer for the series; otherwise call resume() when it can.
+  void add(SeriesIndex series, PublishedSeries info, bool ready);
+  void remove(SeriesIndex series);
+  void publish(SeriesIndex series, const SignalRecord& record);
+  /// The history now answers for what it had to wait for.
+  void resume(SeriesIndex series);
+  /// Sends the newest closed bar again with the correction flag, once.
+  void correct(SeriesIndex series);
+
+  /// Forming bars: the newest wins, nothing is kept.
+  void publish_forming(SeriesIndex series, const SignalRecord& record);
+
+  /// The parameters behind a configuration hash; written on every connect.
+  void set_config(const std::string& hash, const std::string& json);
+  /// State of a series ("LIVE", ...): written on change and on every connect.
+  void set_state(const std::string& series_name, std::string_view state, std::int64_t since_ms,
+                 std::string_view reason);
+  /// One entry in the events stream; kept (bounded) while Redis is away.
+  void event(std::string_view event, std::int64_t at_ms, std::string_view series, std::string_view detail);
+  /// Fields of the daemon's heartbeat hash; the caller calls it every 2 s.
+  void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields);
+
+  bool connected() const;
+  const PublishCounters& counters() const;
+  /// Closed bars that are not acknowledged yet, over all series.
+  std::size_t unpublished() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace atcd::state
