@@ -1,0 +1,324 @@
+#include "feeds/series.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace atcd::feeds {
+namespace {
+
+// Enough for a day of minutes behind a hole; older ones can be had again over REST.
+constexpr std::size_t kPendingLimit = 1440;
+constexpr int kFailuresBeforeGap = 3;
+constexpr std::int64_t kFirstRetryMs = 1000;
+constexpr std::int64_t kLastRetryMs = 60'000;
+
+constexpr int kRepairPriority = 0, kCatchUpPriority = 1, kFirstLoadPriority = 2, kBackwardPriority = 3;
+
+constexpr std::array<std::string_view, kSeriesStates> kStateNames = {
+    "WARMING", "CATCHING_UP", "LIVE", "STALE", "GAP", "HALTED", "ENDED"};
+static_assert(static_cast<std::size_t>(SeriesState::ended) + 1 == kSeriesStates);
+
+bool same_prices(const engine::Bar& a, const engine::Bar& b) {
+  return a.open == b.open && a.high == b.high && a.low == b.low && a.close == b.close;
+}
+
+}  // namespace
+
+std::string_view state_name(SeriesState state) { return kStateNames[static_cast<std::size_t>(state)]; }
+
+Series::Series(const SeriesRules& rules, std::int64_t from_ms, SeriesHandler& handler)
+    : rules_(rules),
+      handler_(handler),
+      covered_from_(rules.interval.ordinal(from_ms)),
+      next_(covered_from_),
+      back_target_(covered_from_) {}
+
+void Series::set_state(SeriesState state, std::string_view reason) {
+  if (state == state_) return;
+  state_ = state;
+  handler_.on_state(state, reason);
+}
+
+void Series::start(const Now& now) { request_forward(now, kFirstLoadPriority); }
+
+void Series::on_stream_up(const Now& now) {
+  stream_up_ = true;
+  caught_up_ = false;
+  last_frame_ms_ = now.monotonic_ms;
+  retry_at_ms_ = 0;
+  set_state(SeriesState::catching_up, "the stream is up: asking for what was missed");
+  request_forward(now, kCatchUpPriority);
+}
+
+void Series::on_stream_down(const Now&, std::string_view reason) {
+  stream_up_ = false;
+  caught_up_ = false;
+  overdue_since_ms_.reset();
+  set_state(SeriesState::stale, reason);
+}
+
+void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& now) {
+  last_frame_ms_ = now.monotonic_ms;
+  if (state_ == SeriesState::stale && stream_up_) {
+    // What was silent may have missed something.
+    caught_up_ = false;
+    set_state(SeriesState::catching_up, "frames come again");
+    request_forward(now, kCatchUpPriority);
+  }
+  if (kline.closed) {
+    close_by_frame(kline.bar, received_us, now);
+    return;
+  }
+  ++counters_.forming;
+  const bool successor = slot_of(kline.bar) > next_;
+  if (successor && caught_up_ && !overdue_since_ms_) overdue_since_ms_ = now.monotonic_ms;
+}
+
+void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now) {
+  const std::int64_t ordinal = slot_of(bar);
+  if (ordinal < next_) {
+    seen_again(ordinal, bar, true, received_us);
+    return;
+  }
+  if (ordinal == next_) {
+    ++counters_.closed_by_frame;
+    append(bar, received_us);
+    release_pending();
+    return;
+  }
+  if (caught_up_) {
+    ++counters_.holes;
+    caught_up_ = false;
+    set_state(SeriesState::catching_up, "a bar is missing: asking REST for it");
+  }
+  hold_back(bar, received_us);
+  request_forward(now, kRepairPriority);
+}
+
+void Series::seen_again(std::int64_t ordinal, const engine::Bar& bar, bool from_frame,
+                        std::int64_t received_us) {
+  const std::size_t index = index_at(bar.open_time_ms);
+  if (index == bars_.size() || bars_[index].open_time_ms != bar.open_time_ms) {
+    // Trimmed, or a slot that REST showed to be empty: nothing to compare with.
+    ++counters_.duplicates;
+    return;
+  }
+  engine::Bar& used = bars_[index];
+  if (same_prices(used, bar)) {
+    ++counters_.duplicates;
+    return;
+  }
+  const bool newest = index + 1 == bars_.size() && ordinal + 1 == next_;
+  if (newest && from_frame) {
+    ++counters_.corrections;
+    const engine::Bar before = used;
+    used = bar;
+    handler_.on_correction(before, bar, received_us);
+    return;
+  }
+  // What was published outranks a later telling.
+  ++counters_.conflicting;
+  handler_.on_conflict(used, bar);
+}
+
+void Series::append(const engine::Bar& bar, std::int64_t received_us) {
+  next_ = slot_of(bar) + 1;
+  overdue_since_ms_.reset();
+  bars_.push_back(bar);
+  handler_.on_bar(bars_.back(), received_us);
+}
+
+void Series::hold_back(const engine::Bar& bar, std::int64_t received_us) {
+  const auto at = std::lower_bound(
+      pending_.begin(), pending_.end(), bar.open_time_ms,
+      [](const PendingBar& held, std::int64_t open_ms) { return held.bar.open_time_ms < open_ms; });
+  if (at != pending_.end() && at->bar.open_time_ms == bar.open_time_ms) {
+    ++counters_.duplicates;
+    at->bar = bar;
+    return;
+  }
+  pending_.insert(at, {bar, received_us});
+  if (pending_.size() > kPendingLimit) {
+    ++counters_.pending_dropped;
+    pending_.erase(pending_.begin());
+  }
+}
+
+void Series::release_pending() {
+  std::size_t done = 0;
+  while (done < pending_.size() && slot_of(pending_[done].bar) <= next_) {
+    const PendingBar held = pending_[done++];
+    if (slot_of(held.bar) < next_) {
+      seen_again(slot_of(held.bar), held.bar, false, held.received_us);
+    } else {
+      ++counters_.closed_by_frame;
+      append(held.bar, held.received_us);
+    }
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+const Series::PendingBar* Series::pending_at(std::int64_t ordinal) const {
+  for (const PendingBar& held : pending_) {
+    if (slot_of(held.bar) == ordinal) return &held;
+  }
+  return nullptr;
+}
+
+void Series::request_forward(const Now& now, int priority) {
+  if (request_ || now.monotonic_ms < retry_at_ms_) return;
+  std::int64_t last = rules_.interval.ordinal(now.utc_ms) + 1;
+  if (!pending_.empty()) last = std::max(last, slot_of(pending_.back().bar));
+  last = std::clamp(last, next_ + 1, next_ + rules_.rows_per_request - 1);
+  request_ = Request{next_, last, false, stream_up_};
+  handler_.fetch(rules_.interval.open_time_ms(next_), rules_.interval.open_time_ms(last), priority);
+}
+
+void Series::request_backward() {
+  const std::int64_t first = std::max(back_target_, covered_from_ - rules_.rows_per_request);
+  request_ = Request{first, covered_from_ - 1, true, false};
+  handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(covered_from_ - 1),
+                 kBackwardPriority);
+}
+
+void Series::on_history(const HistoryResult& result, std::int64_t received_us, const Now& now) {
+  if (!request_) return;
+  const Request request = *request_;
+  request_.reset();
+  if (result.error != RestError::none) {
+    history_failed(result.message, now);
+    return;
+  }
+  if (request.backward) {
+    take_backward(result, request);
+  } else {
+    take_forward(result, request, received_us, now);
+  }
+  if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+}
+
+void Series::history_failed(std::string_view why, const Now& now) {
+  ++counters_.history_errors;
+  ++failures_;
+  retry_at_ms_ = now.monotonic_ms + std::min(kFirstRetryMs << std::min(failures_ - 1, 6), kLastRetryMs);
+  const bool held_up = state_ == SeriesState::catching_up && !pending_.empty();
+  if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
+}
+
+void Series::take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
+                          const Now& now) {
+  const auto& interval = rules_.interval;
+  const std::int64_t clock_ms = result.server_time_ms;
+  bool running_row = false;
+  for (std::size_t i = 0; i < result.rows.size(); ++i) {
+    const engine::Bar& row = result.rows[i];
+    const std::int64_t ordinal = slot_of(row);
+    if (ordinal > request.to) break;
+    if (ordinal < next_) {
+      if (ordinal >= request.from) seen_again(ordinal, row, false, received_us);
+      continue;
+    }
+    // A frame that marked the bar closed is better evidence than a row that may have been read just before.
+    const PendingBar* held = pending_at(ordinal);
+    const bool final_row = i + 1 < result.rows.size() || clock_ms >= row.close_time_ms + rules_.settling_ms;
+    if (held == nullptr && !final_row) {
+      running_row = true;
+      break;
+    }
+    // A later row exists, so the exchange has none for the slots that were skipped.
+    counters_.absent_slots += static_cast<std::uint64_t>(ordinal - next_);
+    if (held != nullptr) {
+      const PendingBar taken = *held;
+      ++counters_.closed_by_frame;
+      append(taken.bar, taken.received_us);
+    } else {
+      ++counters_.closed_by_history;
+      append(row, received_us);
+    }
+  }
+  release_pending();
+
+  const bool ended_unsettled = running_row && clock_ms != 0 && clock_ms >= interval.open_time_ms(next_ + 1);
+  const bool more = clock_ms != 0 && !running_row && request.to < interval.ordinal(clock_ms);
+  if (ended_unsettled || (!more && !pending_.empty())) {
+    // The exchange has not settled the bar yet, or REST lags behind the frames.
+    ++failures_;
+    const std::int64_t wait_ms = std::max(rules_.settling_ms, kFirstRetryMs);
+    retry_at_ms_ = now.monotonic_ms + std::min(wait_ms << std::min(failures_ - 1, 5), kLastRetryMs);
+    if (failures_ >= kFailuresBeforeGap && !pending_.empty()) {
+      set_state(SeriesState::gap, "REST does not show a bar that lies before later ones");
+    }
+    return;
+  }
+  failures_ = 0;
+  retry_at_ms_ = 0;
+  overdue_since_ms_.reset();
+  if (more || !request.after_stream_up) {
+    if (more || stream_up_) request_forward(now, stream_up_ ? kCatchUpPriority : kFirstLoadPriority);
+    return;
+  }
+  if (stream_up_) {
+    caught_up_ = true;
+    set_state(SeriesState::live, "");
+  }
+}
+
+void Series::take_backward(const HistoryResult& result, const Request& request) {
+  std::vector<engine::Bar> earlier;
+  for (const engine::Bar& row : result.rows) {
+    const std::int64_t ordinal = slot_of(row);
+    if (ordinal >= request.from && ordinal <= request.to) earlier.push_back(row);
+  }
+  counters_.closed_by_history += earlier.size();
+  counters_.absent_slots += static_cast<std::uint64_t>(request.to - request.from + 1) - earlier.size();
+  bars_.insert(bars_.begin(), earlier.begin(), earlier.end());
+  covered_from_ = request.from;
+  failures_ = 0;
+  if (covered_from_ <= back_target_) handler_.on_covered();
+}
+
+void Series::on_timer(const Now& now) {
+  const bool overdue = overdue_since_ms_ && now.monotonic_ms - *overdue_since_ms_ >= rules_.overdue_after_ms;
+  const bool unfinished = !caught_up_ && (stream_up_ || bars_.empty());
+  if (overdue || unfinished) request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
+  if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+  if (stream_up_ && now.monotonic_ms - last_frame_ms_ >= rules_.stale_after_ms) {
+    ++counters_.stale;
+    last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
+    set_state(SeriesState::stale, "no frame came for longer than the series allows");
+    handler_.resubscribe();
+  }
+}
+
+void Series::require_from(std::int64_t ordinal, const Now& now) {
+  if (ordinal >= covered_from_) {
+    handler_.on_covered();
+    return;
+  }
+  back_target_ = std::min(back_target_, ordinal);
+  if (!request_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+}
+
+bool Series::replace(const engine::Bar& bar) {
+  const std::size_t index = index_at(bar.open_time_ms);
+  if (index == bars_.size() || bars_[index].open_time_ms != bar.open_time_ms) return false;
+  bars_[index] = bar;
+  return true;
+}
+
+void Series::trim(std::size_t keep) {
+  // In steps of a quarter, so that the cost per bar stays small.
+  if (bars_.size() <= keep + keep / 4) return;
+  bars_.erase(bars_.begin(), bars_.end() - static_cast<std::ptrdiff_t>(keep));
+  covered_from_ = slot_of(bars_.front());
+  back_target_ = covered_from_;
+}
+
+std::size_t Series::index_at(std::int64_t open_time_ms) const {
+  const auto at = std::lower_bound(
+      bars_.begin(), bars_.end(), open_time_ms,
+      [](const engine::Bar& bar, std::int64_t open_ms) { return bar.open_time_ms < open_ms; });
+  return static_cast<std::size_t>(at - bars_.begin());
+}
+
+}  // namespace atcd::feeds

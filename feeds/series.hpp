@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/bar.hpp"
+#include "engine/interval.hpp"
+#include "feeds/exchange.hpp"
+#include "feeds/feed.hpp"
+
+namespace atcd::feeds {
+
+enum class SeriesState : std::uint8_t { warming, catching_up, live, stale, gap, halted, ended };
+inline constexpr std::size_t kSeriesStates = 7;
+
+/// "WARMING", "CATCHING_UP", ...: as written to Redis.
+std::string_view state_name(SeriesState state);
+
+/// The two clocks as arguments, so that the state machine reads none itself.
+struct Now {
+  std::int64_t monotonic_ms = 0;  // timers
+  std::int64_t utc_ms = 0;        // sizes a request; never decides that a bar is closed
+};
+
+struct SeriesRules {
+  engine::Interval interval;
+  std::int64_t settling_ms = 0;          // Exchange::settling_time
+  std::int64_t rows_per_request = 0;     // Exchange::history_rows_per_request, at least 2
+  std::int64_t overdue_after_ms = 3000;  // a successor without the closing mark sends us to REST after this
+  std::int64_t stale_after_ms = 0;       // without a data frame
+};
+
+/// Every bar and frame is accounted for in one of these.
+struct SeriesCounters {
+  std::uint64_t closed_by_frame = 0, closed_by_history = 0, forming = 0, duplicates = 0, absent_slots = 0,
+                holes = 0, corrections = 0, conflicting = 0, pending_dropped = 0, history_errors = 0,
+                stale = 0;
+};
+
+/// What a series asks of its surroundings. Called from inside the methods of Series.
+class SeriesHandler {
+ public:
+  /// A closed bar, each exactly once and in order. state() says whether the series is live.
+  virtual void on_bar(const engine::Bar& bar, std::int64_t received_us) = 0;
+  /// The newest bar was corrected before its successor came.
+  virtual void on_correction(const engine::Bar& before, const engine::Bar& now, std::int64_t received_us) = 0;
+  /// A closed bar that was used already came again with other prices; the one used stays.
+  virtual void on_conflict(const engine::Bar& used, const engine::Bar& other) = 0;
+  virtual void on_state(SeriesState state, std::string_view reason) = 0;
+  /// Bars now reach back to what require_from() asked for.
+  virtual void on_covered() = 0;
+  /// Fetch rows with open times from_ms to to_ms, then call on_history. Lower priority first.
+  virtual void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) = 0;
+  virtual void resubscribe() = 0;
+
+ protected:
+  ~SeriesHandler() = default;
+};
+
+/// One series of bars, from whatever frames and REST rows bring: splices them, drops duplicates, finds holes
+/// and has them filled before anything later is let through. A contiguity ledger: every slot from
+/// covered_from() to next() either has a bar here or is known to have none. Pure: no clock, no I/O. One
+/// thread.
+class Series {
+ public:
+  /// Starts with the slot of `from_ms` as the first that is wanted.
+  Series(const SeriesRules& rules, std::int64_t from_ms, SeriesHandler& handler);
+
+  /// Asks for the first history; call once the handler is ready for it.
+  void start(const Now& now);
+  void on_stream_up(const Now& now);
+  void on_stream_down(const Now& now, std::string_view reason);
+  void on_kline(const Kline& kline, std::int64_t received_us, const Now& now);
+  void on_history(const HistoryResult& result, std::int64_t received_us, const Now& now);
+  /// Call about once a second.
+  void on_timer(const Now& now);
+
+  /// Bars back to this slot are needed; on_covered() tells when they are there (at once if they are).
+  void require_from(std::int64_t ordinal, const Now& now);
+  /// Puts another content in the place of a bar that is there. False when there is none.
+  bool replace(const engine::Bar& bar);
+  /// Forgets all but about the newest `keep` bars.
+  void trim(std::size_t keep);
+
+  SeriesState state() const { return state_; }
+  std::span<const engine::Bar> bars() const { return bars_; }
+  /// Index in bars() of the first bar with this open time or later.
+  std::size_t index_at(std::int64_t open_time_ms) const;
+  std::int64_t covered_from() const { return covered_from_; }
+  std::int64_t next() const { return next_; }
+  /// Closed bars wait behind a hole.
+  bool has_pending() const { return !pending_.empty(); }
+  const engine::Interval& interval() const { return rules_.interval; }
+  const SeriesCounters& counters() const { return counters_; }
+
+ private:
+  struct PendingBar {
+    engine::Bar bar;
+    std::int64_t received_us;
+  };
+  struct Request {
+    std::int64_t from, to;  // ordinals, inclusive
+    bool backward;
+    bool after_stream_up;  // only then can it prove that the stream misses nothing
+  };
+
+  void set_state(SeriesState state, std::string_view reason);
+  void close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now);
+  void seen_again(std::int64_t ordinal, const engine::Bar& bar, bool from_frame, std::int64_t received_us);
+  void append(const engine::Bar& bar, std::int64_t received_us);
+  void hold_back(const engine::Bar& bar, std::int64_t received_us);
+  void release_pending();
+  const PendingBar* pending_at(std::int64_t ordinal) const;
+  void request_forward(const Now& now, int priority);
+  void request_backward();
+  void take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
+                    const Now& now);
+  void take_backward(const HistoryResult& result, const Request& request);
+  void history_failed(std::string_view why, const Now& now);
+  std::int64_t slot_of(const engine::Bar& bar) const { return rules_.interval.ordinal(bar.open_time_ms); }
+
+  SeriesRules rules_;
+  SeriesHandler& handler_;
+  std::vector<engine::Bar> bars_;
+  std::vector<PendingBar> pending_;  // closed by frame, in order, behind a hole
+  std::int64_t covered_from_;        // ordinal
+  std::int64_t next_;                // ordinal of the first slot that is not accounted for
+  std::int64_t back_target_;         // ordinal that require_from asked for
+  std::optional<Request> request_;
+  std::optional<std::int64_t> overdue_since_ms_;
+  std::int64_t retry_at_ms_ = 0;
+  std::int64_t last_frame_ms_ = 0;
+  int failures_ = 0;
+  bool stream_up_ = false;
+  bool caught_up_ = false;  // since the stream came up, nothing is missing before next_
+  SeriesState state_ = SeriesState::catching_up;
+  SeriesCounters counters_;
+};
+
+}  // namespace atcd::feeds
