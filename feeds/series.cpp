@@ -53,6 +53,7 @@ void Series::on_stream_up(const Now& now) {
 void Series::on_stream_down(const Now&, std::string_view reason) {
   stream_up_ = false;
   caught_up_ = false;
+  if (request_) request_->after_stream_up = false;  // its answer proves nothing about the next connection
   overdue_since_ms_.reset();
   set_state(SeriesState::stale, reason);
 }
@@ -76,11 +77,12 @@ void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& n
 
 void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now) {
   const std::int64_t ordinal = slot_of(bar);
-  if (ordinal < next_) {
+  const bool after_newest = bars_.empty() ? ordinal >= next_ : ordinal > slot_of(bars_.back());
+  if (ordinal < next_ && !after_newest) {
     seen_again(ordinal, bar, true, received_us);
     return;
   }
-  if (ordinal == next_) {
+  if (ordinal <= next_) {  // below next_: REST showed no bar there, and nothing later was let through
     ++counters_.closed_by_frame;
     append(bar, received_us);
     release_pending();
@@ -122,7 +124,7 @@ void Series::seen_again(std::int64_t ordinal, const engine::Bar& bar, bool from_
 }
 
 void Series::append(const engine::Bar& bar, std::int64_t received_us) {
-  next_ = slot_of(bar) + 1;
+  next_ = std::max(next_, slot_of(bar) + 1);
   overdue_since_ms_.reset();
   bars_.push_back(bar);
   handler_.on_bar(bars_.back(), received_us);
@@ -221,12 +223,13 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     // A frame that marked the bar closed is better evidence than a row that may have been read just before.
     const PendingBar* held = pending_at(ordinal);
     const bool final_row = i + 1 < result.rows.size() || clock_ms >= row.close_time_ms + rules_.settling_ms;
+    // A later row exists, so the exchange has none for the slots that were skipped.
+    counters_.absent_slots += static_cast<std::uint64_t>(ordinal - next_);
+    next_ = ordinal;
     if (held == nullptr && !final_row) {
       running_row = true;
       break;
     }
-    // A later row exists, so the exchange has none for the slots that were skipped.
-    counters_.absent_slots += static_cast<std::uint64_t>(ordinal - next_);
     if (held != nullptr) {
       const PendingBar taken = *held;
       ++counters_.closed_by_frame;
@@ -239,7 +242,8 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   release_pending();
 
   const bool ended_unsettled = running_row && clock_ms != 0 && clock_ms >= interval.open_time_ms(next_ + 1);
-  const bool more = clock_ms != 0 && !running_row && request.to < interval.ordinal(clock_ms);
+  const bool full_page = !result.rows.empty() && slot_of(result.rows.back()) >= request.to;
+  const bool more = !running_row && (clock_ms == 0 ? full_page : request.to < interval.ordinal(clock_ms));
   if (ended_unsettled || (!more && !pending_.empty())) {
     // The exchange has not settled the bar yet, or REST lags behind the frames.
     ++failures_;

@@ -1,0 +1,330 @@
+#include "feeds/series.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <random>
+
+namespace atcd::feeds {
+namespace {
+
+using engine::Bar;
+using engine::Interval;
+
+constexpr std::int64_t kMinuteMs = 60'000;
+constexpr std::int64_t kStartMs = 1'700'000'040'000;  // a minute boundary
+const Interval kMinute(1, Interval::Unit::minute);
+
+Bar bar_at(std::int64_t slot_from_start, double close = 100) {
+  const std::int64_t open_ms = kStartMs + slot_from_start * kMinuteMs;
+  return {open_ms, open_ms + kMinuteMs, close, close + 1, close - 1, close, 5};
+}
+
+Kline kline_of(const Bar& bar, bool closed) { return {"BTCUSDT", "1m", bar, bar.close_time_ms, closed}; }
+
+/// Records what a series says and lets the test play the exchange.
+struct Recorder : SeriesHandler {
+  std::vector<Bar> bars;
+  std::vector<std::pair<Bar, Bar>> corrections, conflicts;
+  std::vector<SeriesState> states;
+  std::deque<std::pair<std::int64_t, std::int64_t>> fetches;
+  int covered = 0, resubscribes = 0;
+
+  void on_bar(const Bar& bar, std::int64_t) override { bars.push_back(bar); }
+  void on_correction(const Bar& before, const Bar& now, std::int64_t) override {
+    corrections.emplace_back(before, now);
+  }
+  void on_conflict(const Bar& used, const Bar& other) override { conflicts.emplace_back(used, other); }
+  void on_state(SeriesState state, std::string_view) override { states.push_back(state); }
+  void on_covered() override { ++covered; }
+  void fetch(std::int64_t from_ms, std::int64_t to_ms, int) override { fetches.emplace_back(from_ms, to_ms); }
+  void resubscribe() override { ++resubscribes; }
+};
+
+SeriesRules rules() { return {kMinute, 2000, 10, 3000, 600'000}; }
+
+Now at(std::int64_t slot, std::int64_t after_ms = 0) {
+  const std::int64_t utc_ms = kStartMs + slot * kMinuteMs + after_ms;
+  return {utc_ms - kStartMs + 1'000'000, utc_ms};
+}
+
+/// REST's answer for slots [from, to] as the exchange would give it `after_ms` into slot `now_slot`.
+HistoryResult rows(std::int64_t from, std::int64_t to, std::int64_t now_slot,
+                   std::int64_t after_ms = 10'000) {
+  HistoryResult result;
+  result.server_time_ms = kStartMs + now_slot * kMinuteMs + after_ms;
+  for (std::int64_t slot = from; slot <= std::min(to, now_slot); ++slot) result.rows.push_back(bar_at(slot));
+  return result;
+}
+
+/// A series that is live: slots 0..4 are closed, slot 5 runs.
+struct LiveSeries {
+  Recorder recorder;
+  Series series{rules(), kStartMs, recorder};
+  LiveSeries() {
+    series.start(at(5));
+    series.on_stream_up(at(5));
+    series.on_history(rows(0, 6, 5), 1, at(5));
+    if (!recorder.fetches.empty()) series.on_history(rows(5, 6, 5), 1, at(5));
+    recorder.fetches.clear();
+  }
+};
+
+TEST(Series, GoesLiveOnlyWhenTheAnswerWasAskedForAfterTheStreamCameUp) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  series.start(at(5));
+  ASSERT_EQ(recorder.fetches.size(), 1U);
+  EXPECT_EQ(recorder.fetches[0], std::pair(kStartMs, kStartMs + 6 * kMinuteMs));
+  series.on_stream_up(at(5));
+  series.on_history(rows(0, 6, 5), 1, at(5));
+  EXPECT_EQ(recorder.bars.size(), 5U);
+  EXPECT_EQ(series.state(), SeriesState::catching_up);
+  ASSERT_EQ(recorder.fetches.size(), 2U);
+  series.on_history(rows(5, 6, 5), 1, at(5));
+  EXPECT_EQ(series.state(), SeriesState::live);
+}
+
+TEST(Series, TheRunningRowIsNoBarUntilTheExchangesClockHasPassedItsEndBySettlingTime) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(6));
+  live.series.on_history(rows(5, 5, 6, 1999), 1, at(6, 1999));  // row 5 ended 1,999 ms ago: not settled
+  EXPECT_EQ(live.recorder.bars.size(), 5U);
+  EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+  live.recorder.fetches.clear();
+  live.series.on_timer(at(6, 5000));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  live.series.on_history(rows(5, 7, 6, 5000), 1, at(6, 5000));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
+TEST(Series, AnAnswerFromBeforeACutProvesNothingAfterIt) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(5));
+  live.series.on_stream_down(at(5), "cut again");
+  live.series.on_stream_up(at(7));
+  live.series.on_history(rows(5, 6, 5), 1, at(7));
+  EXPECT_NE(live.series.state(), SeriesState::live);
+}
+
+TEST(Series, AClosingFrameAppliesOnceAndInOrder) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(5), false), 1, at(5));
+  EXPECT_EQ(live.recorder.bars.size(), 5U);
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+  EXPECT_EQ(live.series.counters().duplicates, 1U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
+TEST(Series, ABarBehindAHoleWaitsUntilRestHasFilledIt) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(7), true), 1, at(8));
+  EXPECT_EQ(live.recorder.bars.size(), 5U);
+  EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  EXPECT_EQ(live.recorder.fetches[0].first, kStartMs + 5 * kMinuteMs);
+  live.series.on_history(rows(5, 9, 8), 1, at(8));
+  ASSERT_EQ(live.recorder.bars.size(), 8U);
+  for (std::int64_t slot = 0; slot < 8; ++slot)
+    EXPECT_EQ(live.recorder.bars[static_cast<std::size_t>(slot)], bar_at(slot));
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  EXPECT_EQ(live.series.counters().holes, 1U);
+}
+
+TEST(Series, ASlotWithoutARowBeforeALaterRowIsKnownToBeAbsent) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(7), true), 1, at(8));
+  HistoryResult answer = rows(5, 9, 8);
+  answer.rows.erase(answer.rows.begin() + 1);  // no slot 6
+  live.series.on_history(answer, 1, at(8));
+  ASSERT_EQ(live.recorder.bars.size(), 7U);
+  EXPECT_EQ(live.recorder.bars[6], bar_at(7));
+  EXPECT_EQ(live.series.counters().absent_slots, 1U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
+TEST(Series, ABarThatRestDoesNotShowYetIsAskedForAgainAndThenAGap) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  Now now = at(7);
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    ASSERT_FALSE(live.recorder.fetches.empty());
+    live.recorder.fetches.clear();
+    HistoryResult lagging;
+    lagging.server_time_ms = now.utc_ms;
+    live.series.on_history(lagging, 1, now);
+    now.monotonic_ms += 30'000;
+    live.series.on_timer(now);
+  }
+  EXPECT_EQ(live.series.state(), SeriesState::gap);
+  EXPECT_EQ(live.recorder.bars.size(), 5U);
+  live.series.on_history(rows(5, 9, 7), 1, now);
+  EXPECT_EQ(live.recorder.bars.size(), 7U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
+TEST(Series, ASuccessorWithoutTheClosingMarkSendsUsToRestAfterThreeSeconds) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(6), false), 1, at(6, 2000));
+  live.series.on_timer(at(6, 4900));
+  EXPECT_TRUE(live.recorder.fetches.empty());
+  live.series.on_timer(at(6, 5000));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  live.series.on_history(rows(5, 7, 6, 5000), 1, at(6, 5000));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+  EXPECT_EQ(live.series.state(), SeriesState::live) << "a lost closing frame does not end being live";
+}
+
+TEST(Series, ANewerTellingOfTheNewestBarByFrameIsACorrectionAnOlderOneAConflict) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
+  live.series.on_kline(kline_of(bar_at(5, 101), true), 1, at(6));
+  ASSERT_EQ(live.recorder.corrections.size(), 1U);
+  EXPECT_EQ(live.series.bars().back(), bar_at(5, 101));
+  live.series.on_kline(kline_of(bar_at(4, 101), true), 1, at(6));
+  ASSERT_EQ(live.recorder.conflicts.size(), 1U);
+  EXPECT_EQ(live.series.bars()[4], bar_at(4));
+}
+
+TEST(Series, SaysStaleAndAsksForANewSubscriptionWhenFramesStop) {
+  LiveSeries live;
+  Now now = at(5);
+  now.monotonic_ms += 600'000;
+  live.series.on_timer(now);
+  EXPECT_EQ(live.series.state(), SeriesState::stale);
+  EXPECT_EQ(live.recorder.resubscribes, 1);
+  live.series.on_kline(kline_of(bar_at(15), false), 1, now);
+  EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+}
+
+TEST(Series, BringsEarlierBarsInPagesWhenTheyAreNeeded) {
+  LiveSeries live;
+  const std::int64_t first = kMinute.ordinal(kStartMs);
+  live.series.require_from(first - 15, at(5));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  EXPECT_EQ(live.recorder.fetches[0], std::pair(kStartMs - 10 * kMinuteMs, kStartMs - kMinuteMs));
+  live.recorder.fetches.clear();
+  live.series.on_history(rows(-10, -1, 5), 1, at(5));
+  EXPECT_EQ(live.recorder.covered, 0);
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  HistoryResult listing_began = rows(-13, -11, 5);
+  live.series.on_history(listing_began, 1, at(5));
+  EXPECT_EQ(live.recorder.covered, 1);
+  EXPECT_EQ(live.series.covered_from(), first - 15);
+  EXPECT_EQ(live.series.bars().front(), bar_at(-13));
+  EXPECT_EQ(live.recorder.bars.size(), 5U) << "earlier bars are not announced as new ones";
+}
+
+TEST(Series, TrimKeepsTheNewestAndMovesTheCover) {
+  LiveSeries live;
+  live.series.trim(3);
+  EXPECT_EQ(live.series.bars().size(), 3U);
+  EXPECT_EQ(live.series.bars().front(), bar_at(2));
+  EXPECT_EQ(live.series.covered_from(), kMinute.ordinal(kStartMs) + 2);
+}
+
+/// An exchange that loses, repeats and delays frames, cuts connections, answers late or not at all, and has
+/// no bar in some slots. Whatever it does, the bars that come out are its bars: none missing, none twice, in
+/// order.
+class Storm {
+ public:
+  explicit Storm(std::uint32_t seed) : random_(seed) {
+    for (std::int64_t slot = 0; slot < 400; ++slot) present_.push_back(chance(93));
+    series_.start(now());
+  }
+
+  void run() {
+    for (slot_ = 6; slot_ < 400; ++slot_) {
+      for (after_ms_ = 0; after_ms_ < kMinuteMs; after_ms_ += 5000) step();
+    }
+    calm_ = true;
+    for (std::int64_t end = slot_ + 12; slot_ < end; ++slot_) {
+      present_.push_back(true);
+      for (after_ms_ = 0; after_ms_ < kMinuteMs; after_ms_ += 5000) step();
+    }
+    --slot_;
+  }
+
+  void expect_every_bar_once() {
+    std::vector<Bar> truth;
+    for (std::int64_t slot = 0; slot < slot_; ++slot) {
+      if (present_[static_cast<std::size_t>(slot)]) truth.push_back(bar_at(slot));
+    }
+    ASSERT_EQ(recorder_.bars.size(), truth.size());
+    EXPECT_EQ(recorder_.bars, truth);
+    EXPECT_EQ(series_.state(), SeriesState::live);
+    EXPECT_TRUE(recorder_.conflicts.empty());
+    EXPECT_TRUE(recorder_.corrections.empty());
+  }
+
+ private:
+  bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
+  Now now() const { return at(slot_, after_ms_); }
+
+  void step() {
+    if (up_ && !calm_ && chance(4)) {
+      up_ = false;
+      series_.on_stream_down(now(), "cut");
+    } else if (!up_ && (calm_ || chance(40))) {
+      up_ = true;
+      series_.on_stream_up(now());
+    }
+    if (up_) frames();
+    answers();
+    series_.on_timer(now());
+  }
+
+  void frames() {
+    const auto previous = static_cast<std::size_t>(slot_ - 1);
+    if (after_ms_ == 0 && present_[previous] && (calm_ || chance(80))) {
+      const int times = chance(20) ? 2 : 1;
+      for (int i = 0; i < times; ++i) series_.on_kline(kline_of(bar_at(slot_ - 1), true), 1, now());
+    }
+    if (present_[static_cast<std::size_t>(slot_)]) series_.on_kline(kline_of(bar_at(slot_), false), 1, now());
+  }
+
+  void answers() {
+    if (recorder_.fetches.empty() || (!calm_ && chance(30))) return;  // still on its way
+    const auto [from_ms, to_ms] = recorder_.fetches.front();
+    recorder_.fetches.pop_front();
+    HistoryResult result;
+    if (!calm_ && chance(15)) {
+      result.error = RestError::timeout;
+      result.message = "no answer";
+    } else {
+      result.server_time_ms = now().utc_ms;
+      for (std::int64_t open_ms = from_ms; open_ms <= to_ms; open_ms += kMinuteMs) {
+        const std::int64_t slot = (open_ms - kStartMs) / kMinuteMs;
+        if (slot > slot_ || !present_[static_cast<std::size_t>(slot)]) continue;
+        // The running row shows prices that will still change.
+        result.rows.push_back(slot == slot_ ? bar_at(slot, 77) : bar_at(slot));
+      }
+    }
+    series_.on_history(result, 1, now());
+  }
+
+  std::mt19937 random_;
+  std::vector<bool> present_;
+  Recorder recorder_;
+  std::int64_t slot_ = 5, after_ms_ = 0;
+  Series series_{rules(), kStartMs, recorder_};
+  bool up_ = false, calm_ = false;
+};
+
+TEST(Series, WhateverTheExchangeDoesEveryBarComesOutOnceAndInOrder) {
+  for (std::uint32_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    Storm storm(seed);
+    storm.run();
+    storm.expect_every_bar_once();
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace atcd::feeds
