@@ -1,0 +1,138 @@
+#include <systemd/sd-daemon.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <iostream>
+#include <string>
+
+#include "daemon/commands/commands.hpp"
+#include "daemon/config.hpp"
+#include "daemon/log.hpp"
+#include "daemon/pipeline.hpp"
+#include "daemon/secrets.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::chrono::seconds kStatusPeriod{5};
+
+void report(const std::string& path, const ConfigResult& result) {
+  for (const ConfigError& error : result.errors) {
+    log_event(Level::error, "config_error",
+              {{"file", path}, {"line", error.line}, {"key", error.key}, {"message", error.message}});
+  }
+}
+
+/// The service while it runs: signals of the process, and what systemd is told.
+class Service {
+ public:
+  Service(const std::string& config_path, const Config& config, std::string password)
+      : config_path_(config_path),
+        pipeline_(io_, config, std::move(password)),
+        signals_(io_, SIGTERM, SIGINT, SIGHUP),
+        status_timer_(io_) {}
+
+  void run() {
+    wait_for_signal();
+    pipeline_.start();
+    sd_notify(0, "READY=1");
+    tell_status();
+    io_.run();
+  }
+
+ private:
+  void wait_for_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int number) {
+      if (error) return;
+      if (number == SIGHUP) {
+        reload();
+      } else {
+        stop(number);
+      }
+      wait_for_signal();
+    });
+  }
+
+  void reload() {
+    sd_notify(0, "RELOADING=1");
+    const ConfigResult result = load_config(config_path_);
+    report(config_path_, result);
+    if (result.errors.empty()) {
+      pipeline_.reload(result.config);
+    } else {
+      log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
+    }
+    sd_notify(0, "READY=1");
+  }
+
+  void stop(int number) {
+    log_event(Level::info, "stopping",
+              {{"signal", std::string_view(number == SIGINT ? "SIGINT" : "SIGTERM")}});
+    if (stopping_) {
+      io_.stop();  // asked twice: at once
+      return;
+    }
+    stopping_ = true;
+    sd_notify(0, "STOPPING=1");
+    status_timer_.cancel();
+    pipeline_.stop([this] { io_.stop(); });
+  }
+
+  void tell_status() {
+    const PipelineStatus status = pipeline_.status();
+    const std::string text = "STATUS=" + std::to_string(status.live) + " of " +
+                             std::to_string(status.series) + " series live, Redis " +
+                             (status.redis_connected ? "connected" : "not connected") + ", " +
+                             std::to_string(status.unpublished) + " bars unpublished";
+    sd_notify(0, text.c_str());
+    status_timer_.expires_after(kStatusPeriod);
+    status_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error && !stopping_) tell_status();
+    });
+  }
+
+  std::string config_path_;
+  boost::asio::io_context io_{1};
+  Pipeline pipeline_;
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer status_timer_;
+  bool stopping_ = false;
+};
+
+int run(const std::string& config_path) {
+  const ConfigResult result = load_config(config_path);
+  if (!result.errors.empty()) {
+    for (const ConfigError& error : result.errors) {
+      std::cerr << config_path << ':' << error.line << ": " << error.key << ": " << error.message << '\n';
+    }
+    return kBadUsage;
+  }
+  std::string error;
+  const auto password = read_password(result.config.redis.password_file, error);
+  if (!password) {
+    std::cerr << config_path << ": redis.password_file: " << error << '\n';
+    return kBadUsage;
+  }
+  start_logging(result.config.log);
+  int status = kDone;
+  try {
+    Service(config_path, result.config, *password).run();
+  } catch (const std::exception& failure) {
+    log_event(Level::error, "failed", {{"message", std::string_view(failure.what())}});
+    status = kFailed;
+  }
+  stop_logging();
+  return status;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand("run", "The service: feeds in, signals out to Redis");
+  auto* path = command->add_option("--config", "The configuration file")->required()->type_name("FILE");
+  command->callback([path, &status] { status = run(path->as<std::string>()); });
+}
+
+}  // namespace atcd::daemon

@@ -1,0 +1,258 @@
+#include "daemon/feed_runner.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "daemon/clock.hpp"
+#include "daemon/symbols.hpp"
+#include "engine/plan.hpp"
+#include "feeds/exchange.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::chrono::seconds kFirstRetry{2};
+constexpr int kLongestRetryDoublings = 5;
+
+Level level_of(feeds::Severity severity) {
+  switch (severity) {
+    case feeds::Severity::debug:
+      return Level::debug;
+    case feeds::Severity::info:
+      return Level::info;
+    case feeds::Severity::warning:
+      return Level::warning;
+    case feeds::Severity::error:
+      break;
+  }
+  return Level::error;
+}
+
+}  // namespace
+
+FeedKey FeedKey::of(const FeedConfig& config) {
+  return {config.exchange, config.market, config.websocket_url, config.rest_url, config.ca_file};
+}
+
+FeedRunner::FeedRunner(const Context& context, const FeedKey& key)
+    : context_(context),
+      key_(key),
+      exchange_(*feeds::find_exchange(key.exchange, key.market)),
+      refresh_timer_(context.io) {}
+
+FeedRunner::~FeedRunner() = default;
+
+void FeedRunner::stop() {
+  refresh_timer_.cancel();
+  if (feed_) feed_->stop();
+}
+
+void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileConfig> profiles) {
+  blocks_ = std::move(blocks);
+  profiles_ = std::move(profiles);
+  reconfigured_ = true;
+  if (!feed_) {
+    feeds::FeedOptions options{key_.websocket_url, key_.rest_url, key_.ca_file, 0};
+    for (const FeedConfig& block : blocks_)
+      options.rest_share = std::max(options.rest_share, block.rest_share);
+    feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
+  }
+  resolve();
+}
+
+void FeedRunner::retire() {
+  reconfigured_ = true;
+  remove_unwanted({});
+  stop();
+}
+
+// ---- which series there are
+// -------------------------------------------------------------------------------------
+
+void FeedRunner::resolve() {
+  const bool with_volumes =
+      std::any_of(blocks_.begin(), blocks_.end(), [](const FeedConfig& block) { return block.top > 0; });
+  feed_->fetch_symbols(with_volumes, [this](const feeds::SymbolsResult& result) { resolved(result); });
+}
+
+void FeedRunner::resolved(const feeds::SymbolsResult& result) {
+  const bool listed = result.error == feeds::RestError::none;
+  if (!listed) {
+    context_.journal.event(Level::warning, "symbols_failed", "", result.message);
+  }
+  apply(wanted(result, listed), listed, result.server_time_ms);
+  std::chrono::milliseconds wait = kFirstRetry * (1 << std::min(failed_resolutions_, kLongestRetryDoublings));
+  if (listed) {
+    failed_resolutions_ = 0;
+    wait = std::chrono::hours(24);
+    for (const FeedConfig& block : blocks_)
+      wait = std::min(wait, std::chrono::milliseconds(block.refresh_ms));
+  } else {
+    ++failed_resolutions_;
+  }
+  refresh_timer_.expires_after(wait);
+  refresh_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) resolve();
+  });
+}
+
+std::vector<FeedRunner::Wanted> FeedRunner::wanted(const feeds::SymbolsResult& result, bool listed) {
+  std::vector<Wanted> outputs;
+  for (const FeedConfig& block : blocks_) {
+    ResolvedSymbols symbols;
+    if (listed) {
+      symbols = resolve_symbols(block, result.symbols);
+    } else if (!has_patterns(block)) {
+      // Symbols that are named outright need no list to begin with.
+      for (const std::string& symbol : block.symbols) symbols.symbols.push_back({symbol, "", "", true, 0, 0});
+    }
+    for (const std::string& symbol : symbols.unknown) {
+      context_.journal.event(Level::error, "unknown_symbol", "",
+                             key_.exchange + " " + key_.market + " does not list " + symbol +
+                                 ": it is left out until the list is resolved again");
+    }
+    for (const feeds::SymbolInfo& symbol : symbols.symbols) {
+      for (const std::string& interval : block.intervals) {
+        for (const ProfileConfig& profile : profiles_) {
+          const auto& names = block.profiles;
+          if (std::find(names.begin(), names.end(), profile.name) == names.end()) continue;
+          outputs.push_back({&block, &profile, symbol, interval});
+        }
+      }
+    }
+  }
+  return outputs;
+}
+
+void FeedRunner::apply(const std::vector<Wanted>& wanted_outputs, bool listed,
+                       std::int64_t exchange_time_ms) {
+  std::set<std::string> names;
+  for (const Wanted& each : wanted_outputs) {
+    engine::SeriesId id{key_.exchange, key_.market, each.symbol.symbol, each.interval, each.profile->name};
+    const std::string name = id.name();
+    if (!names.insert(name).second) continue;
+    leaving_.erase(name);
+    const std::string hash = config_hash(*each.profile);
+    const auto stream = streams_.find({each.symbol.symbol, each.interval});
+    if (stream != streams_.end()) {
+      const auto& outputs = series_.at(stream->second)->outputs();
+      const auto same = std::find_if(outputs.begin(), outputs.end(),
+                                     [&](const auto& output) { return output->name == name; });
+      if (same != outputs.end()) {
+        if (config_hash((*same)->profile) == hash) continue;
+        // Other parameters under the same name: another series of signals.
+        context_.on_output((*same)->index, nullptr);
+        series_.at(stream->second)->remove_output((*same)->index);
+      }
+    }
+    auto& plan = plans_[hash];
+    if (!plan) plan = std::make_shared<const engine::Plan>(each.profile->parameters);
+    MarketSeries& series = series_for(each, exchange_time_ms);
+    const state::SeriesIndex index = context_.numbers.take();
+    context_.on_output(index, &series);
+    series.add_output(
+        std::make_unique<Output>(index, *each.profile, plan, series.series().interval(), std::move(id)),
+        each.symbol);
+    context_.journal.event(Level::info, "added", name, "");
+  }
+  // Without the exchange's list, or with an empty one, nobody is known to have left.
+  if (listed && !wanted_outputs.empty()) remove_unwanted(names);
+  for (const auto& [stream, series] : series_) {
+    if (!started_.insert(stream).second) continue;
+    series->start();
+  }
+}
+
+MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange_time_ms) {
+  const auto key = std::pair(output.symbol.symbol, output.interval);
+  if (const auto found = streams_.find(key); found != streams_.end()) return *series_.at(found->second);
+  const engine::Interval interval = *engine::Interval::parse(output.interval);
+  // The oldest anchor that the bar before the present one may have; other needs reach back later.
+  const std::int64_t clock_ms = exchange_time_ms != 0 ? exchange_time_ms : utc_ms();
+  const engine::AnchorRule& rule = output.profile->anchor;
+  const std::int64_t slots_back = rule.history_bars + rule.anchor_period + 2;
+  const std::int64_t from_ms = rule.fixed_anchor_ms
+                                   ? *rule.fixed_anchor_ms
+                                   : interval.open_time_ms(interval.ordinal(clock_ms) - slots_back);
+  const feeds::StreamIndex stream = next_stream_++;
+  const MarketSeries::Context context{*feed_, exchange_, context_.publisher, context_.journal};
+  auto series = std::make_unique<MarketSeries>(context, stream, feeds::StreamName{key.first, key.second},
+                                               interval, from_ms, output.block->provisional);
+  streams_[key] = stream;
+  return *(series_[stream] = std::move(series));
+}
+
+void FeedRunner::remove_unwanted(const std::set<std::string>& wanted_names) {
+  std::vector<std::pair<MarketSeries*, Output*>> gone;
+  for (const auto& [stream, series] : series_) {
+    for (const auto& output : series->outputs()) {
+      if (wanted_names.contains(output->name)) continue;
+      // Who leaves the exchange's list runs one more period; who leaves the configuration goes at once.
+      if (reconfigured_ || leaving_.erase(output->name) > 0) {
+        gone.emplace_back(series.get(), output.get());
+      } else {
+        leaving_.insert(output->name);
+        context_.journal.event(Level::warning, "leaving", output->name, "not in the list any more");
+      }
+    }
+  }
+  reconfigured_ = false;
+  for (const auto& [series, output] : gone) {
+    const std::string name = output->name;
+    context_.on_output(output->index, nullptr);
+    series->remove_output(output->index);
+    context_.journal.event(Level::info, "removed", name, "");
+    if (!series->outputs().empty()) continue;
+    const feeds::StreamIndex stream = series->stream();
+    feed_->remove(stream);
+    streams_.erase({series->name().symbol, series->name().interval});
+    std::erase(dirty_, series);
+    started_.erase(stream);
+    series_.erase(stream);
+  }
+}
+
+// ---- news from the feed
+// -----------------------------------------------------------------------------------------
+
+void FeedRunner::on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, std::int64_t received_us) {
+  const auto found = series_.find(stream);
+  if (found == series_.end()) return;  // removed while the frame was on its way
+  found->second->on_kline(kline, received_us);
+  if (!kline.closed) return;
+  dirty_.push_back(found->second.get());
+  if (dirty_.size() == 1) context_.on_work();
+}
+
+void FeedRunner::on_stream_up(feeds::StreamIndex stream) {
+  if (const auto found = series_.find(stream); found != series_.end()) found->second->on_stream_up();
+}
+
+void FeedRunner::on_stream_down(feeds::StreamIndex stream, std::string_view reason) {
+  if (const auto found = series_.find(stream); found != series_.end()) found->second->on_stream_down(reason);
+}
+
+void FeedRunner::on_stream_refused(feeds::StreamIndex stream, std::string_view reason) {
+  if (const auto found = series_.find(stream); found != series_.end())
+    found->second->on_stream_refused(reason);
+}
+
+void FeedRunner::on_feed_event(feeds::Severity severity, std::string_view event, std::string_view detail) {
+  context_.journal.log(level_of(severity), event, key_.exchange + ":" + key_.market, detail);
+}
+
+void FeedRunner::on_timer() {
+  for (const auto& [stream, series] : series_) series->on_timer();
+}
+
+void FeedRunner::prepare() {
+  const std::vector<MarketSeries*> work = std::exchange(dirty_, {});
+  for (MarketSeries* series : work) series->prepare();
+}
+
+void FeedRunner::trim() {
+  for (const auto& [stream, series] : series_) series->trim();
+}
+
+}  // namespace atcd::daemon

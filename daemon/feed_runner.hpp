@@ -1,0 +1,109 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/config.hpp"
+#include "daemon/journal.hpp"
+#include "daemon/market_series.hpp"
+#include "feeds/feed.hpp"
+#include "state/publisher.hpp"
+
+namespace atcd::daemon {
+
+/// Which Feed a [[feed]] block runs on: blocks of one exchange, market and address share connections, limits
+/// and bars.
+struct FeedKey {
+  std::string exchange, market, websocket_url, rest_url, ca_file;
+  auto operator<=>(const FeedKey&) const = default;
+  static FeedKey of(const FeedConfig& config);
+};
+
+/// Numbers published series; shared by all feeds of the daemon.
+class SeriesNumbers {
+ public:
+  state::SeriesIndex take() { return next_++; }
+
+ private:
+  state::SeriesIndex next_ = 0;
+};
+
+/// One Feed with its series: resolves symbols, adds and removes series, hands the feed's news to them.
+class FeedRunner final : public feeds::FeedHandler {
+ public:
+  struct Context {
+    boost::asio::io_context& io;
+    state::Publisher& publisher;
+    Journal& journal;
+    SeriesNumbers& numbers;
+    /// A published series begins and ends: the pipeline keeps the way from its number to it.
+    std::function<void(state::SeriesIndex, MarketSeries*)> on_output;
+    /// Bars were closed: prepare() is wanted once the hot path is done.
+    std::function<void()> on_work;
+  };
+
+  FeedRunner(const Context& context, const FeedKey& key);
+  ~FeedRunner();
+
+  /// The blocks of the configuration that run here, and the profiles they name. Series in none of them are
+  /// removed.
+  void configure(std::vector<FeedConfig> blocks, std::vector<ProfileConfig> profiles);
+  /// Removes every series, also from the catalogue: the configuration has no block that runs here any more.
+  void retire();
+  void stop();
+
+  void on_timer();
+  void prepare();
+  void trim();
+  const std::unordered_map<feeds::StreamIndex, std::unique_ptr<MarketSeries>>& series() const {
+    return series_;
+  }
+
+  // feeds::FeedHandler
+  void on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, std::int64_t received_us) override;
+  void on_stream_up(feeds::StreamIndex stream) override;
+  void on_stream_down(feeds::StreamIndex stream, std::string_view reason) override;
+  void on_stream_refused(feeds::StreamIndex stream, std::string_view reason) override;
+  void on_feed_event(feeds::Severity severity, std::string_view event, std::string_view detail) override;
+
+ private:
+  struct Wanted {  // one output that the configuration asks for
+    const FeedConfig* block;
+    const ProfileConfig* profile;
+    feeds::SymbolInfo symbol;
+    std::string interval;
+  };
+
+  void resolve();
+  void resolved(const feeds::SymbolsResult& result);
+  std::vector<Wanted> wanted(const feeds::SymbolsResult& result, bool listed);
+  void apply(const std::vector<Wanted>& wanted_outputs, bool listed, std::int64_t exchange_time_ms);
+  MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);
+  void remove_unwanted(const std::set<std::string>& wanted_names);
+
+  Context context_;
+  FeedKey key_;
+  const feeds::Exchange& exchange_;
+  std::unique_ptr<feeds::Feed> feed_;
+  std::vector<FeedConfig> blocks_;
+  std::vector<ProfileConfig> profiles_;
+  std::map<std::string, std::shared_ptr<const engine::Plan>> plans_;  // by configuration hash
+  std::unordered_map<feeds::StreamIndex, std::unique_ptr<MarketSeries>> series_;
+  std::map<std::pair<std::string, std::string>, feeds::StreamIndex> streams_;  // by symbol and interval
+  std::set<std::string> leaving_;  // left the exchange's list once; removed at the next resolution
+  std::set<feeds::StreamIndex> started_;
+  std::vector<MarketSeries*> dirty_;
+  boost::asio::steady_timer refresh_timer_;
+  feeds::StreamIndex next_stream_ = 0;
+  bool reconfigured_ = false;  // series that are not wanted any more go at once, not after another period
+  int failed_resolutions_ = 0;
+};
+
+}  // namespace atcd::daemon

@@ -1,0 +1,332 @@
+#include "daemon/market_series.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "daemon/catalogue.hpp"
+#include "daemon/clock.hpp"
+#include "engine/plan.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+// A kline stream sends at least its closing frame every interval, whatever the market does.
+constexpr std::int64_t kStaleGraceMs = 60'000;
+
+feeds::SeriesRules rules_of(const feeds::Exchange& exchange, const engine::Interval& interval) {
+  feeds::SeriesRules rules{interval};
+  rules.settling_ms = exchange.settling_time().count();
+  rules.rows_per_request = exchange.history_rows_per_request();
+  rules.stale_after_ms = 2 * interval.length_ms() + kStaleGraceMs;
+  return rules;
+}
+
+std::string prices(const engine::Bar& bar) {
+  const auto text = [](double value) {
+    std::array<char, 32> digits;  // the longest shortest form of a double has 24 characters
+    return std::string(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
+  };
+  return text(bar.open) + "/" + text(bar.high) + "/" + text(bar.low) + "/" + text(bar.close);
+}
+
+}  // namespace
+
+Output::Output(state::SeriesIndex series_index, const ProfileConfig& profile_config,
+               std::shared_ptr<const engine::Plan> plan, const engine::Interval& interval,
+               engine::SeriesId series_id)
+    : index(series_index),
+      profile(profile_config),
+      id(std::move(series_id)),
+      name(id.name()),
+      signals(std::move(plan), profile_config.anchor, interval, name) {}
+
+MarketSeries::MarketSeries(const Context& context, feeds::StreamIndex stream, feeds::StreamName name,
+                           const engine::Interval& interval, std::int64_t from_ms, bool provisional)
+    : context_(context),
+      stream_(stream),
+      name_(std::move(name)),
+      provisional_(provisional),
+      series_(rules_of(context.exchange, interval), from_ms, *this),
+      self_(std::make_shared<MarketSeries*>(this)) {}
+
+MarketSeries::~MarketSeries() { *self_ = nullptr; }
+
+void MarketSeries::add_output(std::unique_ptr<Output> output, const feeds::SymbolInfo& symbol) {
+  state::PublishedSeries published{
+      output->id,
+      config_hash(output->profile),
+      std::string(engine::kDialectNames[static_cast<std::size_t>(output->profile.parameters.dialect)]),
+      {}};
+  published.catalogue_json = catalogue_json(output->id, symbol, series_.interval(), published.config);
+  context_.publisher.set_config(published.config, config_json(output->profile));
+  context_.publisher.add(output->index, std::move(published), loaded_);
+  outputs_.push_back(std::move(output));
+  write_state(*outputs_.back(), "added");
+}
+
+void MarketSeries::remove_output(state::SeriesIndex index) {
+  context_.publisher.remove(index);
+  std::erase_if(outputs_, [index](const auto& output) { return output->index == index; });
+}
+
+Output* MarketSeries::output(state::SeriesIndex index) const {
+  for (const auto& output : outputs_) {
+    if (output->index == index) return output.get();
+  }
+  return nullptr;
+}
+
+void MarketSeries::start() {
+  context_.feed.add(stream_, name_);
+  series_.start(now());
+}
+
+void MarketSeries::on_kline(const feeds::Kline& kline, std::int64_t received_us) {
+  series_.on_kline(kline, received_us, now());
+  if (provisional_ && !kline.closed) preview(kline.bar, received_us);
+}
+
+void MarketSeries::on_stream_up() { series_.on_stream_up(now()); }
+
+void MarketSeries::on_stream_down(std::string_view reason) { series_.on_stream_down(now(), reason); }
+
+void MarketSeries::on_stream_refused(std::string_view reason) {
+  for (const auto& output : outputs_) {
+    context_.journal.event(Level::error, "subscription_refused", output->name, reason);
+  }
+  series_.on_stream_down(now(), reason);
+}
+
+void MarketSeries::on_timer() { series_.on_timer(now()); }
+
+feeds::SeriesState MarketSeries::state_of(const Output& output) const {
+  const bool live = series_.state() == feeds::SeriesState::live;
+  return live && output.signals.warming(history()) ? feeds::SeriesState::warming : series_.state();
+}
+
+void MarketSeries::write_state(Output& output, std::string_view reason) {
+  const feeds::SeriesState state = state_of(output);
+  if (state == output.state) return;
+  output.state = state;
+  context_.publisher.set_state(output.name, feeds::state_name(state), utc_ms(), reason);
+  const bool good = state == feeds::SeriesState::live || state == feeds::SeriesState::catching_up;
+  std::string detail(feeds::state_name(state));
+  if (!reason.empty()) detail.append(": ").append(reason);
+  context_.journal.event(good ? Level::info : Level::warning, "state", output.name, detail);
+}
+
+// ---- bars, in message order
+// -------------------------------------------------------------------------------------
+
+void MarketSeries::on_bar(const engine::Bar&, std::int64_t received_us) {
+  if (!loaded_) return;
+  for (const auto& output : outputs_) {
+    if (const auto computed = output->signals.newest(history()))
+      publish(*output, *computed, received_us, false);
+  }
+}
+
+void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& now,
+                                 std::int64_t received_us) {
+  if (!loaded_) return;
+  for (const auto& output : outputs_) {
+    if (const auto computed = output->signals.corrected(history()))
+      publish(*output, *computed, received_us, true);
+    context_.journal.event(
+        Level::warning, "correction", output->name,
+        "the exchange corrected the newest bar from " + prices(before) + " to " + prices(now));
+  }
+}
+
+state::SignalRecord MarketSeries::record(const Output&, std::size_t index, const AnchoredSignal& computed,
+                                         std::int64_t received_us) const {
+  const auto bars = series_.bars();
+  state::SignalRecord record;
+  record.bar = bars[index];
+  record.signal = computed.signal;
+  record.prev_close_ms = index > 0 ? bars[index - 1].close_time_ms : 0;
+  record.next_close_ms = series_.interval().close_time_ms(bars[index].close_time_ms);
+  record.anchor_ms = computed.anchor_ms;
+  record.received_us = received_us;
+  const bool newest = index + 1 == bars.size() && !series_.has_pending();
+  record.source =
+      newest && series_.state() == feeds::SeriesState::live ? state::Source::live : state::Source::backfill;
+  return record;
+}
+
+void MarketSeries::publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us,
+                           bool correction) {
+  state::SignalRecord sent = record(output, series_.bars().size() - 1, computed, received_us);
+  sent.correction = correction;
+  context_.publisher.publish(output.index, sent);
+  output.anchor_ms = computed.anchor_ms;
+}
+
+void MarketSeries::preview(const engine::Bar& forming, std::int64_t received_us) {
+  const bool running = series_.interval().ordinal(forming.open_time_ms) == series_.next();
+  if (!running || series_.state() != feeds::SeriesState::live) return;
+  for (const auto& output : outputs_) {
+    const auto computed = output->signals.preview(history(), forming);
+    if (!computed) continue;
+    state::SignalRecord sent;
+    sent.bar = forming;
+    sent.signal = computed->signal;
+    sent.prev_close_ms = series_.bars().empty() ? 0 : series_.bars().back().close_time_ms;
+    sent.next_close_ms = series_.interval().close_time_ms(forming.close_time_ms);
+    sent.anchor_ms = computed->anchor_ms;
+    sent.received_us = received_us;
+    context_.publisher.publish_forming(output.index, sent);
+  }
+}
+
+void MarketSeries::prepare() {
+  if (!loaded_) return;
+  for (const auto& output : outputs_) {
+    output->signals.prepare(history());
+    write_state(*output, "");
+  }
+}
+
+void MarketSeries::trim() {
+  if (series_.state() != feeds::SeriesState::live) return;
+  std::int64_t keep = 0;
+  for (const auto& output : outputs_) {
+    const engine::AnchorRule& rule = output->profile.anchor;
+    if (rule.fixed_anchor_ms || output->waiting) return;
+    // The present segment, the one before it (Redis may be that far behind) and a margin.
+    keep = std::max(keep, rule.history_bars + 2 * rule.anchor_period + 100);
+  }
+  if (keep > 0) series_.trim(static_cast<std::size_t>(keep));
+}
+
+// ---- what the series of bars asks for
+// ---------------------------------------------------------------------------
+
+void MarketSeries::on_state(feeds::SeriesState state, std::string_view reason) {
+  const bool first_load = state == feeds::SeriesState::live && !loaded_;
+  if (first_load) loaded_ = true;
+  for (const auto& output : outputs_) {
+    if (first_load && !series_.bars().empty()) output->signals.corrected(history());
+    write_state(*output, reason);
+    if (first_load) context_.publisher.resume(output->index);
+  }
+}
+
+void MarketSeries::on_conflict(const engine::Bar& used, const engine::Bar& other) {
+  for (const auto& output : outputs_) {
+    context_.journal.event(Level::warning, "late_correction", output->name,
+                           "a bar that was used already came again with " + prices(other) + " instead of " +
+                               prices(used) + "; what was published stays");
+  }
+}
+
+void MarketSeries::on_covered() {
+  for (const auto& output : outputs_) {
+    if (!std::exchange(output->waiting, false)) continue;
+    context_.publisher.resume(output->index);
+  }
+}
+
+void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) {
+  const feeds::HistoryRequest request{name_.symbol, name_.interval, from_ms, to_ms};
+  context_.feed.fetch_history(request, priority, [self = self_](const feeds::HistoryResult& result) {
+    if (*self == nullptr) return;
+    MarketSeries& series = **self;
+    if (result.error != feeds::RestError::none) {
+      series.context_.journal.log(Level::warning, "history_failed",
+                                  series.name_.symbol + " " + series.name_.interval, result.message);
+    }
+    series.series_.on_history(result, utc_us(), now());
+    series.prepare();
+  });
+}
+
+void MarketSeries::resubscribe() { context_.feed.resubscribe(stream_); }
+
+// ---- history is the outbox
+// --------------------------------------------------------------------------------------
+
+/// False while the bars that the slot's anchor needs are being fetched. True also where they can't be had.
+bool MarketSeries::reach_back(Output& output, std::int64_t ordinal) {
+  const auto anchor = output.signals.anchor_slot(ordinal);
+  if (!anchor || *anchor >= series_.covered_from()) return true;
+  const std::int64_t depth = context_.exchange.history_depth();
+  if (depth != std::numeric_limits<std::int64_t>::max() && series_.next() - *anchor > depth) return true;
+  output.waiting = true;
+  series_.require_from(*anchor, now());
+  return !output.waiting;
+}
+
+state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t after_close_ms,
+                                                 std::size_t limit,
+                                                 std::vector<state::SignalRecord>& records) {
+  if (!loaded_) return state::HistoryAnswer::wait;
+  const auto bars = series_.bars();
+  if (bars.empty()) return state::HistoryAnswer::records;
+  const bool from_last = after_close_ms == 0;
+  const std::int64_t first_slot =
+      series_.interval().ordinal(from_last ? bars.back().open_time_ms : after_close_ms);
+  if (!reach_back(output, first_slot)) return state::HistoryAnswer::wait;
+
+  const BarHistory known = history();
+  const std::int64_t first_open_ms = series_.interval().open_time_ms(first_slot);
+  std::size_t index = from_last ? known.bars.size() - 1 : series_.index_at(first_open_ms);
+  // Bars between the head and the first that history holds can't be had any more.
+  bool gap = !from_last && first_slot < known.covered_from;
+  SignalSeries::Replay replay(output.signals);
+  for (const std::size_t end = known.bars.size(); index < end && records.size() < limit; ++index) {
+    const auto computed = replay.at(known, index);
+    if (!computed) {
+      const auto anchor =
+          output.signals.anchor_slot(series_.interval().ordinal(known.bars[index].open_time_ms));
+      gap = gap || (!from_last && anchor && *anchor < known.covered_from);
+      continue;
+    }
+    records.push_back(record(output, index, *computed, utc_us()));
+    if (gap) {
+      records.back().gap_from_ms = after_close_ms;
+      records.back().prev_close_ms = after_close_ms;
+      gap = false;
+    }
+  }
+  return state::HistoryAnswer::records;
+}
+
+void MarketSeries::check_against_exchange(state::SeriesIndex index, std::int64_t close_ms) {
+  const std::int64_t open_ms = series_.interval().open_time_ms(series_.interval().ordinal(close_ms) - 1);
+  const feeds::HistoryRequest request{name_.symbol, name_.interval, open_ms, open_ms};
+  context_.feed.fetch_history(request, 0, [self = self_, index, open_ms](const feeds::HistoryResult& result) {
+    if (*self == nullptr) return;
+    MarketSeries& series = **self;
+    Output* output = series.output(index);
+    if (output == nullptr) return;
+    const std::size_t at = series.series_.index_at(open_ms);
+    const bool have = at < series.series_.bars().size() && series.series_.bars()[at].open_time_ms == open_ms;
+    const bool answered = result.error == feeds::RestError::none && result.rows.size() == 1;
+    if (answered && have && result.rows[0] != series.series_.bars()[at]) {
+      series.context_.journal.event(
+          Level::error, "conflict", output->name,
+          "our bar was wrong: replaced by the exchange's " + prices(result.rows[0]));
+      series.series_.replace(result.rows[0]);
+      for (const auto& each : series.outputs_) each->signals.forget();
+      series.context_.publisher.resume(index);
+      return;
+    }
+    const bool newest = have && at + 1 == series.series_.bars().size();
+    series.context_.journal.event(
+        Level::error, "conflict", output->name,
+        answered ? std::string("the exchange confirms our bar; ") +
+                       (newest ? "it is sent once as a correction" : "what was published stays")
+                 : "the exchange could not be asked: " + result.message);
+    if (answered && newest) {
+      series.context_.publisher.correct(index);
+    } else {
+      series.context_.publisher.resume(index);
+    }
+  });
+}
+
+}  // namespace atcd::daemon

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/config.hpp"
+#include "daemon/journal.hpp"
+#include "daemon/signal_series.hpp"
+#include "feeds/feed.hpp"
+#include "feeds/series.hpp"
+#include "state/publisher.hpp"
+
+namespace atcd::daemon {
+
+/// One published series: a profile's view of a market series.
+struct Output {
+  Output(state::SeriesIndex series_index, const ProfileConfig& profile_config,
+         std::shared_ptr<const engine::Plan> plan, const engine::Interval& interval, engine::SeriesId id);
+
+  state::SeriesIndex index;
+  ProfileConfig profile;
+  engine::SeriesId id;
+  std::string name;
+  SignalSeries signals;
+  feeds::SeriesState state = feeds::SeriesState::ended;  // as last written; ended: not yet
+  std::int64_t anchor_ms = 0;                            // of the last published signal
+  bool waiting = false;  // the publisher asked for bars that are being fetched
+  bool stopped = false;  // Redis holds another configuration's signals
+};
+
+/// One symbol and interval of one feed: its bars, and the signals of every profile over them. Wires the
+/// feed's frames to the engine to the publisher on one thread; everything else about it happens after that.
+class MarketSeries final : public feeds::SeriesHandler {
+ public:
+  struct Context {
+    feeds::Feed& feed;
+    const feeds::Exchange& exchange;
+    state::Publisher& publisher;
+    Journal& journal;
+  };
+
+  /// `from_ms`: a time inside the first slot whose bar is wanted.
+  MarketSeries(const Context& context, feeds::StreamIndex stream, feeds::StreamName name,
+               const engine::Interval& interval, std::int64_t from_ms, bool provisional);
+  ~MarketSeries();
+
+  void add_output(std::unique_ptr<Output> output, const feeds::SymbolInfo& symbol);
+  void remove_output(state::SeriesIndex index);
+  const std::vector<std::unique_ptr<Output>>& outputs() const { return outputs_; }
+  Output* output(state::SeriesIndex index) const;
+
+  /// Subscribes and asks for history.
+  void start();
+
+  // From the feed.
+  void on_kline(const feeds::Kline& kline, std::int64_t received_us);
+  void on_stream_up();
+  void on_stream_down(std::string_view reason);
+  void on_stream_refused(std::string_view reason);
+
+  /// About once a second.
+  void on_timer();
+  /// After the hot path: what can be done before the next bar.
+  void prepare();
+  /// Forgets bars that no anchor can need any more.
+  void trim();
+
+  // For the publisher.
+  state::HistoryAnswer signals_after(Output& output, std::int64_t after_close_ms, std::size_t limit,
+                                     std::vector<state::SignalRecord>& records);
+  void check_against_exchange(state::SeriesIndex index, std::int64_t close_ms);
+
+  const feeds::StreamName& name() const { return name_; }
+  feeds::StreamIndex stream() const { return stream_; }
+  const feeds::Series& series() const { return series_; }
+  feeds::SeriesState state_of(const Output& output) const;
+
+  // feeds::SeriesHandler
+  void on_bar(const engine::Bar& bar, std::int64_t received_us) override;
+  void on_correction(const engine::Bar& before, const engine::Bar& now, std::int64_t received_us) override;
+  void on_conflict(const engine::Bar& used, const engine::Bar& other) override;
+  void on_state(feeds::SeriesState state, std::string_view reason) override;
+  void on_covered() override;
+  void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) override;
+  void resubscribe() override;
+
+ private:
+  BarHistory history() const { return {series_.bars(), series_.covered_from()}; }
+  state::SignalRecord record(const Output& output, std::size_t index, const AnchoredSignal& computed,
+                             std::int64_t received_us) const;
+  void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);
+  void preview(const engine::Bar& forming, std::int64_t received_us);
+  void write_state(Output& output, std::string_view reason);
+  bool reach_back(Output& output, std::int64_t ordinal);
+
+  Context context_;
+  feeds::StreamIndex stream_;
+  feeds::StreamName name_;
+  bool provisional_;
+  feeds::Series series_;
+  std::vector<std::unique_ptr<Output>> outputs_;
+  std::vector<engine::Bar> scratch_;
+  // Callbacks of requests that outlive the series find it gone.
+  std::shared_ptr<MarketSeries*> self_;
+  bool loaded_ = false;  // the series was live once: history can answer
+};
+
+}  // namespace atcd::daemon

@@ -1,0 +1,246 @@
+#include "daemon/pipeline.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "daemon/clock.hpp"
+#include "daemon/feed_runner.hpp"
+#include "daemon/journal.hpp"
+#include "daemon/version.hpp"
+#include "state/publisher.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::chrono::seconds kTick{1};
+constexpr std::int64_t kTicksPerHeartbeat = 2;
+constexpr std::int64_t kTicksPerTrim = 60;
+constexpr std::chrono::seconds kDrainTime{5};
+
+state::RedisOptions redis_options(const Config& config, std::string password) {
+  state::RedisOptions options;
+  options.url = config.redis.url;
+  options.username = config.redis.username;
+  options.password = std::move(password);
+  options.prefix = config.redis.prefix;
+  options.keep = config.redis.keep;
+  options.adopt = config.redis.adopt;
+  options.instance = config.instance;
+  return options;
+}
+
+Level level_of(state::PublishEvent event) {
+  switch (event) {
+    case state::PublishEvent::refused:
+    case state::PublishEvent::stopped:
+    case state::PublishEvent::conflict:
+      return Level::error;
+    case state::PublishEvent::disconnected:
+    case state::PublishEvent::unknown:
+      return Level::warning;
+    case state::PublishEvent::connected:
+    case state::PublishEvent::backfilled:
+      return Level::info;
+    case state::PublishEvent::published:
+    case state::PublishEvent::same:
+    case state::PublishEvent::behind:
+      break;
+  }
+  return Level::debug;
+}
+
+constexpr std::array<std::string_view, 10> kEventNames = {
+    "redis_connected", "redis_disconnected", "redis_refused", "series_stopped", "conflict",
+    "published",       "published_already",  "behind",        "unknown",        "backfilled"};
+static_assert(static_cast<std::size_t>(state::PublishEvent::backfilled) + 1 == kEventNames.size());
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+}  // namespace
+
+class Pipeline::Impl final : public state::SignalHistory, public state::PublishHandler {
+ public:
+  Impl(boost::asio::io_context& io, const Config& config, std::string password)
+      : io_(io),
+        config_(config),
+        publisher_(io, redis_options(config, std::move(password)), *this, *this),
+        journal_(publisher_),
+        timer_(io),
+        started_ms_(utc_ms()),
+        host_(host_name()) {}
+
+  void start() {
+    publisher_.start();
+    journal_.event(Level::info, "start", "", "version " + std::string(version_number()));
+    configure(config_);
+    tick();
+  }
+
+  void reload(const Config& config) {
+    if (config.instance != config_.instance || config.redis.url != config_.redis.url ||
+        config.redis.prefix != config_.redis.prefix || config.redis.keep != config_.redis.keep ||
+        config.redis.adopt != config_.redis.adopt || config.state_directory != config_.state_directory ||
+        config.http_listen != config_.http_listen) {
+      journal_.log(Level::warning, "reload", "",
+                   "instance, redis, state and http stay as they were: only a restart changes them");
+    }
+    configure(config);
+    config_.profiles = config.profiles;
+    config_.feeds = config.feeds;
+    journal_.event(Level::info, "reload", "", "the configuration was read again");
+  }
+
+  void stop(std::function<void()> done) {
+    timer_.cancel();
+    stopping_ = true;
+    for (const auto& [key, runner] : runners_) runner->stop();
+    journal_.event(Level::info, "stop", "", "");
+    publisher_.drain(kDrainTime, [this, done = std::move(done)](std::size_t left) {
+      const auto& counters = publisher_.counters();
+      journal_.log(left == 0 ? Level::info : Level::warning, "drained", "",
+                   "added=" + std::to_string(counters.added) + " unacknowledged=" + std::to_string(left));
+      done();
+    });
+  }
+
+  PipelineStatus status() const {
+    PipelineStatus status;
+    status.redis_connected = publisher_.connected();
+    status.unpublished = publisher_.unpublished();
+    for (const auto& [index, series] : outputs_) {
+      ++status.series;
+      const Output* output = series->output(index);
+      if (output != nullptr && series->state_of(*output) == feeds::SeriesState::live) ++status.live;
+    }
+    return status;
+  }
+
+  // state::SignalHistory
+  state::HistoryAnswer signals_after(state::SeriesIndex index, std::int64_t after_close_ms, std::size_t limit,
+                                     std::vector<state::SignalRecord>& records) override {
+    const auto found = outputs_.find(index);
+    Output* output = found == outputs_.end() ? nullptr : found->second->output(index);
+    if (output == nullptr) return state::HistoryAnswer::wait;
+    return found->second->signals_after(*output, after_close_ms, limit, records);
+  }
+
+  void on_different(state::SeriesIndex index, std::int64_t close_ms) override {
+    if (const auto found = outputs_.find(index); found != outputs_.end()) {
+      found->second->check_against_exchange(index, close_ms);
+    }
+  }
+
+  // state::PublishHandler
+  void on_publish_event(state::PublishEvent event, std::string_view series,
+                        std::string_view detail) override {
+    journal_.log(level_of(event), kEventNames[static_cast<std::size_t>(event)], series, detail);
+  }
+
+  void on_published(state::SeriesIndex, std::int64_t, std::int64_t) override {}
+
+ private:
+  void configure(const Config& config) {
+    std::map<FeedKey, std::vector<FeedConfig>> blocks;
+    for (const FeedConfig& feed : config.feeds) blocks[FeedKey::of(feed)].push_back(feed);
+    for (const auto& [key, runner] : runners_) {
+      if (!blocks.contains(key)) runner->retire();
+    }
+    for (auto& [key, feeds] : blocks) {
+      auto& runner = runners_[key];
+      if (!runner) runner = std::make_unique<FeedRunner>(feed_context(), key);
+      runner->configure(std::move(feeds), config.profiles);
+    }
+    std::erase_if(runners_, [&](const auto& entry) { return !blocks.contains(entry.first); });
+  }
+
+  FeedRunner::Context feed_context() {
+    return {io_,
+            publisher_,
+            journal_,
+            numbers_,
+            [this](state::SeriesIndex index, MarketSeries* series) {
+              if (series != nullptr) {
+                outputs_[index] = series;
+              } else {
+                outputs_.erase(index);
+              }
+            },
+            [this] { prepare_later(); }};
+  }
+
+  /// Behind whatever else is ready to run: a burst of closing bars is published first, then everything
+  /// prepares.
+  void prepare_later() {
+    if (std::exchange(prepare_posted_, true)) return;
+    boost::asio::post(io_, [this] {
+      prepare_posted_ = false;
+      for (const auto& [key, runner] : runners_) runner->prepare();
+    });
+  }
+
+  void tick() {
+    for (const auto& [key, runner] : runners_) runner->on_timer();
+    if (ticks_ % kTicksPerHeartbeat == 0) heartbeat();
+    if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
+      for (const auto& [key, runner] : runners_) runner->trim();
+    }
+    ++ticks_;
+    timer_.expires_after(kTick);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error && !stopping_) tick();
+    });
+  }
+
+  void heartbeat() {
+    std::array<std::size_t, feeds::kSeriesStates> by_state{};
+    for (const auto& [index, series] : outputs_) {
+      if (const Output* output = series->output(index)) {
+        ++by_state[static_cast<std::size_t>(series->state_of(*output))];
+      }
+    }
+    std::vector<std::pair<std::string, std::string>> fields = {
+        {"beat_ms", std::to_string(utc_ms())},      {"started_ms", std::to_string(started_ms_)},
+        {"version", std::string(version_number())}, {"host", host_},
+        {"pid", std::to_string(getpid())},          {"series", std::to_string(outputs_.size())}};
+    for (std::size_t state = 0; state < by_state.size(); ++state) {
+      std::string name(feeds::state_name(static_cast<feeds::SeriesState>(state)));
+      for (char& c : name) c = c == '_' ? '_' : static_cast<char>(c - 'A' + 'a');
+      fields.emplace_back(std::move(name), std::to_string(by_state[state]));
+    }
+    publisher_.heartbeat(fields);
+  }
+
+  boost::asio::io_context& io_;
+  Config config_;
+  state::Publisher publisher_;
+  Journal journal_;
+  SeriesNumbers numbers_;
+  std::unordered_map<state::SeriesIndex, MarketSeries*> outputs_;
+  std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;
+  boost::asio::steady_timer timer_;
+  std::int64_t started_ms_;
+  std::string host_;
+  std::int64_t ticks_ = 0;
+  bool prepare_posted_ = false;
+  bool stopping_ = false;
+};
+
+Pipeline::Pipeline(boost::asio::io_context& io, const Config& config, std::string password)
+    : impl_(std::make_unique<Impl>(io, config, std::move(password))) {}
+Pipeline::~Pipeline() = default;
+void Pipeline::start() { impl_->start(); }
+void Pipeline::reload(const Config& config) { impl_->reload(config); }
+void Pipeline::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
+PipelineStatus Pipeline::status() const { return impl_->status(); }
+
+}  // namespace atcd::daemon

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "daemon/config.hpp"
+
+namespace atcd::daemon {
+
+/// How many series there are and how many of them are live; for readiness and status lines.
+struct PipelineStatus {
+  std::size_t series = 0;
+  std::size_t live = 0;
+  std::size_t unpublished = 0;
+  bool redis_connected = false;
+};
+
+/// The running daemon: feeds, series, engines and publisher, wired in the order of a message. Everything runs
+/// on the one thread that runs the io_context.
+class Pipeline {
+ public:
+  /// `password`: of Redis, read from its file or credential.
+  Pipeline(boost::asio::io_context& io, const Config& config, std::string password);
+  ~Pipeline();
+
+  void start();
+  /// Takes up another configuration: series that are in both are not touched. What only a restart can change
+  /// (Redis, state, http, instance) is named in the log and left as it is.
+  void reload(const Config& config);
+  /// Stops the feeds, brings what is ready to Redis, says what was flushed, then calls `done`.
+  void stop(std::function<void()> done);
+
+  PipelineStatus status() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace atcd::daemon

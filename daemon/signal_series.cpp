@@ -1,0 +1,162 @@
+#include "daemon/signal_series.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/plan.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+// How many slots before a segment begins its engine is built: time enough on the shortest interval.
+constexpr std::int64_t kPrepareAheadSlots = 32;
+
+}  // namespace
+
+/// An engine that has taken the bars from one segment's bar 0 up to some bar.
+struct SignalSeries::Replay::Run {
+  explicit Run(const std::shared_ptr<const engine::Plan>& plan) : engine(plan) {}
+
+  engine::Incremental engine;
+  std::optional<engine::Segment> segment;  // empty: nothing taken yet
+  std::int64_t anchor_ms = 0;
+  std::int64_t last_open_ms = 0;  // of the last bar taken
+};
+
+SignalSeries::Replay::Replay(const SignalSeries& series)
+    : series_(series), run_(std::make_unique<Run>(series.plan_)) {}
+SignalSeries::Replay::~Replay() = default;
+SignalSeries::Replay::Replay(Replay&&) noexcept = default;
+
+std::optional<AnchoredSignal> SignalSeries::Replay::at(const BarHistory& history, std::size_t index) {
+  return series_.advance(*run_, history, index);
+}
+
+SignalSeries::SignalSeries(std::shared_ptr<const engine::Plan> plan, const engine::AnchorRule& rule,
+                           const engine::Interval& interval, std::string_view series_name)
+    : plan_(std::move(plan)),
+      rule_(rule),
+      interval_(interval),
+      phase_(engine::anchor_phase(series_name, rule.anchor_period)),
+      current_(std::make_unique<Run>(plan_)) {}
+SignalSeries::~SignalSeries() = default;
+
+std::optional<engine::Segment> SignalSeries::segment(std::int64_t ordinal) const {
+  return engine::segment_of(rule_, interval_, phase_, ordinal);
+}
+
+std::optional<std::int64_t> SignalSeries::anchor_slot(std::int64_t ordinal) const {
+  const auto found = segment(ordinal);
+  if (!found) return std::nullopt;
+  return found->anchor_ordinal;
+}
+
+std::size_t SignalSeries::first_bar(const BarHistory& history, const engine::Segment& segment) const {
+  const std::int64_t anchor_open_ms = interval_.open_time_ms(segment.anchor_ordinal);
+  const auto at =
+      std::lower_bound(history.bars.begin(), history.bars.end(), anchor_open_ms,
+                       [](const engine::Bar& bar, std::int64_t ms) { return bar.open_time_ms < ms; });
+  return static_cast<std::size_t>(at - history.bars.begin());
+}
+
+bool SignalSeries::at_end_of(const Run& run, const engine::Segment& segment, const BarHistory& history,
+                             std::size_t index) const {
+  return run.segment == segment && index > 0 && run.last_open_ms == history.bars[index - 1].open_time_ms;
+}
+
+void SignalSeries::replay_before(Run& run, const engine::Segment& segment, const BarHistory& history,
+                                 std::size_t index) const {
+  const std::size_t first = first_bar(history, segment);
+  run.engine = engine::Incremental(plan_);
+  run.segment = segment;
+  run.anchor_ms = history.bars[first].open_time_ms;
+  for (std::size_t i = first; i < index; ++i) {
+    run.engine.update(history.bars[i]);
+    run.last_open_ms = history.bars[i].open_time_ms;
+  }
+}
+
+std::optional<AnchoredSignal> SignalSeries::advance(Run& run, const BarHistory& history,
+                                                    std::size_t index) const {
+  const engine::Bar& bar = history.bars[index];
+  const auto wanted = segment(interval_.ordinal(bar.open_time_ms));
+  if (!wanted) return std::nullopt;
+  if (!at_end_of(run, *wanted, history, index)) {
+    if (history.covered_from > wanted->anchor_ordinal) return std::nullopt;
+    replay_before(run, *wanted, history, index);
+  }
+  const engine::Signal signal = run.engine.update(bar);
+  run.last_open_ms = bar.open_time_ms;
+  if (run.engine.bars() < plan_->minimum_bars()) return std::nullopt;
+  return AnchoredSignal{signal, run.anchor_ms};
+}
+
+std::optional<AnchoredSignal> SignalSeries::newest(const BarHistory& history) {
+  const std::size_t index = history.bars.size() - 1;
+  if (next_) {
+    const auto wanted = segment(interval_.ordinal(history.bars[index].open_time_ms));
+    if (wanted && at_end_of(*next_, *wanted, history, index)) {
+      std::swap(current_, next_);
+      next_.reset();
+    }
+  }
+  return advance(*current_, history, index);
+}
+
+std::optional<AnchoredSignal> SignalSeries::corrected(const BarHistory& history) {
+  const std::size_t index = history.bars.size() - 1;
+  next_.reset();
+  if (current_->segment && current_->last_open_ms == history.bars[index].open_time_ms && index > 0 &&
+      current_->engine.step_back()) {
+    current_->last_open_ms = history.bars[index - 1].open_time_ms;
+  } else {
+    current_->segment.reset();
+  }
+  return advance(*current_, history, index);
+}
+
+void SignalSeries::forget() {
+  current_->segment.reset();
+  next_.reset();
+}
+
+void SignalSeries::prepare(const BarHistory& history) {
+  current_->engine.prepare();
+  if (history.bars.empty()) return;
+  const engine::Bar& newest_bar = history.bars.back();
+  const std::int64_t ordinal = interval_.ordinal(newest_bar.open_time_ms);
+  const auto present = segment(ordinal);
+  if (!present || rule_.fixed_anchor_ms || present->end_ordinal - ordinal > kPrepareAheadSlots) return;
+  const auto coming = segment(present->end_ordinal);
+  if (history.covered_from > coming->anchor_ordinal || first_bar(history, *coming) == history.bars.size())
+    return;
+  const std::size_t end = history.bars.size();
+  if (next_ && at_end_of(*next_, *coming, history, end - 1)) {
+    next_->engine.update(newest_bar);
+    next_->last_open_ms = newest_bar.open_time_ms;
+  } else if (!next_ || !at_end_of(*next_, *coming, history, end)) {
+    next_ = std::make_unique<Run>(plan_);
+    replay_before(*next_, *coming, history, end);
+  }
+  next_->engine.prepare();
+}
+
+std::optional<AnchoredSignal> SignalSeries::preview(const BarHistory& history, const engine::Bar& forming) {
+  const auto wanted = segment(interval_.ordinal(forming.open_time_ms));
+  if (!wanted) return std::nullopt;
+  Run* run = nullptr;
+  if (at_end_of(*current_, *wanted, history, history.bars.size())) run = current_.get();
+  if (next_ && at_end_of(*next_, *wanted, history, history.bars.size())) run = next_.get();
+  if (run == nullptr || run->engine.bars() + 1 < plan_->minimum_bars()) return std::nullopt;
+  return AnchoredSignal{run->engine.preview(forming), run->anchor_ms};
+}
+
+bool SignalSeries::warming(const BarHistory& history) const {
+  if (history.bars.empty()) return true;
+  const auto present = segment(interval_.ordinal(history.bars.back().open_time_ms));
+  if (!present) return true;
+  const std::size_t first = first_bar(history, *present);
+  return static_cast<std::int64_t>(history.bars.size() - first) < plan_->minimum_bars();
+}
+
+}  // namespace atcd::daemon

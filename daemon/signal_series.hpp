@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/anchor.hpp"
+#include "engine/bar.hpp"
+#include "engine/incremental.hpp"
+#include "engine/interval.hpp"
+#include "engine/signal.hpp"
+
+namespace atcd::daemon {
+
+/// The signal of one bar and the bar 0 that it was computed from.
+struct AnchoredSignal {
+  engine::Signal signal;
+  std::int64_t anchor_ms = 0;  // open time of bar 0
+};
+
+/// The closed bars of a series as one profile sees them: every slot from covered_from on has its bar here or
+/// has none at the exchange.
+struct BarHistory {
+  std::span<const engine::Bar> bars;
+  std::int64_t covered_from = 0;  // ordinal
+};
+
+/// The signals of one series under one profile, each computed from the anchor of its own bar (design, section
+/// 3): a pure function of the bars, whatever order it is asked in. Holds the running engine, and the next
+/// segment's engine once its first bar is near. One thread.
+class SignalSeries {
+ public:
+  SignalSeries(std::shared_ptr<const engine::Plan> plan, const engine::AnchorRule& rule,
+               const engine::Interval& interval, std::string_view series_name);
+
+  /// The slot that bar 0 of the bar with this ordinal lies at or after; empty before a fixed anchor.
+  std::optional<std::int64_t> anchor_slot(std::int64_t ordinal) const;
+
+  /// The signal of the newest bar. Empty where there is none to publish: history does not reach the anchor,
+  /// or fewer bars exist since bar 0 than the indicator accepts. Fixed work, no allocation, except where a
+  /// segment begins without having been prepared.
+  std::optional<AnchoredSignal> newest(const BarHistory& history);
+  /// The newest bar's content changed: the signal anew.
+  std::optional<AnchoredSignal> corrected(const BarHistory& history);
+  /// An older bar's content changed: everything is computed anew when it is next asked for.
+  void forget();
+  /// Off the hot path, after newest(): prepares the next step and, near its first bar, the next segment.
+  void prepare(const BarHistory& history);
+  /// The signal that a forming bar would give if it closed now; the committed state is untouched.
+  std::optional<AnchoredSignal> preview(const BarHistory& history, const engine::Bar& forming);
+
+  /// Too few bars exist since bar 0 for the newest bar to be published.
+  bool warming(const BarHistory& history) const;
+
+  /// Walks over past bars in order, apart from the running engine.
+  class Replay {
+   public:
+    explicit Replay(const SignalSeries& series);
+    ~Replay();
+    Replay(Replay&&) noexcept;
+    /// The signal of bars[index].
+    std::optional<AnchoredSignal> at(const BarHistory& history, std::size_t index);
+
+   private:
+    friend class SignalSeries;
+    struct Run;
+    const SignalSeries& series_;
+    std::unique_ptr<Run> run_;
+  };
+
+  ~SignalSeries();
+  SignalSeries(const SignalSeries&) = delete;
+  SignalSeries& operator=(const SignalSeries&) = delete;
+
+ private:
+  using Run = Replay::Run;
+
+  std::optional<engine::Segment> segment(std::int64_t ordinal) const;
+  std::size_t first_bar(const BarHistory& history, const engine::Segment& segment) const;
+  bool at_end_of(const Run& run, const engine::Segment& segment, const BarHistory& history,
+                 std::size_t index) const;
+  /// Brings the run to bars[index], replaying from bar 0 where it is not just before it.
+  std::optional<AnchoredSignal> advance(Run& run, const BarHistory& history, std::size_t index) const;
+  void replay_before(Run& run, const engine::Segment& segment, const BarHistory& history,
+                     std::size_t index) const;
+
+  std::shared_ptr<const engine::Plan> plan_;
+  engine::AnchorRule rule_;
+  engine::Interval interval_;
+  std::int64_t phase_;
+  std::unique_ptr<Run> current_;
+  std::unique_ptr<Run> next_;
+};
+
+}  // namespace atcd::daemon

@@ -1,0 +1,64 @@
+#include "daemon/symbols.hpp"
+
+#include <algorithm>
+
+namespace atcd::daemon {
+namespace {
+
+bool is_pattern(std::string_view text) { return text.find('*') != std::string_view::npos; }
+
+bool any_matches(const std::vector<std::string>& patterns, std::string_view symbol) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [symbol](const std::string& pattern) { return matches(pattern, symbol); });
+}
+
+}  // namespace
+
+bool matches(std::string_view pattern, std::string_view symbol) {
+  std::size_t p = 0, s = 0, star = std::string_view::npos, resume = 0;
+  while (s < symbol.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = s;
+    } else if (p < pattern.size() && pattern[p] == symbol[s]) {
+      ++p;
+      ++s;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      s = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+bool has_patterns(const FeedConfig& feed) {
+  return feed.top > 0 || std::any_of(feed.symbols.begin(), feed.symbols.end(), is_pattern);
+}
+
+ResolvedSymbols resolve_symbols(const FeedConfig& feed, std::span<const feeds::SymbolInfo> listed) {
+  ResolvedSymbols resolved;
+  for (const feeds::SymbolInfo& info : listed) {
+    const bool named = std::find(feed.symbols.begin(), feed.symbols.end(), info.symbol) != feed.symbols.end();
+    const bool wanted = named || (info.trading && any_matches(feed.symbols, info.symbol));
+    if (wanted && !any_matches(feed.exclude, info.symbol)) resolved.symbols.push_back(info);
+  }
+  for (const std::string& symbol : feed.symbols) {
+    const bool known = std::any_of(listed.begin(), listed.end(),
+                                   [&](const feeds::SymbolInfo& info) { return info.symbol == symbol; });
+    if (!known && !is_pattern(symbol)) resolved.unknown.push_back(symbol);
+  }
+  const auto top = static_cast<std::size_t>(feed.top);
+  if (top > 0 && resolved.symbols.size() > top) {
+    std::stable_sort(resolved.symbols.begin(), resolved.symbols.end(),
+                     [](const feeds::SymbolInfo& a, const feeds::SymbolInfo& b) {
+                       return a.quote_volume_24h > b.quote_volume_24h;
+                     });
+    resolved.symbols.resize(top);
+  }
+  return resolved;
+}
+
+}  // namespace atcd::daemon

@@ -1,0 +1,177 @@
+#include "daemon/signal_series.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "engine/plan.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+using engine::Bar;
+using engine::Interval;
+using engine::Signal;
+
+const Interval kMinute(1, Interval::Unit::minute);
+constexpr std::string_view kName = "binance:spot:BTCUSDT:1m:default";
+
+std::shared_ptr<const engine::Plan> small_plan() {
+  engine::Parameters parameters;
+  parameters.lengths = {10, 11, 12, 10, 11, 9};
+  return std::make_shared<const engine::Plan>(parameters);
+}
+
+/// A walk from `first_slot`, with some slots missing.
+std::vector<Bar> walk(std::int64_t first_slot, std::size_t count, std::uint32_t seed, int missing_percent) {
+  std::mt19937 random(seed);
+  std::vector<Bar> bars;
+  double price = 100;
+  for (std::int64_t slot = first_slot; bars.size() < count; ++slot) {
+    price *= 1 + (static_cast<double>(random() % 2001) - 1000) * 1e-5;
+    if (static_cast<int>(random() % 100) < missing_percent) continue;
+    const std::int64_t open_ms = kMinute.open_time_ms(slot);
+    bars.push_back({open_ms, open_ms + 60'000, price, price, price, price, 1});
+  }
+  return bars;
+}
+
+bool same_bits(const AnchoredSignal& a, const AnchoredSignal& b) {
+  const auto bits = [](double value) {
+    std::uint64_t word = 0;
+    if (!std::isnan(value)) std::memcpy(&word, &value, sizeof word);
+    return word;
+  };
+  for (std::size_t family = 0; family < engine::kFamilies; ++family) {
+    if (bits(a.signal.layer1[family]) != bits(b.signal.layer1[family])) return false;
+    if (bits(a.signal.equity[family]) != bits(b.signal.equity[family])) return false;
+  }
+  return bits(a.signal.average) == bits(b.signal.average) && a.signal.bar_index == b.signal.bar_index &&
+         a.signal.trend == b.signal.trend && a.signal.previous_trend == b.signal.previous_trend &&
+         a.signal.trend_since_ms == b.signal.trend_since_ms && a.anchor_ms == b.anchor_ms;
+}
+
+/// The definition, written out: bar 0 by the anchor rule, then every bar up to the one asked for.
+std::optional<AnchoredSignal> by_definition(const std::shared_ptr<const engine::Plan>& plan,
+                                            const engine::AnchorRule& rule, const std::vector<Bar>& bars,
+                                            std::size_t index) {
+  const std::int64_t phase = engine::anchor_phase(kName, rule.anchor_period);
+  const auto segment = engine::segment_of(rule, kMinute, phase, kMinute.ordinal(bars[index].open_time_ms));
+  if (!segment) return std::nullopt;
+  engine::Incremental engine(plan);
+  std::optional<AnchoredSignal> result;
+  for (std::size_t i = 0; i <= index; ++i) {
+    if (kMinute.ordinal(bars[i].open_time_ms) < segment->anchor_ordinal) continue;
+    if (!result) result = AnchoredSignal{{}, bars[i].open_time_ms};
+    result->signal = engine.update(bars[i]);
+  }
+  if (engine.bars() < plan->minimum_bars()) return std::nullopt;
+  return result;
+}
+
+class SignalSeriesTest : public testing::TestWithParam<engine::AnchorRule> {};
+
+TEST_P(SignalSeriesTest, LiveReplayAndDefinitionGiveTheSameBitsWhereverTheyBegin) {
+  const auto plan = small_plan();
+  const engine::AnchorRule rule = GetParam();
+  const std::int64_t first_slot = 28'000'000;
+  const std::vector<Bar> bars = walk(first_slot, 420, 5, 10);
+  for (const std::size_t begin : {150UL, 151UL, 233UL}) {
+    SignalSeries live(plan, rule, kMinute, kName);
+    SignalSeries unprepared(plan, rule, kMinute, kName);
+    SignalSeries::Replay replay(live);
+    for (std::size_t i = begin; i < bars.size(); ++i) {
+      const BarHistory known{std::span(bars).first(i + 1), first_slot};
+      const auto expected = by_definition(plan, rule, bars, i);
+      const auto newest = live.newest(known);
+      const auto late = unprepared.newest(known);
+      const auto replayed = replay.at({bars, first_slot}, i);
+      ASSERT_EQ(newest.has_value(), expected.has_value()) << i;
+      ASSERT_EQ(replayed.has_value(), expected.has_value()) << i;
+      if (expected) {
+        EXPECT_TRUE(same_bits(*newest, *expected)) << i;
+        EXPECT_TRUE(same_bits(*late, *expected)) << i;
+        EXPECT_TRUE(same_bits(*replayed, *expected)) << i;
+      }
+      live.prepare(known);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST_P(SignalSeriesTest, APreviewIsTheSignalThatTheBarGivesWhenItCloses) {
+  const auto plan = small_plan();
+  const engine::AnchorRule rule = GetParam();
+  const std::int64_t first_slot = 28'000'000;
+  const std::vector<Bar> bars = walk(first_slot, 330, 6, 5);
+  SignalSeries series(plan, rule, kMinute, kName);
+  int previews = 0;
+  for (std::size_t i = 150; i < bars.size(); ++i) {
+    const auto before =
+        i > 150 ? series.preview({std::span(bars).first(i), first_slot}, bars[i]) : std::nullopt;
+    const auto closed = series.newest({std::span(bars).first(i + 1), first_slot});
+    if (before && closed) {
+      ++previews;
+      EXPECT_TRUE(same_bits(*before, *closed)) << i;
+    }
+    series.prepare({std::span(bars).first(i + 1), first_slot});
+  }
+  EXPECT_GT(previews, 140);
+}
+
+TEST_P(SignalSeriesTest, ACorrectedBarGivesWhatItWouldHaveGivenAtOnce) {
+  const auto plan = small_plan();
+  const engine::AnchorRule rule = GetParam();
+  const std::int64_t first_slot = 28'000'000;
+  std::vector<Bar> bars = walk(first_slot, 300, 7, 5);
+  SignalSeries series(plan, rule, kMinute, kName);
+  for (std::size_t i = 150; i < bars.size(); ++i) {
+    const Bar right = bars[i];
+    bars[i].close *= 1.05;
+    bars[i].high = bars[i].close;
+    series.newest({std::span(bars).first(i + 1), first_slot});
+    if (i % 2 == 0) series.prepare({std::span(bars).first(i + 1), first_slot});
+    bars[i] = right;
+    const BarHistory known{std::span(bars).first(i + 1), first_slot};
+    const auto corrected = series.corrected(known);
+    const auto expected = by_definition(plan, rule, bars, i);
+    ASSERT_EQ(corrected.has_value(), expected.has_value());
+    if (expected) EXPECT_TRUE(same_bits(*corrected, *expected)) << i;
+    series.prepare(known);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, SignalSeriesTest,
+                         testing::Values(engine::AnchorRule{60, 50, {}}, engine::AnchorRule{40, 7, {}},
+                                         engine::AnchorRule{30, 100, {}}, engine::AnchorRule{20, 1, {}},
+                                         engine::AnchorRule{1500, 1500, kMinute.open_time_ms(28'000'100)}));
+
+TEST(SignalSeries, SaysNothingWhereHistoryDoesNotReachTheAnchor) {
+  const auto plan = small_plan();
+  const std::vector<Bar> bars = walk(28'000'000, 100, 8, 0);
+  SignalSeries series(plan, {1500, 1500, {}}, kMinute, kName);
+  EXPECT_FALSE(series.newest({bars, 28'000'000}).has_value());
+}
+
+TEST(SignalSeries, AListingYoungerThanItsAnchorBeginsWithItsFirstBarAndWarmsUp) {
+  const auto plan = small_plan();
+  const std::vector<Bar> bars = walk(28'000'000, 100, 9, 0);
+  const std::int64_t covered_from = 28'000'000 - 3100;  // REST showed that there is nothing before
+  SignalSeries series(plan, {1500, 1500, {}}, kMinute, kName);
+  const auto minimum = static_cast<std::size_t>(plan->minimum_bars());
+  for (std::size_t i = 0; i < bars.size(); ++i) {
+    const BarHistory known{std::span(bars).first(i + 1), covered_from};
+    const auto signal = series.newest(known);
+    EXPECT_EQ(signal.has_value(), i + 1 >= minimum);
+    EXPECT_EQ(series.warming(known), i + 1 < minimum);
+    if (signal) {
+      EXPECT_EQ(signal->anchor_ms, bars[0].open_time_ms);
+      EXPECT_EQ(signal->signal.bar_index, static_cast<std::int64_t>(i));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace atcd::daemon

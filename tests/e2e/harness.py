@@ -1,0 +1,135 @@
+"""Starts what an end-to-end test needs (Redis, the simulator, the daemon), each in a temporary directory, and stops
+all of it. Waiting is always for a condition with a deadline."""
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import redis
+
+ATCD = os.environ["ATCD_PROGRAM"]
+# Sanitizers slow everything down; a deadline is no statement about speed.
+DEADLINE_S = float(os.environ.get("ATCD_TEST_DEADLINE_S", "120"))
+
+
+def wait_for(condition, what, deadline_s=DEADLINE_S):
+    """Returns the first true value of condition(); fails with `what` at the deadline."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline_s} s: {what}")
+        time.sleep(0.05)
+
+
+class Workplace:
+    """A temporary directory and the processes started in it."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="atcd-e2e-")
+        self.processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        for name, process in reversed(self.processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if kind is not None:
+                print(f"---- last lines of {name} ----")
+                print("".join(open(self.path(f"{name}.log"), errors="replace").readlines()[-40:]))
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def spawn(self, name, arguments, **options):
+        log = open(self.path(f"{name}.log"), "ab")
+        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                                   **options)
+        self.processes.append((name, process))
+        return process
+
+    def redis(self, name="redis", extra=()):
+        socket = self.path(f"{name}.sock")
+        self.spawn(name, ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no",
+                          "--dir", self.directory, *extra])
+        client = redis.Redis(unix_socket_path=socket, decode_responses=True)
+
+        def ready():
+            try:
+                return client.ping()
+            except redis.exceptions.ConnectionError:
+                return False
+
+        wait_for(ready, "redis-server answers")
+        client.url = f"unix://{socket}"
+        return client
+
+    def simulator(self, *arguments, name="simulator"):
+        self.spawn(name, [ATCD, "simulate", "--listen", "127.0.0.1:0", *arguments])
+
+        def listening():
+            for line in open(self.path(f"{name}.log"), errors="replace"):
+                if "event=listening" in line and line.endswith("\n"):
+                    return dict(part.split("=", 1) for part in line.split() if "=" in part)
+            return None
+
+        return Simulator(wait_for(listening, "the simulator listens"))
+
+    def daemon(self, config, name="daemon"):
+        path = self.path(f"{name}.toml")
+        with open(path, "w") as file:
+            file.write(config)
+        return self.spawn(name, [ATCD, "run", "--config", path])
+
+    def log_lines(self, name, text):
+        return [line for line in open(self.path(f"{name}.log"), errors="replace") if text in line]
+
+
+class Simulator:
+    def __init__(self, urls):
+        self.ws_url, self.rest_url = urls["ws_url"], urls["rest_url"]
+        self.urls = urls
+
+    def request(self, method, target):
+        connection = http.client.HTTPConnection(self.rest_url.split("//")[1], timeout=30)
+        connection.request(method, target)
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        if response.status != 200:
+            raise AssertionError(f"{method} {target}: {response.status} {body}")
+        return body
+
+    def control(self, target):
+        return self.request("POST", f"/sim/{target}")
+
+    def klines(self, symbol, interval, start_ms, end_ms):
+        """Every row from start_ms to end_ms, oldest first, asked for page by page."""
+        rows = []
+        while True:
+            page = json.loads(self.request("GET", f"/api/v3/klines?symbol={symbol}&interval={interval}"
+                                                  f"&startTime={start_ms}&endTime={end_ms}&limit=1000"))
+            rows += page
+            if len(page) < 1000:
+                return rows
+            start_ms = page[-1][0] + 1
+
+
+def entries(client, key):
+    """The whole stream as (id, fields), oldest first."""
+    return client.xrange(key)
