@@ -178,7 +178,7 @@ void MarketSeries::preview(const engine::Bar& forming, std::int64_t received_us)
     sent.next_close_ms = series_.interval().close_time_ms(forming.close_time_ms);
     sent.anchor_ms = computed->anchor_ms;
     sent.received_us = received_us;
-    context_.publisher.publish_forming(output.index, sent);
+    context_.publisher.publish_forming(output->index, sent);
   }
 }
 

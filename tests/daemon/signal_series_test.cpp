@@ -138,7 +138,9 @@ TEST_P(SignalSeriesTest, ACorrectedBarGivesWhatItWouldHaveGivenAtOnce) {
     const auto corrected = series.corrected(known);
     const auto expected = by_definition(plan, rule, bars, i);
     ASSERT_EQ(corrected.has_value(), expected.has_value());
-    if (expected) EXPECT_TRUE(same_bits(*corrected, *expected)) << i;
+    if (expected) {
+      EXPECT_TRUE(same_bits(*corrected, *expected)) << i;
+    }
     series.prepare(known);
   }
 }
