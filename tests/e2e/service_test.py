@@ -1,0 +1,159 @@
+"""The daemon as a service: readiness, reload, a Redis that dies and comes back, passwords, a clean end."""
+import os
+import signal
+import socket
+import sys
+
+import redis
+
+import harness
+from harness import Workplace, wait_for
+
+PASSWORD = "correct-horse-battery"
+
+
+def configuration(simulator, url, directory, symbols, extra=""):
+    listed = ", ".join(f"\"{symbol}\"" for symbol in symbols)
+    return f"""instance = "e2e"
+[[profile]]
+name = "default"
+history_bars = 60
+anchor_period = 60
+[[feed]]
+exchange = "binance"
+market = "spot"
+symbols = [{listed}]
+intervals = ["1m"]
+rest_share = 1.0
+provisional = true
+websocket_url = "{simulator.ws_url}"
+rest_url = "{simulator.rest_url}"
+[redis]
+url = "{url}"
+password_file = "{directory}/redis.password"
+keep = 100000
+[state]
+directory = "{directory}"
+{extra}
+"""
+
+
+def key(symbol):
+    return f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}"
+
+
+def name(symbol):
+    return f"binance:spot:{symbol}:1m:default"
+
+
+def assert_contiguous(client, symbol):
+    found = client.xrange(key(symbol))
+    times = [int(entry_id.split("-")[0]) for entry_id, _ in found]
+    assert times == list(range(times[0], times[0] + 60_000 * len(times), 60_000)), f"{symbol}: {times}"
+    return len(times)
+
+
+def main():
+    with Workplace() as place:
+        with open(place.path("redis.password"), "w") as file:
+            file.write(PASSWORD + "\n")
+        os.chmod(place.path("redis.password"), 0o600)
+        socket_path = place.path("redis.sock")
+        redis_arguments = ["redis-server", "--port", "0", "--unixsocket", socket_path, "--save", "", "--appendonly",
+                           "yes", "--appendfsync", "always", "--dir", place.directory, "--requirepass", PASSWORD]
+        server = place.spawn("redis", redis_arguments)
+        client = redis.Redis(unix_socket_path=socket_path, decode_responses=True, password=PASSWORD)
+
+        def redis_ready():
+            try:
+                return client.ping()
+            except (redis.exceptions.ConnectionError, redis.exceptions.BusyLoadingError):
+                return False
+
+        wait_for(redis_ready, "redis-server answers")
+        simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(place.path("notify.sock"))
+        notify.settimeout(harness.DEADLINE_S)
+
+        url = f"unix://{socket_path}"
+        path = place.path("daemon.toml")
+
+        def write(symbols, extra=""):
+            with open(path, "w") as file:
+                file.write(configuration(simulator, url, place.directory, symbols, extra))
+
+        write(["BTCUSDT", "ETHUSDT"])
+        daemon = place.spawn("daemon", [harness.ATCD, "run", "--config", path],
+                             env={**os.environ, "NOTIFY_SOCKET": place.path("notify.sock")})
+        told = []
+        while not any("READY=1" in message for message in told):
+            told.append(notify.recv(4096).decode())
+        notify.setblocking(False)
+
+        def length(symbol):
+            return client.xlen(key(symbol))
+
+        wait_for(lambda: length("BTCUSDT") > 3 and length("ETHUSDT") > 3, "first signals")
+        wait_for(lambda: client.hget("atc:1:daemon:e2e", "live") == "2", "the heartbeat counts two live series")
+        assert 0 < client.ttl("atc:1:daemon:e2e") <= 10
+        forming = client.pubsub(ignore_subscribe_messages=True)
+        forming.subscribe(f"atc:1:forming:{name('BTCUSDT')}")
+        wait_for(lambda: forming.get_message(timeout=1), "a provisional signal")
+
+        # Reload: one symbol more, one less, the third untouched.
+        write(["ETHUSDT", "SOLUSDT"])
+        daemon.send_signal(signal.SIGHUP)
+        wait_for(lambda: length("SOLUSDT") > 3, "signals of the added symbol")
+        wait_for(lambda: name("BTCUSDT") not in client.hkeys("atc:1:catalogue"), "the removed symbol leaves")
+        removed_at = length("BTCUSDT")
+        events = [(fields["event"], fields["series"]) for _, fields in client.xrange("atc:1:events")]
+        assert ("added", name("SOLUSDT")) in events and ("removed", name("BTCUSDT")) in events, events
+        assert events.count(("added", name("ETHUSDT"))) == 1 and ("removed", name("ETHUSDT")) not in events
+
+        # A configuration with an error changes nothing.
+        write(["ETHUSDT", "SOLUSDT", "BTCUSDT"], "no_such_key = 1")
+        daemon.send_signal(signal.SIGHUP)
+        wait_for(lambda: place.log_lines("daemon", "event=reload_refused"), "the reload is refused")
+        before = length("ETHUSDT")
+        wait_for(lambda: length("ETHUSDT") > before + 3, "signals go on")
+        assert length("BTCUSDT") == removed_at
+
+        # Redis dies and comes back: nothing is lost, nothing doubled.
+        server.kill()
+        server.wait()
+        place.spawn("redis-again", redis_arguments)
+        wait_for(redis_ready, "redis-server answers again")
+        before = length("ETHUSDT")
+        wait_for(lambda: length("ETHUSDT") > before + 8, "signals go on after Redis came back")
+
+        # Redis hangs for longer than the daemon's deadline per command, then goes on.
+        again = place.processes[-1][1]
+        again.send_signal(signal.SIGSTOP)
+        wait_for(lambda: len(place.log_lines("daemon", "event=redis_disconnected")) >= 2, "the hang is noticed")
+        again.send_signal(signal.SIGCONT)
+        before = wait_for(lambda: length("ETHUSDT"), "redis answers")
+        wait_for(lambda: length("ETHUSDT") > before + 8, "signals go on after the hang")
+
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+        for symbol in ("ETHUSDT", "SOLUSDT", "BTCUSDT"):
+            print(f"{symbol}: {assert_contiguous(client, symbol)} bars once and in order")
+        log = open(place.path("daemon.log"), errors="replace").read()
+        assert PASSWORD not in log, "a password is never logged"
+        assert "event=drained" in log
+
+        # A wrong password is said in clear words.
+        with open(place.path("redis.password"), "w") as file:
+            file.write("wrong\n")
+        write(["ETHUSDT"])
+        wrong = place.spawn("wrong", [harness.ATCD, "run", "--config", path])
+        wait_for(lambda: place.log_lines("wrong", "WRONGPASS"), "the refusal is named")
+        wrong.terminate()
+        wrong.wait(30)
+        assert "event=redis_refused" in open(place.path("wrong.log")).read()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
