@@ -162,7 +162,11 @@ void MarketSeries::publish(Output& output, const AnchoredSignal& computed, std::
   state::SignalRecord sent = record(output, series_.bars().size() - 1, computed, received_us);
   sent.correction = correction;
   context_.publisher.publish(output.index, sent);
-  output.anchor_ms = computed.anchor_ms;
+  const std::int64_t before = std::exchange(output.anchor_ms, computed.anchor_ms);
+  if (before != 0 && before != computed.anchor_ms) {
+    context_.journal.event(Level::info, "anchor", output.name,
+                           "bar 0 is now " + std::to_string(computed.anchor_ms));
+  }
 }
 
 void MarketSeries::preview(const engine::Bar& forming, std::int64_t received_us) {
@@ -276,6 +280,7 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
   std::size_t index = from_last ? known.bars.size() - 1 : series_.index_at(first_open_ms);
   // Bars between the head and the first that history holds can't be had any more.
   bool gap = !from_last && first_slot < known.covered_from;
+  bool skipped = false;
   SignalSeries::Replay replay(output.signals);
   for (const std::size_t end = known.bars.size(); index < end && records.size() < limit; ++index) {
     const auto computed = replay.at(known, index);
@@ -283,14 +288,14 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
       const auto anchor =
           output.signals.anchor_slot(series_.interval().ordinal(known.bars[index].open_time_ms));
       gap = gap || (!from_last && anchor && *anchor < known.covered_from);
+      skipped = records.empty();
       continue;
     }
     records.push_back(record(output, index, *computed, utc_us()));
-    if (gap) {
-      records.back().gap_from_ms = after_close_ms;
-      records.back().prev_close_ms = after_close_ms;
-      gap = false;
-    }
+    if (gap) records.back().gap_from_ms = after_close_ms;
+    // The entry before it in the stream is the head, also where bars between have no signal of their own.
+    if (gap || (skipped && !from_last)) records.back().prev_close_ms = after_close_ms;
+    gap = skipped = false;
   }
   return state::HistoryAnswer::records;
 }
