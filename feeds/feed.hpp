@@ -46,6 +46,7 @@ struct SymbolsResult {
   RestError error = RestError::none;
   std::string message;
   std::vector<SymbolInfo> symbols;
+  std::int64_t server_time_ms = 0;  // the exchange's clock when it answered (Date header); 0: unknown
 };
 
 /// Told what a feed sees, on the feed's thread. Calls are made from the feed's io_context only.

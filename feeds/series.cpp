@@ -8,6 +8,8 @@ namespace {
 
 // Enough for a day of minutes behind a hole; older ones can be had again over REST.
 constexpr std::size_t kPendingLimit = 1440;
+// What every exchange counts as its cheapest request: our own clock may be behind, so no fewer are asked for.
+constexpr std::int64_t kSmallPage = 99;
 constexpr int kFailuresBeforeGap = 3;
 constexpr std::int64_t kFirstRetryMs = 1000;
 constexpr std::int64_t kLastRetryMs = 60'000;
@@ -169,9 +171,9 @@ const Series::PendingBar* Series::pending_at(std::int64_t ordinal) const {
 
 void Series::request_forward(const Now& now, int priority) {
   if (request_ || now.monotonic_ms < retry_at_ms_) return;
-  std::int64_t last = rules_.interval.ordinal(now.utc_ms) + 1;
+  std::int64_t last = std::max(rules_.interval.ordinal(now.utc_ms) + 1, next_ + kSmallPage - 1);
   if (!pending_.empty()) last = std::max(last, slot_of(pending_.back().bar));
-  last = std::clamp(last, next_ + 1, next_ + rules_.rows_per_request - 1);
+  last = std::min(last, next_ + rules_.rows_per_request - 1);
   request_ = Request{next_, last, false, stream_up_};
   handler_.fetch(rules_.interval.open_time_ms(next_), rules_.interval.open_time_ms(last), priority);
 }

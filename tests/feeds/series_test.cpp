@@ -75,7 +75,7 @@ TEST(Series, GoesLiveOnlyWhenTheAnswerWasAskedForAfterTheStreamCameUp) {
   Series series(rules(), kStartMs, recorder);
   series.start(at(5));
   ASSERT_EQ(recorder.fetches.size(), 1U);
-  EXPECT_EQ(recorder.fetches[0], std::pair(kStartMs, kStartMs + 6 * kMinuteMs));
+  EXPECT_EQ(recorder.fetches[0], std::pair(kStartMs, kStartMs + 9 * kMinuteMs));
   series.on_stream_up(at(5));
   series.on_history(rows(0, 6, 5), 1, at(5));
   EXPECT_EQ(recorder.bars.size(), 5U);
