@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -9,13 +10,15 @@
 
 namespace atcd::engine {
 
-class Plan;  // engine/plan.hpp: parameters compiled to constants, immutable, shared by many series
+class Plan;     // engine/plan.hpp: parameters compiled to constants, immutable, shared by many series
+struct Kernel;  // engine/kernel.hpp: the definition compiled for one instruction set
 
 /// One series, bar by bar: fixed work and no allocation per bar. One thread at a time.
 /// The bits equal those of the batch functions over the same bars (tests/engine/paths_test.cpp).
 class Incremental {
  public:
-  explicit Incremental(std::shared_ptr<const Plan> plan);
+  explicit Incremental(std::shared_ptr<const Plan> plan);  // with the fastest kernel of this processor
+  Incremental(std::shared_ptr<const Plan> plan, const Kernel& kernel);
   ~Incremental();
   Incremental(Incremental&&) noexcept;
   Incremental& operator=(Incremental&&) noexcept;
@@ -32,8 +35,18 @@ class Incremental {
   /// Takes back the last update, once: false when there is none to take back.
   bool step_back();
 
+  /// Bars taken and not taken back.
   std::int64_t bars() const;
   const Plan& plan() const;
+
+  /// The 54 averages of the last bar taken (by family and length), their crossing states and equities.
+  struct Inner {
+    std::array<double, kAverages> averages;
+    std::array<double, kAverages> states;
+    std::array<double, kAverages> equities;
+  };
+  /// Of the last update; undefined where none was taken since construction or step_back().
+  Inner inner() const;
 
  private:
   struct State;

@@ -1,0 +1,195 @@
+#include "engine/batch.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <vector>
+
+#include "engine/dispatch.hpp"
+
+namespace atcd::engine {
+namespace {
+
+constexpr std::align_val_t kLine{64};
+
+struct FreeLines {
+  void operator()(void* memory) const { ::operator delete(memory, kLine); }
+};
+
+std::string text_of(double value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+}
+
+std::string refuse_value(const char* what, std::size_t bar, double value, const char* allowed) {
+  return std::string(what) + " of bar " + std::to_string(bar) + " is " +
+         (std::isnan(value) ? "missing" : text_of(value)) + ", but must be " + allowed;
+}
+
+std::string check_values(const BatchInput& input, bool pine) {
+  const char* const positive = pine ? "finite and positive" : "finite and positive, or missing";
+  for (std::size_t i = 0; i < input.closes.size(); ++i) {
+    const double close = input.closes[i];
+    const bool missing = std::isnan(close);
+    if (missing ? pine : !(std::isfinite(close) && close > 0)) {
+      return refuse_value("the close", i, close, positive);
+    }
+  }
+  for (std::size_t i = 0; i < input.sources.size(); ++i) {
+    const double source = input.sources[i];
+    if (std::isinf(source) || (pine && std::isnan(source))) {
+      return refuse_value("the MA source", i, source, pine ? "finite" : "finite or missing");
+    }
+  }
+  return {};
+}
+
+bool complete(const BatchInput& input) {
+  const auto present = [](double value) { return !std::isnan(value); };
+  return std::all_of(input.closes.begin(), input.closes.end(), present) &&
+         std::all_of(input.sources.begin(), input.sources.end(), present);
+}
+
+double* data_or_null(std::span<double> column) { return column.empty() ? nullptr : column.data(); }
+
+/// The kernels' view of one series; the trend goes to `trend` where it is wanted.
+BatchColumns columns_of(const BatchInput& input, const BatchOutput& output) {
+  BatchColumns columns{};
+  columns.closes = input.closes.data();
+  columns.sources = input.sources.empty() ? input.closes.data() : input.sources.data();
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    columns.layer1[f] = data_or_null(output.layer1[f]);
+    columns.layer2[f] = data_or_null(output.equity[f]);
+  }
+  columns.average = data_or_null(output.average);
+  columns.trend = output.trend.empty() ? nullptr : output.trend.data();
+  columns.averages = data_or_null(output.averages);
+  columns.states = data_or_null(output.states);
+  columns.equities = data_or_null(output.equities);
+  return columns;
+}
+
+void fill_trend_since(const BatchInput& input, const BatchOutput& output) {
+  for (std::size_t i = 0; i < output.trend_since_ms.size(); ++i) {
+    const bool continues = i > 0 && output.trend[i] == output.trend[i - 1];
+    output.trend_since_ms[i] = continues ? output.trend_since_ms[i - 1] : input.close_times_ms[i];
+  }
+}
+
+/// Series in the order in which they are computed: complete ones by length, so that neighbours can share the
+/// lanes of a vector.
+std::vector<std::size_t> order_of(std::span<const BatchInput> inputs) {
+  std::vector<std::size_t> order(inputs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return inputs[a].closes.size() < inputs[b].closes.size();
+  });
+  return order;
+}
+
+class Runner {
+ public:
+  Runner(const Plan& plan, const Kernel& kernel, std::size_t longest)
+      : constants_(plan.constants()),
+        kernel_(kernel),
+        growth_(plan.growth_table(static_cast<std::int64_t>(longest))),
+        scratch_(::operator new(static_cast<std::size_t>(kernel.scratch_bytes(constants_)), kLine)) {}
+
+  void one(const BatchInput& input, const BatchOutput& output) {
+    const BatchColumns columns = columns_of(input, output);
+    kernel_.run_one(constants_, growth_.data(), static_cast<std::int64_t>(input.closes.size()), &columns,
+                    scratch_.get());
+    fill_trend_since(input, output);
+  }
+
+  /// As many as the kernel has lanes, or fewer: lanes without a series of their own repeat the first and
+  /// write nothing.
+  void lanes(std::span<const BatchInput> inputs, std::span<const BatchOutput> outputs,
+             std::span<const std::size_t> members) {
+    std::vector<BatchColumns> columns;
+    for (const std::size_t member : members) columns.push_back(columns_of(inputs[member], outputs[member]));
+    while (columns.size() < static_cast<std::size_t>(kernel_.lanes)) {
+      columns.push_back(columns_of(inputs[members[0]], {}));
+    }
+    kernel_.run_lanes(constants_, growth_.data(), static_cast<std::int64_t>(inputs[members[0]].closes.size()),
+                      columns.data(), scratch_.get());
+    for (const std::size_t member : members) fill_trend_since(inputs[member], outputs[member]);
+  }
+
+ private:
+  const PlanConstants& constants_;
+  const Kernel& kernel_;
+  std::vector<double> growth_;
+  std::unique_ptr<void, FreeLines> scratch_;
+};
+
+}  // namespace
+
+std::string check_batch(const Plan& plan, const BatchInput& input) {
+  const Parameters& parameters = plan.parameters();
+  const auto bars = static_cast<std::int64_t>(input.closes.size());
+  if (bars == 0) return "there are no bars, but at least one is needed";
+  if (!input.sources.empty() && input.sources.size() != input.closes.size()) {
+    return "there are " + std::to_string(input.sources.size()) + " MA source values for " +
+           std::to_string(bars) + " closes, but there must be as many, or none";
+  }
+  if (!input.close_times_ms.empty() && input.close_times_ms.size() != input.closes.size()) {
+    return "there are " + std::to_string(input.close_times_ms.size()) + " close times for " +
+           std::to_string(bars) + " closes, but there must be as many, or none";
+  }
+  if (parameters.cutout >= bars) {
+    return "cutout is " + std::to_string(parameters.cutout) + ", but must be below the number of bars, " +
+           std::to_string(bars);
+  }
+  if (bars < plan.minimum_bars()) {
+    return "there are " + std::to_string(bars) + " bars, but the longest length outside KAMA needs " +
+           std::to_string(plan.minimum_bars());
+  }
+  return check_values(input, parameters.dialect == Dialect::pine);
+}
+
+std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output,
+                          const Kernel& kernel) {
+  std::string refusal = check_batch(plan, input);
+  if (refusal.empty()) Runner(plan, kernel, input.closes.size()).one(input, output);
+  return refusal;
+}
+
+std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output) {
+  return compute_batch(plan, input, output, best_kernel());
+}
+
+std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs,
+                            std::span<const BatchOutput> outputs, const Kernel& kernel) {
+  std::size_t longest = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::string refusal = check_batch(plan, inputs[i]);
+    if (!refusal.empty()) return "series " + std::to_string(i) + ": " + refusal;
+    longest = std::max(longest, inputs[i].closes.size());
+  }
+  if (inputs.empty()) return {};
+  Runner runner(plan, kernel, longest);
+  const auto lanes = static_cast<std::size_t>(kernel.lanes);
+  std::vector<std::size_t> group;
+  const auto run_group = [&] {
+    if (group.size() == 1) runner.one(inputs[group[0]], outputs[group[0]]);
+    if (group.size() > 1) runner.lanes(inputs, outputs, group);
+    group.clear();
+  };
+  for (const std::size_t i : order_of(inputs)) {
+    if (!complete(inputs[i])) {
+      runner.one(inputs[i], outputs[i]);
+      continue;
+    }
+    if (!group.empty() && inputs[group[0]].closes.size() != inputs[i].closes.size()) run_group();
+    group.push_back(i);
+    if (group.size() == lanes) run_group();
+  }
+  run_group();
+  return {};
+}
+
+}  // namespace atcd::engine

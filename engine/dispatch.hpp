@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "engine/kernel.hpp"
+
+namespace atcd::engine {
+
+/// The kernels that were compiled in and that this processor can run, the plain one first, the fastest last.
+std::vector<const Kernel*> available_kernels();
+
+/// The fastest of them.
+const Kernel& best_kernel();
+
+/// The kernel with that name ("scalar", "avx2", "avx512", or "auto" for the best); nullptr where this build
+/// or this processor has none.
+const Kernel* find_kernel(std::string_view name);
+
+}  // namespace atcd::engine

@@ -1,0 +1,172 @@
+#include "engine/incremental.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <new>
+#include <utility>
+
+#include "engine/dispatch.hpp"
+#include "engine/kernel.hpp"
+#include "engine/plan.hpp"
+
+namespace atcd::engine {
+namespace {
+
+constexpr std::align_val_t kLine{64};
+
+struct FreeLines {
+  void operator()(double* values) const { ::operator delete(values, kLine); }
+};
+using Values = std::unique_ptr<double[], FreeLines>;
+
+Values allocate(std::int64_t count) {
+  return Values(
+      static_cast<double*>(::operator new(static_cast<std::size_t>(count) * sizeof(double), kLine)));
+}
+
+double ma_source_of(const Bar& bar, MaSource source) {
+  switch (source) {
+    case MaSource::open:
+      return bar.open;
+    case MaSource::high:
+      return bar.high;
+    case MaSource::low:
+      return bar.low;
+    case MaSource::hl2:
+      return (bar.high + bar.low) / 2;
+    case MaSource::hlc3:
+      return (bar.high + bar.low + bar.close) / 3;
+    case MaSource::ohlc4:
+      return (bar.open + bar.high + bar.low + bar.close) / 4;
+    case MaSource::close:
+      break;
+  }
+  return bar.close;
+}
+
+/// A block and what of a bar's result only the caller of the kernel knows.
+struct Moment {
+  Block<double> block;
+  std::int64_t trend_since_ms = 0;
+  double previous_trend = 0;
+};
+
+Signal signal_of(const Moment& moment) {
+  Signal signal;
+  std::copy_n(moment.block.layer1, kFamilies, signal.layer1.begin());
+  std::copy_n(moment.block.layer2, kFamilies, signal.equity.begin());
+  signal.average = moment.block.published;
+  signal.bar_index = moment.block.bars - 1;
+  signal.trend_since_ms = moment.trend_since_ms;
+  signal.trend = static_cast<std::int8_t>(moment.block.trend);
+  signal.previous_trend = static_cast<std::int8_t>(moment.previous_trend);
+  return signal;
+}
+
+}  // namespace
+
+/// Three moments take turns: the last bar's, the one before it, and the one that the next bar is written to.
+/// So taking a bar and taking it back are changes of index, and a preview has a place of its own.
+struct Incremental::State {
+  State(std::shared_ptr<const Plan> shared_plan, const Kernel& chosen)
+      : plan(std::move(shared_plan)), constants(plan->constants()), kernel(chosen) {
+    const std::int64_t scanned = constants.scan_warm + 1;
+    const std::int64_t raws = 2 * constants.longest_root * kLengthCount;
+    memory = allocate(5 * scanned + raws);
+    double* next = memory.get();
+    const auto take = [&next](std::int64_t count) { return std::exchange(next, next + count); };
+    windows = {take(2 * scanned), scanned, take(raws), constants.longest_root};
+    work.sums = take(scanned);
+    work.weighted = take(scanned);
+    work.noise = take(scanned);
+    for (Moment& moment : moments) kernel.begin(constants, moment.block, windows);
+    std::fill_n(work.average, kAverages, moments[0].block.close);  // undefined
+  }
+
+  Moment& current() { return moments[current_at]; }
+  Moment& scratch() { return moments[(current_at + 1) % 3]; }
+  Moment& before() { return moments[(current_at + 2) % 3]; }
+
+  void prepare() {
+    if (prepared) return;
+    const Block<double>& block = current().block;
+    work.growth = plan->growth(block.bars);
+    kernel.prepare(constants, windows, block, work);
+    prepared = true;
+  }
+
+  /// The moment after one more bar, into scratch().
+  void finish(double close, double source, std::int64_t close_time_ms) {
+    prepare();
+    const Moment& from = current();
+    Moment& to = scratch();
+    kernel.finish(constants, from.block, to.block, windows, work, close, source);
+    to.previous_trend = from.block.trend;
+    const bool continues = from.block.bars > 0 && to.block.trend == from.block.trend;
+    to.trend_since_ms = continues ? from.trend_since_ms : close_time_ms;
+  }
+
+  std::shared_ptr<const Plan> plan;
+  const PlanConstants& constants;
+  const Kernel& kernel;
+  Values memory;
+  Windows<double> windows{};
+  Work<double> work{};
+  Moment moments[3];
+  unsigned current_at = 0;
+  bool prepared = false;
+  bool can_step_back = false;
+};
+
+Incremental::Incremental(std::shared_ptr<const Plan> plan) : Incremental(std::move(plan), best_kernel()) {}
+Incremental::Incremental(std::shared_ptr<const Plan> plan, const Kernel& kernel)
+    : state_(std::make_unique<State>(std::move(plan), kernel)) {}
+Incremental::~Incremental() = default;
+Incremental::Incremental(Incremental&&) noexcept = default;
+Incremental& Incremental::operator=(Incremental&&) noexcept = default;
+
+Signal Incremental::update(const Bar& bar) {
+  return update(bar.close, ma_source_of(bar, state_->plan->parameters().ma_source), bar.close_time_ms);
+}
+
+Signal Incremental::update(double close, double ma_source, std::int64_t close_time_ms) {
+  State& state = *state_;
+  state.finish(close, ma_source, close_time_ms);
+  Moment& taken = state.scratch();
+  state.kernel.commit(state.constants, taken.block, state.windows, state.work, ma_source);
+  state.current_at = (state.current_at + 1) % 3;
+  state.prepared = false;
+  state.can_step_back = true;
+  return signal_of(taken);
+}
+
+void Incremental::prepare() { state_->prepare(); }
+
+Signal Incremental::preview(const Bar& bar) {
+  State& state = *state_;
+  state.finish(bar.close, ma_source_of(bar, state.plan->parameters().ma_source), bar.close_time_ms);
+  return signal_of(state.scratch());
+}
+
+bool Incremental::step_back() {
+  State& state = *state_;
+  if (!state.can_step_back) return false;
+  state.current_at = (state.current_at + 2) % 3;
+  state.prepared = false;
+  state.can_step_back = false;
+  return true;
+}
+
+std::int64_t Incremental::bars() const { return state_->current().block.bars; }
+const Plan& Incremental::plan() const { return *state_->plan; }
+
+Incremental::Inner Incremental::inner() const {
+  const Block<double>& block = state_->current().block;
+  Inner inner{};
+  std::copy_n(state_->work.average, kAverages, inner.averages.begin());
+  std::copy_n(block.state, kAverages, inner.states.begin());
+  std::copy_n(block.equity, kAverages, inner.equities.begin());
+  return inner;
+}
+
+}  // namespace atcd::engine

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/constants.hpp"
+
+/// What the engine and its kernels share: plain data and function pointers, no inline functions (see
+/// PlanConstants).
+namespace atcd::engine {
+
+inline constexpr int kLengthCount = PlanConstants::kLengths;
+inline constexpr int kFamilyCount = static_cast<int>(kFamilies);
+inline constexpr int kAverageCount = static_cast<int>(kAverages);
+
+/// Everything of a series that one bar hands to the next, but the windows of values. V is double, or a vector
+/// of as many series as the kernel computes at once. Undefined values are NaN.
+template <class V>
+struct Block {
+  alignas(64) V ema[kLengthCount];
+  alignas(64) V dema1[kLengthCount];
+  alignas(64) V dema2[kLengthCount];  // in pine the sum of dema1 until it is seeded
+  alignas(64) V kama[kLengthCount];
+  // Price against average at the last bar (pine: the last at which it was defined): 1 above, 0 equal, -1
+  // below.
+  alignas(64) V relation[kAverageCount];
+  alignas(64) V state[kAverageCount];   // crossing state: -1, 0, 1
+  alignas(64) V equity[kAverageCount];  // layer 1
+  V layer1[kFamilyCount];
+  V layer2[kFamilyCount];  // equities
+  // Pine only: 1+a of the last bar whose driving state was not 0, per equity of both layers.
+  alignas(64) V factor[kAverageCount];
+  V layer2_factor[kFamilyCount];
+  V close;
+  V average;    // as computed, before strategy_mode's shift
+  V published;  // as published
+  V trend;
+  // Missing values, lts only: weight of what is remembered, (1-alpha)^missing; read only while `gapped`.
+  double ema_weight[kLengthCount];
+  double dema_weight[kLengthCount];
+  std::int64_t gapped;  // 1: the last bar had no MA source
+  std::int64_t bars;    // bars taken
+  // Where the newest values lie in the windows.
+  std::int64_t value_head;
+  std::int64_t raw_head;
+};
+
+/// The last values of the MA source and of the raw Hull series. Each value lies at two places, `capacity`
+/// apart, so that a scan backward from the newest is contiguous; the head moves from capacity to 2*capacity-1
+/// and starts again. One slot more than a scan visits is kept, so that stepping back finds all it needs.
+template <class V>
+struct Windows {
+  V* values;
+  std::int64_t value_capacity;
+  V* raws;  // kLengthCount per slot
+  std::int64_t raw_capacity;
+};
+
+/// What prepare() leaves for finish(): everything about the next bar that does not need its price.
+template <class V>
+struct Work {
+  // Partial sums by the number of values: of the values before the newest, of those sums, and of the absolute
+  // differences between neighbours.
+  V* sums;
+  V* weighted;
+  V* noise;
+  // The same, read off at the lengths (kernels of one series).
+  alignas(64) V hma_part[kLengthCount];  // weighted; in pine sums
+  alignas(64) V half_part[kLengthCount];
+  alignas(64) V wma_part[kLengthCount];
+  alignas(64) V lsma_part[kLengthCount];
+  alignas(64) V lsma_sum[kLengthCount];
+  alignas(64) V kama_noise[kLengthCount];
+  alignas(64) V kama_oldest[kLengthCount];  // the value L bars before the next
+  alignas(64) V root_part[kLengthCount];
+  alignas(64) V average[kAverageCount];  // finish(): the averages of the bar
+  alignas(64) V raw[kLengthCount];       // finish(): the raw Hull values of the bar
+  double growth;                         // given: exp(lambda * k) of the next bar
+};
+
+/// One series through a batch. Columns that are null are not wanted; `averages`, `states` and `equities` have
+/// kAverages columns, one after the other.
+struct BatchColumns {
+  const double* closes;
+  const double* sources;
+  double* layer1[kFamilies];
+  double* layer2[kFamilies];
+  double* average;
+  signed char* trend;
+  double* averages;
+  double* states;
+  double* equities;
+};
+
+/// The definition compiled for one instruction set.
+struct Kernel {
+  const char* name;
+  bool (*supported)();  // by this processor
+
+  /// One series, bar by bar. `in` and `out` may be the same block.
+  void (*begin)(const PlanConstants&, Block<double>&, const Windows<double>&);
+  void (*prepare)(const PlanConstants&, const Windows<double>&, const Block<double>& in, Work<double>&);
+  void (*finish)(const PlanConstants&, const Block<double>& in, Block<double>& out, const Windows<double>&,
+                 Work<double>&, double close, double source);
+  /// Makes the bar that was finished into `out` the newest of the windows.
+  void (*commit)(const PlanConstants&, Block<double>& out, const Windows<double>&, const Work<double>&,
+                 double source);
+
+  /// One whole series. `growth` has one factor a bar; `scratch` has scratch_bytes(), aligned to 64.
+  void (*run_one)(const PlanConstants&, const double* growth, std::int64_t bars, const BatchColumns* column,
+                  void* scratch);
+  /// `lanes` whole series of equal length at once, complete: no missing values.
+  int lanes;
+  std::int64_t (*scratch_bytes)(const PlanConstants&);
+  void (*run_lanes)(const PlanConstants&, const double* growth, std::int64_t bars,
+                    const BatchColumns* columns, void* scratch);
+};
+
+}  // namespace atcd::engine

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "engine/kernel.hpp"
+
+namespace atcd::engine {
+
+extern const Kernel kScalarKernel;
+#if defined(__x86_64__)
+extern const Kernel kAvx2Kernel;
+extern const Kernel kAvx512Kernel;
+#endif
+
+}  // namespace atcd::engine

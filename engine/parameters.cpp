@@ -1,0 +1,106 @@
+#include "engine/parameters.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace atcd::engine {
+namespace {
+
+constexpr std::array<std::array<int, 4>, 3> kOffsets = {{{1, 2, 3, 4}, {1, 2, 4, 6}, {1, 3, 5, 7}}};
+
+/// Bounds the memory and the work of one series; exchanges give far fewer bars than this for a warm-up.
+constexpr int kLongestBase = 5000;
+
+template <class Number>
+std::string shortest(Number value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+void check_lengths(const Parameters& parameters, std::vector<std::string>& errors) {
+  const auto robustness = static_cast<std::size_t>(parameters.robustness);
+  const int smallest = kOffsets[robustness].back() + 1;
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    const int length = parameters.lengths[f];
+    if (length >= smallest && length <= kLongestBase) continue;
+    errors.push_back("lengths." + std::string(kFamilyNames[f]) + " is " + std::to_string(length) +
+                     ", but must be from " + std::to_string(smallest) + " (with robustness " +
+                     std::string(kRobustnessNames[robustness]) + ") to " + std::to_string(kLongestBase));
+  }
+}
+
+void check_weights(const Parameters& parameters, std::vector<std::string>& errors) {
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    const double weight = parameters.weights[f];
+    if (weight > 0 && std::isfinite(weight)) continue;
+    errors.push_back("weights." + std::string(kFamilyNames[f]) + " is " + shortest(weight) +
+                     ", but must be a finite number above 0");
+  }
+}
+
+void check_thresholds(const Parameters& parameters, std::vector<std::string>& errors) {
+  const double upper = parameters.long_threshold, lower = parameters.short_threshold;
+  for (const auto& [name, value] : {std::pair{"long_threshold", upper}, {"short_threshold", lower}}) {
+    if (!std::isfinite(value))
+      errors.push_back(std::string(name) + " is " + shortest(value) + ", but must be finite");
+  }
+  if (upper <= lower) {
+    errors.push_back("long_threshold is " + shortest(upper) +
+                     ", but must be above short_threshold, which is " + shortest(lower));
+  }
+}
+
+}  // namespace
+
+std::array<int, kLengthsPerFamily> family_lengths(int base, Robustness robustness) {
+  std::array<int, kLengthsPerFamily> lengths{base};
+  const auto& offsets = kOffsets[static_cast<std::size_t>(robustness)];
+  for (std::size_t i = 0; i < offsets.size(); ++i) {
+    lengths[1 + i] = base + offsets[i];
+    lengths[1 + offsets.size() + i] = base - offsets[i];
+  }
+  return lengths;
+}
+
+std::vector<std::string> validate(const Parameters& parameters) {
+  std::vector<std::string> errors;
+  check_lengths(parameters, errors);
+  check_weights(parameters, errors);
+  if (!std::isfinite(parameters.lambda)) {
+    errors.push_back("lambda is " + shortest(parameters.lambda) + ", but must be a finite number");
+  }
+  if (!(parameters.decay >= 0 && parameters.decay <= 100)) {
+    errors.push_back("decay is " + shortest(parameters.decay) +
+                     ", but must be from 0 to 100 (percent a bar)");
+  }
+  if (parameters.cutout < 0) {
+    errors.push_back("cutout is " + std::to_string(parameters.cutout) + ", but must be 0 or more");
+  }
+  check_thresholds(parameters, errors);
+  return errors;
+}
+
+std::string canonical_json(const Parameters& parameters) {
+  const auto per_family = [](const auto& values) {
+    std::string text = "{";
+    for (std::size_t f = 0; f < kFamilies; ++f) {
+      text += (f == 0 ? "\"" : ",\"") + std::string(kFamilyNames[f]) + "\":" + shortest(values[f]);
+    }
+    return text + "}";
+  };
+  const auto quoted = [](std::string_view text) { return '"' + std::string(text) + '"'; };
+  return "{\"dialect\":" + quoted(kDialectNames[static_cast<std::size_t>(parameters.dialect)]) +
+         ",\"lengths\":" + per_family(parameters.lengths) + ",\"weights\":" + per_family(parameters.weights) +
+         ",\"robustness\":" + quoted(kRobustnessNames[static_cast<std::size_t>(parameters.robustness)]) +
+         ",\"lambda\":" + shortest(parameters.lambda) + ",\"decay\":" + shortest(parameters.decay) +
+         ",\"cutout\":" + shortest(parameters.cutout) +
+         ",\"long_threshold\":" + shortest(parameters.long_threshold) +
+         ",\"short_threshold\":" + shortest(parameters.short_threshold) +
+         ",\"strategy_mode\":" + (parameters.strategy_mode ? "true" : "false") +
+         ",\"ma_source\":" + quoted(kMaSourceNames[static_cast<std::size_t>(parameters.ma_source)]) + "}";
+}
+
+}  // namespace atcd::engine

@@ -1,0 +1,161 @@
+#include "engine/plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "engine/growth.hpp"
+
+namespace atcd::engine {
+namespace {
+
+constexpr double kEquityFloor = 0.25;
+constexpr double kPineCut = 0.49;
+// What a Hull average of length 1 takes for half of its length.
+constexpr int kHalfOfOne = 10;
+
+double triangle(double length) { return length * (length + 1) / 2; }
+
+void set_window(std::int64_t length, std::int64_t& before, double& count) {
+  before = length - 1;
+  count = static_cast<double>(length);
+}
+
+void set_alpha(std::int64_t length, double& alpha, double& keep) {
+  alpha = 2.0 / (static_cast<double>(length) + 1);
+  keep = 1 - alpha;
+}
+
+std::int64_t integer_root(int length) {
+  return static_cast<std::int64_t>(std::sqrt(static_cast<double>(length)));
+}
+
+void set_hull(PlanConstants& c, std::size_t i, int length) {
+  set_window(length, c.hma_before[i], c.hma_count[i]);
+  c.hma_divisor[i] = triangle(c.hma_count[i]);
+  set_window(length / 2 == 0 ? kHalfOfOne : length / 2, c.half_before[i], c.half_count[i]);
+  c.half_divisor[i] = triangle(c.half_count[i]);
+  c.root_length[i] = integer_root(length);
+  c.root_count[i] = static_cast<double>(c.root_length[i]);
+  c.root_divisor[i] = triangle(c.root_count[i]);
+}
+
+void set_line(PlanConstants& c, std::size_t i, int length) {
+  set_window(length, c.lsma_before[i], c.lsma_count[i]);
+  c.lsma_divisor[i] = triangle(c.lsma_count[i]);
+  const bool point = c.pine && length == 1;
+  c.lsma_by_wma[i] = point ? 1 : 3;
+  c.lsma_by_sma[i] = point ? 0 : 2;
+  c.lsma_steps[i] = static_cast<double>(length - 1);
+}
+
+void set_averages(PlanConstants& c, const Parameters& parameters) {
+  const auto lengths = [&](Family family) {
+    return family_lengths(parameters.lengths[static_cast<std::size_t>(family)], parameters.robustness);
+  };
+  for (std::size_t i = 0; i < kLengthsPerFamily; ++i) {
+    c.ema_length[i] = lengths(Family::ema)[i];
+    set_window(c.ema_length[i], c.ema_before[i], c.ema_count[i]);
+    set_alpha(c.ema_length[i], c.ema_alpha[i], c.ema_keep[i]);
+    set_hull(c, i, lengths(Family::hma)[i]);
+    set_window(lengths(Family::wma)[i], c.wma_before[i], c.wma_count[i]);
+    c.wma_divisor[i] = triangle(c.wma_count[i]);
+    c.dema_length[i] = lengths(Family::dema)[i];
+    set_window(c.dema_length[i], c.dema_before[i], c.dema_count[i]);
+    set_alpha(c.dema_length[i], c.dema_alpha[i], c.dema_keep[i]);
+    set_line(c, i, lengths(Family::lsma)[i]);
+    c.kama_length[i] = lengths(Family::kama)[i];
+    c.kama_before[i] = c.kama_length[i] - 1;
+  }
+}
+
+void set_scans(PlanConstants& c) {
+  const auto longest = [](const PlanConstants::Lengths& values) {
+    return *std::max_element(std::begin(values), std::end(values));
+  };
+  c.longest_root = longest(c.root_length);
+  c.scan_settled = std::max({longest(c.hma_before), longest(c.half_before), longest(c.wma_before),
+                             longest(c.lsma_before), longest(c.kama_length)});
+  c.scan_warm = std::max({c.scan_settled, longest(c.ema_before), longest(c.dema_before)});
+  c.warm_bars = std::max(longest(c.ema_length), 2 * longest(c.dema_length));
+}
+
+}  // namespace
+
+Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
+  const auto errors = validate(parameters);
+  if (!errors.empty()) {
+    std::string message;
+    for (const auto& error : errors) message += (message.empty() ? "" : "; ") + error;
+    throw std::invalid_argument(message);
+  }
+  auto constants = std::make_unique<PlanConstants>();
+  PlanConstants& c = *constants;
+  c.pine = parameters.dialect == Dialect::pine;
+  c.strategy_mode = parameters.strategy_mode && !c.pine;  // in pine it changes only what a chart shows
+  c.cutout = parameters.cutout;
+  set_averages(c, parameters);
+  set_scans(c);
+  c.equity_keep = 1 - parameters.decay / 100;
+  c.layer1_start = 1;
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    // The vectors have pine's floor at the first bar already; lts starts at the weight, floor or not.
+    const double weight = parameters.weights[f];
+    c.layer2_start[f] = c.pine && weight < kEquityFloor ? kEquityFloor : weight;
+  }
+  c.cut_above = c.pine ? kPineCut : parameters.long_threshold;
+  c.cut_below = c.pine ? -kPineCut : parameters.short_threshold;
+  c.trend_above = parameters.long_threshold;
+  c.trend_below = parameters.short_threshold;
+  constants_ = std::move(constants);
+
+  growth_.reserve(static_cast<std::size_t>(kGrowthTable));
+  for (std::int64_t k = 0; k < kGrowthTable; ++k)
+    growth_.push_back(growth_factor(parameters.lambda / 1000, k));
+
+  std::int64_t longest = 1;
+  if (!c.pine) {
+    for (std::size_t f = 0; f < kFamilies; ++f) {
+      if (static_cast<Family>(f) == Family::kama) continue;
+      for (const int length : family_lengths(parameters.lengths[f], parameters.robustness))
+        longest = std::max<std::int64_t>(longest, length);
+    }
+  }
+  minimum_bars_ = std::max(longest, parameters.cutout + 1);
+}
+
+std::int64_t Plan::first_defined_bar(Family family, int length) const {
+  const bool pine = parameters_.dialect == Dialect::pine;
+  switch (family) {
+    case Family::hma: {
+      if (pine) break;
+      const std::int64_t half = length / 2 == 0 ? kHalfOfOne : length / 2;
+      return std::max<std::int64_t>(length, half) - 1 + integer_root(length) - 1;
+    }
+    case Family::dema:
+      return pine ? 2 * length - 2 : length - 1;
+    case Family::lsma:
+      return !pine && length == 1 ? -1 : length - 1;
+    case Family::kama:
+      return 0;
+    case Family::ema:
+    case Family::wma:
+      break;
+  }
+  return length - 1;
+}
+
+double Plan::growth(std::int64_t bar_index) const {
+  const std::int64_t k = bar_index - parameters_.cutout;
+  if (k >= 0 && k < kGrowthTable) return growth_[static_cast<std::size_t>(k)];
+  return growth_factor(parameters_.lambda / 1000, k);
+}
+
+std::vector<double> Plan::growth_table(std::int64_t bars) const {
+  std::vector<double> table;
+  table.reserve(static_cast<std::size_t>(bars));
+  for (std::int64_t i = 0; i < bars; ++i) table.push_back(growth(i));
+  return table;
+}
+
+}  // namespace atcd::engine
