@@ -1,5 +1,6 @@
 #include "daemon/version.hpp"
 
+#include "engine/dispatch.hpp"
 #include "gpu/device.hpp"
 
 namespace atcd::daemon {
@@ -13,6 +14,8 @@ std::string version_text() {
 #else
   text += "GCC " __VERSION__;
 #endif
+  text += "\npaths: incremental";
+  for (const engine::Kernel* kernel : engine::available_kernels()) text += ", " + std::string(kernel->name);
   const gpu::DeviceReport report = gpu::find_devices();
   text += "\nCUDA: ";
   if (!report.compiled) return text + "not built in";

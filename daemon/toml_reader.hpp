@@ -1,0 +1,59 @@
+#pragma once
+
+#include <toml++/toml.h>
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/config.hpp"
+
+namespace atcd::daemon {
+
+/// Near misses: "did you mean rest_share?", or nothing.
+std::string suggestion(std::string_view word, std::span<const std::string_view> known);
+
+/// Reads one TOML table key by key into fields, and says at the end which keys nobody asked for. Every fault
+/// becomes a ConfigError with its line; reading goes on.
+class TomlReader {
+ public:
+  TomlReader(const toml::table& table, std::string path, std::vector<ConfigError>& errors)
+      : table_(table), path_(std::move(path)), errors_(errors) {}
+
+  void text(std::string_view key, std::string& value);
+  /// One of `names`; `value` becomes its index.
+  void choice(std::string_view key, std::span<const std::string_view> names, std::size_t& value);
+  void boolean(std::string_view key, bool& value);
+  void integer(std::string_view key, std::int64_t& value, std::int64_t least, std::int64_t most);
+  void number(std::string_view key, double& value, double above, double most);
+  void any_number(std::string_view key, double& value);
+  void texts(std::string_view key, std::vector<std::string>& values);
+  /// "24h", "30m", "90s", "500ms".
+  void duration_ms(std::string_view key, std::int64_t& value, std::int64_t least, std::int64_t most);
+  /// Reads the table under the key, where there is one.
+  void table(std::string_view key, const std::function<void(TomlReader&)>& read);
+  void tables(std::string_view key, const std::function<void(TomlReader&)>& read);
+  const toml::node* node(std::string_view key);
+
+  /// A fault of a key of this table; "" is the table itself.
+  void fault(std::string_view key, const std::string& message);
+  int line(std::string_view key) const;
+  const std::string& path() const { return path_; }
+  /// Reports every key that was not asked for.
+  void finish();
+
+ private:
+  std::string full(std::string_view key) const;
+  void wrong_type(std::string_view key, std::string_view wanted);
+
+  const toml::table& table_;
+  std::string path_;
+  std::vector<ConfigError>& errors_;
+  std::vector<std::string_view> known_;
+};
+
+}  // namespace atcd::daemon
