@@ -45,7 +45,7 @@ class Incremental {
     std::array<double, kAverages> states;
     std::array<double, kAverages> equities;
   };
-  /// Of the last update; undefined where none was taken since construction or step_back().
+  /// Of the last update, when asked right after it: a preview or a step back leaves other averages here.
   Inner inner() const;
 
  private:

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/csv_table.hpp"
+#include "engine/anchor.hpp"
+#include "engine/parameters.hpp"
+
+namespace atcd::daemon {
+
+/// The anchors of one published series, for computing what live publishes.
+struct LiveAnchors {
+  std::string series;  // exchange:market:symbol:interval:profile, as in Redis
+  engine::Interval interval{1, engine::Interval::Unit::minute};
+  engine::AnchorRule rule;
+};
+
+struct ComputeOptions {
+  engine::Parameters parameters;
+  std::string path = "auto";  // one of kPathNames
+  bool dump = false;
+  std::vector<std::string> extras;  // of kExtraNames
+  std::optional<LiveAnchors> live_anchors;
+};
+
+inline constexpr std::string_view kPathNames[] = {"incremental", "scalar", "avx2", "avx512", "auto"};
+/// All but the first two only with live anchors.
+inline constexpr std::string_view kExtraNames[] = {"time",      "trend",          "bar_index",
+                                                   "anchor_ms", "previous_trend", "trend_since_ms"};
+
+/// Everything wrong with the options, as sentences; empty when all is well.
+std::vector<std::string> check_options(const ComputeOptions& options);
+
+/// The CSV text, header included, of the signals of these bars; or a sentence that names the line and the
+/// value. The options must have passed check_options().
+TextResult compute_csv(const ComputeOptions& options, const CsvBars& bars);
+
+/// The anchors of a series' name; a sentence in `error` where it is no such name.
+std::optional<LiveAnchors> parse_live_anchors(std::string_view series, std::string& error);
+
+/// The sentence for a name that is none of those allowed, with the one that it is nearest to.
+std::string unknown_name(std::string_view what, std::string_view name, const std::string_view* allowed,
+                         std::size_t count);
+
+}  // namespace atcd::daemon

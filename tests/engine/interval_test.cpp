@@ -1,0 +1,62 @@
+#include "engine/interval.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace atcd::engine {
+namespace {
+
+// Times from `date -u -d ... +%s`.
+constexpr std::int64_t kMonday2024 = 1'704'067'200'000;   // 2024-01-01T00:00:00Z
+constexpr std::int64_t kLeapDay2024 = 1'709'164'800'000;  // 2024-02-29T00:00:00Z
+constexpr std::int64_t kMarch2024 = 1'709'251'200'000;    // 2024-03-01T00:00:00Z
+constexpr std::int64_t kDay = 86'400'000;
+
+TEST(IntervalTest, ReadsAndWritesWhatExchangesWrite) {
+  for (const std::string text :
+       {"1s", "1m", "3m", "15m", "1h", "4h", "12h", "1d", "3d", "1w", "1M", "1000s"}) {
+    const auto interval = Interval::parse(text);
+    ASSERT_TRUE(interval) << text;
+    EXPECT_EQ(interval->text(), text);
+  }
+  for (const char* text : {"", "m", "0m", "01m", "1", "1y", "-1m", "1001s", "99999m", "1mm", "1 m", "1.5h"}) {
+    EXPECT_FALSE(Interval::parse(text)) << text;
+  }
+}
+
+TEST(IntervalTest, OrdinalsCountFromTheEpochWeeksFromMondayMonthsByTheCalendar) {
+  EXPECT_EQ(Interval::parse("1m")->ordinal(0), 0);
+  EXPECT_EQ(Interval::parse("1m")->ordinal(59'999), 0);
+  EXPECT_EQ(Interval::parse("1m")->ordinal(60'000), 1);
+  EXPECT_EQ(Interval::parse("1m")->ordinal(-1), -1);
+  EXPECT_EQ(Interval::parse("15m")->ordinal(kMonday2024), kMonday2024 / 900'000);
+  EXPECT_EQ(Interval::parse("1w")->ordinal(4 * kDay), 0);  // 1970-01-05
+  EXPECT_EQ(Interval::parse("1w")->ordinal(4 * kDay - 1), -1);
+  EXPECT_EQ(Interval::parse("1w")->ordinal(kMonday2024), 2817);
+  EXPECT_EQ(Interval::parse("1M")->ordinal(kLeapDay2024), 2024 * 12 + 2);
+  EXPECT_EQ(Interval::parse("1M")->ordinal(0), 1970 * 12 + 1);
+  EXPECT_EQ(Interval::parse("1M")->ordinal(-1), 1969 * 12 + 12);
+}
+
+TEST(IntervalTest, BoundariesMeet) {
+  for (const char* text : {"1s", "1m", "45m", "7h", "1d", "3d", "1w", "2w", "1M", "3M", "12M"}) {
+    const Interval interval = *Interval::parse(text);
+    for (std::int64_t n = interval.ordinal(kLeapDay2024) - 30; n < interval.ordinal(kLeapDay2024) + 30; ++n) {
+      const std::int64_t open_ms = interval.open_time_ms(n);
+      EXPECT_TRUE(interval.is_boundary(open_ms)) << text;
+      EXPECT_EQ(interval.ordinal(open_ms), n) << text;
+      EXPECT_EQ(interval.ordinal(open_ms - 1), n - 1) << text;
+      EXPECT_EQ(interval.close_time_ms(open_ms), interval.open_time_ms(n + 1)) << text;
+      EXPECT_EQ(interval.close_time_ms(interval.open_time_ms(n + 1) - 1), interval.open_time_ms(n + 1))
+          << text;
+      EXPECT_FALSE(interval.is_boundary(open_ms + 1)) << text;
+    }
+  }
+  EXPECT_EQ(Interval::parse("1M")->close_time_ms(kLeapDay2024), kMarch2024);
+  EXPECT_EQ(Interval::parse("1d")->close_time_ms(kLeapDay2024), kMarch2024);
+  EXPECT_TRUE(Interval::parse("1w")->is_boundary(kMonday2024));
+}
+
+}  // namespace
+}  // namespace atcd::engine
