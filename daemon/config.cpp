@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <iostream>
 #include <limits>
 #include <map>
 #include <set>
@@ -318,6 +319,14 @@ ConfigResult load_config(const std::string& path) {
     return result;
   }
   return parse_config(text);
+}
+
+void print_errors(const std::string& path, const ConfigResult& result) {
+  for (const ConfigError& error : result.errors) {
+    std::cerr << path;
+    if (error.line > 0) std::cerr << ':' << error.line;
+    std::cerr << ": " << error.key << (error.key.empty() ? "" : " ") << error.message << '\n';
+  }
 }
 
 std::string config_json(const ProfileConfig& profile) {

@@ -74,6 +74,9 @@ ConfigResult parse_config(std::string_view text);
 /// Reads the file; a file that can't be read is an error of line 0.
 ConfigResult load_config(const std::string& path);
 
+/// Writes the errors to standard error, one line each: FILE:LINE: key message.
+void print_errors(const std::string& path, const ConfigResult& result);
+
 /// The hash that signals carry: FNV-1a-64, in hex, of everything a profile's signals depend on but the bars.
 std::string config_hash(const ProfileConfig& profile);
 /// What is published under that hash.

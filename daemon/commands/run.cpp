@@ -104,9 +104,7 @@ class Service {
 int run(const std::string& config_path) {
   const ConfigResult result = load_config(config_path);
   if (!result.errors.empty()) {
-    for (const ConfigError& error : result.errors) {
-      std::cerr << config_path << ':' << error.line << ": " << error.key << ": " << error.message << '\n';
-    }
+    print_errors(config_path, result);
     return kBadUsage;
   }
   std::string error;

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Installs what is needed, builds, and runs every test. Arguments go to ctest, as in: tests/run.sh -R series
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+deploy/install-dependencies.sh --tests
+launcher=()
+command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+cmake --preset dev "${launcher[@]}"
+cmake --build --preset dev
+ctest --preset dev -j "$(nproc)" "$@"
