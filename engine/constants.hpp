@@ -11,8 +11,19 @@ namespace atcd::engine {
 /// for everybody.
 struct PlanConstants {
   static constexpr int kLengths = static_cast<int>(kLengthsPerFamily);
-  using Lengths = std::int64_t[kLengths];
-  using Reals = double[kLengths];
+  /// Room for nine values in whole vectors; what lies behind the ninth is 0 and comes to nothing.
+  static constexpr int kRoom = 16;
+  using Lengths = std::int64_t[kRoom];
+  using Reals = double[kRoom];
+
+  /// 1/d as a double rounded down and the rest: x/d is fma(x, high, x*low). For a whole d below 2^23 that is
+  /// the correctly rounded quotient, as x/d lies at least 2^-24 of a last place from the middle between two
+  /// doubles and the sum errs by less than 2^-51 of one (quotients above 2^-998; below, it is the definition
+  /// all the same).
+  struct Inverses {
+    alignas(64) Reals high;
+    alignas(64) Reals low;
+  };
 
   bool pine;
   bool strategy_mode;
@@ -31,20 +42,20 @@ struct PlanConstants {
   alignas(64) Lengths kama_length;
   alignas(64) Lengths root_length;
   // Where the scan's partial sums are read: one less than the window.
-  alignas(64) Lengths ema_before;
-  alignas(64) Lengths dema_before;
   alignas(64) Lengths hma_before;
   alignas(64) Lengths half_before;
   alignas(64) Lengths wma_before;
   alignas(64) Lengths lsma_before;
   alignas(64) Lengths kama_before;
+  // Where the value L bars before the next one lies, from the newest on.
+  alignas(64) Lengths kama_oldest;
 
   // alpha = 2/(L+1), and 1-alpha for the bars after missing values.
   alignas(64) Reals ema_alpha;
   alignas(64) Reals ema_keep;
   alignas(64) Reals dema_alpha;
   alignas(64) Reals dema_keep;
-  // Lengths as numbers: weight of the newest value in a WMA, divisor of an SMA.
+  // Lengths as numbers: weight of the newest value in a WMA, divisor of a mean.
   alignas(64) Reals ema_count;
   alignas(64) Reals dema_count;
   alignas(64) Reals hma_count;
@@ -52,21 +63,26 @@ struct PlanConstants {
   alignas(64) Reals root_count;
   alignas(64) Reals wma_count;
   alignas(64) Reals lsma_count;
-  // L(L+1)/2: divisor of a WMA.
-  alignas(64) Reals hma_divisor;
-  alignas(64) Reals half_divisor;
-  alignas(64) Reals root_divisor;
-  alignas(64) Reals wma_divisor;
-  alignas(64) Reals lsma_divisor;
+  alignas(64) Reals kama_count;
+  // Of L(L+1)/2, the divisor of a WMA; in pine hma's are of L.
+  Inverses hma_inverse;
+  Inverses half_inverse;
+  Inverses root_inverse;
+  Inverses wma_inverse;
+  Inverses lsma_inverse;
+  // Of L, and of L-1 (the slope; undefined for length 1).
+  Inverses lsma_mean_inverse;
+  Inverses lsma_step_inverse;
   // LSMA at the newest bar = by_wma * WMA - by_sma * SMA: 3 and 2; 1 and 0 for length 1 in pine, where the
-  // line is the point itself. L-1 is the divisor of the slope.
+  // line is the point itself.
   alignas(64) Reals lsma_by_wma;
   alignas(64) Reals lsma_by_sma;
-  alignas(64) Reals lsma_steps;
 
+  double hundredth_high;  // 1/100, as above
+  double hundredth_low;
   double equity_keep;  // d = 1 - De/100
   double layer1_start;
-  double layer2_start[kFamilies];
+  double layer2_start[8];
   double cut_above;
   double cut_below;
   double trend_above;

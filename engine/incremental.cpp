@@ -71,7 +71,7 @@ struct Incremental::State {
   State(std::shared_ptr<const Plan> shared_plan, const Kernel& chosen)
       : plan(std::move(shared_plan)), constants(plan->constants()), kernel(chosen) {
     const std::int64_t scanned = constants.scan_warm + 1;
-    const std::int64_t raws = 2 * constants.longest_root * kLengthCount;
+    const std::int64_t raws = 2 * constants.longest_root * kRawStride<double>;
     memory = allocate(5 * scanned + raws);
     double* next = memory.get();
     const auto take = [&next](std::int64_t count) { return std::exchange(next, next + count); };

@@ -12,24 +12,28 @@ inline constexpr int kLengthCount = PlanConstants::kLengths;
 inline constexpr int kFamilyCount = static_cast<int>(kFamilies);
 inline constexpr int kAverageCount = static_cast<int>(kAverages);
 
+// Room for so many values in whole vectors, also where nine of them begin at the last family.
+inline constexpr int kLengthRoom = PlanConstants::kRoom;
+inline constexpr int kFamilyRoom = 8;
+inline constexpr int kAverageRoom = 64;
+
 /// Everything of a series that one bar hands to the next, but the windows of values. V is double, or a vector
-/// of as many series as the kernel computes at once. Undefined values are NaN.
+/// of as many series as the kernel computes at once. Undefined values are NaN. Behind the named number of
+/// values each array has room for whole vectors, which holds nothing.
 template <class V>
 struct Block {
-  alignas(64) V ema[kLengthCount];
-  alignas(64) V dema1[kLengthCount];
-  alignas(64) V dema2[kLengthCount];  // in pine the sum of dema1 until it is seeded
-  alignas(64) V kama[kLengthCount];
-  // Price against average at the last bar (pine: the last at which it was defined): 1 above, 0 equal, -1
-  // below.
-  alignas(64) V relation[kAverageCount];
-  alignas(64) V state[kAverageCount];   // crossing state: -1, 0, 1
-  alignas(64) V equity[kAverageCount];  // layer 1
-  V layer1[kFamilyCount];
-  V layer2[kFamilyCount];  // equities
-  // Pine only: 1+a of the last bar whose driving state was not 0, per equity of both layers.
-  alignas(64) V factor[kAverageCount];
-  V layer2_factor[kFamilyCount];
+  alignas(64) V ema[kLengthRoom];
+  alignas(64) V dema1[kLengthRoom];
+  alignas(64) V dema2[kLengthRoom];  // in pine the sum of dema1 until it is seeded
+  alignas(64) V kama[kLengthRoom];
+  alignas(64) V relation[kAverageRoom];  // price - average at the last bar (pine: the last that had one)
+  alignas(64) V state[kAverageRoom];     // crossing state: -1, 0, 1
+  alignas(64) V equity[kAverageRoom];    // layer 1
+  alignas(64) V layer1[kFamilyRoom];
+  alignas(64) V layer2[kFamilyRoom];  // equities
+  // Pine only: 1+a of the last bar whose driving layer-1 value was not 0. (A crossing state that once was not
+  // 0 never is again, so the equities of layer 1 have nothing to keep.)
+  alignas(64) V layer2_factor[kFamilyRoom];
   V close;
   V average;    // as computed, before strategy_mode's shift
   V published;  // as published
@@ -44,6 +48,10 @@ struct Block {
   std::int64_t raw_head;
 };
 
+/// Raw Hull values from one slot of the window to the next.
+template <class V>
+inline constexpr int kRawStride = sizeof(V) == sizeof(double) ? kLengthRoom : kLengthCount;
+
 /// The last values of the MA source and of the raw Hull series. Each value lies at two places, `capacity`
 /// apart, so that a scan backward from the newest is contiguous; the head moves from capacity to 2*capacity-1
 /// and starts again. One slot more than a scan visits is kept, so that stepping back finds all it needs.
@@ -51,7 +59,7 @@ template <class V>
 struct Windows {
   V* values;
   std::int64_t value_capacity;
-  V* raws;  // kLengthCount per slot
+  V* raws;  // kRawStride per slot
   std::int64_t raw_capacity;
 };
 
@@ -64,17 +72,17 @@ struct Work {
   V* weighted;
   V* noise;
   // The same, read off at the lengths (kernels of one series).
-  alignas(64) V hma_part[kLengthCount];  // weighted; in pine sums
-  alignas(64) V half_part[kLengthCount];
-  alignas(64) V wma_part[kLengthCount];
-  alignas(64) V lsma_part[kLengthCount];
-  alignas(64) V lsma_sum[kLengthCount];
-  alignas(64) V kama_noise[kLengthCount];
-  alignas(64) V kama_oldest[kLengthCount];  // the value L bars before the next
-  alignas(64) V root_part[kLengthCount];
-  alignas(64) V average[kAverageCount];  // finish(): the averages of the bar
-  alignas(64) V raw[kLengthCount];       // finish(): the raw Hull values of the bar
-  double growth;                         // given: exp(lambda * k) of the next bar
+  alignas(64) V hma_part[kLengthRoom];  // weighted; in pine sums
+  alignas(64) V half_part[kLengthRoom];
+  alignas(64) V wma_part[kLengthRoom];
+  alignas(64) V lsma_part[kLengthRoom];
+  alignas(64) V lsma_sum[kLengthRoom];
+  alignas(64) V kama_noise[kLengthRoom];
+  alignas(64) V kama_oldest[kLengthRoom];
+  alignas(64) V root_part[kLengthRoom];
+  alignas(64) V average[kAverageRoom];  // finish(): the averages of the bar
+  alignas(64) V raw[kLengthRoom];       // finish(): the raw Hull values of the bar
+  double growth;                        // given: exp(lambda * k) of the next bar
 };
 
 /// One series through a batch. Columns that are null are not wanted; `averages`, `states` and `equities` have

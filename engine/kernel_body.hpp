@@ -14,22 +14,27 @@ using BatchValue = double;
 #endif
 
 template <class V>
+inline constexpr int kLanes = static_cast<int>(sizeof(V) / sizeof(double));
+
+template <class V, unsigned long count>
+inline void fill(V (&values)[count], V value) {
+  for (unsigned long i = 0; i < count; ++i) values[i] = value;
+}
+
+template <class V>
 void begin(const PlanConstants& c, Block<V>& block, const Windows<V>& windows) {
   const V nothing = broadcast<V>(undefined());
-  for (int i = 0; i < kLengthCount; ++i) {
-    block.ema[i] = block.dema1[i] = block.dema2[i] = nothing;
-    block.kama[i] = c.pine ? V{} : nothing;
-    block.ema_weight[i] = block.dema_weight[i] = 1;
-  }
-  for (int i = 0; i < kAverageCount; ++i) {
-    block.relation[i] = block.equity[i] = nothing;
-    block.state[i] = V{};
-    block.factor[i] = broadcast<V>(1);
-  }
-  for (int f = 0; f < kFamilyCount; ++f) {
-    block.layer1[f] = block.layer2[f] = nothing;
-    block.layer2_factor[f] = broadcast<V>(1);
-  }
+  fill(block.ema, nothing);
+  fill(block.dema1, nothing);
+  fill(block.dema2, nothing);
+  fill(block.kama, c.pine ? V{} : nothing);
+  fill(block.relation, nothing);
+  fill(block.state, V{});
+  fill(block.equity, nothing);
+  fill(block.layer1, nothing);
+  fill(block.layer2, nothing);
+  fill(block.layer2_factor, broadcast<V>(1));
+  for (int i = 0; i < kLengthCount; ++i) block.ema_weight[i] = block.dema_weight[i] = 1;
   block.close = nothing;
   block.average = block.published = block.trend = V{};
   block.gapped = 0;
@@ -37,7 +42,7 @@ void begin(const PlanConstants& c, Block<V>& block, const Windows<V>& windows) {
   block.value_head = 2 * windows.value_capacity - 1;
   block.raw_head = 2 * windows.raw_capacity - 1;
   for (std::int64_t i = 0; i < 2 * windows.value_capacity; ++i) windows.values[i] = nothing;
-  for (std::int64_t i = 0; i < 2 * windows.raw_capacity * kLengthCount; ++i) windows.raws[i] = nothing;
+  for (std::int64_t i = 0; i < 2 * windows.raw_capacity * kRawStride<V>; ++i) windows.raws[i] = nothing;
 }
 
 void begin_one(const PlanConstants& c, Block<double>& block, const Windows<double>& windows) {
@@ -60,47 +65,43 @@ void commit_one(const PlanConstants& c, Block<double>& out, const Windows<double
   c.pine ? commit_step<true>(out, windows, w, source) : commit_step<false>(out, windows, w, source);
 }
 
-inline void load(const BatchColumns* columns, const double* BatchColumns::*column, std::int64_t bar,
+inline void read(const BatchColumns* columns, const double* BatchColumns::*column, std::int64_t bar,
                  double& value) {
   value = (columns->*column)[bar];
 }
 
-inline void store(const BatchColumns&, double* column, std::int64_t at, double value, int) {
-  column[at] = value;
-}
+inline void write(double* column, std::int64_t at, double value, int) { column[at] = value; }
 
 #if ATCD_LANES > 1
-inline void load(const BatchColumns* columns, const double* BatchColumns::*column, std::int64_t bar,
+inline void read(const BatchColumns* columns, const double* BatchColumns::*column, std::int64_t bar,
                  Lanes& value) {
   for (int lane = 0; lane < ATCD_LANES; ++lane) value[lane] = (columns[lane].*column)[bar];
 }
 
-inline void store(const BatchColumns&, double* column, std::int64_t at, Lanes value, int lane) {
-  column[at] = value[lane];
-}
+inline void write(double* column, std::int64_t at, Lanes value, int lane) { column[at] = value[lane]; }
 #endif
 
 /// The values of one bar into the columns that are wanted.
 template <class V>
 inline void store_bar(const BatchColumns* columns, std::int64_t bars, std::int64_t bar, const Block<V>& block,
                       const Work<V>& w) {
-  for (int lane = 0; lane < LaneCount<V>::value; ++lane) {
+  for (int lane = 0; lane < kLanes<V>; ++lane) {
     const BatchColumns& to = columns[lane];
     for (int f = 0; f < kFamilyCount; ++f) {
-      if (to.layer1[f] != nullptr) store(to, to.layer1[f], bar, block.layer1[f], lane);
-      if (to.layer2[f] != nullptr) store(to, to.layer2[f], bar, block.layer2[f], lane);
+      if (to.layer1[f] != nullptr) write(to.layer1[f], bar, block.layer1[f], lane);
+      if (to.layer2[f] != nullptr) write(to.layer2[f], bar, block.layer2[f], lane);
     }
-    if (to.average != nullptr) store(to, to.average, bar, block.published, lane);
+    if (to.average != nullptr) write(to.average, bar, block.published, lane);
     if (to.trend != nullptr) {
       double trend = 0;
-      store(to, &trend, 0, block.trend, lane);
+      write(&trend, 0, block.trend, lane);
       to.trend[bar] = static_cast<signed char>(trend);
     }
     if (to.averages == nullptr) continue;
     for (int i = 0; i < kAverageCount; ++i) {
-      store(to, to.averages, i * bars + bar, w.average[i], lane);
-      store(to, to.states, i * bars + bar, block.state[i], lane);
-      store(to, to.equities, i * bars + bar, block.equity[i], lane);
+      write(to.averages, i * bars + bar, w.average[i], lane);
+      write(to.states, i * bars + bar, block.state[i], lane);
+      write(to.equities, i * bars + bar, block.equity[i], lane);
     }
   }
 }
@@ -113,12 +114,16 @@ struct BatchScratch {
 
 template <class V>
 inline std::int64_t window_values(const PlanConstants& c) {
-  return 3 * (c.scan_warm + 1) + 2 * (c.scan_warm + 1) + 2 * c.longest_root * kLengthCount;
+  return 3 * (c.scan_warm + 1) + 2 * (c.scan_warm + 1) + 2 * c.longest_root * kRawStride<V>;
 }
 
 std::int64_t scratch_bytes(const PlanConstants& c) {
-  return static_cast<std::int64_t>(sizeof(BatchScratch<BatchValue>)) +
-         window_values<BatchValue>(c) * static_cast<std::int64_t>(sizeof(BatchValue));
+  const auto bytes_for = [&c]<class V>(V) {
+    return static_cast<std::int64_t>(sizeof(BatchScratch<V>)) +
+           window_values<V>(c) * static_cast<std::int64_t>(sizeof(V));
+  };
+  const std::int64_t one = bytes_for(double{}), lanes = bytes_for(BatchValue{});
+  return one > lanes ? one : lanes;
 }
 
 template <bool pine, class V>
@@ -139,13 +144,13 @@ inline void run_series(const PlanConstants& c, const double* growth, std::int64_
   windows.value_capacity = c.scan_warm + 1;
   windows.values = take(2 * windows.value_capacity);
   windows.raw_capacity = c.longest_root;
-  windows.raws = take(2 * windows.raw_capacity * kLengthCount);
+  windows.raws = take(2 * windows.raw_capacity * kRawStride<V>);
   Block<V>& block = room->block;
   begin(c, block, windows);
   for (std::int64_t bar = 0; bar < bars; ++bar) {
     V close, source;
-    load(columns, &BatchColumns::closes, bar, close);
-    load(columns, &BatchColumns::sources, bar, source);
+    read(columns, &BatchColumns::closes, bar, close);
+    read(columns, &BatchColumns::sources, bar, source);
     w.growth = growth[bar];
     prepare_step<pine>(c, windows, block, w);
     finish_step<pine>(c, block, block, windows, w, close, source);

@@ -1,10 +1,12 @@
 #pragma once
 
-// The few operations that the definition uses, on a double and, in a kernel with ATCD_LANES > 1, on a vector
-// with one series in each lane. Lane by lane both give the same bits. Included once by each kernel, after
-// ATCD_KERNEL names its namespace.
+// The few operations that the definition uses, on a double and, in a kernel with ATCD_LANES > 1, on a vector.
+// Lane by lane both give the same bits. A vector holds either one series a lane (a batch) or several averages
+// of one series (a strip). Included by each kernel after ATCD_KERNEL names its namespace.
 
-#if defined(__AVX2__)
+#include "engine/kernel.hpp"
+
+#if ATCD_LANES > 1
 #include <immintrin.h>
 #endif
 
@@ -16,26 +18,16 @@ inline double select(bool where, double yes, double no) { return where ? yes : n
 inline double magnitude(double a) { return __builtin_fabs(a); }
 inline double round_half_even(double a) { return __builtin_nearbyint(a); }
 inline double toward_zero(double a) { return __builtin_trunc(a); }
+/// a, but not below the floor; undefined stays undefined.
+inline double at_least(double floor, double a) { return a < floor ? floor : a; }
+inline bool any(bool where) { return where; }
 
-template <class V>
-struct LaneCount {
-  static constexpr int value = 1;
-};
-
-template <class V>
-inline V broadcast(double a) {
-  return a - V{};  // a - 0 keeps the sign of a zero
-}
+inline double undefined() { return __builtin_nan(""); }
+inline bool is_undefined(double a) { return a != a; }
 
 #if ATCD_LANES > 1
 typedef double Lanes __attribute__((vector_size(8 * ATCD_LANES)));
 using LaneMask = decltype(Lanes{} < Lanes{});
-
-template <>
-struct LaneCount<Lanes> {
-  static constexpr int value = ATCD_LANES;
-};
-
 inline Lanes select(LaneMask where, Lanes yes, Lanes no) { return where ? yes : no; }
 #endif
 
@@ -48,6 +40,17 @@ inline Lanes round_half_even(Lanes a) {
 inline Lanes toward_zero(Lanes a) {
   return _mm512_maskz_roundscale_pd(0xff, a, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
 }
+// max gives its second operand where one is undefined.
+inline Lanes at_least(Lanes floor, Lanes a) { return _mm512_maskz_max_pd(0xff, floor, a); }
+inline bool any(LaneMask where) {
+  return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(where), reinterpret_cast<__m512i>(where)) != 0;
+}
+inline Lanes load_lanes(const double* from) { return _mm512_loadu_pd(from); }
+inline void store_lanes(double* to, Lanes a) { _mm512_storeu_pd(to, a); }
+inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
+  return _mm512_mask_i64gather_pd(_mm512_setzero_pd(), 0xff, _mm512_loadu_si512(at), from, 8);
+}
+inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]}; }
 #elif ATCD_LANES == 4
 inline Lanes fma(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_pd(a, b, c); }
 inline Lanes magnitude(Lanes a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
@@ -55,27 +58,110 @@ inline Lanes round_half_even(Lanes a) {
   return _mm256_round_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 inline Lanes toward_zero(Lanes a) { return _mm256_round_pd(a, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
+// max gives its second operand where one is undefined.
+inline Lanes at_least(Lanes floor, Lanes a) { return _mm256_max_pd(floor, a); }
+inline bool any(LaneMask where) { return _mm256_movemask_pd(reinterpret_cast<__m256d>(where)) != 0; }
+inline Lanes load_lanes(const double* from) { return _mm256_loadu_pd(from); }
+inline void store_lanes(double* to, Lanes a) { _mm256_storeu_pd(to, a); }
+inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
+  const __m256d all = reinterpret_cast<__m256d>(_mm256_set1_epi64x(-1));
+  return _mm256_mask_i64gather_pd(_mm256_setzero_pd(), from,
+                                  _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)), all, 8);
+}
+inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1], v[2], v[3]}; }
 #endif
+
+template <class V>
+inline V broadcast(double a) {
+  return a - V{};  // a - 0 keeps the sign of a zero
+}
+
+/// How the loops over lengths and averages go: `width` values at a time, in a T. With one series in V they
+/// are neighbours in an array; with many series V is a vector already and they go one by one.
+template <class V>
+struct Strip {
+  using T = V;
+  static constexpr int width = 1;
+};
+
+template <class V>
+inline constexpr bool kOneSeries = sizeof(V) == sizeof(double);
 
 #if ATCD_LANES > 1
+template <>
+struct Strip<double> {
+  using T = Lanes;
+  static constexpr int width = ATCD_LANES;
+};
+
 inline Lanes fma(double a, Lanes b, Lanes c) { return fma(broadcast<Lanes>(a), b, c); }
 inline Lanes fma(Lanes a, double b, double c) { return fma(a, broadcast<Lanes>(b), broadcast<Lanes>(c)); }
+inline Lanes fma(Lanes a, double b, Lanes c) { return fma(a, broadcast<Lanes>(b), c); }
+inline Lanes fma(Lanes a, Lanes b, double c) { return fma(a, b, broadcast<Lanes>(c)); }
 inline Lanes select(LaneMask where, double yes, Lanes no) { return select(where, broadcast<Lanes>(yes), no); }
-inline Lanes select(LaneMask where, double yes, double no) {
-  return select(where, broadcast<Lanes>(yes), broadcast<Lanes>(no));
-}
+inline Lanes select(LaneMask where, Lanes yes, double no) { return select(where, yes, broadcast<Lanes>(no)); }
+inline Lanes at_least(double floor, Lanes a) { return at_least(broadcast<Lanes>(floor), a); }
 #endif
 
-inline double undefined() { return __builtin_nan(""); }
-inline bool is_undefined(double a) { return a != a; }
+/// Values i, i+1, ... of an array of series values.
+template <class V>
+inline typename Strip<V>::T load(const V* values, int i) {
+#if ATCD_LANES > 1
+  if constexpr (kOneSeries<V>) return load_lanes(values + i);
+#endif
+  if constexpr (Strip<V>::width == 1) return values[i];
+}
+
+template <class V>
+inline void store(V* values, int i, typename Strip<V>::T a) {
+#if ATCD_LANES > 1
+  if constexpr (kOneSeries<V>) store_lanes(values + i, a);
+#endif
+  if constexpr (Strip<V>::width == 1) values[i] = a;
+}
+
+/// Values i, i+1, ... of a local array that was written one by one.
+template <class V>
+inline typename Strip<V>::T pack(const V* values, int i) {
+#if ATCD_LANES > 1
+  if constexpr (kOneSeries<V>) return pack_lanes(values + i);
+#endif
+  if constexpr (Strip<V>::width == 1) return values[i];
+}
+
+/// Values at `at[i]`, `at[i+1]`, ... from `values`.
+template <class V>
+inline typename Strip<V>::T pick(const V* values, const std::int64_t* at, int i) {
+#if ATCD_LANES > 1
+  if constexpr (kOneSeries<V>) return gather_lanes(values, at + i);
+#endif
+  if constexpr (Strip<V>::width == 1) return values[at[i]];
+}
+
+/// Constants i, i+1, ...: one for each average of a strip, or one for all series.
+template <class V>
+inline typename Strip<V>::T constant(const double* values, int i) {
+#if ATCD_LANES > 1
+  if constexpr (kOneSeries<V>) return load_lanes(values + i);
+#endif
+  if constexpr (Strip<V>::width == 1) return broadcast<V>(values[i]);
+}
+
+/// One value of each series for all averages of a strip.
+template <class V>
+inline typename Strip<V>::T spread(V a) {
+  if constexpr (Strip<V>::width == 1) {
+    return a;
+  } else {
+    return broadcast<typename Strip<V>::T>(a);
+  }
+}
+
+/// a / d for constants d, see PlanConstants::Inverses.
+template <class V>
+inline typename Strip<V>::T over(typename Strip<V>::T a, const PlanConstants::Inverses& inverses, int i) {
+  return fma(a, constant<V>(inverses.high, i), a * constant<V>(inverses.low, i));
+}
 
 }  // namespace
 }  // namespace atcd::engine::ATCD_KERNEL
-
-// The loops over lengths and averages touch one element of each array at a time, so reading `in` and writing
-// `out` may meet in one block.
-#if defined(__GNUC__) && !defined(__clang__)
-#define ATCD_INDEPENDENT _Pragma("GCC ivdep")
-#else
-#define ATCD_INDEPENDENT
-#endif

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "engine/growth.hpp"
@@ -16,13 +17,38 @@ constexpr int kHalfOfOne = 10;
 
 double triangle(double length) { return length * (length + 1) / 2; }
 
+struct Inverse {
+  double high;
+  double low;
+};
+
+/// See PlanConstants::Inverses. 0 has none.
+Inverse inverse_of(double divisor) {
+  if (divisor == 0) return {std::nan(""), std::nan("")};
+  double high = 1 / divisor;
+  double rest = std::fma(-high, divisor, 1.0);  // exact
+  if (rest < 0) {
+    high = std::nextafter(high, 0.0);
+    rest = std::fma(-high, divisor, 1.0);
+  }
+  // A power of two leaves no rest: the least one keeps the quotient and lets infinity stay infinite.
+  return {high, rest == 0 ? std::numeric_limits<double>::denorm_min() : rest / divisor};
+}
+
+void set_inverse(PlanConstants::Inverses& inverses, std::size_t i, double divisor) {
+  const Inverse inverse = inverse_of(divisor);
+  inverses.high[i] = inverse.high;
+  inverses.low[i] = inverse.low;
+}
+
 void set_window(std::int64_t length, std::int64_t& before, double& count) {
   before = length - 1;
   count = static_cast<double>(length);
 }
 
-void set_alpha(std::int64_t length, double& alpha, double& keep) {
-  alpha = 2.0 / (static_cast<double>(length) + 1);
+void set_alpha(std::int64_t length, double& count, double& alpha, double& keep) {
+  count = static_cast<double>(length);
+  alpha = 2.0 / (count + 1);
   keep = 1 - alpha;
 }
 
@@ -32,21 +58,22 @@ std::int64_t integer_root(int length) {
 
 void set_hull(PlanConstants& c, std::size_t i, int length) {
   set_window(length, c.hma_before[i], c.hma_count[i]);
-  c.hma_divisor[i] = triangle(c.hma_count[i]);
+  set_inverse(c.hma_inverse, i, c.pine ? c.hma_count[i] : triangle(c.hma_count[i]));
   set_window(length / 2 == 0 ? kHalfOfOne : length / 2, c.half_before[i], c.half_count[i]);
-  c.half_divisor[i] = triangle(c.half_count[i]);
+  set_inverse(c.half_inverse, i, triangle(c.half_count[i]));
   c.root_length[i] = integer_root(length);
   c.root_count[i] = static_cast<double>(c.root_length[i]);
-  c.root_divisor[i] = triangle(c.root_count[i]);
+  set_inverse(c.root_inverse, i, triangle(c.root_count[i]));
 }
 
 void set_line(PlanConstants& c, std::size_t i, int length) {
   set_window(length, c.lsma_before[i], c.lsma_count[i]);
-  c.lsma_divisor[i] = triangle(c.lsma_count[i]);
+  set_inverse(c.lsma_inverse, i, triangle(c.lsma_count[i]));
+  set_inverse(c.lsma_mean_inverse, i, c.lsma_count[i]);
+  set_inverse(c.lsma_step_inverse, i, c.lsma_count[i] - 1);
   const bool point = c.pine && length == 1;
   c.lsma_by_wma[i] = point ? 1 : 3;
   c.lsma_by_sma[i] = point ? 0 : 2;
-  c.lsma_steps[i] = static_cast<double>(length - 1);
 }
 
 void set_averages(PlanConstants& c, const Parameters& parameters) {
@@ -55,28 +82,27 @@ void set_averages(PlanConstants& c, const Parameters& parameters) {
   };
   for (std::size_t i = 0; i < kLengthsPerFamily; ++i) {
     c.ema_length[i] = lengths(Family::ema)[i];
-    set_window(c.ema_length[i], c.ema_before[i], c.ema_count[i]);
-    set_alpha(c.ema_length[i], c.ema_alpha[i], c.ema_keep[i]);
+    set_alpha(c.ema_length[i], c.ema_count[i], c.ema_alpha[i], c.ema_keep[i]);
     set_hull(c, i, lengths(Family::hma)[i]);
     set_window(lengths(Family::wma)[i], c.wma_before[i], c.wma_count[i]);
-    c.wma_divisor[i] = triangle(c.wma_count[i]);
+    set_inverse(c.wma_inverse, i, triangle(c.wma_count[i]));
     c.dema_length[i] = lengths(Family::dema)[i];
-    set_window(c.dema_length[i], c.dema_before[i], c.dema_count[i]);
-    set_alpha(c.dema_length[i], c.dema_alpha[i], c.dema_keep[i]);
+    set_alpha(c.dema_length[i], c.dema_count[i], c.dema_alpha[i], c.dema_keep[i]);
     set_line(c, i, lengths(Family::lsma)[i]);
     c.kama_length[i] = lengths(Family::kama)[i];
-    c.kama_before[i] = c.kama_length[i] - 1;
+    set_window(c.kama_length[i], c.kama_before[i], c.kama_count[i]);
+    c.kama_oldest[i] = 1 - c.kama_length[i];
   }
 }
 
 void set_scans(PlanConstants& c) {
   const auto longest = [](const PlanConstants::Lengths& values) {
-    return *std::max_element(std::begin(values), std::end(values));
+    return *std::max_element(std::begin(values), std::begin(values) + PlanConstants::kLengths);
   };
   c.longest_root = longest(c.root_length);
   c.scan_settled = std::max({longest(c.hma_before), longest(c.half_before), longest(c.wma_before),
                              longest(c.lsma_before), longest(c.kama_length)});
-  c.scan_warm = std::max({c.scan_settled, longest(c.ema_before), longest(c.dema_before)});
+  c.scan_warm = std::max({c.scan_settled, longest(c.ema_length) - 1, longest(c.dema_length) - 1});
   c.warm_bars = std::max(longest(c.ema_length), 2 * longest(c.dema_length));
 }
 
@@ -96,6 +122,9 @@ Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
   c.cutout = parameters.cutout;
   set_averages(c, parameters);
   set_scans(c);
+  const Inverse hundredth = inverse_of(100);
+  c.hundredth_high = hundredth.high;
+  c.hundredth_low = hundredth.low;
   c.equity_keep = 1 - parameters.decay / 100;
   c.layer1_start = 1;
   for (std::size_t f = 0; f < kFamilies; ++f) {

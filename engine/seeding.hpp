@@ -12,7 +12,7 @@ template <class V>
 inline V seed_mean(const Work<V>& w, const Windows<V>& windows, const Block<V>& in, std::int64_t length,
                    double count, V x) {
   const V mean = (w.sums[length - 1] + x) / count;
-  if constexpr (LaneCount<V>::value == 1) {
+  if constexpr (kOneSeries<V>) {
     if (is_undefined(mean)) {
       const double* newest = windows.values + in.value_head;
       double sum = 0, present = 0;
@@ -88,25 +88,31 @@ inline double step_over_gap(double e, double& weight, double alpha, double keep,
   return fma(moved_by, x - e, e);
 }
 
-/// lts: instead of step_ema and step_dema where the bar or the one before has no MA source.
-inline void step_gap(const PlanConstants& c, const Block<double>& in, Block<double>& out, double* ema_average,
-                     double* dema_average, double x, std::int64_t bar) {
+/// lts: instead of step_ema where the bar or the one before has no MA source.
+inline void step_ema_over_gap(const PlanConstants& c, const Block<double>& in, Block<double>& out,
+                              double* average, double x, std::int64_t bar) {
   for (int i = 0; i < kLengthCount; ++i) {
     double weight = in.gapped != 0 ? in.ema_weight[i] : 1;
-    out.ema[i] = step_over_gap(in.ema[i], weight, c.ema_alpha[i], c.ema_keep[i], bar >= c.ema_length[i], x);
+    const bool seeded = bar >= c.ema_length[i];
+    out.ema[i] = step_over_gap(in.ema[i], weight, c.ema_alpha[i], c.ema_keep[i], seeded, x);
     out.ema_weight[i] = weight;
-    ema_average[i] = out.ema[i];
+    average[i] = out.ema[i];
   }
+}
+
+/// lts: instead of step_dema. The first EMA keeps its value at a missing bar; the second moves toward it.
+inline void step_dema_over_gap(const PlanConstants& c, const Block<double>& in, Block<double>& out,
+                               double* average, double x, std::int64_t bar) {
   for (int i = 0; i < kLengthCount; ++i) {
     double weight = in.gapped != 0 ? in.dema_weight[i] : 1;
-    const double first =
-        step_over_gap(in.dema1[i], weight, c.dema_alpha[i], c.dema_keep[i], bar >= c.dema_length[i], x);
+    const bool seeded = bar >= c.dema_length[i];
+    const double first = step_over_gap(in.dema1[i], weight, c.dema_alpha[i], c.dema_keep[i], seeded, x);
     const bool begins = is_undefined(in.dema2[i]);
     const double second = begins ? first : fma(c.dema_alpha[i], first - in.dema2[i], in.dema2[i]);
     out.dema1[i] = first;
     out.dema2[i] = second;
     out.dema_weight[i] = weight;
-    dema_average[i] = 2 * first - second;
+    average[i] = 2.0 * first - second;
   }
 }
 

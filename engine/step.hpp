@@ -36,29 +36,33 @@ inline void scan(const PlanConstants& c, const Windows<V>& windows, const Block<
 /// The outer Hull averages over their raw values, each as far back as its own length goes.
 template <class V>
 inline void scan_raws(const PlanConstants& c, const Windows<V>& windows, const Block<V>& in, Work<V>& w) {
-  alignas(64) V sum[kLengthCount];
-  for (int i = 0; i < kLengthCount; ++i) sum[i] = w.root_part[i] = V{};
-  const V* newest = windows.raws + in.raw_head * kLengthCount;
-  for (std::int64_t j = 1; j < c.longest_root; ++j) {
-    const V* raw = newest - (j - 1) * kLengthCount;
-    ATCD_INDEPENDENT
-    for (int i = 0; i < kLengthCount; ++i) {
-      sum[i] += raw[i];
-      const V with_this = w.root_part[i] + sum[i];
-      w.root_part[i] = j < c.root_length[i] ? with_this : w.root_part[i];
+  using T = typename Strip<V>::T;
+  const V* newest = windows.raws + in.raw_head * kRawStride<V>;
+  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
+    T sum{}, weighted{};
+    const std::int64_t visits = Strip<V>::width == 1 ? c.root_length[i] : c.longest_root;
+    for (std::int64_t j = 1; j < visits; ++j) {
+      sum += load(newest - (j - 1) * kRawStride<V>, i);
+      if constexpr (Strip<V>::width == 1) {
+        weighted += sum;
+      } else {
+        const T reach = constant<V>(c.root_count, i);
+        weighted = select(static_cast<double>(j) < reach, weighted + sum, weighted);
+      }
     }
+    store(w.root_part, i, weighted);
   }
 }
 
 template <class V>
 inline void read_off(const V* scan, const PlanConstants::Lengths& before, V* parts) {
-  for (int i = 0; i < kLengthCount; ++i) parts[i] = scan[before[i]];
+  for (int i = 0; i < kLengthCount; i += Strip<V>::width) store(parts, i, pick(scan, before, i));
 }
 
 template <bool pine, class V>
 inline void prepare_step(const PlanConstants& c, const Windows<V>& windows, const Block<V>& in, Work<V>& w) {
   scan(c, windows, in, w);
-  if constexpr (LaneCount<V>::value == 1) {
+  if constexpr (kOneSeries<V>) {
     read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
     if constexpr (!pine) read_off(w.weighted, c.half_before, w.half_part);
     read_off(w.weighted, c.wma_before, w.wma_part);
@@ -67,7 +71,7 @@ inline void prepare_step(const PlanConstants& c, const Windows<V>& windows, cons
     read_off(w.noise, c.kama_before, w.kama_noise);
   }
   const V* newest = windows.values + in.value_head;
-  for (int i = 0; i < kLengthCount; ++i) w.kama_oldest[i] = newest[1 - c.kama_length[i]];
+  read_off(newest, c.kama_oldest, w.kama_oldest);
   if constexpr (!pine) scan_raws(c, windows, in, w);
 }
 
@@ -75,24 +79,17 @@ template <bool pine, class V>
 inline void step_averages(const PlanConstants& c, const Block<V>& in, Block<V>& out,
                           const Windows<V>& windows, Work<V>& w, V x) {
   const std::int64_t bar = in.bars;
-  V second_before[kLengthCount];
   const bool warm = bar < c.warm_bars;
+  V second_before[kLengthCount];
   if (warm) {
     for (int i = 0; i < kLengthCount; ++i) second_before[i] = in.dema2[i];
   }
   bool gap = false;
-  if constexpr (LaneCount<V>::value == 1 && !pine) {
-    gap = in.gapped != 0 || is_undefined(x);
-    if (gap) step_gap(c, in, out, w.average + kEma, w.average + kDema, x, bar);
-    out.gapped = is_undefined(x) ? 1 : 0;
-  }
-  if (!gap) {
+  if constexpr (kOneSeries<V> && !pine) gap = in.gapped != 0 || is_undefined(x);
+  if (gap) {
+    if constexpr (kOneSeries<V>) step_ema_over_gap(c, in, out, w.average + kEma, x, bar);
+  } else {
     step_ema(c, in.ema, out.ema, w.average + kEma, x);
-    step_dema(c, in, out, w.average + kDema, x);
-  }
-  if (warm) {
-    seed_ema(c, w, windows, in, out, w.average + kEma, x, bar);
-    seed_dema<pine>(c, w, windows, in, second_before, out, w.average + kDema, x, bar);
   }
   if constexpr (pine) {
     step_sma(c, w, w.average + kHma, x);
@@ -100,57 +97,65 @@ inline void step_averages(const PlanConstants& c, const Block<V>& in, Block<V>& 
     step_hull(c, w, w.raw, w.average + kHma, x);
   }
   step_wma(c, w, w.average + kWma, x);
+  if (gap) {
+    if constexpr (kOneSeries<V>) step_dema_over_gap(c, in, out, w.average + kDema, x, bar);
+  } else {
+    step_dema(c, in, out, w.average + kDema, x);
+  }
   step_lsma<pine>(c, w, w.average + kLsma, x);
   step_kama<pine>(c, w, in.kama, out.kama, w.average + kKama, x, windows.values[in.value_head], bar);
-  if constexpr (!pine) {
-    if (bar == 0) {
+  if (warm) {
+    seed_ema(c, w, windows, in, out, w.average + kEma, x, bar);
+    seed_dema<pine>(c, w, windows, in, second_before, out, w.average + kDema, x, bar);
+    if (!pine && bar == 0) {
       for (int i = 0; i < kLengthCount; ++i) out.kama[i] = w.average[kKama + i] = x;
     }
   }
+  if constexpr (kOneSeries<V>) out.gapped = !pine && is_undefined(x) ? 1 : 0;
 }
 
 template <bool pine, class V>
 inline void step_equities(const PlanConstants& c, const Block<V>& in, Block<V>& out, double growth, V price) {
-  const Factors<V> factors = bar_factors<pine>(price, in.close, growth);
-  step_equity<pine, kAverageCount>(in.state, in.equity, out.equity, in.factor, out.factor, factors,
-                                   c.equity_keep);
-  step_equity<pine, kFamilyCount>(in.layer1, in.layer2, out.layer2, in.layer2_factor, out.layer2_factor,
-                                  factors, c.equity_keep);
+  const V r = grown_return<pine>(price, in.close, growth);
+  step_layer1_equity(c, in.state, in.equity, out.equity, r);
+  step_layer2_equity<pine>(c, in, out, r);
   if (in.bars > c.cutout) return;
   const bool first = in.bars == c.cutout;
-  for (int i = 0; i < kAverageCount; ++i) {
-    out.equity[i] = broadcast<V>(first ? c.layer1_start : undefined());
-    out.factor[i] = broadcast<V>(1);
-  }
+  for (int i = 0; i < kAverageCount; ++i) out.equity[i] = broadcast<V>(first ? c.layer1_start : undefined());
   for (int f = 0; f < kFamilyCount; ++f) {
     out.layer2[f] = broadcast<V>(first ? c.layer2_start[f] : undefined());
     out.layer2_factor[f] = broadcast<V>(1);
   }
 }
 
-template <bool pine, class V>
-inline V to_two_decimals(V value) {
-  const V scaled = value * 100.0;
+template <bool pine, class T>
+inline T to_two_decimals(const PlanConstants& c, T value) {
+  const T scaled = value * 100.0;
+  T rounded;
   if constexpr (pine) {
-    const V whole = toward_zero(scaled);
+    const T whole = toward_zero(scaled);
     const auto away = magnitude(scaled - whole) >= 0.5;  // the difference is exact
-    const V next = whole + select(scaled < 0.0, broadcast<V>(-1), broadcast<V>(1));
-    return select(away, next, whole) / 100.0;
+    const T next = whole + select(scaled < 0.0, broadcast<T>(-1), broadcast<T>(1));
+    rounded = select(away, next, whole);
   } else {
-    return round_half_even(scaled) / 100.0;
+    rounded = round_half_even(scaled);
   }
+  return fma(rounded, broadcast<T>(c.hundredth_high), rounded * c.hundredth_low);
 }
 
 /// Layer 1: the crossing states of each family, weighted by their equities.
 template <bool pine, class V>
-inline void step_layer1(const Block<V>& out, V* layer1) {
-  for (int f = 0; f < kFamilyCount; ++f) {
-    V signed_sum{}, sum{};
-    for (int i = f * kLengthCount; i < (f + 1) * kLengthCount; ++i) {
-      signed_sum = fma(out.state[i], out.equity[i], signed_sum);  // the product is exact
-      sum += out.equity[i];
+inline void step_layer1(const PlanConstants& c, Block<V>& out) {
+  V signed_sum[kFamilyRoom] = {}, sum[kFamilyRoom] = {};
+  for (int i = 0; i < kLengthCount; ++i) {
+    for (int f = 0; f < kFamilyCount; ++f) {
+      const int at = f * kLengthCount + i;
+      signed_sum[f] = fma(out.state[at], out.equity[at], signed_sum[f]);  // the product is exact
+      sum[f] += out.equity[at];
     }
-    layer1[f] = to_two_decimals<pine>(signed_sum / sum);
+  }
+  for (int f = 0; f < kFamilyCount; f += Strip<V>::width) {
+    store(out.layer1, f, to_two_decimals<pine>(c, pack(signed_sum, f) / pack(sum, f)));
   }
 }
 
@@ -178,7 +183,7 @@ inline void finish_step(const PlanConstants& c, const Block<V>& in, Block<V>& ou
   step_equities<pine>(c, in, out, w.growth, price);
   step_averages<pine>(c, in, out, windows, w, x);
   step_crossing<pine>(w.average, in.relation, out.relation, in.state, out.state, price);
-  step_layer1<pine>(out, out.layer1);
+  step_layer1<pine>(c, out);
   step_layer2<pine>(c, in, out);
   out.close = price;
   out.value_head = in.value_head;
@@ -195,9 +200,13 @@ inline void commit_step(Block<V>& out, const Windows<V>& windows, const Work<V>&
   if constexpr (!pine) {
     const std::int64_t slots = windows.raw_capacity;
     out.raw_head = out.raw_head + 1 == 2 * slots ? slots : out.raw_head + 1;
-    V* upper = windows.raws + out.raw_head * kLengthCount;
-    V* lower = upper - slots * kLengthCount;
-    for (int i = 0; i < kLengthCount; ++i) upper[i] = lower[i] = w.raw[i];
+    V* upper = windows.raws + out.raw_head * kRawStride<V>;
+    V* lower = upper - slots * kRawStride<V>;
+    for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
+      const auto raw = load(w.raw, i);
+      store(upper, i, raw);
+      store(lower, i, raw);
+    }
   }
 }
 
