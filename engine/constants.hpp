@@ -34,6 +34,8 @@ struct PlanConstants {
   // Values before the newest that one scan visits, while warm_bars last and afterwards.
   std::int64_t scan_warm;
   std::int64_t scan_settled;
+  // Partial sums that nobody reads once warm_bars are over: those of so few values.
+  std::int64_t scan_unread;
   // Raw Hull values per length that the outer average visits, the newest included.
   std::int64_t longest_root;
 

@@ -102,6 +102,13 @@ void set_scans(PlanConstants& c) {
   c.longest_root = longest(c.root_length);
   c.scan_settled = std::max({longest(c.hma_before), longest(c.half_before), longest(c.wma_before),
                              longest(c.lsma_before), longest(c.kama_length)});
+  const auto shortest = [](const PlanConstants::Lengths& values) {
+    return *std::min_element(std::begin(values), std::begin(values) + PlanConstants::kLengths);
+  };
+  c.scan_unread = std::max<std::int64_t>(
+      0, std::min({shortest(c.hma_before), shortest(c.half_before), shortest(c.wma_before),
+                   shortest(c.lsma_before), shortest(c.kama_before)}) -
+             1);
   c.scan_warm = std::max({c.scan_settled, longest(c.ema_length) - 1, longest(c.dema_length) - 1});
   c.warm_bars = std::max(longest(c.ema_length), 2 * longest(c.dema_length));
 }

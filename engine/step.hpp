@@ -13,24 +13,42 @@
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
 
+/// What the scan carries from value to value.
+template <class V>
+struct ScanSums {
+  V sum;
+  V weighted;
+  V noise;
+  V later;  // the value visited last
+};
+
+/// Visits the values `from` .. `to` before the next bar; keeps the partial sums where they may be read.
+template <bool keep, class V>
+inline void visit(const V* newest, std::int64_t from, std::int64_t to, ScanSums<V>& s, Work<V>& w) {
+  for (std::int64_t j = from; j <= to; ++j) {
+    const V value = newest[1 - j];
+    s.sum += value;
+    s.weighted += s.sum;
+    s.noise += magnitude(s.later - value);  // at the newest itself: 0
+    s.later = value;
+    if constexpr (keep) {
+      w.sums[j] = s.sum;
+      w.weighted[j] = s.weighted;
+      w.noise[j - 1] = s.noise;
+    }
+  }
+}
+
 /// One scan backward from the value before the newest.
 template <class V>
 inline void scan(const PlanConstants& c, const Windows<V>& windows, const Block<V>& in, Work<V>& w) {
   const V* newest = windows.values + in.value_head;
-  const std::int64_t count = in.bars < c.warm_bars ? c.scan_warm : c.scan_settled;
-  V sum{}, weighted{}, noise{};
-  V later = newest[0];
+  const bool warm = in.bars < c.warm_bars;
+  const std::int64_t unread = warm ? 0 : c.scan_unread;
   w.sums[0] = w.weighted[0] = w.noise[0] = V{};
-  for (std::int64_t j = 1; j <= count; ++j) {
-    const V value = newest[1 - j];
-    sum += value;
-    weighted += sum;
-    w.sums[j] = sum;
-    w.weighted[j] = weighted;
-    if (j > 1) noise += magnitude(later - value);
-    w.noise[j - 1] = noise;
-    later = value;
-  }
+  ScanSums<V> sums{V{}, V{}, V{}, newest[0]};
+  visit<false>(newest, 1, unread, sums, w);
+  visit<true>(newest, unread + 1, warm ? c.scan_warm : c.scan_settled, sums, w);
 }
 
 /// The outer Hull averages over their raw values, each as far back as its own length goes.
