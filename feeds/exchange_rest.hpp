@@ -1,0 +1,37 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "feeds/exchange.hpp"
+#include "feeds/feed.hpp"
+#include "feeds/rest_client.hpp"
+
+namespace atcd::feeds {
+
+/// An exchange's REST side: pages of history and the list of symbols, within the limits. Destroying it drops
+/// what is under way, and no callback comes after that.
+class ExchangeRest {
+ public:
+  ExchangeRest(boost::asio::io_context& io, const Exchange& exchange, const HttpOptions& http,
+               double rest_share, RestClient::Log log, FeedCounters& counters);
+
+  void fetch(const HistoryRequest& request, int priority, std::function<void(HistoryResult)> done);
+  void fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> done);
+  std::chrono::milliseconds estimated_time() const { return client_.estimated_time(); }
+
+ private:
+  void fetch_volumes(SymbolsResult result, std::function<void(SymbolsResult)> done);
+  void get(std::string target, int weight, int priority, std::function<void(RestReply)> done);
+  void report_queue();
+
+  const Exchange& exchange_;
+  RestClient::Log log_;
+  FeedCounters& counters_;
+  std::chrono::steady_clock::time_point reported_at_{};
+  RestClient client_;
+};
+
+}  // namespace atcd::feeds

@@ -1,0 +1,371 @@
+#include "feeds/feed.hpp"
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+
+#include "feeds/backoff.hpp"
+#include "feeds/exchange_rest.hpp"
+#include "feeds/link.hpp"
+#include "feeds/malformed_report.hpp"
+#include "feeds/stream_names.hpp"
+
+namespace atcd::feeds {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+// A connection that lived this long was a good one: its end is no reason to wait long.
+constexpr std::chrono::seconds kGoodLife{60};
+constexpr std::chrono::seconds kResubscribedLately{60};
+constexpr std::chrono::minutes kBetweenRenewals{10};  // of a connection with streams that stay silent
+constexpr milliseconds kWaitWhenRefused = std::chrono::minutes(1);
+// The part of a connection's lifetime after which it is handed over, drawn so that not all go at once.
+constexpr double kEarliestHandOver = 0.90, kLatestHandOver = 0.97;
+
+Url parse_option(std::string_view name, const std::string& text, std::string_view scheme) {
+  std::string error;
+  auto url = Url::parse(text, error);
+  if (url && url->scheme != scheme && url->scheme != std::string(scheme) + "s")
+    error =
+        "\"" + text + "\": expected the scheme " + std::string(scheme) + " or " + std::string(scheme) + "s";
+  if (!error.empty()) throw std::invalid_argument(std::string(name) + " " + error);
+  return *url;
+}
+
+struct Stream {
+  StreamName name;
+  std::optional<std::uint64_t> slot;  // empty: refused
+  bool up = false;
+  bool tell_up = false;  // although it is up: it was subscribed anew
+  std::optional<steady_clock::time_point> resubscribed_at;
+};
+
+/// A place for the streams of one connection: the connection of today, and while it is handed over the next.
+struct Slot {
+  explicit Slot(asio::io_context& io) : timer(io) {}
+  std::vector<StreamIndex> streams;
+  std::shared_ptr<Link> active;
+  std::shared_ptr<Link> standby;
+  Backoff backoff;
+  steady_clock::time_point renewed_at = steady_clock::now() - kBetweenRenewals;
+  asio::steady_timer timer;  // until the next connect: of `active` when there is none, else of `standby`
+};
+
+}  // namespace
+
+class Feed::Impl final : private LinkHandler {
+ public:
+  Impl(asio::io_context& io, const Exchange& exchange, FeedOptions options, FeedHandler& handler)
+      : io_(io),
+        exchange_(exchange),
+        handler_(handler),
+        random_(std::random_device{}()),
+        malformed_(io, [this](std::string_view detail) {
+          handler_.on_feed_event(Severity::warning, "malformed_frames", detail);
+        }) {
+    if (!(options.rest_share > 0 && options.rest_share <= 1))
+      throw std::invalid_argument("rest_share " + std::to_string(options.rest_share) +
+                                  " is not above 0 and at most 1");
+    if (options.websocket_url.empty()) options.websocket_url = exchange.websocket_url();
+    if (options.rest_url.empty()) options.rest_url = exchange.rest_url();
+    link_.url = parse_option("websocket_url", options.websocket_url, "ws");
+    link_.path = exchange.websocket_path();
+    link_.ping_text = exchange.ping_text();
+    HttpOptions http;
+    http.url = parse_option("rest_url", options.rest_url, "http");
+    if (link_.url.secure() || http.url.secure()) link_.tls = http.tls = make_tls_context(options.ca_file);
+    rest_.emplace(
+        io, exchange, http, options.rest_share,
+        [this](Severity severity, std::string_view event, std::string_view detail) {
+          handler_.on_feed_event(severity, event, detail);
+        },
+        counters_);
+  }
+
+  ~Impl() { stop(); }
+
+  void add(StreamIndex index, const StreamName& name) {
+    if (stopped_) return;
+    if (streams_.contains(index) || !names_.add(name, index)) {
+      handler_.on_feed_event(Severity::error, "stream_added_twice",
+                             "symbol=" + name.symbol + " interval=" + name.interval);
+      return;
+    }
+    streams_[index].name = name;
+    place(index);
+  }
+
+  void remove(StreamIndex index) {
+    const auto found = streams_.find(index);
+    if (found == streams_.end()) return;
+    leave_slot(index, found->second);
+    names_.erase(found->second.name);
+    streams_.erase(found);
+  }
+
+  void resubscribe(StreamIndex index) {
+    const auto found = streams_.find(index);
+    if (found == streams_.end() || stopped_) return;
+    Stream& stream = found->second;
+    if (!stream.slot) return place(index);
+    Slot& slot = slots_.at(*stream.slot);
+    if (!slot.active || !slot.active->carries(index)) return;  // it is on its way already
+    const auto now = steady_clock::now();
+    stream.tell_up = true;
+    const bool tried = stream.resubscribed_at && now - *stream.resubscribed_at < kResubscribedLately;
+    if (tried && !slot.standby && now - slot.renewed_at >= kBetweenRenewals) {
+      slot.renewed_at = now;
+      return dial_after(*stream.slot, milliseconds(0));
+    }
+    stream.resubscribed_at = now;
+    slot.active->unsubscribe(index, stream.name);
+    slot.active->subscribe(index, stream.name);
+  }
+
+  void stop() {
+    if (std::exchange(stopped_, true)) return;
+    alive_.reset();
+    for (auto& [number, slot] : slots_) close(slot);
+    slots_.clear();
+    rest_.reset();
+    malformed_.stop();
+  }
+
+  ExchangeRest* rest() { return rest_ ? &*rest_ : nullptr; }
+  const FeedCounters& counters() const { return counters_; }
+
+ private:
+  // ---- slots
+
+  void place(StreamIndex index) {
+    auto slot = std::find_if(slots_.begin(), slots_.end(), [this](const auto& each) {
+      return each.second.streams.size() < std::max<std::size_t>(1, exchange_.streams_per_connection());
+    });
+    if (slot == slots_.end()) {
+      slot = slots_.try_emplace(next_slot_++, io_).first;
+      dial_after(slot->first, milliseconds(0));
+    }
+    Stream& stream = streams_.at(index);
+    stream.slot = slot->first;
+    slot->second.streams.push_back(index);
+    for (const auto& link : {slot->second.active, slot->second.standby}) {
+      if (link) link->subscribe(index, stream.name);
+    }
+  }
+
+  void leave_slot(StreamIndex index, Stream& stream) {
+    stream.up = false;
+    if (!stream.slot) return;
+    const auto found = slots_.find(*stream.slot);
+    stream.slot.reset();
+    Slot& slot = found->second;
+    std::erase(slot.streams, index);
+    for (const auto& link : {slot.active, slot.standby}) {
+      if (link) link->unsubscribe(index, stream.name);
+    }
+    if (!slot.streams.empty()) return finish_hand_over(slot);
+    close(slot);
+    slots_.erase(found);
+  }
+
+  void close(Slot& slot) {
+    slot.timer.cancel();
+    for (const auto& link : {slot.active, slot.standby}) {
+      if (!link) continue;
+      if (link->open()) ++counters_.disconnects;
+      link->retire();
+    }
+    slot.active = slot.standby = nullptr;
+  }
+
+  std::map<std::uint64_t, Slot>::iterator slot_of(const Link& link) {
+    return std::find_if(slots_.begin(), slots_.end(), [&link](const auto& each) {
+      return each.second.active.get() == &link || each.second.standby.get() == &link;
+    });
+  }
+
+  // ---- connecting
+
+  void dial_after(std::uint64_t number, milliseconds delay) {
+    Slot& slot = slots_.at(number);
+    slot.timer.expires_after(delay);
+    slot.timer.async_wait([this, number, alive = std::weak_ptr<bool>(alive_)](const auto& error) {
+      if (error || alive.expired()) return;
+      if (slots_.contains(number)) dial(number);
+    });
+  }
+
+  void dial(std::uint64_t number) {
+    Slot& slot = slots_.at(number);
+    if (slot.active && slot.standby) return;
+    // The exchange counts the connects of the address: each waits for its turn.
+    const auto now = steady_clock::now();
+    if (now < next_connect_at_) {
+      const auto wait = std::chrono::ceil<milliseconds>(next_connect_at_ - now);
+      return dial_after(number, wait);
+    }
+    next_connect_at_ = now + exchange_.connect_spacing();
+    const auto link = std::make_shared<Link>(io_, exchange_, link_, ++links_made_,
+                                             static_cast<LinkHandler&>(*this), counters_);
+    (slot.active ? slot.standby : slot.active) = link;
+    for (const StreamIndex index : slot.streams) link->subscribe(index, streams_.at(index).name);
+  }
+
+  void schedule_hand_over(std::uint64_t number, const Link& link) {
+    const auto lifetime = exchange_.connection_lifetime();
+    if (lifetime <= milliseconds(0)) return;
+    std::uniform_real_distribution<double> part(kEarliestHandOver, kLatestHandOver);
+    const auto end = link.opened_at() + std::chrono::duration_cast<milliseconds>(lifetime * part(random_));
+    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
+    dial_after(number, std::max(left, milliseconds(0)));
+  }
+
+  /// The next connection takes over once it carries every stream.
+  void finish_hand_over(Slot& slot) {
+    if (!slot.active || !slot.standby || !slot.standby->settled()) return;
+    const bool whole = std::all_of(slot.streams.begin(), slot.streams.end(),
+                                   [&](StreamIndex index) { return slot.standby->carries(index); });
+    if (!whole) return;
+    ++counters_.disconnects;
+    const auto old = std::exchange(slot.active, std::exchange(slot.standby, nullptr));
+    old->retire();
+    schedule_hand_over(slot_of(*slot.active)->first, *slot.active);
+    tell(Severity::info, "handed_over", *slot.active, "from=" + std::to_string(old->number()));
+  }
+
+  // ---- what links tell
+
+  void on_link_open(Link& link) override {
+    const auto at = slot_of(link);
+    if (at->second.active.get() == &link) schedule_hand_over(at->first, link);
+    tell(Severity::info, "connected", link, "streams=" + std::to_string(at->second.streams.size()));
+  }
+
+  void on_link_kline(const Kline& kline, std::int64_t received_us) override {
+    if (const StreamIndex* index = names_.find(kline.symbol, kline.interval)) {
+      handler_.on_kline(*index, kline, received_us);
+    } else {
+      ++counters_.unknown_streams;
+    }
+  }
+
+  void on_link_carries(Link& link, StreamIndex index) override {
+    const auto found = streams_.find(index);
+    if (found == streams_.end() || !found->second.slot) return;
+    Stream& stream = found->second;
+    const bool was_up = std::exchange(stream.up, true);
+    const bool tell_up = std::exchange(stream.tell_up, false) || !was_up;
+    if (const auto at = slot_of(link); at != slots_.end()) finish_hand_over(at->second);
+    if (tell_up && !stopped_) handler_.on_stream_up(index);
+  }
+
+  void on_link_refused(Link& link, StreamIndex index, std::string_view reason) override {
+    const auto found = streams_.find(index);
+    if (found == streams_.end() || !found->second.slot) return;
+    const std::string why = "symbol=" + found->second.name.symbol +
+                            " interval=" + found->second.name.interval + " reason=\"" + std::string(reason) +
+                            "\"";
+    leave_slot(index, found->second);
+    tell(Severity::error, "subscription_refused", link, why);
+    if (!stopped_) handler_.on_stream_refused(index, reason);
+  }
+
+  void on_link_malformed(std::string_view frame, std::string_view reason) override {
+    malformed_.add(frame, reason);
+  }
+
+  void on_link_closing(Link& link) override {
+    const auto at = slot_of(link);
+    if (!at->second.standby) dial_after(at->first, milliseconds(0));
+    tell(Severity::info, "close_announced", link, "");
+  }
+
+  void on_link_end(Link& link, const ConnectionEnd& end) override {
+    const auto at = slot_of(link);
+    Slot& slot = at->second;
+    const bool was_active = slot.active.get() == &link;
+    const auto ended = std::exchange(was_active ? slot.active : slot.standby, nullptr);
+    if (was_active) slot.active = std::exchange(slot.standby, nullptr);
+    std::vector<StreamIndex> down;
+    for (const StreamIndex index : slot.streams) {
+      const bool carried = slot.active && slot.active->carries(index);
+      if (!carried && std::exchange(streams_.at(index).up, false)) down.push_back(index);
+    }
+    if (was_active && slot.active) {  // the next one takes over early
+      if (slot.active->open()) schedule_hand_over(at->first, *slot.active);
+    } else {
+      dial_after(at->first, wait_after(slot, *ended, end));
+    }
+    tell(end.refused_location ? Severity::error : Severity::warning,
+         ended->open() ? "disconnected" : "connect_failed", *ended, "reason=\"" + end.reason + "\"");
+    for (const StreamIndex index : down) {
+      if (stopped_) return;
+      if (streams_.contains(index)) handler_.on_stream_down(index, end.reason);
+    }
+  }
+
+  milliseconds wait_after(Slot& slot, const Link& ended, const ConnectionEnd& end) {
+    if (ended.open() && steady_clock::now() - ended.opened_at() >= kGoodLife) slot.backoff.reset();
+    const auto wait = std::max<milliseconds>(slot.backoff.next(random_), end.retry_after);
+    return end.refused_location ? std::max(wait, kWaitWhenRefused) : wait;
+  }
+
+  void tell(Severity severity, std::string_view event, const Link& link, const std::string& more) {
+    handler_.on_feed_event(severity, event,
+                           "connection=" + std::to_string(link.number()) + (more.empty() ? "" : " ") + more);
+  }
+
+  asio::io_context& io_;
+  const Exchange& exchange_;
+  FeedHandler& handler_;
+  ConnectionOptions link_;
+  FeedCounters counters_;
+  std::minstd_rand random_;
+  MalformedReport malformed_;
+  std::unordered_map<StreamIndex, Stream> streams_;
+  StreamNames names_;
+  std::map<std::uint64_t, Slot> slots_;
+  std::uint64_t next_slot_ = 0;
+  std::uint64_t links_made_ = 0;
+  steady_clock::time_point next_connect_at_{};
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // timers that fired late look here
+  bool stopped_ = false;
+  std::optional<ExchangeRest> rest_;
+};
+
+Feed::Feed(asio::io_context& io, const Exchange& exchange, FeedOptions options, FeedHandler& handler)
+    : impl_(std::make_unique<Impl>(io, exchange, std::move(options), handler)) {}
+
+Feed::~Feed() = default;
+
+void Feed::add(StreamIndex stream, const StreamName& name) { impl_->add(stream, name); }
+void Feed::remove(StreamIndex stream) { impl_->remove(stream); }
+void Feed::resubscribe(StreamIndex stream) { impl_->resubscribe(stream); }
+void Feed::stop() { impl_->stop(); }
+
+void Feed::fetch_history(const HistoryRequest& request, int priority,
+                         std::function<void(HistoryResult)> done) {
+  if (ExchangeRest* rest = impl_->rest()) rest->fetch(request, priority, std::move(done));
+}
+
+void Feed::fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> done) {
+  if (ExchangeRest* rest = impl_->rest()) rest->fetch_symbols(with_volumes, std::move(done));
+}
+
+const FeedCounters& Feed::counters() const { return impl_->counters(); }
+
+milliseconds Feed::estimated_rest_time() const {
+  ExchangeRest* rest = impl_->rest();
+  return rest == nullptr ? milliseconds(0) : rest->estimated_time();
+}
+
+}  // namespace atcd::feeds

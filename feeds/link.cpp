@@ -1,0 +1,208 @@
+#include "feeds/link.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace atcd::feeds {
+
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::seconds kLongestAnswer{10};
+
+}  // namespace
+
+Link::Link(boost::asio::io_context& io, const Exchange& exchange, ConnectionOptions options,
+           std::uint64_t number, LinkHandler& handler, FeedCounters& counters)
+    : exchange_(exchange),
+      parser_(exchange.new_parser()),
+      handler_(&handler),
+      counters_(counters),
+      number_(number),
+      pace_(io),
+      patience_(io),
+      connection_(
+          std::make_unique<Connection>(io, std::move(options), static_cast<ConnectionHandler&>(*this))) {}
+
+void Link::subscribe(StreamIndex stream, const StreamName& name) {
+  to_subscribe_.push_back({stream, name});
+  schedule();
+}
+
+void Link::unsubscribe(StreamIndex stream, const StreamName& name) {
+  carried_.erase(stream);
+  if (std::erase_if(to_subscribe_, [stream](const Entry& entry) { return entry.stream == stream; }) > 0)
+    return;
+  if (!open_) return;
+  to_unsubscribe_.push_back({stream, name});
+  schedule();
+}
+
+void Link::retire() {
+  handler_ = nullptr;
+  connection_.reset();
+  pace_.cancel();
+  patience_.cancel();
+}
+
+bool Link::subscribing() const {
+  return !to_subscribe_.empty() || !halves_.empty() ||
+         std::any_of(waiting_.begin(), waiting_.end(),
+                     [](const auto& each) { return each.second.subscribes; });
+}
+
+void Link::on_open() {
+  open_ = true;
+  opened_at_ = steady_clock::now();
+  ++counters_.connects;
+  const auto self = shared_from_this();
+  handler_->on_link_open(*this);
+  if (handler_ != nullptr) schedule();
+}
+
+// Requests leave from the timer, so that streams added one by one in one go share a request.
+void Link::schedule() {
+  if (!open_ || scheduled_ || handler_ == nullptr) return;
+  if (to_unsubscribe_.empty() && to_subscribe_.empty() && halves_.empty()) return;
+  scheduled_ = true;
+  if (pace_.expiry() < steady_clock::now()) pace_.expires_at(steady_clock::now());
+  pace_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    if (error) return;
+    if (const auto self = weak.lock()) self->send_next();
+  });
+}
+
+void Link::send_next() {
+  scheduled_ = false;
+  if (handler_ == nullptr) return;
+  if (auto request = next_request()) send(std::move(*request));
+  pace_.expires_after(exchange_.request_spacing());
+  schedule();
+}
+
+std::optional<Link::Request> Link::next_request() {
+  // What is to end goes first: a stream that is subscribed anew is in both lists.
+  if (to_unsubscribe_.empty() && !halves_.empty()) {
+    Request request = std::move(halves_.front());
+    halves_.pop_front();
+    return request;
+  }
+  Request request{to_unsubscribe_.empty(), {}, {}};
+  std::deque<Entry>& from = request.subscribes ? to_subscribe_ : to_unsubscribe_;
+  if (from.empty()) return std::nullopt;
+  const auto count =
+      std::min<std::size_t>(from.size(), std::max<std::size_t>(1, exchange_.streams_per_request()));
+  const auto end = from.begin() + static_cast<std::ptrdiff_t>(count);
+  request.entries.assign(std::make_move_iterator(from.begin()), std::make_move_iterator(end));
+  from.erase(from.begin(), end);
+  return request;
+}
+
+void Link::send(Request request) {
+  std::vector<StreamName> names;
+  names.reserve(request.entries.size());
+  for (const Entry& entry : request.entries) names.push_back(entry.name);
+  const std::int64_t id = ++last_request_;
+  connection_->send(request.subscribes ? exchange_.subscribe_text(names, id)
+                                       : exchange_.unsubscribe_text(names, id));
+  request.sent_at = steady_clock::now();
+  waiting_.emplace(id, std::move(request));
+  if (waiting_.size() == 1) watch_answers();
+}
+
+/// An exchange that does not answer is not listening: the connection is given up.
+void Link::watch_answers() {
+  if (waiting_.empty()) return;
+  patience_.expires_at(waiting_.begin()->second.sent_at + kLongestAnswer);
+  patience_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (error || !self || self->handler_ == nullptr || self->waiting_.empty()) return;
+    if (self->waiting_.begin()->second.sent_at + kLongestAnswer > steady_clock::now())
+      return self->watch_answers();
+    ConnectionEnd end;
+    end.reason = "request " + std::to_string(self->waiting_.begin()->first) + " was not answered within " +
+                 std::to_string(kLongestAnswer.count()) + " s";
+    self->on_end(end);
+  });
+}
+
+void Link::on_message(std::string_view message, std::int64_t received_us) {
+  ++counters_.frames;
+  counters_.bytes += message.size();
+  received_us_ = received_us;
+  const auto self = shared_from_this();  // whoever is told may retire us
+  const FrameResult result = parser_->parse(message, *this);
+  if (handler_ == nullptr) return;
+  switch (result.kind) {
+    case FrameKind::klines:
+    case FrameKind::pong:
+      return;
+    case FrameKind::ack:
+      return taken(result.request_id);
+    case FrameKind::refusal:
+      return refused(result.request_id, result.text);
+    case FrameKind::ping:
+      return connection_->send(std::string(result.text));
+    case FrameKind::closing:
+      return handler_->on_link_closing(*this);
+    case FrameKind::ignored:
+      ++counters_.ignored;
+      return;
+    case FrameKind::malformed:
+      ++counters_.malformed;
+      return handler_->on_link_malformed(message, result.text);
+  }
+}
+
+void Link::on_kline(const Kline& kline) {
+  ++counters_.klines;
+  if (handler_ != nullptr) handler_->on_link_kline(kline, received_us_);
+}
+
+std::optional<Link::Request> Link::answered(std::int64_t request_id) {
+  auto found = waiting_.find(request_id);
+  // An answer without a number can only be told apart where one request waits.
+  if (request_id == 0 && waiting_.size() == 1) found = waiting_.begin();
+  if (found == waiting_.end()) return std::nullopt;
+  Request request = std::move(found->second);
+  waiting_.erase(found);
+  watch_answers();
+  return request;
+}
+
+void Link::taken(std::int64_t request_id) {
+  const auto request = answered(request_id);
+  if (!request || !request->subscribes) return;
+  for (const Entry& entry : request->entries) carried_.insert(entry.stream);
+  for (const Entry& entry : request->entries) {
+    if (handler_ == nullptr) return;
+    // Removed by whoever was told of the one before it.
+    if (carries(entry.stream)) handler_->on_link_carries(*this, entry.stream);
+  }
+}
+
+void Link::refused(std::int64_t request_id, std::string_view reason) {
+  ++counters_.refusals;
+  auto request = answered(request_id);
+  if (!request || !request->subscribes) return;
+  if (request->entries.size() == 1)
+    return handler_->on_link_refused(*this, request->entries[0].stream, reason);
+  const auto middle = request->entries.begin() + static_cast<std::ptrdiff_t>(request->entries.size() / 2);
+  halves_.push_back({true, {request->entries.begin(), middle}, {}});
+  halves_.push_back({true, {middle, request->entries.end()}, {}});
+  schedule();
+}
+
+void Link::on_end(const ConnectionEnd& end) {
+  if (handler_ == nullptr) return;
+  if (open_) ++counters_.disconnects;
+  if (end.message_too_large) ++counters_.malformed;
+  const auto self = shared_from_this();
+  LinkHandler& handler = *handler_;
+  retire();
+  handler.on_link_end(*this, end);
+}
+
+}  // namespace atcd::feeds

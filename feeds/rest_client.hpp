@@ -1,0 +1,65 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "feeds/feed.hpp"
+#include "feeds/http_session.hpp"
+
+namespace atcd::feeds {
+
+struct RestOptions {
+  HttpOptions http;
+  int weight_per_minute = 0;    // of one address; 0: no limit
+  double share = 0.5;           // of that, ours
+  std::size_t connections = 4;  // kept alive; each has one request under way
+};
+
+struct RestReply {
+  RestError error = RestError::none;
+  std::string message;              // a sentence, empty when all is well
+  std::string body;                 // of a reply with status 200
+  std::int64_t server_time_ms = 0;  // its Date header; 0: unknown
+};
+
+struct RestRequest {
+  std::string target;  // path and query
+  int weight = 1;
+  int priority = 0;  // lower goes first; equal ones in their order
+  std::function<void(RestReply)> done;
+};
+
+/// REST requests of one exchange within its limits: a queue by priority, a few kept-alive connections, pauses
+/// that the exchange asks for (418, 429 and 403 with their Retry-After). A request that fails is told and not
+/// repeated, but for one whose kept connection turned out to be closed. One io_context, its thread only.
+class RestClient {
+ public:
+  /// Told of pauses, for the log.
+  using Log = std::function<void(Severity, std::string_view event, std::string_view detail)>;
+
+  RestClient(boost::asio::io_context& io, const RestOptions& options, Log log);
+  /// Requests on their way are dropped; no callback comes any more.
+  ~RestClient();
+  RestClient(const RestClient&) = delete;
+  RestClient& operator=(const RestClient&) = delete;
+
+  /// `done` is called once, from the io_context, never from inside.
+  void get(RestRequest request);
+  /// Requests that wait or are under way.
+  std::size_t pending() const;
+  /// How long until all of them are answered, within the limits.
+  std::chrono::milliseconds estimated_time() const;
+
+  class Impl;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace atcd::feeds

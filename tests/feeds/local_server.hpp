@@ -1,0 +1,270 @@
+#pragma once
+
+// A local exchange of a few lines for tests: one port that speaks HTTP and websocket, plain or over TLS, on
+// the test's own io_context. What it answers is the test's.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <boost/beast/websocket.hpp>
+#include <boost/beast/websocket/ssl.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace atcd::feeds::testing {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using tcp = asio::ip::tcp;
+using boost::system::error_code;
+
+/// Runs the io_context until the condition holds; false at the deadline.
+template <class Condition>
+bool run_until(asio::io_context& io, Condition&& condition,
+               std::chrono::seconds deadline = std::chrono::seconds(30)) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    if (io.stopped()) io.restart();
+    io.run_one_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+/// Certificates made when first asked for, in a folder that goes with the program.
+class Certificates {
+ public:
+  static const Certificates& get() {
+    static const Certificates certificates;
+    return certificates;
+  }
+  ~Certificates() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+
+ private:
+  Certificates() {
+    std::string form = (std::filesystem::temp_directory_path() / "atcd-certificates-XXXXXX").string();
+    if (mkdtemp(form.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    folder_ = form;
+    const std::string key = " -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 ";
+    run("openssl req -x509" + key + "-keyout ca.key -out ca.pem -subj /CN=ca");
+    run("openssl req -x509" + key + "-keyout other.key -out other-ca.pem -subj /CN=other");
+    run("openssl req -new" + key + "-keyout leaf.key -out leaf.csr -subj /CN=leaf");
+    for (const std::string name : {"localhost", "example.org"}) {
+      run("printf 'subjectAltName=DNS:" + name +
+          "' > ext && openssl x509 -req -in leaf.csr -CA ca.pem -CAkey " +
+          "ca.key -CAcreateserial -days 2 -extfile ext -out " + name + ".pem");
+    }
+  }
+  void run(const std::string& command) const {
+    const std::string whole = "cd '" + folder_.string() + "' && (" + command + ") >/dev/null 2>&1";
+    if (std::system(whole.c_str()) != 0) throw std::runtime_error("failed: " + command);
+  }
+
+  std::filesystem::path folder_;
+};
+
+/// One accepted connection.
+class Peer {
+ public:
+  virtual ~Peer() = default;
+  virtual void send(std::string text) = 0;
+  /// Drops the socket without a websocket close.
+  virtual void cut() = 0;
+  virtual void close(std::uint16_t code, const std::string& reason) = 0;
+  virtual bool open() const = 0;
+  std::vector<std::string> received;
+  std::string target;
+};
+
+class LocalServer {
+ public:
+  using Request = http::request<http::string_body>;
+  using Response = http::response<http::string_body>;
+
+  /// `certificate`: the name of a leaf of Certificates, or empty for a plain server.
+  explicit LocalServer(asio::io_context& io, const std::string& certificate = {})
+      : io_(io), acceptor_(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+    if (!certificate.empty()) {
+      tls_.emplace(asio::ssl::context::tls_server);
+      tls_->use_certificate_chain_file(Certificates::get().file(certificate + ".pem"));
+      tls_->use_private_key_file(Certificates::get().file("leaf.key"), asio::ssl::context::pem);
+    }
+    accept();
+  }
+  ~LocalServer() {
+    for (const auto& peer : peers) peer->cut();
+  }
+
+  std::string websocket_url() const { return std::string(tls_ ? "wss" : "ws") + host(); }
+  std::string rest_url() const { return std::string(tls_ ? "https" : "http") + host(); }
+
+  /// What the test answers; called on the io_context.
+  std::function<void(Peer&)> on_open = [](Peer&) {};
+  std::function<void(Peer&, const std::string&)> on_text = [](Peer&, const std::string&) {};
+  /// Nothing: the request is never answered.
+  std::function<std::optional<Response>(const Request&)> on_request = [](const Request&) {
+    return Response(http::status::not_found, 11);
+  };
+  /// The answer to a handshake other than the websocket's own.
+  std::optional<Response> decline;
+  bool answer_handshakes = true;
+
+  std::vector<std::shared_ptr<Peer>> peers;  // websockets, in their order, ended ones included
+  std::size_t accepted = 0;                  // TCP connections
+
+ private:
+  template <class Stream>
+  class Session;
+
+  std::string host() const {
+    return std::string(tls_ ? "://localhost:" : "://127.0.0.1:") +
+           std::to_string(acceptor_.local_endpoint().port());
+  }
+
+  void accept() {
+    acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
+      if (error) return;
+      ++accepted;
+      begin(std::move(socket));
+      accept();
+    });
+  }
+  void begin(tcp::socket socket);
+
+  asio::io_context& io_;
+  tcp::acceptor acceptor_;
+  std::optional<asio::ssl::context> tls_;
+};
+
+template <class Stream>
+class LocalServer::Session final : public Peer, public std::enable_shared_from_this<Session<Stream>> {
+ public:
+  Session(LocalServer& server, Stream stream) : server_(server), socket_(std::move(stream)) {}
+
+  void start() {
+    if constexpr (std::is_same_v<Stream, beast::ssl_stream<beast::tcp_stream>>) {
+      socket_.next_layer().async_handshake(asio::ssl::stream_base::server,
+                                           [self = this->shared_from_this()](const error_code& error) {
+                                             if (!error) self->read_request();
+                                           });
+    } else {
+      read_request();
+    }
+  }
+
+  void send(std::string text) override {
+    if (!open_) return;
+    writes_.push_back(std::move(text));
+    if (writes_.size() == 1) write();
+  }
+  void cut() override {
+    open_ = false;
+    error_code ignored;
+    beast::get_lowest_layer(socket_).socket().close(ignored);
+  }
+  void close(std::uint16_t code, const std::string& reason) override {
+    open_ = false;
+    socket_.async_close({static_cast<beast::websocket::close_code>(code), reason},
+                        [self = this->shared_from_this()](const error_code&) {});
+  }
+  bool open() const override { return open_; }
+
+ private:
+  void read_request() {
+    request_ = {};
+    http::async_read(socket_.next_layer(), buffer_, request_,
+                     [self = this->shared_from_this()](const error_code& error, std::size_t) {
+                       if (!error) self->answer();
+                     });
+  }
+
+  void answer() {
+    target = std::string(request_.target());
+    if (!beast::websocket::is_upgrade(request_)) {
+      if (auto response = server_.on_request(request_)) respond(std::move(*response));
+      return;
+    }
+    if (!server_.answer_handshakes) {
+      server_.peers.push_back(this->shared_from_this());  // stays silent
+      return;
+    }
+    if (server_.decline) return respond(*server_.decline);
+    socket_.async_accept(request_, [self = this->shared_from_this()](const error_code& error) {
+      if (error) return;
+      self->open_ = true;
+      self->server_.peers.push_back(self);
+      self->server_.on_open(*self);
+      self->read();
+    });
+  }
+
+  void respond(Response response) {
+    response_ = std::move(response);
+    if (response_.has_content_length() == false) response_.prepare_payload();
+    http::async_write(socket_.next_layer(), response_,
+                      [self = this->shared_from_this()](const error_code& error, std::size_t) {
+                        if (error) return;
+                        if (self->response_.keep_alive()) return self->read_request();
+                        self->cut();
+                      });
+  }
+
+  void read() {
+    socket_.async_read(buffer_, [self = this->shared_from_this()](const error_code& error, std::size_t) {
+      if (error) {
+        self->open_ = false;
+        return;
+      }
+      self->received.push_back(beast::buffers_to_string(self->buffer_.data()));
+      self->buffer_.consume(self->buffer_.size());
+      self->server_.on_text(*self, self->received.back());
+      self->read();
+    });
+  }
+
+  void write() {
+    socket_.text(true);
+    socket_.async_write(asio::buffer(writes_.front()),
+                        [self = this->shared_from_this()](const error_code& error, std::size_t) {
+                          if (error) return;
+                          self->writes_.pop_front();
+                          if (!self->writes_.empty() && self->open_) self->write();
+                        });
+  }
+
+  LocalServer& server_;
+  beast::websocket::stream<Stream> socket_;
+  beast::flat_buffer buffer_;
+  Request request_;
+  Response response_;
+  std::deque<std::string> writes_;
+  bool open_ = false;
+};
+
+inline void LocalServer::begin(tcp::socket socket) {
+  if (tls_) {
+    using Stream = beast::ssl_stream<beast::tcp_stream>;
+    std::make_shared<Session<Stream>>(*this, Stream(std::move(socket), *tls_))->start();
+  } else {
+    std::make_shared<Session<beast::tcp_stream>>(*this, beast::tcp_stream(std::move(socket)))->start();
+  }
+}
+
+}  // namespace atcd::feeds::testing
