@@ -29,7 +29,7 @@ inline void step_layer1_equity(const PlanConstants& c, const V* state, const V* 
   const bool finite = !any(magnitude(r) > __DBL_MAX__);
   for (int i = 0; i < kAverageCount; i += Strip<V>::width) {
     const auto before = load(state, i);
-    auto factor = fma(before, r, 1.0);
+    auto factor = add_exact_product(before, r, broadcast<typename Strip<V>::T>(1));
     if (__builtin_expect(!finite, 0)) {
       factor = select(before > 0.0, 1.0 + r, select(before < 0.0, 1.0 - r, broadcast<decltype(factor)>(1)));
     }

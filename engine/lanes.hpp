@@ -14,6 +14,15 @@ namespace atcd::engine::ATCD_KERNEL {
 namespace {
 
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+/// a*b+c where the product is known to be exact: the same bits with one rounding or two, so without the call
+/// that a fused operation is where the processor may have none.
+inline double add_exact_product(double a, double b, double c) {
+#if defined(__FMA__) || defined(__aarch64__)
+  return __builtin_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 inline double select(bool where, double yes, double no) { return where ? yes : no; }
 inline double magnitude(double a) { return __builtin_fabs(a); }
 inline double round_half_even(double a) { return __builtin_nearbyint(a); }
@@ -29,6 +38,12 @@ inline bool is_undefined(double a) { return a != a; }
 typedef double Lanes __attribute__((vector_size(8 * ATCD_LANES)));
 using LaneMask = decltype(Lanes{} < Lanes{});
 inline Lanes select(LaneMask where, Lanes yes, Lanes no) { return where ? yes : no; }
+#endif
+
+// Without optimisation GCC's intrinsics with a mask are macros that do not keep our warnings.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 #endif
 
 #if ATCD_LANES == 8
@@ -71,6 +86,10 @@ inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
 inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1], v[2], v[3]}; }
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
 template <class V>
 inline V broadcast(double a) {
   return a - V{};  // a - 0 keeps the sign of a zero
@@ -94,6 +113,7 @@ struct Strip<double> {
   static constexpr int width = ATCD_LANES;
 };
 
+inline Lanes add_exact_product(Lanes a, Lanes b, Lanes c) { return fma(a, b, c); }
 inline Lanes fma(double a, Lanes b, Lanes c) { return fma(broadcast<Lanes>(a), b, c); }
 inline Lanes fma(Lanes a, double b, double c) { return fma(a, broadcast<Lanes>(b), broadcast<Lanes>(c)); }
 inline Lanes fma(Lanes a, double b, Lanes c) { return fma(a, broadcast<Lanes>(b), c); }

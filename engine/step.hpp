@@ -168,7 +168,7 @@ inline void step_layer1(const PlanConstants& c, Block<V>& out) {
   for (int i = 0; i < kLengthCount; ++i) {
     for (int f = 0; f < kFamilyCount; ++f) {
       const int at = f * kLengthCount + i;
-      signed_sum[f] = fma(out.state[at], out.equity[at], signed_sum[f]);  // the product is exact
+      signed_sum[f] = add_exact_product(out.state[at], out.equity[at], signed_sum[f]);
       sum[f] += out.equity[at];
     }
   }
@@ -183,7 +183,7 @@ inline void step_layer2(const PlanConstants& c, const Block<V>& in, Block<V>& ou
   V signed_sum{}, sum{};
   for (int f = 0; f < kFamilyCount; ++f) {
     const V cut = select(out.layer1[f] > c.cut_above, 1.0, select(out.layer1[f] < c.cut_below, -1.0, V{}));
-    signed_sum = fma(cut, out.layer2[f], signed_sum);
+    signed_sum = add_exact_product(cut, out.layer2[f], signed_sum);
     sum += out.layer2[f];
   }
   V average = signed_sum / sum;
