@@ -1,0 +1,199 @@
+#!lua name=atcd
+-- One signal into Redis: stream, latest, group stream and push, all or nothing. Everything that can fail is
+-- tried before the first write, since Redis does not roll back.
+--
+-- FCALL atc_publish_1 3 <stream> <last> <all>
+--   <close_ms> <prev_close_ms> <correction 0|1> <push 0|1> <channel> <keep> <group keep>
+--   <n> n x (<field> <value>)    content: what must be equal for two entries to say the same
+--   <m> m x (<field> <value>)    the rest
+--   <json>                       what is pushed; its "rev":0 becomes the entry's
+--
+-- Answers (texts): added REV | same REV | different REV | behind HEAD_CLOSE_MS | unknown HEAD_CLOSE_MS
+
+local function refuse(text)
+  return redis.error_reply('ATCD ' .. text)
+end
+
+-- A whole number >= 0 that a double holds exactly, in canonical form: it becomes part of an ID.
+local function whole(text)
+  if type(text) == 'string' and #text <= 15 and (text == '0' or text:match('^[1-9]%d*$')) then
+    return tonumber(text)
+  end
+  return nil
+end
+
+-- Reads "<n> field value ..." at `at`. Returns the position after it, or nil.
+local function take_pairs(args, at, list, by_name)
+  local count = whole(args[at])
+  if not count or count > 200 or at + 2 * count > #args then return nil end
+  for i = at + 1, at + 2 * count, 2 do
+    if args[i] == '' or args[i] == 'rev' or by_name[args[i]] then return nil end
+    list[#list + 1] = args[i]
+    list[#list + 1] = args[i + 1]
+    by_name[args[i]] = args[i + 1]
+  end
+  return at + 2 * count + 1
+end
+
+local function parse(keys, args)
+  if #keys ~= 3 then return nil, 'needs 3 keys: stream, last, all' end
+  local call = {
+    stream = keys[1], last = keys[2], all = keys[3],
+    close_text = args[1], close_ms = whole(args[1]), prev_close_ms = whole(args[2]),
+    correction = args[3] == '1', push = args[4] == '1', channel = args[5],
+    keep = whole(args[6]), group_keep = whole(args[7]),
+    content = {}, fields = {}, by_name = {},
+  }
+  if not call.close_ms or call.close_ms == 0 then return nil, 'close_ms is not a whole number above 0' end
+  if not call.prev_close_ms or call.prev_close_ms >= call.close_ms then
+    return nil, 'prev_close_ms is not a whole number below close_ms'
+  end
+  if not call.keep or call.keep == 0 or not call.group_keep or call.group_keep == 0 then
+    return nil, 'keep and group keep are not whole numbers above 0'
+  end
+  if call.push and call.channel == '' then return nil, 'a push needs a channel' end
+  local at = take_pairs(args, 8, call.content, call.by_name)
+  if not at or #call.content == 0 then return nil, 'the content fields are not complete' end
+  for i = 1, #call.content do call.fields[i] = call.content[i] end
+  at = take_pairs(args, at, call.fields, call.by_name)
+  if not at or at ~= #args then return nil, 'the other fields are not complete' end
+  call.json = args[at]
+  call.group = { 'symbol', 'close_ms', 'rev', 'close', 'average', 'trend', 'previous_trend', 'source' }
+  for _, name in ipairs(call.group) do
+    if name ~= 'rev' and not call.by_name[name] then return nil, 'the field ' .. name .. ' is missing' end
+  end
+  if call.by_name.close_ms ~= call.close_text then return nil, 'the field close_ms is not close_ms' end
+  return call
+end
+
+-- A right that is missing would stop us half way.
+local function missing_right(call)
+  local commands = {
+    { 'XREVRANGE', call.stream, '+', '-' }, { 'XINFO', 'STREAM', call.stream }, { 'XLEN', call.all },
+    { 'HGETALL', call.last }, { 'HSET', call.last, 'f', 'v' }, { 'HDEL', call.last, 'f' },
+    { 'XADD', call.stream, '*', 'f', 'v' }, { 'XADD', call.all, '*', 'f', 'v' },
+  }
+  if call.push then commands[#commands + 1] = { 'PUBLISH', call.channel, '' } end
+  for _, command in ipairs(commands) do
+    if not redis.acl_check_cmd(unpack(command)) then return command[1] .. ' on ' .. command[2] end
+  end
+  return nil
+end
+
+local function by_name_of(flat)
+  local found = {}
+  for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
+  return found
+end
+
+local function entry_of(raw)
+  local ms, rev = raw[1]:match('^(%d+)-(%d+)$')
+  return { ms_text = ms, ms = tonumber(ms), rev = tonumber(rev), flat = raw[2], fields = by_name_of(raw[2]) }
+end
+
+-- The newest entry. A stream that was trimmed to nothing still knows its last ID and refuses what is not
+-- above it: then the head is that ID, with its content where the hash still has it. nil: nothing was ever here.
+local function head_of(call, latest)
+  local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
+  if newest then return entry_of(newest) end
+  local info = redis.pcall('XINFO', 'STREAM', call.stream)
+  if info.err then return nil end
+  local id = by_name_of(info)['last-generated-id']
+  if id == '0-0' then return nil end
+  local head = entry_of({ id, {} })
+  if latest.close_ms == head.ms_text and tonumber(latest.rev) == head.rev then
+    head.fields = latest
+  else
+    head.fields = nil
+  end
+  head.flat = nil
+  return head
+end
+
+local function same_content(call, fields)
+  for i = 1, #call.content, 2 do
+    if fields[call.content[i]] ~= call.content[i + 1] then return false end
+  end
+  return true
+end
+
+local function write_latest(call, latest, flat)
+  redis.call('HSET', call.last, unpack(flat))
+  if latest.gap_from_ms and not by_name_of(flat).gap_from_ms then
+    redis.call('HDEL', call.last, 'gap_from_ms')
+  end
+end
+
+local function with_rev(call, rev)
+  local flat = {}
+  for i = 1, #call.fields do flat[i] = call.fields[i] end
+  flat[#flat + 1] = 'rev'
+  flat[#flat + 1] = rev
+  return flat
+end
+
+-- The latest is missing or older than the head: it becomes the head again.
+local function restore_latest(call, latest, head)
+  local ms, rev = tonumber(latest.close_ms or -1), tonumber(latest.rev or -1)
+  if ms and rev and (ms > head.ms or (ms == head.ms and rev >= head.rev)) then return end
+  if head.ms == call.close_ms then
+    write_latest(call, latest, with_rev(call, string.format('%d', head.rev)))
+  elseif head.flat then
+    write_latest(call, latest, head.flat)
+  end
+end
+
+local function add(call, latest, rev_number)
+  local rev = string.format('%d', rev_number)
+  local flat = with_rev(call, rev)
+  redis.call('XADD', call.stream, 'MAXLEN', '~', call.keep, call.close_text .. '-' .. rev, unpack(flat))
+  write_latest(call, latest, flat)
+  local group = {}
+  for _, name in ipairs(call.group) do
+    group[#group + 1] = name
+    group[#group + 1] = name == 'rev' and rev or call.by_name[name]
+  end
+  redis.call('XADD', call.all, 'MAXLEN', '~', call.group_keep, '*', unpack(group))
+  if call.push then
+    local json = call.json
+    if rev_number > 0 then json = json:gsub('"rev":0', '"rev":' .. rev, 1) end
+    redis.call('PUBLISH', call.channel, json)
+  end
+  return { 'added', rev }
+end
+
+-- Our bar is the head, or is somewhere before it.
+local function compare(call, latest, head)
+  local entry = head
+  if call.close_ms < head.ms then
+    local found = redis.call('XREVRANGE', call.stream, call.close_text, call.close_text, 'COUNT', 1)[1]
+    if not found then return { 'unknown', head.ms_text } end
+    entry = entry_of(found)
+  elseif not head.fields then
+    return { 'unknown', head.ms_text }
+  end
+  local rev = string.format('%d', entry.rev)
+  if same_content(call, entry.fields) then
+    restore_latest(call, latest, head)
+    return { 'same', rev }
+  end
+  if call.correction and entry == head then return add(call, latest, head.rev + 1) end
+  return { 'different', rev }
+end
+
+local function publish(keys, args)
+  local call, wrong = parse(keys, args)
+  if not call then return refuse(wrong) end
+  local right = missing_right(call)
+  if right then return redis.error_reply('NOPERM this user has no right to ' .. right) end
+  -- Reads first: a key of another type fails here, before anything is written.
+  redis.call('XLEN', call.all)
+  local latest = by_name_of(redis.call('HGETALL', call.last))
+  local head = head_of(call, latest)
+  if not head then return add(call, latest, 0) end
+  if call.close_ms <= head.ms then return compare(call, latest, head) end
+  if call.prev_close_ms == head.ms then return add(call, latest, 0) end
+  return { 'behind', head.ms_text }
+end
+
+redis.register_function('atc_publish_1', publish)
