@@ -173,7 +173,12 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
     }
     if (error == websocket::error::message_too_big || error == websocket::error::buffer_overflow) {
       ConnectionEnd end{"a message had more than " + std::to_string(options_.largest_message) + " bytes"};
-      end.message_too_large = true;
+      end.message_refused = true;
+      return end;
+    }
+    if (error == websocket::error::bad_frame_payload) {
+      ConnectionEnd end{"a text message was not UTF-8"};
+      end.message_refused = true;
       return end;
     }
     if (error == beast::error::timeout)

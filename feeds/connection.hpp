@@ -28,7 +28,7 @@ struct ConnectionOptions {
 struct ConnectionEnd {
   std::string reason;                   // a sentence
   bool refused_location = false;        // HTTP 403 or 451
-  bool message_too_large = false;       // one message was dropped unread
+  bool message_refused = false;         // one was dropped unread: too large, or not UTF-8
   std::chrono::seconds retry_after{0};  // what the exchange asked for; 0: nothing
 };
 

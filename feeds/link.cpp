@@ -198,7 +198,7 @@ void Link::refused(std::int64_t request_id, std::string_view reason) {
 void Link::on_end(const ConnectionEnd& end) {
   if (handler_ == nullptr) return;
   if (open_) ++counters_.disconnects;
-  if (end.message_too_large) ++counters_.malformed;
+  if (end.message_refused) ++counters_.malformed;
   const auto self = shared_from_this();
   LinkHandler& handler = *handler_;
   retire();

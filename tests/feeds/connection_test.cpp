@@ -100,7 +100,7 @@ TEST_F(ConnectionTest, AMessageBeyondTheLimitEndsTheConnectionUnread) {
   server.on_open = [](Peer& peer) { peer.send(std::string(100'000'000, 'x')); };
   connect(options_for(server.websocket_url()));
   ASSERT_TRUE(run_until(io_, [&] { return recorder_.ends > 0; }));
-  EXPECT_TRUE(recorder_.end.message_too_large);
+  EXPECT_TRUE(recorder_.end.message_refused);
   EXPECT_EQ(recorder_.end.reason, "a message had more than 1048576 bytes");
   EXPECT_TRUE(recorder_.messages.empty());
 }

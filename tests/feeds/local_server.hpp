@@ -108,8 +108,13 @@ class LocalServer {
     }
     accept();
   }
-  ~LocalServer() {
-    for (const auto& peer : peers) peer->cut();
+  ~LocalServer() { cut_all(); }
+
+  /// Drops every connection, HTTP ones included.
+  void cut_all() {
+    for (const auto& each : accepted_peers_) {
+      if (const auto peer = each.lock()) peer->cut();
+    }
   }
 
   std::string websocket_url() const { return std::string(tls_ ? "wss" : "ws") + host(); }
@@ -151,6 +156,7 @@ class LocalServer {
   asio::io_context& io_;
   tcp::acceptor acceptor_;
   std::optional<asio::ssl::context> tls_;
+  std::vector<std::weak_ptr<Peer>> accepted_peers_;
 };
 
 template <class Stream>
@@ -198,7 +204,8 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
   void answer() {
     target = std::string(request_.target());
     if (!beast::websocket::is_upgrade(request_)) {
-      if (auto response = server_.on_request(request_)) respond(std::move(*response));
+      if (auto response = server_.on_request(request_)) return respond(std::move(*response));
+      server_.peers.push_back(this->shared_from_this());  // stays silent
       return;
     }
     if (!server_.answer_handshakes) {
@@ -259,11 +266,15 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
 };
 
 inline void LocalServer::begin(tcp::socket socket) {
+  const auto start = [this](auto session) {
+    accepted_peers_.push_back(session);
+    session->start();
+  };
   if (tls_) {
     using Stream = beast::ssl_stream<beast::tcp_stream>;
-    std::make_shared<Session<Stream>>(*this, Stream(std::move(socket), *tls_))->start();
+    start(std::make_shared<Session<Stream>>(*this, Stream(std::move(socket), *tls_)));
   } else {
-    std::make_shared<Session<beast::tcp_stream>>(*this, beast::tcp_stream(std::move(socket)))->start();
+    start(std::make_shared<Session<beast::tcp_stream>>(*this, beast::tcp_stream(std::move(socket))));
   }
 }
 

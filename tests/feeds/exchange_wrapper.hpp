@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "feeds/exchange.hpp"
+
+namespace atcd::feeds::testing {
+
+/// An exchange with other limits: everything else is that of the one it wraps.
+class ExchangeWrapper : public Exchange {
+ public:
+  explicit ExchangeWrapper(const Exchange& inner) : inner_(inner) {}
+
+  std::size_t streams_per_connection_ = 200;
+  std::size_t streams_per_request_ = 50;
+  std::chrono::milliseconds request_spacing_{1};
+  std::chrono::milliseconds connection_lifetime_ = std::chrono::hours(24);
+  std::chrono::milliseconds connect_spacing_{1};
+
+  std::string_view name() const override { return inner_.name(); }
+  std::string_view market() const override { return inner_.market(); }
+  bool offers(const engine::Interval& interval) const override { return inner_.offers(interval); }
+  std::string_view websocket_url() const override { return inner_.websocket_url(); }
+  std::string_view websocket_path() const override { return inner_.websocket_path(); }
+  std::size_t streams_per_connection() const override { return streams_per_connection_; }
+  std::size_t streams_per_request() const override { return streams_per_request_; }
+  std::chrono::milliseconds request_spacing() const override { return request_spacing_; }
+  std::chrono::milliseconds connection_lifetime() const override { return connection_lifetime_; }
+  std::chrono::milliseconds connect_spacing() const override { return connect_spacing_; }
+  std::string_view ping_text() const override { return inner_.ping_text(); }
+  std::string subscribe_text(std::span<const StreamName> streams, std::int64_t id) const override {
+    return inner_.subscribe_text(streams, id);
+  }
+  std::string unsubscribe_text(std::span<const StreamName> streams, std::int64_t id) const override {
+    return inner_.unsubscribe_text(streams, id);
+  }
+  std::unique_ptr<FrameParser> new_parser() const override { return inner_.new_parser(); }
+  bool marks_closed() const override { return inner_.marks_closed(); }
+  std::chrono::milliseconds settling_time() const override { return inner_.settling_time(); }
+  std::string_view rest_url() const override { return inner_.rest_url(); }
+  RestLimit rest_limit() const override { return inner_.rest_limit(); }
+  std::int64_t history_rows_per_request() const override { return inner_.history_rows_per_request(); }
+  std::int64_t history_depth() const override { return inner_.history_depth(); }
+  std::string history_target(const HistoryRequest& request) const override {
+    return inner_.history_target(request);
+  }
+  int history_weight(const HistoryRequest& request) const override { return inner_.history_weight(request); }
+  bool parse_history(std::string_view body, const HistoryRequest& request, std::vector<engine::Bar>& rows,
+                     std::string& error) const override {
+    return inner_.parse_history(body, request, rows, error);
+  }
+  std::string symbols_target() const override { return inner_.symbols_target(); }
+  int symbols_weight() const override { return inner_.symbols_weight(); }
+  bool parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols,
+                     std::string& error) const override {
+    return inner_.parse_symbols(body, symbols, error);
+  }
+  std::string volumes_target() const override { return inner_.volumes_target(); }
+  int volumes_weight() const override { return inner_.volumes_weight(); }
+  bool parse_volumes(std::string_view body, std::vector<SymbolInfo>& symbols,
+                     std::string& error) const override {
+    return inner_.parse_volumes(body, symbols, error);
+  }
+
+ private:
+  const Exchange& inner_;
+};
+
+}  // namespace atcd::feeds::testing
