@@ -50,7 +50,7 @@ void load(RedisConnection& connection, const Done& done) {
 
 std::string_view publish_function_source() {
   static constexpr std::string_view kSource =
-#include "publish_function_text.inc"
+#include "state/publish_function_text.inc"
       ;
   return kSource;
 }

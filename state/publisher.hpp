@@ -77,7 +77,7 @@ class PublishHandler {
 
 struct PublishCounters {
   std::uint64_t added = 0, same = 0, different = 0, behind = 0, unknown = 0, errors = 0, connects = 0,
-                disconnects = 0, timeouts = 0, pushes = 0;
+                disconnects = 0, timeouts = 0, pushes = 0, events_dropped = 0;
 };
 
 /// Brings every final signal to Redis exactly once and in order (design, section 5). Never waited for:

@@ -1,0 +1,241 @@
+#include "state/notices.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace atcd::state {
+namespace {
+
+constexpr std::size_t kMostEvents = 10'000;         // kept while Redis is away
+constexpr std::string_view kEventsKept = "100000";  // in Redis
+constexpr std::string_view kHeartbeatTtlMs = "10000";
+constexpr std::size_t kPairsPerCommand = 200;
+
+}  // namespace
+
+Notices::Notices(RedisConnection& connection, const RedisOptions& options, PublishCounters& counters,
+                 PublishHandler& handler, std::function<void()> on_missing)
+    : connection_(connection),
+      counters_(counters),
+      handler_(handler),
+      on_missing_(std::move(on_missing)),
+      instance_(options.instance) {
+  const std::string start = options.prefix + ":1:";
+  const std::string instance = engine::percent_encode(options.instance);
+  catalogue_key_ = start + "catalogue";
+  configs_key_ = start + "configs";
+  state_key_ = start + "state:" + instance;
+  events_key_ = start + "events";
+  daemon_key_ = start + "daemon:" + instance;
+}
+
+void Notices::on_ready() {
+  ready_ = true;
+  told_.clear();
+  write_all();
+  // What an earlier run of this instance said about series that this run does not have.
+  connection_.send({"HKEYS", state_key_}, [this](const Reply* reply) {
+    if (reply == nullptr) return;
+    reply->is_error() ? on_error("HKEYS", reply->text) : drop_strangers(*reply);
+  });
+  send_events();
+}
+
+void Notices::on_lost() {
+  ready_ = false;
+  for (Event& event : events_) event.sent = false;
+}
+
+void Notices::write_all() {
+  incomplete_ = false;
+  Pairs pairs;
+  for (const auto& [hash, json] : configs_) pairs.emplace_back(hash, json);
+  write_hash(configs_key_, pairs);
+  pairs.clear();
+  for (const auto& [name, json] : catalogue_) pairs.emplace_back(name, json);
+  write_hash(catalogue_key_, pairs);
+  std::vector<std::string> texts;
+  texts.reserve(states_.size());
+  pairs.clear();
+  for (const auto& [name, state] : states_) pairs.emplace_back(name, texts.emplace_back(json_of(state)));
+  write_hash(state_key_, pairs);
+  for (const std::string& name : std::set<std::string>(gone_)) forget(name);
+}
+
+void Notices::write_hash(const std::string& key, const Pairs& pairs) {
+  std::vector<std::string_view> arguments;
+  for (std::size_t i = 0; i < pairs.size();) {
+    arguments.assign({"HSET", key});
+    for (const std::size_t end = std::min(pairs.size(), i + kPairsPerCommand); i < end; ++i) {
+      arguments.push_back(pairs[i].first);
+      arguments.push_back(pairs[i].second);
+    }
+    if (!connection_.send(arguments, checked("HSET"))) incomplete_ = true;
+  }
+}
+
+void Notices::add_series(const std::string& name, const std::string& catalogue_json) {
+  gone_.erase(name);
+  catalogue_[name] = catalogue_json;
+  if (ready_) write_hash(catalogue_key_, {{name, catalogue_json}});
+}
+
+void Notices::remove_series(const std::string& name) {
+  catalogue_.erase(name);
+  states_.erase(name);
+  gone_.insert(name);
+  if (ready_) forget(name);
+}
+
+void Notices::forget(const std::string& name) {
+  connection_.send({"HDEL", state_key_, name}, checked("HDEL"));
+  connection_.send({"HDEL", catalogue_key_, name}, [this, name](const Reply* reply) {
+    if (reply == nullptr) return;
+    if (reply->is_error()) return on_error("HDEL", reply->text);
+    gone_.erase(name);
+  });
+}
+
+void Notices::drop_strangers(const Reply& fields) {
+  for (const Reply& field : fields.elements) {
+    if (!states_.contains(std::string(field.text))) {
+      connection_.send({"HDEL", state_key_, field.text}, checked("HDEL"));
+    }
+  }
+}
+
+void Notices::set_config(const std::string& hash, const std::string& json) {
+  configs_[hash] = json;
+  if (ready_) write_hash(configs_key_, {{hash, json}});
+}
+
+std::string Notices::json_of(const State& state) {
+  const bool stopped = !state.stop_reason.empty();
+  std::string json = "{\"state\":";
+  append_json_string(json, stopped ? "HALTED" : std::string_view(state.state));
+  json.append(",\"since_ms\":").append(std::to_string(state.since_ms)).append(",\"reason\":");
+  append_json_string(json, stopped ? state.stop_reason : state.reason);
+  return json + "}";
+}
+
+void Notices::write_state(const std::string& name, const State& state) {
+  if (ready_ && !state.state.empty()) write_hash(state_key_, {{name, json_of(state)}});
+}
+
+void Notices::set_state(const std::string& name, std::string_view state, std::int64_t since_ms,
+                        std::string_view reason) {
+  State& entry = states_[name];
+  entry.state = state;
+  entry.since_ms = since_ms;
+  entry.reason = reason;
+  write_state(name, entry);
+}
+
+void Notices::set_stop_reason(const std::string& name, const std::string& reason) {
+  const auto found = states_.find(name);
+  if (found == states_.end() && reason.empty()) return;
+  State& entry = found == states_.end() ? states_[name] : found->second;
+  if (entry.stop_reason == reason) return;
+  entry.stop_reason = reason;
+  if (entry.state.empty()) entry.state = "WARMING";  // nobody has said anything yet
+  write_state(name, entry);
+}
+
+void Notices::event(std::string_view event, std::int64_t at_ms, std::string_view series,
+                    std::string_view detail) {
+  if (events_.size() >= kMostEvents) {
+    events_.pop_front();
+    ++counters_.events_dropped;
+  }
+  events_.push_back(
+      {next_event_++, false, std::string(event), std::string(series), std::string(detail), at_ms});
+  if (ready_) send_events();
+}
+
+void Notices::send_events() {
+  // Those not sent stand at the end, except after an error: then the heartbeat finds them.
+  auto first = events_.end();
+  while (first != events_.begin() && !std::prev(first)->sent) --first;
+  for (; first != events_.end() && connection_.can_send(); ++first) {
+    first->sent = true;
+    const std::string at = std::to_string(first->at_ms);
+    connection_.send({"XADD", events_key_, "MAXLEN", "~", kEventsKept, "*", "event", first->event, "at_ms",
+                      at, "instance", instance_, "series", first->series, "detail", first->detail},
+                     [this, number = first->number](const Reply* reply) { on_event_reply(number, reply); });
+  }
+}
+
+void Notices::on_event_reply(std::uint64_t number, const Reply* reply) {
+  if (reply == nullptr) return;  // kept: it goes again after the next connect
+  const auto found =
+      std::find_if(events_.begin(), events_.end(), [number](const Event& e) { return e.number == number; });
+  if (reply->is_error()) {
+    on_error("XADD events", reply->text);
+    if (found == events_.end()) return;
+    if (error_kind(reply->text) == ErrorKind::retryable) {
+      found->sent = false;
+      return;
+    }
+    ++counters_.events_dropped;
+  }
+  if (found != events_.end()) events_.erase(found);
+}
+
+void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
+  if (!ready_ || !connection_.can_send()) return;
+  std::vector<std::string_view> arguments = {"HSET", daemon_key_};
+  for (const auto& [name, value] : fields) {
+    arguments.push_back(name);
+    arguments.push_back(value);
+  }
+  // Together, or a beat whose sender dies in between would be there for ever.
+  connection_.send({"MULTI"}, checked("MULTI"));
+  connection_.send(arguments, checked("HSET"));
+  connection_.send({"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
+  connection_.send({"EXEC"}, checked("EXEC"));
+  if (incomplete_) write_all();
+  for (Event& event : events_) {
+    if (event.sent) continue;
+    send_events();
+    break;
+  }
+  look_for_missing();
+}
+
+void Notices::look_for_missing() {
+  if (incomplete_) return;
+  std::array<std::string_view, 4> arguments = {"EXISTS"};
+  std::size_t count = 1;
+  if (!catalogue_.empty()) arguments[count++] = catalogue_key_;
+  if (!configs_.empty()) arguments[count++] = configs_key_;
+  if (!states_.empty()) arguments[count++] = state_key_;
+  if (count == 1) return;
+  connection_.send(std::span(arguments.data(), count), [this, expected = count - 1](const Reply* reply) {
+    if (reply == nullptr) return;
+    if (reply->is_error()) return on_error("EXISTS", reply->text);
+    if (reply->integer >= static_cast<std::int64_t>(expected)) return;
+    write_all();
+    on_missing_();
+  });
+}
+
+RedisConnection::Callback Notices::checked(const char* what) {
+  return [this, what](const Reply* reply) {
+    if (reply == nullptr) return;
+    if (reply->is_error()) return on_error(what, reply->text);
+    for (const Reply& inner : reply->elements) {  // of EXEC
+      if (inner.is_error()) on_error(what, inner.text);
+    }
+  };
+}
+
+void Notices::on_error(std::string_view what, std::string_view error) {
+  ++counters_.errors;
+  incomplete_ = true;
+  if (!told_.insert(std::string(what) + std::string(error.substr(0, error.find(' ')))).second) return;
+  std::string detail = "command=\"";
+  detail.append(what).append("\" error=\"").append(error).append("\"");
+  handler_.on_publish_event(PublishEvent::refused, "", detail);
+}
+
+}  // namespace atcd::state

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "state/publisher.hpp"
+#include "state/redis_connection.hpp"
+
+namespace atcd::state {
+
+/// What Redis is told beside the signals: catalogue, configurations, states, events and the heartbeat. All
+/// but the heartbeat is kept here and written again on every connect and whenever it is found missing. Part
+/// of the publisher, on its thread.
+class Notices {
+ public:
+  /// `on_missing` is called when keys that were written are gone from Redis.
+  Notices(RedisConnection& connection, const RedisOptions& options, PublishCounters& counters,
+          PublishHandler& handler, std::function<void()> on_missing);
+
+  void on_ready();
+  void on_lost();
+
+  void add_series(const std::string& name, const std::string& catalogue_json);
+  void remove_series(const std::string& name);
+  void set_config(const std::string& hash, const std::string& json);
+  void set_state(const std::string& name, std::string_view state, std::int64_t since_ms,
+                 std::string_view reason);
+  /// The series is not published: whatever state it has, Redis says HALTED with this reason. "" ends it.
+  void set_stop_reason(const std::string& name, const std::string& reason);
+  void event(std::string_view event, std::int64_t at_ms, std::string_view series, std::string_view detail);
+  void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields);
+
+  /// No event waits for Redis.
+  bool idle() const { return events_.empty(); }
+
+ private:
+  struct State {
+    std::string state;
+    std::int64_t since_ms = 0;
+    std::string reason;
+    std::string stop_reason;
+  };
+  struct Event {
+    std::uint64_t number = 0;
+    bool sent = false;
+    std::string event, series, detail;
+    std::int64_t at_ms = 0;
+  };
+  using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;
+
+  static std::string json_of(const State& state);
+
+  void write_all();
+  void write_hash(const std::string& key, const Pairs& pairs);
+  void write_state(const std::string& name, const State& state);
+  void forget(const std::string& name);
+  void drop_strangers(const Reply& fields);
+  void send_events();
+  void on_event_reply(std::uint64_t number, const Reply* reply);
+  void look_for_missing();
+  void on_error(std::string_view what, std::string_view error);
+  RedisConnection::Callback checked(const char* what);
+
+  RedisConnection& connection_;
+  PublishCounters& counters_;
+  PublishHandler& handler_;
+  std::function<void()> on_missing_;
+  std::string catalogue_key_, configs_key_, state_key_, events_key_, daemon_key_;
+  std::string instance_;
+  std::map<std::string, std::string> catalogue_;
+  std::map<std::string, std::string> configs_;
+  std::map<std::string, State> states_;
+  std::set<std::string> gone_;  // removed here, perhaps not yet in Redis
+  std::deque<Event> events_;
+  std::uint64_t next_event_ = 1;
+  std::set<std::string> told_;  // errors named since the connection was made
+  bool ready_ = false;
+  bool incomplete_ = false;  // something could not be written
+};
+
+}  // namespace atcd::state

@@ -1,0 +1,284 @@
+// What Redis answers, and what follows from it for the series.
+#include <algorithm>
+#include <array>
+#include <boost/asio/post.hpp>
+#include <charconv>
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "state/series_sender.hpp"
+
+namespace atcd::state {
+namespace {
+
+constexpr std::int64_t kFirstBackoffMs = 50;
+constexpr std::int64_t kLongestBackoffMs = 5000;
+
+std::optional<std::int64_t> number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::int64_t utc_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+std::string_view field_of(const Reply& fields, std::string_view name) {
+  for (std::size_t i = 0; i + 1 < fields.elements.size(); i += 2) {
+    if (fields.elements[i].text == name) return fields.elements[i + 1].text;
+  }
+  return {};
+}
+
+}  // namespace
+
+// ---- the head
+// ----------------------------------------------------------------------------------------------
+
+void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const Reply* reply) {
+  --heads_in_flight_;
+  SeriesCursor* cursor = find(series, generation);
+  if (cursor != nullptr) {
+    --cursor->heads_in_flight;
+    // Only the newest question counts, and only if no error came in between.
+    if (reply != nullptr && cursor->heads_in_flight == 0 && cursor->phase == Phase::reading) {
+      if (reply->is_error()) {
+        ++parts_.counters.errors;
+        on_failure(series, *cursor, reply->text);
+      } else if (!reply->elements.empty()) {
+        begin_at(series, *cursor, reply->elements[0]);
+      } else {
+        cursor->other_config = false;
+        cursor->own_ms = 0;
+        cursor->position_ms = std::exchange(cursor->told_head_ms, 0);
+        cursor->correct_newest = false;
+        cursor->phase = Phase::paging;
+        want_turn(series, *cursor);
+      }
+    }
+  }
+  schedule_turns();
+}
+
+void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Reply& entry) {
+  if (entry.elements.size() != 2) return on_failure(series, cursor, "the stream's newest entry is malformed");
+  const std::string_view id = entry.elements[0].text;
+  const auto head_ms = number(id.substr(0, id.find('-')));
+  if (!head_ms || *head_ms <= 0) return on_failure(series, cursor, "the stream's newest ID is not a time");
+  const std::string_view config = field_of(entry.elements[1], "config");
+  cursor.other_config = config != cursor.info.config;
+  if (cursor.other_config && !parts_.options.adopt) return stop(cursor, config);
+  if (!cursor.stopped_for.empty()) {
+    cursor.stopped_for.clear();
+    parts_.notices.set_stop_reason(cursor.text.name(), "");
+  }
+  cursor.told_head_ms = 0;
+  cursor.own_ms = 0;
+  cursor.position_ms = *head_ms;
+  cursor.phase = Phase::checking;
+  want_turn(series, cursor);
+}
+
+void SeriesSender::stop(SeriesCursor& cursor, std::string_view their_config) {
+  cursor.phase = Phase::stopped;
+  const std::string theirs = their_config.empty() ? "none" : std::string(their_config);
+  if (std::exchange(cursor.stopped_for, theirs) == theirs) return;
+  tell(PublishEvent::stopped, cursor, "config=" + cursor.info.config + " head_config=" + theirs);
+  const std::string sentence = "stopped: Redis holds signals of configuration " + theirs + ", ours is " +
+                               cursor.info.config + "; adopt = true in [redis] continues them";
+  parts_.notices.event("stopped", utc_ms(), cursor.text.name(), sentence);
+  parts_.notices.set_stop_reason(cursor.text.name(), sentence);
+}
+
+void SeriesSender::back_to_head(SeriesIndex series, SeriesCursor& cursor) {
+  ++cursor.epoch;
+  cursor.phase = Phase::wants_head;
+  want_turn(series, cursor);
+}
+
+// ---- answers of the function
+// -------------------------------------------------------------------------------
+
+void SeriesSender::on_answer(SeriesIndex series, std::uint32_t generation, const Reply* reply) {
+  --in_flight_;
+  if (SeriesCursor* cursor = find(series, generation)) {
+    const InFlight sent = cursor->in_flight.pop();
+    if (reply == nullptr) return;
+    if (!reply->is_error()) {
+      act_on(series, *cursor, sent, *reply);
+    } else {
+      ++parts_.counters.errors;
+      if (sent.epoch == cursor->epoch) on_failure(series, *cursor, reply->text);
+    }
+  }
+  schedule_turns();
+}
+
+void SeriesSender::act_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent,
+                          const Reply& reply) {
+  const bool formed = reply.elements.size() == 2;
+  const std::string_view answer = formed ? reply.elements[0].text : std::string_view{};
+  const auto value = formed ? number(reply.elements[1].text) : std::nullopt;
+  const bool current = sent.epoch == cursor.epoch;
+  if (value && (answer == "added" || answer == "same")) {
+    acknowledged(series, cursor, sent, answer, *value);
+    if (current) go_on(series, cursor, sent);
+    return;
+  }
+  if (!current) return;
+  if (value && answer == "different") {
+    ++parts_.counters.different;
+    return conflict(series, cursor, sent.close_ms, "rev=" + std::to_string(*value));
+  }
+  const bool behind = answer == "behind";
+  if (!value || (!behind && answer != "unknown")) {
+    return on_failure(series, cursor, "the function's answer is not understood");
+  }
+  ++(behind ? parts_.counters.behind : parts_.counters.unknown);
+  tell(behind ? PublishEvent::behind : PublishEvent::unknown, cursor,
+       "close_ms=" + std::to_string(sent.close_ms) + " head_ms=" + std::to_string(*value));
+  cursor.told_head_ms = *value;
+  // The first time the head may just have moved; a second time there is nothing to be gained by haste.
+  cursor.failures++ == 0 ? back_to_head(series, cursor) : retry_later(series, cursor);
+}
+
+void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent,
+                                std::string_view answer, std::int64_t rev) {
+  const bool added = answer == "added";
+  ++(added ? parts_.counters.added : parts_.counters.same);
+  if (added && sent.source == Source::live) ++parts_.counters.pushes;
+  if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
+  if (!sent.check) cursor.failures = 0;
+  careful_ = false;
+  pauses_ = 0;
+  told_.clear();
+  cursor.acknowledged_ms = std::max(cursor.acknowledged_ms, sent.close_ms);
+  if (sent.close_ms >= cursor.newest_ms) {
+    cursor.remembered = 0;
+  } else if (!sent.check && sent.close_ms >= cursor.first_remembered_ms && cursor.remembered > 1) {
+    --cursor.remembered;
+  }
+  if (added && sent.source == Source::backfill) ++cursor.backfilled;
+  std::array<char, 96> detail;
+  const auto source = source_name(sent.source);
+  const int length = std::snprintf(detail.data(), detail.size(), "close_ms=%lld rev=%lld source=%.*s",
+                                   static_cast<long long>(sent.close_ms), static_cast<long long>(rev),
+                                   static_cast<int>(source.size()), source.data());
+  tell(added ? PublishEvent::published : PublishEvent::same, cursor,
+       {detail.data(), static_cast<std::size_t>(length)});
+  parts_.handler.on_published(series, sent.close_ms, rev);
+}
+
+void SeriesSender::go_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent) {
+  if (sent.check && cursor.phase == Phase::checking) {
+    cursor.phase = Phase::paging;
+    want_turn(series, cursor);
+  } else if (cursor.phase == Phase::paging && cursor.page_was_full && cursor.in_flight.empty()) {
+    want_turn(series, cursor);
+  } else if (cursor.phase == Phase::level && cursor.in_flight.empty() && cursor.backfilled > 0) {
+    const auto count = std::exchange(cursor.backfilled, 0);
+    tell(PublishEvent::backfilled, cursor,
+         "count=" + std::to_string(count) + " to_ms=" + std::to_string(cursor.position_ms));
+  }
+}
+
+void SeriesSender::conflict(SeriesIndex series, SeriesCursor& cursor, std::int64_t close_ms,
+                            std::string_view detail) {
+  ++cursor.epoch;
+  cursor.phase = Phase::conflict;
+  cursor.conflict_ms = std::max(cursor.conflict_ms, close_ms);
+  std::string text = "close_ms=" + std::to_string(close_ms) + " ";
+  tell(PublishEvent::conflict, cursor, text.append(detail));
+  parts_.history.on_different(series, close_ms);
+}
+
+// ---- errors
+// ------------------------------------------------------------------------------------------------
+
+void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::string_view error) {
+  if (error.find("Function not found") != std::string_view::npos) {
+    ready_ = false;
+    back_to_head(series, cursor);
+    return parts_.on_function_missing();
+  }
+  switch (error_kind(error)) {
+    case ErrorKind::retryable:
+    case ErrorKind::configuration:
+      refuse("", error);
+      pause_all();
+      return back_to_head(series, cursor);
+    case ErrorKind::reroute:
+      refuse("", error);
+      ++cursor.epoch;
+      cursor.phase = Phase::wants_head;
+      // Behind this call: we are inside the connection's.
+      return boost::asio::post(parts_.io, [self = self_, text = std::string(error)] {
+        if (*self != nullptr && (*self)->ready_) (*self)->parts_.connection.drop(text);
+      });
+    case ErrorKind::other:
+      refuse(cursor.text.name(), error);
+      ++cursor.failures;
+      return retry_later(series, cursor);
+  }
+}
+
+void SeriesSender::refuse(std::string_view series, std::string_view error) {
+  // Once a series and kind of error, until something succeeds.
+  const std::string_view kind = error.substr(0, error.find(' '));
+  if (!told_.insert(std::string(series) + " " + std::string(kind)).second) return;
+  std::string detail = "error=\"";
+  detail.append(error).append("\"");
+  parts_.handler.on_publish_event(PublishEvent::refused, series, detail);
+}
+
+void SeriesSender::tell(PublishEvent event, const SeriesCursor& cursor, std::string_view detail) {
+  parts_.handler.on_publish_event(event, cursor.text.name(), detail);
+}
+
+std::chrono::milliseconds SeriesSender::backoff(std::uint32_t failures) {
+  const std::int64_t longest =
+      std::min(kLongestBackoffMs, kFirstBackoffMs << std::min<std::uint32_t>(failures, 10));
+  std::uniform_int_distribution<std::int64_t> chance(longest / 2, longest);
+  return std::chrono::milliseconds(chance(random_));
+}
+
+void SeriesSender::retry_later(SeriesIndex series, SeriesCursor& cursor) {
+  ++cursor.epoch;
+  cursor.phase = Phase::wants_head;
+  retries_.emplace(Clock::now() + backoff(cursor.failures), std::pair(series, cursor.generation));
+  arm_retries();
+}
+
+void SeriesSender::arm_retries() {
+  if (retries_.empty()) return;
+  retry_timer_.expires_at(retries_.begin()->first);
+  retry_timer_.async_wait([self = self_](const boost::system::error_code& error) {
+    if (error || *self == nullptr) return;
+    SeriesSender& sender = **self;
+    const auto now = Clock::now();
+    while (!sender.retries_.empty() && sender.retries_.begin()->first <= now) {
+      const auto [series, generation] = sender.retries_.begin()->second;
+      sender.retries_.erase(sender.retries_.begin());
+      SeriesCursor* cursor = sender.find(series, generation);
+      if (cursor != nullptr && cursor->phase == Phase::wants_head) sender.want_turn(series, *cursor);
+    }
+    sender.arm_retries();
+  });
+}
+
+void SeriesSender::pause_all() {
+  if (paused_) return;
+  paused_ = careful_ = true;
+  pause_timer_.expires_after(backoff(pauses_++));
+  pause_timer_.async_wait([self = self_](const boost::system::error_code& error) {
+    if (error || *self == nullptr) return;
+    (*self)->paused_ = false;
+    (*self)->schedule_turns();
+  });
+}
+
+}  // namespace atcd::state

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "state/publisher.hpp"
+#include "state/ring.hpp"
+#include "state/signal_text.hpp"
+
+namespace atcd::state {
+
+/// What is being done about one stream.
+enum class Phase : std::uint8_t {
+  unready,     // history can't answer yet, until resume()
+  wants_head,  // nothing is known of the stream: its newest entry is to be read
+  reading,     // that was asked
+  checking,    // the head's own bar is to be sent, or was: Redis and we must agree on it
+  paging,      // what history has after `position_ms` is to be sent
+  level,       // all that history has was sent: publish() sends at once
+  waiting,     // history is fetching bars, until resume()
+  conflict,    // the daemon asks the exchange, until resume() or correct()
+  stopped,     // the stream was begun with other parameters
+};
+
+/// One record on its way.
+struct InFlight {
+  std::int64_t close_ms = 0;
+  std::uint32_t epoch = 0;
+  Source source = Source::live;
+  bool correction = false;
+  bool check = false;
+};
+
+/// One published series: where its stream stands and what is on the way.
+struct SeriesCursor {
+  SeriesCursor(PublishedSeries published, std::uint32_t number, const RedisOptions& options)
+      : info(std::move(published)), text(info, options.instance, options.prefix), generation(number) {}
+
+  PublishedSeries info;
+  SeriesText text;
+  std::uint32_t generation;  // tells a series from one that had the same index before
+  Phase phase = Phase::unready;
+  /// Counts the errors: answers to what was sent before the newest error are not acted upon.
+  std::uint32_t epoch = 0;
+  std::uint32_t heads_in_flight = 0;
+  Ring<InFlight> in_flight;
+  bool queued = false;  // for its turn
+
+  std::int64_t position_ms = 0;    // the stream's head once all in flight has arrived; 0: empty
+  std::int64_t own_ms = 0;         // the newest bar that we have sent since the head was read
+  std::int64_t told_head_ms = 0;   // a head named by an answer; for a stream trimmed to nothing
+  std::int64_t conflict_ms = 0;    // conflicts up to here were settled: not checked again
+  std::int64_t correction_ms = 0;  // a correction of this bar is to be sent or not yet acknowledged
+  bool correct_newest = false;     // asked for by correct()
+  bool other_config = false;       // adopted: the head's content can't be ours
+  std::string stopped_for;         // the other configuration, while stopped
+  bool page_was_full = false;
+  std::uint32_t failures = 0;    // since the last success
+  std::uint64_t backfilled = 0;  // acknowledged since it was last level
+
+  // Bars that publish() was given and Redis has not acknowledged.
+  std::int64_t newest_ms = 0;
+  std::int64_t acknowledged_ms = 0;  // the newest bar that Redis has acknowledged
+  std::int64_t first_remembered_ms = 0;
+  std::size_t remembered = 0;
+
+  std::size_t unpublished() const {
+    return phase == Phase::stopped ? 0 : std::max(remembered, in_flight.size());
+  }
+};
+
+}  // namespace atcd::state

@@ -1,0 +1,326 @@
+#include "state/series_sender.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace atcd::state {
+namespace {
+
+constexpr std::size_t kPage = 256;           // records of one series at a time
+constexpr std::size_t kMostInFlight = 4096;  // records of all series, before another page begins
+constexpr std::size_t kMostHeadsInFlight = 16'384;
+constexpr std::size_t kMostOutputBytes = std::size_t{16} << 20;
+constexpr std::size_t kFormingOutputBytes = std::size_t{1} << 20;  // more is waiting: the next update will do
+constexpr std::int64_t kMostGroupEntries = 1'000'000;
+
+std::int64_t utc_us() {
+  using namespace std::chrono;
+  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+SeriesSender::SeriesSender(Parts parts)
+    : parts_(std::move(parts)),
+      retry_timer_(parts_.io),
+      pause_timer_(parts_.io),
+      random_(std::random_device{}()),
+      self_(std::make_shared<SeriesSender*>(this)) {}
+
+SeriesSender::~SeriesSender() { *self_ = nullptr; }
+
+SeriesCursor* SeriesSender::find(SeriesIndex series) {
+  const auto found = cursors_.find(series);
+  return found == cursors_.end() ? nullptr : found->second.get();
+}
+
+SeriesCursor* SeriesSender::find(SeriesIndex series, std::uint32_t generation) {
+  SeriesCursor* cursor = find(series);
+  return cursor != nullptr && cursor->generation == generation ? cursor : nullptr;
+}
+
+StreamLimits SeriesSender::limits(const SeriesCursor& cursor) const {
+  const std::int64_t symbols = group_sizes_.at(cursor.info.id.group());
+  const std::int64_t keep = parts_.options.keep;
+  return {keep, keep > kMostGroupEntries / symbols ? kMostGroupEntries : keep * symbols};
+}
+
+void SeriesSender::on_ready() {
+  ready_ = true;
+  paused_ = careful_ = false;
+  pauses_ = 0;
+  told_.clear();
+  for (auto& [series, cursor] : cursors_) {
+    if (cursor->phase == Phase::unready || cursor->phase == Phase::conflict ||
+        cursor->phase == Phase::waiting) {
+      continue;
+    }
+    back_to_head(series, *cursor);
+  }
+}
+
+void SeriesSender::on_lost() {
+  ready_ = false;
+  paused_ = false;
+  pause_timer_.cancel();
+  retries_.clear();
+  turns_.clear();
+  for (auto& [series, cursor] : cursors_) {
+    cursor->queued = false;
+    ++cursor->epoch;
+    const Phase phase = cursor->phase;
+    if (phase != Phase::unready && phase != Phase::conflict && phase != Phase::waiting) {
+      cursor->phase = Phase::wants_head;
+    }
+  }
+}
+
+void SeriesSender::read_all_heads() {
+  for (auto& [series, cursor] : cursors_) {
+    const Phase phase = cursor->phase;
+    if (phase == Phase::level || phase == Phase::paging || phase == Phase::checking ||
+        phase == Phase::stopped) {
+      back_to_head(series, *cursor);
+    }
+  }
+}
+
+void SeriesSender::add(SeriesIndex series, PublishedSeries info, bool ready) {
+  remove(series);
+  auto cursor = std::make_unique<SeriesCursor>(std::move(info), next_generation_++, parts_.options);
+  parts_.notices.add_series(cursor->text.name(), cursor->info.catalogue_json);
+  ++group_sizes_[cursor->info.id.group()];
+  SeriesCursor& added = *(cursors_[series] = std::move(cursor));
+  if (ready) back_to_head(series, added);
+}
+
+void SeriesSender::remove(SeriesIndex series) {
+  const auto found = cursors_.find(series);
+  if (found == cursors_.end()) return;
+  parts_.notices.remove_series(found->second->text.name());
+  const auto group = group_sizes_.find(found->second->info.id.group());
+  if (--group->second == 0) group_sizes_.erase(group);
+  cursors_.erase(found);
+}
+
+void SeriesSender::resume(SeriesIndex series) {
+  SeriesCursor* cursor = find(series);
+  if (cursor == nullptr) return;
+  if (cursor->phase == Phase::unready || cursor->phase == Phase::waiting ||
+      cursor->phase == Phase::conflict) {
+    back_to_head(series, *cursor);
+  } else if (cursor->phase == Phase::level) {
+    cursor->phase = Phase::paging;
+    want_turn(series, *cursor);
+  }
+}
+
+void SeriesSender::correct(SeriesIndex series) {
+  SeriesCursor* cursor = find(series);
+  if (cursor == nullptr || cursor->phase == Phase::unready) return;
+  cursor->correct_newest = true;
+  if (cursor->phase != Phase::stopped) back_to_head(series, *cursor);
+}
+
+bool SeriesSender::idle() const {
+  return ready_ && !paused_ && turns_.empty() && retries_.empty() && in_flight_ == 0 && heads_in_flight_ == 0;
+}
+
+std::size_t SeriesSender::unpublished() const {
+  std::size_t count = 0;
+  for (const auto& [series, cursor] : cursors_) count += cursor->unpublished();
+  return count;
+}
+
+// ---- bars as they close
+// ------------------------------------------------------------------------------------
+
+void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
+  SeriesCursor* cursor = find(series);
+  if (cursor == nullptr) return;
+  const std::int64_t close_ms = record.bar.close_time_ms;
+  if (record.correction) cursor->correction_ms = close_ms;
+  if (close_ms > cursor->newest_ms) {
+    cursor->newest_ms = close_ms;
+    if (close_ms > cursor->acknowledged_ms && cursor->remembered++ == 0)
+      cursor->first_remembered_ms = close_ms;
+  }
+  if (cursor->phase == Phase::level) publish_level(series, *cursor, record);
+}
+
+void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record) {
+  const std::int64_t close_ms = record.bar.close_time_ms;
+  if (close_ms <= cursor.position_ms) {
+    // The stream has it: a correction of its head, or another instance was faster and must have said the
+    // same.
+    const bool news = record.correction ? close_ms == cursor.position_ms : close_ms > cursor.own_ms;
+    if (news) send(series, cursor, record, false);
+    return;
+  }
+  if (cursor.position_ms == 0 || record.prev_close_ms == cursor.position_ms) {
+    send(series, cursor, record, false);
+  } else if (record.prev_close_ms > cursor.position_ms) {
+    cursor.phase = Phase::paging;
+    want_turn(series, cursor);
+  } else {
+    back_to_head(series, cursor);  // the head is a bar that we have not
+  }
+}
+
+bool SeriesSender::send(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record, bool check) {
+  if (!parts_.connection.can_send()) {
+    retry_later(series, cursor);
+    return false;
+  }
+  formatter_.append_command(parts_.connection.output(), cursor.text, record, limits(cursor), utc_us());
+  cursor.in_flight.push({record.bar.close_time_ms, cursor.epoch, record.source, record.correction, check});
+  ++in_flight_;
+  cursor.own_ms = std::max(cursor.own_ms, record.bar.close_time_ms);
+  cursor.position_ms = std::max(cursor.position_ms, record.bar.close_time_ms);
+  parts_.connection.committed([this, series, generation = cursor.generation](const Reply* reply) {
+    on_answer(series, generation, reply);
+  });
+  return true;
+}
+
+void SeriesSender::publish_forming(SeriesIndex series, const SignalRecord& record) {
+  SeriesCursor* cursor = find(series);
+  if (!ready_ || cursor == nullptr || cursor->phase == Phase::stopped || !parts_.connection.can_send() ||
+      parts_.connection.output_bytes() > kFormingOutputBytes) {
+    return;
+  }
+  parts_.connection.send(
+      {"PUBLISH", cursor->text.forming_channel(), formatter_.json(cursor->text, record, utc_us())},
+      [this](const Reply* reply) {
+        if (reply == nullptr || !reply->is_error()) return;
+        ++parts_.counters.errors;
+        refuse("", reply->text);
+      });
+}
+
+// ---- turns: what needs history is done piece by piece, so that closing bars are not kept waiting
+// -----------
+
+void SeriesSender::want_turn(SeriesIndex series, SeriesCursor& cursor) {
+  if (!ready_ || std::exchange(cursor.queued, true)) return;
+  turns_.emplace_back(series, cursor.generation);
+  schedule_turns();
+}
+
+void SeriesSender::schedule_turns() {
+  if (turns_.empty() || !may_send() || std::exchange(turns_scheduled_, true)) return;
+  boost::asio::post(parts_.io, [self = self_] {
+    if (*self != nullptr) (*self)->take_turns();
+  });
+}
+
+bool SeriesSender::may_send() const {
+  if (!ready_ || paused_ || parts_.connection.output_bytes() > kMostOutputBytes) return false;
+  if (careful_) return in_flight_ == 0 && heads_in_flight_ == 0;
+  return in_flight_ < kMostInFlight && heads_in_flight_ < kMostHeadsInFlight;
+}
+
+void SeriesSender::take_turns() {
+  turns_scheduled_ = false;
+  bool used_history = false;
+  while (!turns_.empty() && may_send() && !used_history) {
+    const auto [series, generation] = turns_.front();
+    turns_.pop_front();
+    SeriesCursor* cursor = find(series, generation);
+    if (cursor == nullptr) continue;
+    cursor->queued = false;
+    used_history = cursor->phase == Phase::checking || cursor->phase == Phase::paging;
+    take_turn(series, *cursor);
+  }
+  schedule_turns();
+}
+
+void SeriesSender::take_turn(SeriesIndex series, SeriesCursor& cursor) {
+  switch (cursor.phase) {
+    case Phase::wants_head:
+      return read_head(series, cursor);
+    case Phase::checking:
+      return check_head(series, cursor);
+    case Phase::paging:
+      return send_page(series, cursor);
+    case Phase::unready:
+    case Phase::reading:
+    case Phase::level:
+    case Phase::waiting:
+    case Phase::conflict:
+    case Phase::stopped:
+      return;
+  }
+}
+
+void SeriesSender::read_head(SeriesIndex series, SeriesCursor& cursor) {
+  const bool sent = parts_.connection.send({"XREVRANGE", cursor.text.stream_key(), "+", "-", "COUNT", "1"},
+                                           [this, series, generation = cursor.generation](
+                                               const Reply* reply) { on_head(series, generation, reply); });
+  if (!sent) return retry_later(series, cursor);
+  cursor.phase = Phase::reading;
+  ++cursor.heads_in_flight;
+  ++heads_in_flight_;
+}
+
+void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
+  // From just before the head: its own bar comes first, where history has it.
+  const std::int64_t head_ms = cursor.position_ms;
+  const bool correct_newest = std::exchange(cursor.correct_newest, false);
+  page_.clear();
+  if (parts_.history.signals_after(series, head_ms - 1, correct_newest ? 2 : 1, page_) ==
+      HistoryAnswer::wait) {
+    cursor.correct_newest = correct_newest;
+    cursor.phase = Phase::waiting;
+    return;
+  }
+  cursor.phase = Phase::paging;
+  if (page_.empty() || page_[0].bar.close_time_ms != head_ms) {
+    // Without a gap, bars before and after the head but not the head: the exchange is to be asked about it.
+    const bool unknown_here =
+        !page_.empty() && page_[0].gap_from_ms == 0 && page_[0].prev_close_ms < head_ms - 1;
+    if (unknown_here && head_ms > cursor.conflict_ms) {
+      return conflict(series, cursor, head_ms, "reason=\"Redis has a bar that our history does not have\"");
+    }
+    return want_turn(series, cursor);
+  }
+  SignalRecord head = page_[0];
+  head.gap_from_ms = 0;
+  head.correction = cursor.correction_ms == head_ms || (correct_newest && page_.size() == 1);
+  if (!head.correction) {
+    if (cursor.other_config || head_ms <= cursor.conflict_ms) return want_turn(series, cursor);
+    head.source = Source::warm;
+  }
+  head.prev_close_ms = std::min(head.prev_close_ms, head_ms - 1);
+  cursor.phase = Phase::checking;
+  send(series, cursor, head, true);
+}
+
+void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {
+  const std::int64_t after_ms = cursor.position_ms;
+  page_.clear();
+  if (parts_.history.signals_after(series, after_ms, kPage, page_) == HistoryAnswer::wait) {
+    cursor.phase = Phase::waiting;
+    return;
+  }
+  if (!page_.empty() && after_ms != 0 && page_[0].prev_close_ms != after_ms) {
+    // The stream goes on from its head, whatever lies between it and what we have.
+    if (page_[0].gap_from_ms == 0 && page_[0].prev_close_ms > after_ms) page_[0].gap_from_ms = after_ms;
+    page_[0].prev_close_ms = after_ms;
+  }
+  cursor.page_was_full = page_.size() == kPage;
+  const std::uint32_t epoch = cursor.epoch;
+  for (const SignalRecord& record : page_) {
+    if (record.bar.close_time_ms <= cursor.position_ms) continue;
+    if (!send(series, cursor, record, false)) return;
+  }
+  if (cursor.epoch == epoch && !cursor.page_was_full) become_level(cursor);
+}
+
+void SeriesSender::become_level(SeriesCursor& cursor) {
+  cursor.phase = Phase::level;
+  if (cursor.newest_ms <= cursor.position_ms && cursor.in_flight.empty()) cursor.remembered = 0;
+}
+
+}  // namespace atcd::state

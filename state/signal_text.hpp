@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "state/signal_fields.hpp"
+#include "state/signal_record.hpp"
+
+namespace atcd::state {
+
+/// What is the same in every signal of one series, written once: keys, channels, fields.
+class SeriesText {
+ public:
+  /// `prefix`: of all keys, "atc".
+  SeriesText(const PublishedSeries& series, std::string_view instance, std::string_view prefix);
+
+  const std::string& name() const { return name_; }
+  const std::string& stream_key() const { return stream_key_; }
+  const std::string& signal_channel() const { return signal_channel_; }
+  const std::string& forming_channel() const { return forming_channel_; }
+
+ private:
+  friend class SignalFormatter;
+
+  std::string name_;
+  std::string stream_key_;
+  std::string signal_channel_;
+  std::string forming_channel_;
+  std::string command_start_;              // the command after its argument count, up to the last key
+  std::string channel_argument_;           // RESP
+  std::array<std::string, kFields> json_;  // `"name":value` of constant fields
+  std::string constant_content_;           // RESP pairs of the constant content fields
+  std::string constant_others_;            // RESP pairs of the other constant fields
+};
+
+/// How much Redis keeps.
+struct StreamLimits {
+  std::int64_t keep = 500;        // entries of a series' stream
+  std::int64_t group_keep = 500;  // of the group's
+};
+
+/// Turns records into the text that is sent, into reused memory: no allocation once its buffers and the
+/// target have grown. One thread.
+class SignalFormatter {
+ public:
+  /// Appends the whole FCALL of one signal to `out`. Source live is pushed, others are not.
+  void append_command(std::string& out, const SeriesText& series, const SignalRecord& record,
+                      const StreamLimits& limits, std::int64_t published_us);
+  /// The JSON object; valid until the next call.
+  const std::string& json(const SeriesText& series, const SignalRecord& record, std::int64_t published_us);
+
+ private:
+  void render(const SignalRecord& record, std::int64_t published_us);
+  void put(Field field, std::int64_t value);
+  void put(Field field, double value);
+  void put(Field field, std::string_view value);
+  std::string_view text(Field field) const;
+  bool present(Field field) const { return field != Field::gap_from_ms || has_gap_; }
+  void build_json(const SeriesText& series);
+  void append_pairs(std::string& out, bool content) const;
+
+  // One number of at most 24 characters a field (the longest double in shortest form).
+  static constexpr std::size_t kLongestNumber = 32;
+  std::array<char, kFields * kLongestNumber> digits_{};
+  std::array<std::uint8_t, kFields> lengths_{};
+  std::string json_;
+  bool has_gap_ = false;
+};
+
+/// Redis' wire form of one argument.
+void append_argument(std::string& out, std::string_view text);
+void append_argument(std::string& out, std::int64_t value);
+
+}  // namespace atcd::state
