@@ -42,11 +42,16 @@ class Publisher::Impl final : public ConnectionHandler {
         sender_({io, options_, connection_, history, handler, counters_, notices_,
                  [this] { prepare_function(); }}),
         function_timer_(io),
-        drain_timer_(io) {
+        drain_timer_(io),
+        self_(std::make_shared<Impl*>(this)) {
     if (options_.keep < 1) {
       throw std::invalid_argument("redis.keep = " + std::to_string(options_.keep) + " must be at least 1");
     }
   }
+
+  ~Impl() { *self_ = nullptr; }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   void drain(std::chrono::milliseconds timeout, std::function<void(std::size_t)> done) {
     drained_ = std::move(done);
@@ -112,8 +117,8 @@ class Publisher::Impl final : public ConnectionHandler {
           break;
       }
       function_timer_.expires_after(kFunctionRetry);
-      function_timer_.async_wait([this](const boost::system::error_code& failed) {
-        if (!failed && connection_.ready()) prepare_function();
+      function_timer_.async_wait([self = self_](const boost::system::error_code& failed) {
+        if (!failed && *self != nullptr && (*self)->connection_.ready()) (*self)->prepare_function();
       });
     });
   }
@@ -132,8 +137,8 @@ class Publisher::Impl final : public ConnectionHandler {
     const bool level = sender_.idle() && notices_.idle() && connection_.in_flight() == 0;
     if (!level && std::chrono::steady_clock::now() < drain_until_) {
       drain_timer_.expires_after(kDrainLook);
-      drain_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) look_at_drain();
+      drain_timer_.async_wait([self = self_](const boost::system::error_code& error) {
+        if (!error && *self != nullptr) (*self)->look_at_drain();
       });
       return;
     }
@@ -153,6 +158,7 @@ class Publisher::Impl final : public ConnectionHandler {
   std::chrono::steady_clock::time_point drain_until_;
   std::string told_refused_;
   bool told_unreachable_ = false;
+  std::shared_ptr<Impl*> self_;  // what waits for a timer asks whether we are still there
 };
 
 Publisher::Publisher(boost::asio::io_context& io, RedisOptions options, SignalHistory& history,

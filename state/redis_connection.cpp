@@ -224,9 +224,11 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
       to.username.empty() ? greeting({"AUTH", to.password}) : greeting({"AUTH", to.username, to.password});
     }
     if (to.database != 0) greeting({"SELECT", std::to_string(to.database)});
-    // The last one; the name is a convenience that a narrow user may not have the right to.
-    const std::array<std::string_view, 3> name = {"CLIENT", "SETNAME", options_.client_name};
-    append_command(queued_, name);
+    // The name is a convenience; PING tells a Redis that is still loading its data. A narrow user may not
+    // have the right to either.
+    greeting({"CLIENT", "SETNAME", options_.client_name}, true);
+    const std::array<std::string_view, 1> ping = {"PING"};
+    append_command(queued_, ping);
     committed([this](const Reply* reply) {
       if (reply == nullptr || greeting_failed(*reply, true)) return;
       state_ = State::ready;
@@ -235,17 +237,17 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
     });
   }
 
-  void greeting(std::initializer_list<std::string_view> arguments) {
+  void greeting(std::initializer_list<std::string_view> arguments, bool optional = false) {
     append_command(queued_, std::span(arguments.begin(), arguments.size()));
-    committed([this](const Reply* reply) {
-      if (reply != nullptr) greeting_failed(*reply, false);
+    committed([this, optional](const Reply* reply) {
+      if (reply != nullptr) greeting_failed(*reply, optional);
     });
   }
 
-  bool greeting_failed(const Reply& reply, bool name) {
+  bool greeting_failed(const Reply& reply, bool optional) {
     if (!reply.is_error()) return false;
     const ErrorKind kind = error_kind(reply.text);
-    if (name && kind != ErrorKind::retryable && reply.text.starts_with("NOPERM")) return false;
+    if (optional && reply.text.starts_with("NOPERM")) return false;
     std::string text(reply.text);
     redact(text);
     const auto attempt = attempt_;
