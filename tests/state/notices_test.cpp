@@ -1,0 +1,127 @@
+// Catalogue, configurations, states, events, heartbeat and forming bars.
+#include <gmock/gmock.h>
+
+#include "tests/state/publisher_rig.hpp"
+
+namespace atcd::state {
+namespace {
+
+using ::testing::HasSubstr;
+
+class NoticesTest : public PublisherTest {
+ protected:
+  RedisServer server_;
+  RedisClient redis_ = server_.client();
+};
+
+TEST_F(NoticesTest, WhatExistsIsWrittenOnConnectAndOnChange) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 1);
+  run_until_drained_after_first(daemon);
+  daemon.add(2, 0, 1);
+  run_until([&] { return daemon.handler.published == 2; }, "the second");
+  run_until_drained(daemon);
+  EXPECT_EQ(redis_.hash("atc:1:catalogue"), (Fields{{"sim:spot:SYM1:1m:default", R"({"symbol":"SYM1"})"},
+                                                    {"sim:spot:SYM2:1m:default", R"({"symbol":"SYM2"})"}}));
+  EXPECT_EQ(redis_.hash("atc:1:configs"), (Fields{{config_hash_of('a'), R"({"dialect":"lts"})"}}));
+  daemon.publisher->set_state("sim:spot:SYM1:1m:default", "STALE", 77, "no \"frames\"");
+  run_until_drained(daemon);
+  EXPECT_EQ(redis_.hash("atc:1:state:main").at("sim:spot:SYM1:1m:default"),
+            R"({"state":"STALE","since_ms":77,"reason":"no \"frames\""})");
+}
+
+TEST_F(NoticesTest, ARemovedSeriesLeavesCatalogueAndStatesButNotItsStream) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 1);
+  daemon.add(2, 0, 1);
+  run_until([&] { return daemon.handler.published == 2; }, "both");
+  daemon.close_bar(1);
+  daemon.publisher->remove(1);
+  run_until_drained(daemon);
+  EXPECT_EQ(redis_.hash("atc:1:catalogue").size(), 1U);
+  EXPECT_EQ(redis_.hash("atc:1:state:main").size(), 1U);
+  EXPECT_EQ(redis_.stream(stream_key(1)).size(), 2U) << "what was on its way arrived";
+}
+
+TEST_F(NoticesTest, ASeriesRemovedWhileRedisIsAwayLeavesWhenItIsBack) {
+  RedisServer server({"--appendonly", "yes", "--appendfsync", "always"});
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 1);
+  daemon.add(2, 0, 1);
+  run_until([&] { return daemon.handler.published == 2; }, "both");
+  run_until_drained(daemon);
+  server.kill();
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  daemon.publisher->remove(1);
+  server.start();
+  run_until_idle(daemon);
+  RedisClient redis = server.client();
+  EXPECT_EQ(redis.hash("atc:1:catalogue").size(), 1U);
+  EXPECT_EQ(redis.hash("atc:1:state:main").size(), 1U);
+}
+
+TEST_F(NoticesTest, StatesOfAnEarlierRunAreTakenBack) {
+  redis_.command({"HSET", "atc:1:state:main", "sim:spot:GONE:1m:default", R"({"state":"LIVE"})"});
+  redis_.command({"HSET", "atc:1:state:twin", "sim:spot:OTHER:1m:default", R"({"state":"LIVE"})"});
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 1);
+  run_until_drained_after_first(daemon);
+  EXPECT_EQ(redis_.hash("atc:1:state:main").size(), 1U);
+  EXPECT_EQ(redis_.hash("atc:1:state:twin").size(), 1U) << "another instance's";
+}
+
+TEST_F(NoticesTest, EventsAreKeptWhileRedisIsAwayAndTheOldestAreDroppedCounted) {
+  server_.kill();
+  Daemon daemon(io_, options_for(server_));
+  for (int i = 0; i < 10'010; ++i) daemon.publisher->event("state", i, "s", "d");
+  EXPECT_EQ(daemon.publisher->counters().events_dropped, 10U);
+  server_.start();
+  run_until_idle(daemon);
+  RedisClient redis = server_.client();
+  const auto events = redis.stream("atc:1:events");
+  ASSERT_EQ(events.size(), 10'000U);
+  EXPECT_EQ(
+      events.front().fields,
+      (Fields{{"event", "state"}, {"at_ms", "10"}, {"instance", "main"}, {"series", "s"}, {"detail", "d"}}));
+  EXPECT_EQ(events.back().fields.at("at_ms"), "10009");
+}
+
+TEST_F(NoticesTest, TheHeartbeatEndsTenSecondsAfterTheLastBeat) {
+  Daemon daemon(io_, options_for(server_));
+  run_until([&] { return daemon.publisher->connected(); }, "connected");
+  daemon.publisher->heartbeat({{"beat_ms", "5"}, {"live", "1"}});
+  run_until_idle(daemon);
+  EXPECT_EQ(redis_.hash("atc:1:daemon:main"), (Fields{{"beat_ms", "5"}, {"live", "1"}}));
+  const auto ttl_ms = std::stoll(redis_.text({"PTTL", "atc:1:daemon:main"}));
+  EXPECT_GT(ttl_ms, 0);
+  EXPECT_LE(ttl_ms, 10'000);
+}
+
+TEST_F(NoticesTest, FormingBarsArePushedAndNotKept) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 1);
+  run_until_drained_after_first(daemon);
+  RedisClient subscriber = server_.client();
+  subscriber.command({"PSUBSCRIBE", "atc:1:*"});
+  daemon.publisher->publish_forming(1, record_of(1, 7));
+  run_until_drained(daemon);
+  const auto message = subscriber.next_message();
+  EXPECT_STREQ(message->element[2]->str, "atc:1:forming:sim:spot:SYM1:1m:default");
+  EXPECT_THAT(message->element[3]->str, HasSubstr("\"bar_index\":7,"));
+  EXPECT_EQ(redis_.stream(stream_key(1)).size(), 1U);
+}
+
+TEST_F(NoticesTest, AnotherPrefixHasItsOwnKeys) {
+  RedisOptions options = options_for(server_);
+  options.prefix = "mine";
+  Daemon daemon(io_, options);
+  daemon.add(1, 0, 1);
+  run_until_drained_after_first(daemon);
+  daemon.publisher->heartbeat({{"beat_ms", "5"}});
+  daemon.publisher->event("start", 1, "", "");
+  run_until_drained(daemon);
+  for (const std::string& key : redis_.texts({"KEYS", "*"})) EXPECT_TRUE(key.starts_with("mine:1:")) << key;
+}
+
+}  // namespace
+}  // namespace atcd::state
