@@ -1,31 +1,22 @@
 #include "feeds/simulator/market.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <limits>
+
+#include "engine/anchor.hpp"
 
 namespace atcd::feeds::simulator {
 namespace {
 
-struct Known {
-  std::string_view base;
-  double price;
-  int decimals;
-};
-constexpr std::array<Known, 20> kKnown = {
-    {{"BTC", 64000, 2}, {"ETH", 3400, 2}, {"BNB", 580, 2},  {"SOL", 150, 2}, {"XRP", 0.62, 4},
-     {"DOGE", 0.12, 5}, {"ADA", 0.45, 4}, {"TRX", 0.13, 5}, {"AVAX", 28, 2}, {"LINK", 14, 3},
-     {"DOT", 6.2, 3},   {"LTC", 72, 2},   {"BCH", 380, 1},  {"UNI", 8.1, 3}, {"ATOM", 6.6, 3},
-     {"ETC", 22, 2},    {"FIL", 4.4, 3},  {"NEAR", 5.1, 3}, {"APT", 7.3, 3}, {"SHIB", 0.000018, 8}}};
-
-// The price is read on this grid; bars below a minute on a finer one.
+constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kGridMs = 10'000;
-constexpr std::int64_t kFineGridMs = 1000;
-// Octaves of noise: from half a minute to about eleven days, each with the amplitude of a random walk of that
-// length.
-constexpr int kOctaves = 16;
-constexpr std::int64_t kShortestOctaveMs = 30'000;
-constexpr double kShortestAmplitude = 0.0006;
+constexpr std::int64_t kFineGridMs = 250;
+constexpr std::int64_t kShortestOctaveMs = 10'000;
+constexpr double kShortestAmplitude = 0.00035;
+constexpr double kSquareRootOfTwo = 1.4142135623730951;
+constexpr std::uint64_t kTradesAtOnce = 20;
+constexpr std::int64_t kForEver = std::numeric_limits<std::int64_t>::max();
 
 std::uint64_t mix(std::uint64_t x) {  // splitmix64
   x += 0x9e3779b97f4a7c15ULL;
@@ -34,88 +25,227 @@ std::uint64_t mix(std::uint64_t x) {  // splitmix64
   return x ^ (x >> 31);
 }
 
-/// From -1 to 1.
-double lattice(std::uint64_t key, std::int64_t cell) {
-  return static_cast<double>(mix(key ^ mix(static_cast<std::uint64_t>(cell))) >> 11) * 0x1p-52 - 1;
+std::uint64_t draw(std::uint64_t key, std::int64_t number) {
+  return mix(key ^ (static_cast<std::uint64_t>(number) * 0x9e3779b97f4a7c15ULL));
 }
 
-double noise(std::uint64_t key, std::int64_t time_ms, std::int64_t period_ms) {
-  const std::int64_t cell = time_ms / period_ms;
-  const double within = static_cast<double>(time_ms - cell * period_ms) / static_cast<double>(period_ms);
-  const double blend = within * within * (3 - 2 * within);
-  const double left = lattice(key, cell), right = lattice(key, cell + 1);
-  return left + (right - left) * blend;
+/// e^x for |x| below 3. The library's differs in the last bit between machines, and rounded to ticks that
+/// could once in a long while become another price; this one is made of operations that do not.
+double exponential(double x) {
+  constexpr double kLog2 = 0.6931471805599453;
+  constexpr int kTerms = 14;
+  const double whole = std::floor(x / kLog2 + 0.5);
+  const double rest = x - whole * kLog2;
+  double sum = 1;
+  for (int n = kTerms; n > 0; --n) sum = 1 + sum * rest / n;
+  return std::ldexp(sum, static_cast<int>(whole));
 }
 
 }  // namespace
 
-Market::Market(std::uint64_t seed, std::size_t count) : seed_(seed) {
-  for (std::size_t i = 0; i < count; ++i) {
-    MarketSymbol symbol;
-    symbol.quote = "USDT";
-    if (i < kKnown.size()) {
-      symbol.base = kKnown[i].base;
-      symbol.price = kKnown[i].price;
-      symbol.price_decimals = kKnown[i].decimals;
-    } else {
-      std::string number = std::to_string(i + 1);
-      symbol.base = "SIM" + std::string(number.size() < 4 ? 4 - number.size() : 0, '0') + number;
-      symbol.price = 1 + static_cast<double>(mix(seed ^ i) % 10'000) / 100;
-      symbol.price_decimals = 4;
-    }
-    symbol.symbol = symbol.base + symbol.quote;
-    symbol.tick_e8 = 1;
-    for (int d = symbol.price_decimals; d < 8; ++d) symbol.tick_e8 *= 10;
-    symbols_.push_back(std::move(symbol));
+// ---- the path ----
+
+LogPrice::LogPrice(std::uint64_t key) {
+  double amplitude = kShortestAmplitude;
+  for (std::size_t octave = 0; octave < kOctaves; ++octave) {
+    keys_[octave] = mix(key + octave);
+    // Twice the time, the square root of two times as far: a random walk's measure.
+    amplitudes_[octave] = amplitude;
+    amplitude *= kSquareRootOfTwo;
+  }
+  cells_.fill(-1);
+}
+
+LogPrice::Cubic LogPrice::cubic_of(std::size_t octave, std::int64_t cell) const {
+  const auto lattice = [&](std::int64_t at) {  // from -1 to 1
+    return static_cast<double>(draw(keys_[octave], at) >> 11) * 0x1p-52 - 1;
+  };
+  const double left = amplitudes_[octave] * lattice(cell);
+  const double rise = amplitudes_[octave] * lattice(cell + 1) - left;
+  Cubic sum{left, 0, 3 * rise, -2 * rise};
+  if (octave + 1 == kOctaves) return sum;
+  // The longer octaves over our half of their cell.
+  const Cubic& longer = cubics_[octave + 1];
+  Cubic half{longer.c0, longer.c1 / 2, longer.c2 / 4, longer.c3 / 8};
+  if ((cell & 1) != 0) {
+    half = {longer.c0 + longer.c1 / 2 + longer.c2 / 4 + longer.c3 / 8,
+            (longer.c1 + longer.c2 + 0.75 * longer.c3) / 2, (longer.c2 + 1.5 * longer.c3) / 4, longer.c3 / 8};
+  }
+  return {sum.c0 + half.c0, sum.c1 + half.c1, sum.c2 + half.c2, sum.c3 + half.c3};
+}
+
+double LogPrice::at(std::int64_t time_ms) {
+  const std::int64_t leaf = time_ms / kShortestOctaveMs;
+  std::size_t changed = 0;
+  while (changed < kOctaves && cells_[changed] != leaf >> changed) ++changed;
+  while (changed-- > 0) {
+    cells_[changed] = leaf >> changed;
+    cubics_[changed] = cubic_of(changed, cells_[changed]);
+  }
+  const double within = static_cast<double>(time_ms - leaf * kShortestOctaveMs) / kShortestOctaveMs;
+  const Cubic& cubic = cubics_[0];
+  return cubic.c0 + within * (cubic.c1 + within * (cubic.c2 + within * cubic.c3));
+}
+
+// ---- one bar ----
+
+RunningBar::RunningBar(const Market& market, std::size_t symbol, const engine::Interval& interval,
+                       std::int64_t time_ms)
+    : market_(&market),
+      symbol_(symbol),
+      path_(market.keys_[symbol]),
+      open_ms_(interval.open_time_ms(interval.ordinal(time_ms))),
+      close_ms_(interval.close_time_ms(time_ms)),
+      grid_ms_(close_ms_ - open_ms_ < kMinuteMs ? kFineGridMs : kGridMs),
+      next_ms_(std::max(open_ms_, market.symbols_[symbol].listed_ms)) {}
+
+void RunningBar::extend(std::int64_t now_ms) {
+  const std::int64_t last_ms = std::min(now_ms, close_ms_ - 1);
+  while (next_ms_ <= last_ms) {
+    if (market_->halt_at(symbol_, next_ms_) == nullptr) take(next_ms_);
+    next_ms_ += grid_ms_;
+  }
+}
+
+void RunningBar::take(std::int64_t time_ms) {
+  const MarketSymbol& symbol = market_->symbols_[symbol_];
+  const std::uint64_t key = market_->keys_[symbol_];
+  // A quiet minute holds the price of the last trade before it.
+  std::int64_t traded_ms = time_ms;
+  while (market_->quiet(key, traded_ms / kMinuteMs) && traded_ms >= kMinuteMs)
+    traded_ms = traded_ms / kMinuteMs * kMinuteMs - grid_ms_;
+  const double price_e8 = symbol.price * exponential(path_.at(traded_ms)) * 1e8;
+  close_ticks_ = std::max<std::int64_t>(1, std::llround(price_e8 / static_cast<double>(symbol.tick_e8)));
+  if (samples_ == 0) open_ticks_ = high_ticks_ = low_ticks_ = close_ticks_;
+  high_ticks_ = std::max(high_ticks_, close_ticks_);
+  low_ticks_ = std::min(low_ticks_, close_ticks_);
+  ++samples_;
+  if (traded_ms != time_ms) return;
+  const double usual_lots =
+      symbol.quote_per_trade / symbol.price / (static_cast<double>(symbol.lot_e8) / 1e8);
+  const auto spread = static_cast<std::uint64_t>(std::max(2.0, 2 * usual_lots));
+  const std::uint64_t drawn = draw(~key, time_ms / kFineGridMs);
+  const auto lots = static_cast<std::int64_t>(1 + (drawn >> 24) % spread);
+  const auto taker_lots =
+      static_cast<std::int64_t>((drawn >> 16 & 0xff) * static_cast<std::uint64_t>(lots) / 256);
+  lots_ += lots;
+  taker_lots_ += taker_lots;
+  trades_ += static_cast<std::int64_t>(1 + (drawn & 0xffff) % kTradesAtOnce);
+  quote_ += static_cast<double>(lots) * static_cast<double>(close_ticks_);
+  taker_quote_ += static_cast<double>(taker_lots) * static_cast<double>(close_ticks_);
+}
+
+Kline RunningBar::kline() const {
+  const MarketSymbol& symbol = market_->symbols_[symbol_];
+  // Below 2^53 both are exact, so the one division gives the nearest double.
+  const auto price = [&](std::int64_t ticks) { return static_cast<double>(ticks * symbol.tick_e8) / 1e8; };
+  const double lot = static_cast<double>(symbol.lot_e8) / 1e8;
+  const double quote_unit = lot * static_cast<double>(symbol.tick_e8) / 1e8;
+  return {{open_ms_, close_ms_, price(open_ticks_), price(high_ticks_), price(low_ticks_),
+           price(close_ticks_), static_cast<double>(lots_) * lot},
+          quote_ * quote_unit,
+          static_cast<double>(taker_lots_) * lot,
+          taker_quote_ * quote_unit,
+          trades_,
+          // At most kTradesAtOnce on each step of the grid: numbers grow with time and never overlap.
+          trades_ == 0 ? -1 : open_ms_ / kFineGridMs * static_cast<std::int64_t>(kTradesAtOnce)};
+}
+
+// ---- the market ----
+
+Market::Market(std::vector<MarketSymbol> symbols, const MarketOptions& options)
+    : symbols_(std::move(symbols)),
+      halts_(symbols_.size()),
+      quiet_below_(static_cast<std::uint64_t>(std::clamp(options.quiet_share, 0.0, 0.9) * 0x1p32)) {
+  for (std::size_t i = 0; i < symbols_.size(); ++i) {
+    MarketSymbol& symbol = symbols_[i];
+    symbol.listed_ms = (std::max<std::int64_t>(symbol.listed_ms, 0) + kMinuteMs - 1) / kMinuteMs * kMinuteMs;
+    // Base and quote, not the symbol: exchanges write it differently, and the market is the same.
+    keys_.push_back(mix(mix(options.seed) + engine::fnv1a_64(symbol.base + "/" + symbol.quote)));
+    by_name_.emplace(symbol.symbol, i);
+    if (symbol.halted) halts_[i].push_back({0, kForEver});
   }
 }
 
 std::optional<std::size_t> Market::find(std::string_view symbol) const {
-  for (std::size_t i = 0; i < symbols_.size(); ++i) {
-    if (symbols_[i].symbol == symbol) return i;
-  }
-  return std::nullopt;
+  const auto found = by_name_.find(symbol);
+  return found == by_name_.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::int64_t Market::price_e8(std::size_t index, std::int64_t time_ms) const {
-  const MarketSymbol& symbol = symbols_[index];
-  const std::uint64_t key = mix(seed_ * 0x100000001b3ULL + index);
-  double log_price = 0, amplitude = kShortestAmplitude;
-  std::int64_t period_ms = kShortestOctaveMs;
-  for (int octave = 0; octave < kOctaves; ++octave) {
-    log_price += amplitude * noise(key + static_cast<std::uint64_t>(octave), time_ms, period_ms);
-    amplitude *= 1.4142135623730951;
-    period_ms *= 2;
-  }
-  // exp's last bit may differ between machines; whole ticks do not, but for a hair's breadth.
-  const double ticks = symbol.price * std::exp(log_price) * 1e8 / static_cast<double>(symbol.tick_e8);
-  return std::max<std::int64_t>(1, std::llround(ticks)) * symbol.tick_e8;
+bool Market::quiet(std::uint64_t key, std::int64_t minute) const {
+  return quiet_below_ != 0 && (draw(key + 0x5155494554ULL, minute) & 0xffffffff) < quiet_below_;
 }
 
-std::optional<engine::Bar> Market::bar(std::size_t index, const engine::Interval& interval,
-                                       std::int64_t time_ms, std::int64_t now_ms) const {
-  const std::int64_t open_ms = interval.open_time_ms(interval.ordinal(time_ms));
-  const std::int64_t close_ms = interval.close_time_ms(time_ms);
-  if (open_ms < symbols_[index].listed_ms) return std::nullopt;
-  const std::int64_t grid_ms = close_ms - open_ms < 60'000 ? kFineGridMs : kGridMs;
-  const std::int64_t last_ms = std::min(close_ms - 1, std::max(open_ms, now_ms));
-  std::int64_t first = 0, high = 0, low = 0, last = 0, volume_e3 = 0;
-  for (std::int64_t at_ms = open_ms; at_ms <= last_ms; at_ms += grid_ms) {
-    last = price_e8(index, at_ms);
-    if (at_ms == open_ms) first = high = low = last;
-    high = std::max(high, last);
-    low = std::min(low, last);
-    volume_e3 +=
-        static_cast<std::int64_t>(mix(seed_ ^ mix(static_cast<std::uint64_t>(at_ms) + index)) % 5000);
+const Market::Halt* Market::halt_at(std::size_t symbol, std::int64_t time_ms) const {
+  const auto& halts = halts_[symbol];
+  const auto found =
+      std::find_if(halts.rbegin(), halts.rend(), [&](const Halt& halt) { return halt.from_ms <= time_ms; });
+  return found != halts.rend() && time_ms < found->to_ms ? &*found : nullptr;
+}
+
+void Market::halt(std::size_t symbol, std::int64_t now_ms) {
+  if (halt_at(symbol, now_ms) != nullptr) return;
+  // A trade at this very moment has been seen.
+  halts_[symbol].push_back({now_ms + 1, kForEver});
+}
+
+void Market::resume(std::size_t symbol, std::int64_t now_ms) {
+  auto& halts = halts_[symbol];
+  if (halts.empty() || halts.back().to_ms != kForEver) return;
+  halts.back().to_ms = now_ms + 1;
+  if (halts.back().to_ms <= halts.back().from_ms) halts.pop_back();
+}
+
+bool Market::trading(std::size_t symbol, std::int64_t now_ms) const {
+  // Halted at this moment, it is from the next on.
+  return now_ms >= symbols_[symbol].listed_ms && halt_at(symbol, now_ms + 1) == nullptr;
+}
+
+std::optional<std::int64_t> Market::traded_from(std::size_t symbol, std::int64_t time_ms) const {
+  time_ms = std::max(time_ms, symbols_[symbol].listed_ms);
+  while (const Halt* halt = halt_at(symbol, time_ms)) {
+    if (halt->to_ms == kForEver) return std::nullopt;
+    time_ms = halt->to_ms;
   }
-  const auto price = [](std::int64_t e8) { return static_cast<double>(e8) / 1e8; };
-  return engine::Bar{open_ms,
-                     close_ms,
-                     price(first),
-                     price(high),
-                     price(low),
-                     price(last),
-                     static_cast<double>(volume_e3) / 1e3};
+  return time_ms;
+}
+
+std::optional<std::int64_t> Market::traded_until(std::size_t symbol, std::int64_t time_ms) const {
+  while (const Halt* halt = halt_at(symbol, time_ms)) time_ms = halt->from_ms - 1;
+  return time_ms < symbols_[symbol].listed_ms ? std::nullopt : std::optional(time_ms);
+}
+
+std::optional<Kline> Market::kline(std::size_t symbol, const engine::Interval& interval, std::int64_t time_ms,
+                                   std::int64_t now_ms) const {
+  RunningBar bar(*this, symbol, interval, time_ms);
+  bar.extend(now_ms);
+  return bar.empty() ? std::nullopt : std::optional(bar.kline());
+}
+
+std::vector<Kline> Market::klines(const KlineQuery& query) const {
+  std::vector<Kline> rows;
+  const std::int64_t last_ms = std::min(query.to_ms, query.now_ms);
+  const auto add = [&](std::int64_t time_ms) {
+    if (auto row = kline(query.symbol, query.interval, time_ms, query.now_ms)) rows.push_back(*row);
+  };
+  if (query.from_ms) {
+    // The bar in which the market opens may have opened before it: a day's row holds its listing's hour.
+    auto at_ms = traded_from(query.symbol, std::max<std::int64_t>(*query.from_ms, 0));
+    while (at_ms && *at_ms <= query.now_ms && rows.size() < query.limit) {
+      const std::int64_t open_ms = query.interval.open_time_ms(query.interval.ordinal(*at_ms));
+      if (open_ms > last_ms) break;
+      if (open_ms >= *query.from_ms) add(*at_ms);
+      at_ms = traded_from(query.symbol, query.interval.close_time_ms(*at_ms));
+    }
+    return rows;
+  }
+  auto at_ms = traded_until(query.symbol, last_ms);
+  while (at_ms && rows.size() < query.limit) {
+    add(*at_ms);
+    at_ms = traded_until(query.symbol, query.interval.open_time_ms(query.interval.ordinal(*at_ms)) - 1);
+  }
+  std::reverse(rows.begin(), rows.end());
+  return rows;
 }
 
 }  // namespace atcd::feeds::simulator

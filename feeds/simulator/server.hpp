@@ -4,40 +4,53 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
+
+#include "feeds/simulator/venue.hpp"
 
 namespace atcd::feeds::simulator {
 
-struct ServerOptions {
-  std::string host = "127.0.0.1";
-  std::uint16_t port = 0;  // 0: any
-  int tls_port = -1;       // below 0: no TLS; 0: any
-  std::string certificate_file, key_file;
-  std::uint64_t seed = 1;
-  std::size_t symbols = 20;
-  std::int64_t start_ms = 0;  // 0: now
-  double speed = 1;
-  std::chrono::milliseconds update{250};  // of forming bars, real time
-  std::chrono::milliseconds lifetime{0};  // of a connection; 0: without end
-  std::int64_t weight_limit = 6000;       // REST, per real minute
-  std::vector<std::string> frame_files;   // play these back instead of the market
-  double playback_speed = 1;              // 0: as fast as it goes
+struct ListenAddress {
+  std::string host = "127.0.0.1";  // a numeric address
+  std::uint16_t port = 0;          // 0: any
 };
 
-/// A local exchange in Binance's wire formats: websocket and REST on one port, plain and TLS, and POST
-/// /sim/... to make it misbehave. For trials and tests; listens on loopback unless told otherwise. One
-/// thread, that of the io_context.
+struct ServerOptions {
+  VenueOptions venue;
+  ListenAddress listen;
+  std::optional<ListenAddress> tls_listen;  // with both files, PEM
+  std::string certificate_file, key_file;
+  std::chrono::milliseconds lifetime{86'400'000};  // of a websocket, as Binance's 24 h; 0: without end
+  std::chrono::milliseconds ping_period{20'000};   // a client without a pong for three of them is cut
+  std::size_t messages_per_second = 10;            // from a client; more is the end of it; 0: any
+  std::size_t queued_bytes = 32U << 20;            // a client with more unread is cut
+  std::size_t connections = 2000;                  // at once
+};
+
+/// A local exchange in Binance's wire formats, for trials and tests: websocket and REST on one port, plain
+/// and TLS, and faults on demand, from loopback only:
+///   POST /sim/cut?how=close|reset|shutdown   ends every websocket now; shutdown announces it first
+///   POST /sim/advance?ms=N                   the exchange's clock jumps ahead
+///   POST /sim/withhold_closing?symbol=S&count=N   the next N closing frames of S are not sent
+///   POST /sim/refuse?symbol=S, /sim/allow    subscriptions of S are refused, or are not any more
+///   POST /sim/halt?symbol=S, /sim/resume     no trade in S: bars without a trade do not exist
+///   POST /sim/play                           a recording begins now, not after the subscriptions
+///   GET /sim/status                          clock, connections, what was sent
+/// All on the thread of the io_context; the ports may be read from any.
 class Server {
  public:
-  /// Throws where it can't listen or read its files.
+  /// Listens at once. Throws std::exception where it can't, and what Venue throws.
   Server(boost::asio::io_context& io, const ServerOptions& options);
   ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
   void start();
+  /// Ends every connection; the io_context runs out of work when they have gone.
   void stop();
   std::uint16_t port() const;
-  std::uint16_t tls_port() const;
+  std::uint16_t tls_port() const;  // 0 without TLS
 
  private:
   class Impl;

@@ -1,62 +1,53 @@
 #include "feeds/simulator/subscriptions.hpp"
 
-#include <simdjson.h>
-
-#include "feeds/simulator/exchange_state.hpp"
+#include <algorithm>
+#include <array>
 
 namespace atcd::feeds::simulator {
-namespace {
 
-SubscriptionRequest refused(std::string_view why) {
-  SubscriptionRequest request;
-  request.error = why;
-  return request;
+Subscriptions::Change Subscriptions::add(Subscriber& subscriber, const std::string& stream,
+                                         std::int64_t since_ms) {
+  if (!subscriber.streams.insert(stream).second) return Change::none;
+  auto& entries = streams_[stream];
+  entries.push_back({&subscriber, since_ms});
+  ++size_;
+  return entries.size() == 1 ? Change::first : Change::made;
 }
 
-}  // namespace
+Subscriptions::Change Subscriptions::remove(Subscriber& subscriber, const std::string& stream) {
+  if (subscriber.streams.erase(stream) == 0) return Change::none;
+  const auto found = streams_.find(stream);
+  auto& entries = found->second;
+  std::erase_if(entries, [&](const Entry& entry) { return entry.subscriber == &subscriber; });
+  --size_;
+  if (!entries.empty()) return Change::made;
+  streams_.erase(found);
+  return Change::last;
+}
 
-SubscriptionRequest parse_subscription_request(std::string_view text) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element document;
-  const simdjson::padded_string padded(text);
-  if (parser.parse(padded).get(document) != simdjson::SUCCESS) return refused("Invalid JSON");
-  SubscriptionRequest request;
-  std::string_view method;
-  if (document["method"].get(method) != simdjson::SUCCESS) return refused("Invalid request: method missing");
-  if (document["id"].get(request.id) != simdjson::SUCCESS) return refused("Invalid request: id missing");
-  if (method == "LIST_SUBSCRIPTIONS") return request;
-  if (method != "SUBSCRIBE" && method != "UNSUBSCRIBE") return refused("Invalid request: unknown method");
-  request.method = method == "SUBSCRIBE" ? SubscriptionRequest::Method::subscribe
-                                         : SubscriptionRequest::Method::unsubscribe;
-  simdjson::dom::array params;
-  if (document["params"].get(params) != simdjson::SUCCESS) return refused("Invalid request: params missing");
-  for (const simdjson::dom::element each : params) {
-    std::string_view stream;
-    if (each.get(stream) != simdjson::SUCCESS) return refused("Invalid request: params must be strings");
-    request.streams.emplace_back(stream);
+std::size_t Subscriptions::send(const std::string& stream, std::int64_t before_ms,
+                                const std::function<std::string(Form)>& text) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return 0;
+  std::array<std::shared_ptr<const std::string>, kForms> texts;
+  std::size_t sent = 0;
+  for (const Entry& entry : found->second) {
+    if (entry.since_ms >= before_ms) continue;
+    auto& shared = texts.at(entry.subscriber->form);
+    if (!shared) shared = std::make_shared<const std::string>(text(entry.subscriber->form));
+    entry.subscriber->send(shared);
+    ++sent;
   }
-  return request;
+  frames_sent_ += sent;
+  return sent;
 }
 
-std::vector<std::string> streams_of_target(std::string_view target) {
-  std::string listed;
-  const std::string_view path = path_of(target);
-  if (const auto at = path.rfind("/ws/"); at != std::string_view::npos) listed = path.substr(at + 4);
-  const auto query = query_of(target);
-  if (const auto found = query.find("streams"); found != query.end()) listed = found->second;
-  std::vector<std::string> streams;
-  for (std::size_t begin = 0; begin < listed.size();) {
-    const std::size_t end = std::min(listed.find('/', begin), listed.size());
-    if (end > begin) streams.push_back(listed.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return streams;
-}
-
-std::string list_answer(const std::set<std::string>& streams, std::int64_t id) {
-  std::string names;
-  for (const std::string& stream : streams) names += (names.empty() ? "\"" : ",\"") + stream + "\"";
-  return "{\"result\":[" + names + "],\"id\":" + std::to_string(id) + "}";
+std::size_t Subscriptions::most_queued(const std::string& stream) const {
+  const auto found = streams_.find(stream);
+  std::size_t most = 0;
+  if (found == streams_.end()) return most;
+  for (const Entry& entry : found->second) most = std::max(most, entry.subscriber->queued_bytes());
+  return most;
 }
 
 }  // namespace atcd::feeds::simulator

@@ -1,0 +1,81 @@
+#include "feeds/simulator/market_streams.hpp"
+
+namespace atcd::feeds::simulator {
+
+MarketStreams::MarketStreams(const Market& market, const Wire& wire, Faults& faults,
+                             Subscriptions& subscriptions, std::int64_t closing_delay_ms)
+    : market_(market),
+      wire_(wire),
+      faults_(faults),
+      subscriptions_(subscriptions),
+      closing_delay_ms_(closing_delay_ms),
+      closing_frames_(market.symbols().size()) {}
+
+void MarketStreams::open(const std::string& name, std::size_t symbol, const WireStream& stream,
+                         std::int64_t now_ms) {
+  if (numbers_.contains(name)) return;
+  const std::uint64_t number = ++last_number_;
+  numbers_[name] = number;
+  const std::int64_t close_ms = stream.interval.close_time_ms(now_ms);
+  streams_.emplace(number, Open{name, stream.interval_text, symbol, stream.interval, close_ms, {}});
+  due_.emplace(close_ms + closing_delay_ms_, number);
+}
+
+void MarketStreams::close(const std::string& name) {
+  const auto found = numbers_.find(name);
+  if (found == numbers_.end()) return;
+  const auto stream = streams_.find(found->second);
+  due_.erase({stream->second.next_close_ms + closing_delay_ms_, found->second});
+  streams_.erase(stream);
+  numbers_.erase(found);
+}
+
+RunningBar& MarketStreams::running(Open& stream, std::int64_t time_ms) const {
+  const auto& bar = stream.running;
+  if (!bar || time_ms < bar->open_ms() || time_ms >= bar->close_ms())
+    stream.running.emplace(market_, stream.symbol, stream.interval, time_ms);
+  return *stream.running;
+}
+
+bool MarketStreams::send_closing(std::int64_t now_ms, std::size_t most) {
+  for (std::size_t i = 0; i < most; ++i) {
+    if (next_due_ms() > now_ms) return true;
+    const std::uint64_t number = due_.begin()->second;
+    due_.erase(due_.begin());
+    Open& stream = streams_.at(number);
+    send_one(stream);
+    stream.next_close_ms = stream.interval.close_time_ms(stream.next_close_ms);
+    due_.emplace(stream.next_close_ms + closing_delay_ms_, number);
+  }
+  return next_due_ms() > now_ms;
+}
+
+void MarketStreams::send_one(Open& stream) {
+  const std::int64_t close_ms = stream.next_close_ms;
+  RunningBar& bar = running(stream, close_ms - 1);
+  bar.extend(close_ms - 1);
+  const MarketSymbol& symbol = market_.symbols()[stream.symbol];
+  if (bar.empty() || faults_.withhold(symbol.symbol)) return;
+  const Kline kline = bar.kline();
+  const std::size_t receivers = subscriptions_.send(stream.name, close_ms, [&](Form form) {
+    return wire_.frame({symbol, stream.interval_text, kline, true, close_ms + closing_delay_ms_}, form);
+  });
+  if (receivers > 0) ++closing_frames_[stream.symbol];
+}
+
+void MarketStreams::send_forming(std::int64_t now_ms) {
+  for (auto& each : streams_) {
+    Open& stream = each.second;
+    if (stream.next_close_ms <= now_ms || !market_.trading(stream.symbol, now_ms)) continue;
+    RunningBar& bar = running(stream, now_ms);
+    bar.extend(now_ms);
+    if (bar.empty()) continue;
+    const Kline kline = bar.kline();
+    const MarketSymbol& symbol = market_.symbols()[stream.symbol];
+    subscriptions_.send(stream.name, MarketStreams::kNothingDue, [&](Form form) {
+      return wire_.frame({symbol, stream.interval_text, kline, false, now_ms}, form);
+    });
+  }
+}
+
+}  // namespace atcd::feeds::simulator

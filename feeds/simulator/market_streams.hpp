@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "feeds/simulator/faults.hpp"
+#include "feeds/simulator/market.hpp"
+#include "feeds/simulator/subscriptions.hpp"
+#include "feeds/simulator/wire.hpp"
+
+namespace atcd::feeds::simulator {
+
+/// The kline streams of a generated market that somebody is subscribed to: which frames are due when. A bar's
+/// closing frame comes `closing_delay_ms` after its end on the exchange's clock and says so in its event
+/// time, however late the process is; no boundary is left out. No clock, no I/O; one thread.
+class MarketStreams {
+ public:
+  static constexpr std::int64_t kNothingDue = std::numeric_limits<std::int64_t>::max();
+
+  MarketStreams(const Market& market, const Wire& wire, Faults& faults, Subscriptions& subscriptions,
+                std::int64_t closing_delay_ms);
+
+  void open(const std::string& name, std::size_t symbol, const WireStream& stream, std::int64_t now_ms);
+  void close(const std::string& name);
+
+  /// When the next closing frame is due, on the exchange's clock.
+  std::int64_t next_due_ms() const { return due_.empty() ? kNothingDue : due_.begin()->first; }
+  /// Sends the closing frames that are due, in order of time, `most` at most; false where more are due.
+  bool send_closing(std::int64_t now_ms, std::size_t most);
+  /// Sends the running bar of every stream whose last bar has been closed.
+  void send_forming(std::int64_t now_ms);
+
+  std::size_t size() const { return streams_.size(); }
+  /// Of each symbol, by its index: closing frames that were sent, each counted once for all who got it.
+  const std::vector<std::uint64_t>& closing_frames() const { return closing_frames_; }
+
+ private:
+  struct Open {
+    std::string name, interval_text;
+    std::size_t symbol;
+    engine::Interval interval;
+    std::int64_t next_close_ms;
+    std::optional<RunningBar> running;
+  };
+  RunningBar& running(Open& stream, std::int64_t time_ms) const;
+  void send_one(Open& stream);
+
+  const Market& market_;
+  const Wire& wire_;
+  Faults& faults_;
+  Subscriptions& subscriptions_;
+  std::int64_t closing_delay_ms_;
+  std::uint64_t last_number_ = 0;
+  std::map<std::uint64_t, Open> streams_;  // by their number, in order of subscription
+  std::unordered_map<std::string, std::uint64_t> numbers_;
+  std::set<std::pair<std::int64_t, std::uint64_t>> due_;  // time and number
+  std::vector<std::uint64_t> closing_frames_;
+};
+
+}  // namespace atcd::feeds::simulator

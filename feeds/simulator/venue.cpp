@@ -1,0 +1,299 @@
+#include "feeds/simulator/venue.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <stdexcept>
+
+#include "feeds/json_text.hpp"
+#include "feeds/simulator/binance_wire.hpp"
+
+namespace atcd::feeds::simulator {
+namespace {
+
+// Between two pauses in which the sockets get their turn.
+constexpr std::size_t kFramesAtOnce = 2000;
+// A playback waits until a client has read so far, instead of cutting it.
+constexpr std::size_t kPlaybackQueuedBytes = 1U << 20;
+constexpr std::chrono::milliseconds kPlaybackPause{2};
+// Clients subscribe in several requests: a playback begins when none has come for so long.
+constexpr std::chrono::seconds kPlaybackLead{1};
+constexpr std::int64_t kLongestAdvanceMs = 31LL * 86'400'000;
+constexpr std::int64_t kMostWithheld = 1'000'000;
+
+std::int64_t utc_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+RestAnswer control_fault(std::string_view message) {
+  RestAnswer answer{400, "{\"error\":", {}};
+  append_json_string(answer.body, message);
+  answer.body += '}';
+  return answer;
+}
+
+/// A whole number from 1 to `most`; empty for anything else.
+std::optional<std::int64_t> read_count(const Target& target, std::string_view name, std::int64_t otherwise,
+                                       std::int64_t most) {
+  if (!target.has(name)) return otherwise;
+  const std::string_view text = target.value(name);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 1 || value > most)
+    return std::nullopt;
+  return value;
+}
+
+std::vector<MarketSymbol> checked(std::vector<MarketSymbol> symbols) {
+  if (symbols.empty() || symbols.size() > kMaxSymbols)
+    throw std::invalid_argument(std::to_string(symbols.size()) + " symbols: from 1 to " +
+                                std::to_string(kMaxSymbols) + " can be simulated");
+  std::set<std::string_view> names;
+  for (const MarketSymbol& symbol : symbols) {
+    if (!(symbol.price > 0 && symbol.price < 1e9) || symbol.tick_e8 < 1 || symbol.lot_e8 < 1)
+      throw std::invalid_argument(symbol.symbol +
+                                  ": price, tick and lot must be above 0, the price below 1e9");
+    if (!names.insert(symbol.symbol).second)
+      throw std::invalid_argument("symbol " + symbol.symbol + " is there twice");
+  }
+  return symbols;
+}
+
+void append_count(std::string& out, std::string_view name, std::uint64_t value) {
+  out.append("\"").append(name).append("\":").append(std::to_string(value)).append(",");
+}
+
+}  // namespace
+
+Venue::Venue(const VenueOptions& options)
+    : wire_(new_binance_wire(options.weight_limit)),
+      clock_(options.start_ms.value_or(utc_ms()), options.frame_files.empty() ? options.speed : 0),
+      update_(options.update),
+      playback_speed_(options.playback_speed) {
+  if (options.frame_files.empty()) {
+    market_ =
+        std::make_unique<Market>(checked(options.symbols), MarketOptions{options.seed, options.quiet_share});
+    streams_ =
+        std::make_unique<MarketStreams>(*market_, *wire_, faults_, subscriptions_, options.closing_delay_ms);
+  } else {
+    playback_ = std::make_unique<Playback>(options.frame_files, *wire_);
+    clock_ = Clock(playback_->first_received_ms(), 0);
+  }
+}
+
+const Source& Venue::source() const {
+  if (market_) return *market_;
+  return *playback_;
+}
+
+// ---- REST and control ----
+
+RestAnswer Venue::get(std::string_view target, std::int64_t real_ms) {
+  ++rest_requests_;
+  RestAnswer answer = wire_->get({target, source(), clock_.now_ms(), real_ms});
+  if (answer.status == 429) ++rest_rejected_;
+  return answer;
+}
+
+std::optional<RestAnswer> Venue::control(const Target& target) {
+  if (target.path == "/sim/advance") {
+    const auto ms = read_count(target, "ms", 0, kLongestAdvanceMs);
+    if (!ms || *ms == 0 || playback_)
+      return control_fault("advance: ms must be a whole number from 1 to " +
+                           std::to_string(kLongestAdvanceMs) + ", and no recording be played");
+    clock_.advance(*ms);
+    return RestAnswer{200, "{\"now_ms\":" + std::to_string(clock_.now_ms()) + "}", {}};
+  }
+  if (target.path == "/sim/play") {
+    if (!playback_) return control_fault("play: there is no recording");
+    play_at_ = Real::now();
+    return RestAnswer{200, "{}", {}};
+  }
+  for (const std::string_view path :
+       {"/sim/withhold_closing", "/sim/refuse", "/sim/allow", "/sim/halt", "/sim/resume"}) {
+    if (target.path != path) continue;
+    const auto symbol = source().find(target.value("symbol"));
+    if (!symbol) return control_fault("symbol \"" + std::string(target.value("symbol")) + "\" is unknown");
+    return control_symbol(target, *symbol);
+  }
+  return std::nullopt;
+}
+
+RestAnswer Venue::control_symbol(const Target& target, std::size_t symbol) {
+  const std::string& name = source().symbols()[symbol].symbol;
+  const std::string_view fault = target.path.substr(5);
+  if (fault == "refuse") {
+    faults_.refused.insert(name);
+  } else if (fault == "allow") {
+    faults_.refused.erase(name);
+  } else if (!market_) {
+    return control_fault("a recording is played as it is: only refuse and allow are possible");
+  } else if (fault == "withhold_closing") {
+    const auto count = read_count(target, "count", 1, kMostWithheld);
+    if (!count) return control_fault("count must be a whole number from 1 to 1000000");
+    faults_.withheld[name] += *count;
+  } else if (fault == "halt") {
+    market_->halt(symbol, clock_.now_ms());
+  } else {
+    market_->resume(symbol, clock_.now_ms());
+  }
+  return {200, "{}", {}};
+}
+
+std::string Venue::status() const {
+  std::string text;
+  append_count(text, "now_ms", static_cast<std::uint64_t>(clock_.now_ms()));
+  append_count(text, "subscriptions", subscriptions_.size());
+  append_count(text, "subscriptions_refused", subscriptions_refused_);
+  append_count(text, "frames_sent", subscriptions_.frames_sent());
+  append_count(text, "rest_requests", rest_requests_);
+  append_count(text, "rest_rejected", rest_rejected_);
+  if (playback_) {
+    append_count(text, "frames_played", playback_->played());
+    append_count(text, "lines_skipped", playback_->skipped());
+    text += std::string("\"playback\":\"") +
+            (!played_from_                   ? "waiting"
+             : playback_->front() == nullptr ? "done"
+                                             : "playing") +
+            "\",";
+  }
+  text += "\"closing_frames\":{";
+  for (std::size_t i = 0; market_ && i < market_->symbols().size(); ++i) {
+    if (text.back() != '{') text += ',';
+    append_json_string(text, market_->symbols()[i].symbol);
+    text += ':' + std::to_string(streams_->closing_frames()[i]);
+  }
+  text += "},\"closing_frames_withheld\":{";
+  for (const auto& [symbol, count] : faults_.withholds) {
+    if (text.back() != '{') text += ',';
+    append_json_string(text, symbol);
+    text += ':' + std::to_string(count);
+  }
+  return text + "}";
+}
+
+// ---- subscriptions ----
+
+std::optional<Refusal> Venue::fault_of(const std::string& stream) const {
+  const auto parsed = wire_->parse_stream(stream);
+  if (parsed && faults_.refused.contains(parsed->symbol)) return Refusal::refused_stream;
+  const bool known =
+      playback_ ? playback_->has_stream(stream) : parsed && market_->find(parsed->symbol).has_value();
+  return known ? std::nullopt : std::optional(Refusal::unknown_stream);
+}
+
+void Venue::subscribe(Subscriber& subscriber, const std::string& stream) {
+  const std::int64_t now_ms = clock_.now_ms();
+  const auto change = subscriptions_.add(subscriber, stream, now_ms);
+  if (playback_) {
+    if (!played_from_) play_at_ = Real::now() + kPlaybackLead;
+  } else if (change == Subscriptions::Change::first) {
+    const auto parsed = wire_->parse_stream(stream);
+    streams_->open(stream, *market_->find(parsed->symbol), *parsed, now_ms);
+  }
+}
+
+void Venue::unsubscribe(Subscriber& subscriber, const std::string& stream) {
+  if (subscriptions_.remove(subscriber, stream) == Subscriptions::Change::last && streams_)
+    streams_->close(stream);
+}
+
+void Venue::join(Subscriber& subscriber, const WireOpening& opening) {
+  subscriber.form = opening.form;
+  for (const std::string& stream : opening.streams) {
+    // What an address names wrongly is passed over, as Binance does.
+    const bool full = subscriber.streams.size() >= wire_->streams_per_connection();
+    if (full || fault_of(stream)) {
+      ++subscriptions_refused_;
+    } else {
+      subscribe(subscriber, stream);
+    }
+  }
+}
+
+void Venue::leave(Subscriber& subscriber) {
+  while (!subscriber.streams.empty()) unsubscribe(subscriber, std::string(*subscriber.streams.begin()));
+}
+
+std::string Venue::on_message(Subscriber& subscriber, std::string_view message) {
+  const WireRequest request = wire_->read(message);
+  switch (request.kind) {
+    case WireRequest::Kind::malformed:
+      return request.refusal;
+    case WireRequest::Kind::list:
+      return wire_->listed(request, subscriber.streams);
+    case WireRequest::Kind::get_form:
+      return wire_->form_told(request, subscriber.form);
+    case WireRequest::Kind::set_form:
+      subscriber.form = wire_->wrapped(subscriber.form, request.wrapped);
+      return wire_->accepted(request);
+    case WireRequest::Kind::subscribe:
+    case WireRequest::Kind::unsubscribe:
+      break;
+  }
+  return change(subscriber, request);
+}
+
+std::string Venue::change(Subscriber& subscriber, const WireRequest& request) {
+  if (request.kind == WireRequest::Kind::unsubscribe) {
+    for (const std::string& stream : request.streams) unsubscribe(subscriber, stream);
+    return wire_->accepted(request);
+  }
+  // All or none.
+  std::set<std::string> wanted = subscriber.streams;
+  for (const std::string& stream : request.streams) {
+    wanted.insert(stream);
+    auto why = fault_of(stream);
+    if (!why && wanted.size() > wire_->streams_per_connection()) why = Refusal::too_many_streams;
+    if (!why) continue;
+    ++subscriptions_refused_;
+    return wire_->refused(request, *why, stream);
+  }
+  for (const std::string& stream : request.streams) subscribe(subscriber, stream);
+  return wire_->accepted(request);
+}
+
+// ---- what is due ----
+
+Venue::Real::time_point Venue::run(Real::time_point now) {
+  return market_ ? run_market(now) : run_playback(now);
+}
+
+Venue::Real::time_point Venue::run_market(Real::time_point now) {
+  const std::int64_t now_ms = clock_.now_ms();
+  if (!streams_->send_closing(now_ms, kFramesAtOnce)) return now;
+  if (streams_->size() == 0) return Real::time_point::max();
+  if (now >= next_forming_) {
+    streams_->send_forming(now_ms);
+    next_forming_ = now + update_;
+  }
+  return std::min(next_forming_, clock_.real_time_of(streams_->next_due_ms()));
+}
+
+Venue::Real::time_point Venue::run_playback(Real::time_point now) {
+  if (!played_from_) {
+    if (!play_at_) return Real::time_point::max();
+    if (now < *play_at_) return *play_at_;
+    played_from_ = now;
+  }
+  for (std::size_t i = 0; i < kFramesAtOnce; ++i) {
+    const Playback::Frame* frame = playback_->front();
+    if (frame == nullptr) return Real::time_point::max();
+    const std::string& stream = frame->content.stream;
+    if (playback_speed_ > 0) {
+      const double after_us = static_cast<double>(frame->after_us) / playback_speed_;
+      const auto due = *played_from_ + std::chrono::microseconds(static_cast<std::int64_t>(after_us));
+      if (due > now) return due;
+    } else if (subscriptions_.most_queued(stream) > kPlaybackQueuedBytes) {
+      return now + kPlaybackPause;
+    }
+    clock_.advance(frame->received_us / 1000 - clock_.now_ms());
+    subscriptions_.send(stream, MarketStreams::kNothingDue,
+                        [&](Form form) { return wire_->rewrapped(stream, frame->payload, form); });
+    playback_->pop();
+  }
+  return now;
+}
+
+}  // namespace atcd::feeds::simulator
