@@ -1,0 +1,161 @@
+#include "daemon/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace atcd::daemon {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::string_view kFeed = R"(
+[[feed]]
+exchange = "binance"
+market = "spot"
+symbols = ["BTCUSDT"]
+intervals = ["1m"]
+)";
+
+std::string all(const ConfigResult& result) {
+  std::string text;
+  for (const ConfigError& error : result.errors) {
+    text += std::to_string(error.line) + ": " + error.key + " " + error.message + "\n";
+  }
+  return text;
+}
+
+/// The errors of a file with the feed above and these lines in front of it.
+std::string errors_with(std::string_view lines) {
+  return all(parse_config(std::string(lines) + std::string(kFeed)));
+}
+
+TEST(Config, WhatItLeavesOutHasADefaultThatWorks) {
+  const ConfigResult result = parse_config(kFeed);
+  EXPECT_EQ(all(result), "");
+  ASSERT_EQ(result.config.profiles.size(), 1U);
+  EXPECT_EQ(result.config.profiles[0].name, "default");
+  EXPECT_EQ(result.config.profiles[0].anchor.history_bars, 1500);
+  EXPECT_EQ(result.config.redis.url, "redis://127.0.0.1:6379");
+  EXPECT_EQ(result.config.feeds[0].rest_share, 0.5);
+}
+
+TEST(Config, TheSampleThatIsShippedHasNoErrorAndTheDefaults) {
+  const ConfigResult result = load_config(ATCD_SOURCE_DIR "/deploy/atcd.toml");
+  EXPECT_EQ(all(result), "");
+  const ProfileConfig defaults;
+  EXPECT_EQ(config_json(result.config.profiles[0]), config_json(defaults));
+  EXPECT_EQ(result.config.redis.keep, RedisConfig{}.keep);
+}
+
+TEST(Config, EveryErrorIsToldAtOnceWithItsLine) {
+  const std::string errors = errors_with(R"(instance = "a b"
+[[profile]]
+name = "p"
+dialect = "lst"
+decay = 200
+[redis]
+url = "http://x"
+keep = 0
+)");
+  EXPECT_THAT(errors, HasSubstr("1: instance is \"a b\""));
+  EXPECT_THAT(errors,
+              HasSubstr("4: profile[0].dialect is 'lst': it must be one of lts, pine; did you mean lts?"));
+  EXPECT_THAT(errors, HasSubstr("decay is 200: it must be from 0 to 100"));
+  EXPECT_THAT(errors, HasSubstr("7: redis.url"));
+  EXPECT_THAT(errors, HasSubstr("8: redis.keep is 0: it must be a whole number from 1 to 1000000"));
+  EXPECT_THAT(errors, HasSubstr("names \"default\", but there is no such profile"));
+}
+
+TEST(Config, AnUnknownKeyIsAnErrorWithTheKeyThatWasMeant) {
+  EXPECT_THAT(errors_with("instanse = \"x\"\n"),
+              HasSubstr("1: instanse is no key that atcd knows; did you mean instance?"));
+  EXPECT_THAT(all(parse_config(std::string(kFeed) + "rest_shar = 0.5\n")),
+              HasSubstr("did you mean rest_share?"));
+  EXPECT_THAT(errors_with("[rediss]\n"), HasSubstr("did you mean redis?"));
+}
+
+TEST(Config, WrongTypesAreNamedWithTheValue) {
+  EXPECT_THAT(errors_with("instance = 5\n"), HasSubstr("is 5: it must be a text in quotes"));
+  EXPECT_THAT(errors_with("profile = 1\n"), HasSubstr("it must be written as [[profile]]"));
+  EXPECT_THAT(all(parse_config("feed = [1]\n")), HasSubstr("must be a table: [[feed]]"));
+  EXPECT_THAT(errors_with("[log]\nlevel = \"loud\"\n"), HasSubstr("one of debug, info, warning, error"));
+}
+
+TEST(Config, FeedsAreCheckedAgainstTheExchangeTable) {
+  const auto feed = [](std::string_view lines) {
+    return all(parse_config("[[feed]]\nsymbols = [\"A\"]\n" + std::string(lines)));
+  };
+  EXPECT_THAT(feed("exchange = \"binanse\"\nmarket = \"spot\"\nintervals = [\"1m\"]\n"),
+              HasSubstr("known are binance spot"));
+  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"7m\"]\n"),
+              HasSubstr("does not offer"));
+  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"soon\"]\n"),
+              HasSubstr("no interval"));
+  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = []\n"),
+              HasSubstr("intervals is empty"));
+  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nsource = \"trades\"\n"),
+              HasSubstr("not available in this version"));
+  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrest_share = 0\n"),
+              HasSubstr("a number above 0 and at most 1"));
+  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrefresh = \"soon\"\n"),
+              HasSubstr("a time such as"));
+  EXPECT_THAT(all(parse_config("")), HasSubstr("at least one [[feed]] is needed"));
+}
+
+TEST(Config, ASeriesMayBeNamedOnce) {
+  EXPECT_THAT(all(parse_config(std::string(kFeed) + std::string(kFeed))),
+              HasSubstr("binance:spot:BTCUSDT:1m:default a second time"));
+}
+
+TEST(Config, HistoryMustCoverTheLongestAverage) {
+  EXPECT_THAT(errors_with("[[profile]]\nname = \"default\"\nhistory_bars = 20\n"),
+              HasSubstr("need at least 34"));
+}
+
+TEST(Config, SecretsDoNotBelongIntoTheUrl) {
+  const std::string errors = errors_with("[redis]\nurl = \"redis://me:secret@host\"\n");
+  EXPECT_THAT(errors, HasSubstr("belong in username and password_file"));
+  EXPECT_THAT(errors, testing::Not(HasSubstr("secret")));
+}
+
+TEST(Config, AnchorsAreUtcTimes) {
+  const auto with = [](std::string_view anchor) {
+    return parse_config("[[profile]]\nname = \"default\"\nanchor = " + std::string(anchor) + "\n" +
+                        std::string(kFeed));
+  };
+  EXPECT_EQ(with("\"2024-01-01T00:00:00Z\"").config.profiles[0].anchor.fixed_anchor_ms, 1704067200000);
+  EXPECT_EQ(with("2024-01-01T00:00:00Z").config.profiles[0].anchor.fixed_anchor_ms, 1704067200000);
+  EXPECT_THAT(all(with("\"2024-13-01T00:00:00Z\"")), HasSubstr("must be a UTC time"));
+  EXPECT_THAT(all(with("\"yesterday\"")), HasSubstr("must be a UTC time"));
+}
+
+TEST(Config, TheHashChangesWithEverythingThatSignalsDependOnAndNothingElse) {
+  const auto hash = [](std::string_view lines) {
+    return config_hash(
+        parse_config("[[profile]]\n" + std::string(lines) + "\n" + std::string(kFeed)).config.profiles[0]);
+  };
+  const std::string base = hash("name = \"default\"");
+  EXPECT_EQ(base.size(), 16U);
+  EXPECT_EQ(hash("name = \"other\""), base) << "the name is part of the series, not of the parameters";
+  for (const std::string_view line :
+       {"dialect = \"pine\"", "lengths = { kama = 29 }", "weights = { ema = 2 }", "robustness = \"wide\"",
+        "lambda = 0.03", "decay = 0.04", "cutout = 1", "long_threshold = 0.2", "short_threshold = -0.2",
+        "strategy_mode = true", "ma_source = \"hl2\"", "history_bars = 1501", "anchor_period = 1501",
+        "anchor = \"2024-01-01T00:00:00Z\""}) {
+    EXPECT_NE(hash(line), base) << line;
+  }
+}
+
+TEST(Config, WhatIsNoTomlIsOneErrorWithItsLine) {
+  EXPECT_THAT(all(parse_config("a = 1\nb = \n")), HasSubstr("2:  is no TOML"));
+  EXPECT_THAT(all(parse_config(std::string(2U << 20, 'x'))), HasSubstr("at most 1048576"));
+  EXPECT_THAT(all(parse_config("a = " + std::string(5000, '['))), testing::Not(IsEmpty()));
+  EXPECT_THAT(all(load_config("/no/such/file")), HasSubstr("can't be read"));
+}
+
+}  // namespace
+}  // namespace atcd::daemon

@@ -1,0 +1,52 @@
+#include "daemon/log.hpp"
+
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::int64_t kTimeUs = 1'700'000'000'123'456;
+
+TEST(Log, ALogfmtLineHasTimeLevelEventAndFields) {
+  EXPECT_EQ(format_line("logfmt", kTimeUs, Level::info, "added",
+                        {{"series", "binance:spot:BTCUSDT:1m:default"}, {"close_ms", std::int64_t{5}}}),
+            "ts=2023-11-14T22:13:20.123456Z level=info event=added series=binance:spot:BTCUSDT:1m:default "
+            "close_ms=5");
+}
+
+TEST(Log, WhatIsNotPlainIsQuotedAndStaysOnOneLine) {
+  const std::string line =
+      format_line("logfmt", kTimeUs, Level::warning, "x", {{"detail", "a \"b\"\nlevel=error\x1b[31m\xff"}});
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(line.find('\x1b'), std::string::npos);
+  EXPECT_NE(line.find(R"(detail="a \"b\"\u000alevel=error)"), std::string::npos) << line;
+  EXPECT_NE(format_line("logfmt", kTimeUs, Level::info, "x", {{"empty", ""}}).find("empty=\"\""),
+            std::string::npos);
+}
+
+TEST(Log, AJsonLineIsJsonWhateverTheText) {
+  std::string hostile;
+  for (int c = 0; c < 256; ++c) hostile += static_cast<char>(c);
+  const std::string line = format_line("json", kTimeUs, Level::error, "x", {{"detail", hostile}, {"n", 7}});
+  simdjson::dom::parser parser;
+  simdjson::dom::element document;
+  ASSERT_EQ(parser.parse(simdjson::padded_string(line)).get(document), simdjson::SUCCESS) << line;
+  EXPECT_EQ(std::int64_t(document["n"]), 7);
+  EXPECT_EQ(std::string_view(document["level"]), "error");
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+}
+
+TEST(Log, LinesBelowTheLevelAreNotWritten) {
+  testing::internal::CaptureStderr();
+  start_logging({"warning", "logfmt"});
+  log_event(Level::info, "quiet", {});
+  log_event(Level::warning, "loud", {});
+  stop_logging();
+  const std::string written = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(written.find("quiet"), std::string::npos);
+  EXPECT_NE(written.find("event=loud\n"), std::string::npos) << written;
+}
+
+}  // namespace
+}  // namespace atcd::daemon
