@@ -29,16 +29,17 @@ std::uint64_t draw(std::uint64_t key, std::int64_t number) {
   return mix(key ^ (static_cast<std::uint64_t>(number) * 0x9e3779b97f4a7c15ULL));
 }
 
-/// e^x for |x| below 3. The library's differs in the last bit between machines, and rounded to ticks that
-/// could once in a long while become another price; this one is made of operations that do not.
+/// e^x for |x| below 3, to some 1e-8. The library's differs in the last bit between machines, and rounded to
+/// ticks that could once in a long while become another price; this one is made of operations that do not.
 double exponential(double x) {
   constexpr double kLog2 = 0.6931471805599453;
-  constexpr int kTerms = 14;
-  const double whole = std::floor(x / kLog2 + 0.5);
-  const double rest = x - whole * kLog2;
-  double sum = 1;
-  for (int n = kTerms; n > 0; --n) sum = 1 + sum * rest / n;
-  return std::ldexp(sum, static_cast<int>(whole));
+  constexpr std::array<double, 10> kPowersOfTwo = {0.03125, 0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16};
+  const auto whole = static_cast<int>(x / kLog2 + 5.5);  // from 0: rounded down is to the nearest
+  const double r = x - (whole - 5) * kLog2;
+  const double r2 = r * r;
+  const double low = 1 + r + r2 * (1.0 / 2 + r * (1.0 / 6));
+  const double high = 1.0 / 24 + r * (1.0 / 120) + r2 * (1.0 / 720 + r * (1.0 / 5040));
+  return (low + r2 * r2 * high) * kPowersOfTwo[static_cast<std::size_t>(whole)];
 }
 
 }  // namespace
@@ -97,7 +98,12 @@ RunningBar::RunningBar(const Market& market, std::size_t symbol, const engine::I
       open_ms_(interval.open_time_ms(interval.ordinal(time_ms))),
       close_ms_(interval.close_time_ms(time_ms)),
       grid_ms_(close_ms_ - open_ms_ < kMinuteMs ? kFineGridMs : kGridMs),
-      next_ms_(std::max(open_ms_, market.symbols_[symbol].listed_ms)) {}
+      next_ms_(std::max(open_ms_, market.symbols_[symbol].listed_ms)) {
+  const MarketSymbol& about = market.symbols_[symbol];
+  level_ticks_ = about.price * 1e8 / static_cast<double>(about.tick_e8);
+  const double usual_lots = about.quote_per_trade / about.price / (static_cast<double>(about.lot_e8) / 1e8);
+  most_lots_ = static_cast<std::uint64_t>(std::clamp(2 * usual_lots, 2.0, 1e9));
+}
 
 void RunningBar::extend(std::int64_t now_ms) {
   const std::int64_t last_ms = std::min(now_ms, close_ms_ - 1);
@@ -108,26 +114,21 @@ void RunningBar::extend(std::int64_t now_ms) {
 }
 
 void RunningBar::take(std::int64_t time_ms) {
-  const MarketSymbol& symbol = market_->symbols_[symbol_];
   const std::uint64_t key = market_->keys_[symbol_];
   // A quiet minute holds the price of the last trade before it.
   std::int64_t traded_ms = time_ms;
   while (market_->quiet(key, traded_ms / kMinuteMs) && traded_ms >= kMinuteMs)
     traded_ms = traded_ms / kMinuteMs * kMinuteMs - grid_ms_;
-  const double price_e8 = symbol.price * exponential(path_.at(traded_ms)) * 1e8;
-  close_ticks_ = std::max<std::int64_t>(1, std::llround(price_e8 / static_cast<double>(symbol.tick_e8)));
+  close_ticks_ = std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(level_ticks_ * exponential(path_.at(traded_ms)) + 0.5));
   if (samples_ == 0) open_ticks_ = high_ticks_ = low_ticks_ = close_ticks_;
   high_ticks_ = std::max(high_ticks_, close_ticks_);
   low_ticks_ = std::min(low_ticks_, close_ticks_);
   ++samples_;
   if (traded_ms != time_ms) return;
-  const double usual_lots =
-      symbol.quote_per_trade / symbol.price / (static_cast<double>(symbol.lot_e8) / 1e8);
-  const auto spread = static_cast<std::uint64_t>(std::max(2.0, 2 * usual_lots));
   const std::uint64_t drawn = draw(~key, time_ms / kFineGridMs);
-  const auto lots = static_cast<std::int64_t>(1 + (drawn >> 24) % spread);
-  const auto taker_lots =
-      static_cast<std::int64_t>((drawn >> 16 & 0xff) * static_cast<std::uint64_t>(lots) / 256);
+  const auto lots = static_cast<std::int64_t>(1 + ((drawn >> 32) * most_lots_ >> 32));
+  const std::int64_t taker_lots = lots * static_cast<std::int64_t>(drawn >> 16 & 0xff) / 256;
   lots_ += lots;
   taker_lots_ += taker_lots;
   trades_ += static_cast<std::int64_t>(1 + (drawn & 0xffff) % kTradesAtOnce);

@@ -105,6 +105,8 @@ class RunningBar {
   std::size_t symbol_;
   LogPrice path_;
   std::int64_t open_ms_, close_ms_, grid_ms_, next_ms_;
+  double level_ticks_ = 0;
+  std::uint64_t most_lots_ = 0;  // of one trade
   std::int64_t samples_ = 0, trades_ = 0, lots_ = 0, taker_lots_ = 0;
   std::int64_t open_ticks_ = 0, high_ticks_ = 0, low_ticks_ = 0, close_ticks_ = 0;
   double quote_ = 0, taker_quote_ = 0;  // lots times ticks

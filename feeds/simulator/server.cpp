@@ -6,6 +6,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <ctime>
 #include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "feeds/simulator/connection_host.hpp"
@@ -33,8 +36,24 @@ std::string http_date(std::int64_t utc_ms) {
   return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
 }
 
-tcp::endpoint endpoint_of(const ListenAddress& address) {
-  return {asio::ip::make_address(address.host), address.port};
+tcp::acceptor listen_on(asio::io_context& io, const ListenAddress& address) {
+  try {
+    return {io, tcp::endpoint(asio::ip::make_address(address.host), address.port)};
+  } catch (const boost::system::system_error& error) {
+    throw std::runtime_error("cannot listen on " + address.host + ":" + std::to_string(address.port) + ": " +
+                             error.code().message());
+  }
+}
+
+/// Throws what names the file.
+void load_certificate(asio::ssl::context& tls, const ServerOptions& options) {
+  ErrorCode error;
+  tls.use_certificate_chain_file(options.certificate_file, error);
+  if (error)
+    throw std::runtime_error("cannot use the certificate " + options.certificate_file + ": " +
+                             error.message());
+  tls.use_private_key_file(options.key_file, asio::ssl::context::pem, error);
+  if (error) throw std::runtime_error("cannot use the key " + options.key_file + ": " + error.message());
 }
 
 }  // namespace
@@ -48,14 +67,13 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
                 options.messages_per_second},
         most_connections_(options.connections),
         tls_(asio::ssl::context::tls_server),
-        plain_(io, endpoint_of(options.listen)),
+        plain_(listen_on(io, options.listen)),
         timer_(io) {
     if (!options.tls_listen) return;
     tls_.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
                      asio::ssl::context::no_tlsv1_1);
-    tls_.use_certificate_chain_file(options.certificate_file);
-    tls_.use_private_key_file(options.key_file, asio::ssl::context::pem);
-    secure_.emplace(io, endpoint_of(*options.tls_listen));
+    load_certificate(tls_, options);
+    secure_.emplace(listen_on(io, *options.tls_listen));
     tls_port_ = secure_->local_endpoint().port();
   }
 
