@@ -64,7 +64,7 @@ keep = 0
   EXPECT_THAT(errors, HasSubstr("1: instance is \"a b\""));
   EXPECT_THAT(errors,
               HasSubstr("4: profile[0].dialect is 'lst': it must be one of lts, pine; did you mean lts?"));
-  EXPECT_THAT(errors, HasSubstr("decay is 200: it must be from 0 to 100"));
+  EXPECT_THAT(errors, HasSubstr("decay is 200, but must be from 0 to 100"));
   EXPECT_THAT(errors, HasSubstr("7: redis.url"));
   EXPECT_THAT(errors, HasSubstr("8: redis.keep is 0: it must be a whole number from 1 to 1000000"));
   EXPECT_THAT(errors, HasSubstr("names \"default\", but there is no such profile"));
