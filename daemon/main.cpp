@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
   add_compute_command(app, status);
   add_replay_command(app, status);
   add_simulate_command(app, status);
+  add_tap_command(app, status);
+  add_redis_setup_command(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -225,7 +225,7 @@ class Binance final : public Exchange {
   /// {"method":"SUBSCRIBE","params":["btcusdt@kline_1m"],"id":1}
   static std::string request_text(std::string_view method, std::span<const StreamName> streams,
                                   std::int64_t request_id) {
-    std::string text = "{\"method\":\"" + std::string(method) + "\",\"params\":[";
+    std::string text = R"({"method":")" + std::string(method) + R"(","params":[)";
     for (const StreamName& stream : streams) {
       std::string name = stream.symbol;
       for (char& c : name) {
@@ -235,7 +235,7 @@ class Binance final : public Exchange {
       if (text.back() != '[') text += ',';
       append_json_string(text, name);
     }
-    return text + "],\"id\":" + std::to_string(request_id) + "}";
+    return text + R"(],"id":)" + std::to_string(request_id) + "}";
   }
 
   const Market& market_;

@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <string>
@@ -17,6 +18,7 @@ namespace atcd::daemon {
 namespace {
 
 constexpr std::chrono::seconds kStatusPeriod{5};
+constexpr std::chrono::milliseconds kSameRequest{500};
 
 void report(const std::string& path, const ConfigResult& result) {
   for (const ConfigError& error : result.errors) {
@@ -68,13 +70,16 @@ class Service {
   }
 
   void stop(int number) {
-    log_event(Level::info, "stopping",
-              {{"signal", std::string_view(number == SIGINT ? "SIGINT" : "SIGTERM")}});
+    const auto now = std::chrono::steady_clock::now();
     if (stopping_) {
-      io_.stop();  // asked twice: at once
+      // Asked again: at once. Not so where one request came as two signals, as from `timeout`.
+      if (now - stopping_since_ > kSameRequest) io_.stop();
       return;
     }
+    log_event(Level::info, "stopping",
+              {{"signal", std::string_view(number == SIGINT ? "SIGINT" : "SIGTERM")}});
     stopping_ = true;
+    stopping_since_ = now;
     sd_notify(0, "STOPPING=1");
     status_timer_.cancel();
     pipeline_.stop([this] { io_.stop(); });
@@ -99,6 +104,7 @@ class Service {
   boost::asio::signal_set signals_;
   boost::asio::steady_timer status_timer_;
   bool stopping_ = false;
+  std::chrono::steady_clock::time_point stopping_since_{};
 };
 
 int run(const std::string& config_path) {

@@ -247,9 +247,13 @@ std::vector<ConfigError> read_config(const std::string& path, CLI::App& command)
       for (const std::string& value : values) option->add_result(value);
       option->run_callback();
     } catch (const CLI::Error& error) {
-      errors.push_back({line, name, error.what()});
+      const std::string message = error.what();
+      errors.push_back(
+          {line, name, message.substr(message.starts_with(option_name) ? option_name.size() + 2 : 0)});
     }
   }
+  std::sort(errors.begin(), errors.end(),
+            [](const ConfigError& a, const ConfigError& b) { return a.line < b.line; });
   return errors;
 }
 
@@ -281,7 +285,15 @@ void add_market_options(CLI::App& command, Settings& settings) {
       ->capture_default_str();
   command.add_option("--symbol", settings.symbol,
                      "NAME[,tick=T][,price=P][,listed=TIME][,halted]: one symbol more, or otherwise");
-  command.add_option("--seed", settings.seed, "The whole market follows from it")->capture_default_str();
+  command.add_option("--seed", settings.seed, "The whole market follows from it")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return text.find_first_not_of("0123456789") == std::string::npos
+                       ? std::string()
+                       : "is \"" + text.substr(0, 40) + "\": it must be a whole number from 0";
+          },
+          ""))
+      ->capture_default_str();
   command.add_option("--quiet-share", settings.quiet_share, "Share of the minutes without a trade")
       ->check(CLI::Range(0.0, 0.9))
       ->capture_default_str();

@@ -102,17 +102,17 @@ def main():
         wait_for(lambda: forming.get_message(timeout=1), "a provisional signal")
 
         # Reload: one symbol more, one less, the third untouched.
-        write(["ETHUSDT", "SOLUSDT"])
+        write(["ETHUSDT", "BNBUSDT"])
         daemon.send_signal(signal.SIGHUP)
-        wait_for(lambda: length("SOLUSDT") > 3, "signals of the added symbol")
+        wait_for(lambda: length("BNBUSDT") > 3, "signals of the added symbol")
         wait_for(lambda: name("BTCUSDT") not in client.hkeys("atc:1:catalogue"), "the removed symbol leaves")
         removed_at = length("BTCUSDT")
         events = [(fields["event"], fields["series"]) for _, fields in client.xrange("atc:1:events")]
-        assert ("added", name("SOLUSDT")) in events and ("removed", name("BTCUSDT")) in events, events
+        assert ("added", name("BNBUSDT")) in events and ("removed", name("BTCUSDT")) in events, events
         assert events.count(("added", name("ETHUSDT"))) == 1 and ("removed", name("ETHUSDT")) not in events
 
         # A configuration with an error changes nothing.
-        write(["ETHUSDT", "SOLUSDT", "BTCUSDT"], "no_such_key = 1")
+        write(["ETHUSDT", "BNBUSDT", "BTCUSDT"], "no_such_key = 1")
         daemon.send_signal(signal.SIGHUP)
         wait_for(lambda: place.log_lines("daemon", "event=reload_refused"), "the reload is refused")
         before = length("ETHUSDT")
@@ -137,7 +137,7 @@ def main():
 
         daemon.terminate()
         assert daemon.wait(30) == 0
-        for symbol in ("ETHUSDT", "SOLUSDT", "BTCUSDT"):
+        for symbol in ("ETHUSDT", "BNBUSDT", "BTCUSDT"):
             print(f"{symbol}: {assert_contiguous(client, symbol)} bars once and in order")
         log = open(place.path("daemon.log"), errors="replace").read()
         assert PASSWORD not in log, "a password is never logged"

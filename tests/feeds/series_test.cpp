@@ -23,7 +23,7 @@ Bar bar_at(std::int64_t slot_from_start, double close = 100) {
 Kline kline_of(const Bar& bar, bool closed) { return {"BTCUSDT", "1m", bar, bar.close_time_ms, closed}; }
 
 /// Records what a series says and lets the test play the exchange.
-struct Recorder : SeriesHandler {
+struct Recorder final : SeriesHandler {
   std::vector<Bar> bars;
   std::vector<std::pair<Bar, Bar>> corrections, conflicts;
   std::vector<SeriesState> states;

@@ -151,14 +151,8 @@ class HttpClient {
 };
 
 /// GET or POST on a connection of its own.
-inline http::response<http::string_body> get(std::uint16_t port, const std::string& target) {
-  HttpClient<> client(port);
-  return client.ask(http::verb::get, target);
-}
-inline http::response<http::string_body> post(std::uint16_t port, const std::string& target) {
-  HttpClient<> client(port);
-  return client.ask(http::verb::post, target);
-}
+http::response<http::string_body> get(std::uint16_t port, const std::string& target);
+http::response<http::string_body> post(std::uint16_t port, const std::string& target);
 
 /// A number in /sim/status: "websockets", or "closing_frames/BTCUSDT".
 inline std::int64_t status(std::uint16_t port, const std::string& name) {
@@ -221,5 +215,12 @@ class WebsocketClient {
   websocket::stream<Stream> socket_;
   beast::flat_buffer buffer_;
 };
+
+// Compiled once, in simulator_client.cpp: Beast is slow to compile.
+using TlsClientStream = beast::ssl_stream<beast::tcp_stream>;
+extern template class HttpClient<beast::tcp_stream>;
+extern template class HttpClient<TlsClientStream>;
+extern template class WebsocketClient<beast::tcp_stream>;
+extern template class WebsocketClient<TlsClientStream>;
 
 }  // namespace atcd::feeds::simulator::testing

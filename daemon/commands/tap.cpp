@@ -1,0 +1,308 @@
+#include <fnmatch.h>
+#include <simdjson.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/commands/commands.hpp"
+#include "daemon/commands/redis_target.hpp"
+#include "state/redis_connection.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::chrono::milliseconds kRedraw{200};
+/// What is shown of a signal; all other fields are left to --json.
+constexpr std::array<const char*, 9> kFields = {"series",  "close_ms",    "close",
+                                                "average", "trend",       "previous_trend",
+                                                "source",  "received_us", "published_us"};
+using Row = std::map<std::string, std::string, std::less<>>;
+
+struct TapOptions {
+  RedisTarget redis;
+  std::string pattern = "*";
+  int seconds = 0;  // 0: until a signal ends it
+  bool json = false;
+};
+
+std::int64_t number(const Row& row, std::string_view name) {
+  const auto found = row.find(name);
+  std::int64_t value = 0;
+  if (found != row.end()) {
+    std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+  }
+  return value;
+}
+
+std::string text(const Row& row, std::string_view name) {
+  const auto found = row.find(name);
+  return found == row.end() ? std::string() : found->second;
+}
+
+/// The fields as they stand in the JSON, so that numbers keep their digits; empty for what is no signal.
+Row row_of_json(simdjson::ondemand::parser& parser, std::string_view json) {
+  Row row;
+  const simdjson::padded_string padded(json);
+  simdjson::ondemand::document document;
+  if (parser.iterate(padded).get(document) != simdjson::SUCCESS) return {};
+  for (const char* name : kFields) {
+    std::string_view token;
+    if (document.find_field_unordered(name).raw_json_token().get(token) != simdjson::SUCCESS) return {};
+    while (!token.empty() && (token.back() == ' ' || token.back() == '"')) token.remove_suffix(1);
+    if (!token.empty() && token.front() == '"') token.remove_prefix(1);
+    row[name] = token == "null" ? "" : std::string(token);
+  }
+  return row;
+}
+
+Row row_of_hash(const state::Reply& reply) {
+  Row row;
+  for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
+    row[std::string(reply.elements[i].text)] = std::string(reply.elements[i + 1].text);
+  }
+  return row.contains("series") ? row : Row{};
+}
+
+/// {exchange:market:interval:profile}:last:symbol from exchange:market:symbol:interval:profile.
+std::string latest_key(std::string_view series) {
+  std::array<std::string, 5> parts;
+  for (std::string& part : parts) {
+    const std::size_t end = std::min(series.find(':'), series.size());
+    part = series.substr(0, end);
+    series.remove_prefix(std::min(end + 1, series.size()));
+  }
+  return "{" + parts[0] + ":" + parts[1] + ":" + parts[3] + ":" + parts[4] + "}:last:" + parts[2];
+}
+
+std::string time_text(std::int64_t time_ms) {
+  const std::time_t seconds = static_cast<std::time_t>(time_ms / 1000);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 32> buffer{};
+  std::strftime(buffer.data(), buffer.size(), "%Y-%m-%d %H:%M:%S", &utc);
+  return buffer.data();
+}
+
+std::string trend_text(std::int64_t trend) { return trend > 0 ? "up" : trend < 0 ? "down" : "flat"; }
+
+const char* heading() {
+  return "close time (UTC)     series                                    close  average  trend";
+}
+
+std::string line_of(const Row& row) {
+  std::array<char, 256> buffer{};
+  const std::int64_t trend = number(row, "trend");
+  const bool turned = trend != number(row, "previous_trend");
+  std::snprintf(buffer.data(), buffer.size(), "%-20s %-34.60s %12s %8.6s  %-5s%s",
+                time_text(number(row, "close_ms")).c_str(), text(row, "series").c_str(),
+                text(row, "close").c_str(), text(row, "average").c_str(), trend_text(trend).c_str(),
+                turned ? " turned" : "");
+  return buffer.data();
+}
+
+/// One of the two connections: what goes wrong is said once until it works again.
+class TapConnection final : public state::ConnectionHandler {
+ public:
+  TapConnection(asio::io_context& io, const state::ConnectionOptions& options, std::function<void()> on_ready,
+                std::function<void(std::string_view)> on_message, std::function<void(std::string)> on_trouble)
+      : ready_(std::move(on_ready)),
+        message_(std::move(on_message)),
+        trouble_(std::move(on_trouble)),
+        connection_(io, options, *this) {}
+
+  state::RedisConnection& redis() { return connection_; }
+
+ private:
+  void on_ready() override { ready_(); }
+  void on_lost(std::string_view reason) override { trouble_("lost: " + std::string(reason)); }
+  void on_unreachable(std::string_view reason) override { trouble_(std::string(reason)); }
+  void on_refused(std::string_view error) override { trouble_("refused: " + std::string(error)); }
+  void on_push(const state::Reply& reply) override {
+    // pmessage, pattern, channel, text
+    if (reply.elements.size() == 4 && reply.elements[0].text == "pmessage") message_(reply.elements[3].text);
+  }
+
+  std::function<void()> ready_;
+  std::function<void(std::string_view)> message_;
+  std::function<void(std::string)> trouble_;
+  state::RedisConnection connection_;
+};
+
+/// Latest signals first, then every push. A connection that is lost is made again, and the latest are read
+/// again then.
+class Tap {
+ public:
+  Tap(const TapOptions& options, const state::ConnectionOptions& redis)
+      : options_(options),
+        keys_(options.redis.prefix + ":1:"),
+        reader_(
+            io_, redis, [this] { read_latest(); }, [](std::string_view) {}, [](const std::string&) {}),
+        listener_(
+            io_, redis, [this] { subscribe(); }, [this](std::string_view json) { on_signal(json); },
+            [this](std::string why) { on_trouble(std::move(why)); }),
+        end_(io_),
+        redraw_(io_),
+        signals_(io_, SIGINT, SIGTERM),
+        table_(!options.json && isatty(STDOUT_FILENO) == 1) {}
+
+  /// False when Redis could never be reached.
+  bool run() {
+    signals_.async_wait([this](const boost::system::error_code&, int) { io_.stop(); });
+    if (options_.seconds > 0) {
+      end_.expires_after(std::chrono::seconds(options_.seconds));
+      end_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
+    }
+    if (table_) draw_later();
+    listener_.redis().start();
+    io_.run();
+    if (table_) draw();
+    return connected_;
+  }
+
+ private:
+  /// The whole prefix: a narrow user may ask for no other pattern than the one it was given.
+  void subscribe() {
+    const std::string channels = keys_ + "signal:*";
+    listener_.redis().send({"PSUBSCRIBE", channels}, [this](const state::Reply* reply) {
+      if (reply == nullptr) return;
+      if (reply->is_error()) return on_trouble("refused: " + std::string(reply->text));
+      connected_ = true;
+      trouble_.clear();
+      reader_.redis().ready() ? read_latest() : reader_.redis().start();
+    });
+  }
+
+  /// From the catalogue, the latest of every series; in JSON mode only what is pushed is shown.
+  void read_latest() {
+    if (options_.json) return;
+    reader_.redis().send({"HKEYS", keys_ + "catalogue"}, [this](const state::Reply* reply) {
+      if (reply == nullptr || reply->is_error()) return;
+      for (const state::Reply& name : reply->elements) {
+        if (wanted(std::string(name.text))) read_latest_of(name.text);
+      }
+    });
+  }
+
+  void read_latest_of(std::string_view series) {
+    const std::string key = keys_ + latest_key(series);
+    reader_.redis().send({"HGETALL", key}, [this](const state::Reply* reply) {
+      if (reply == nullptr || reply->is_error()) return;
+      show(row_of_hash(*reply));
+    });
+  }
+
+  void on_signal(std::string_view json) {
+    Row row = row_of_json(parser_, json);
+    if (row.empty() || !wanted(text(row, "series"))) return;
+    ++pushed_;
+    if (options_.json) {
+      std::cout << json << '\n' << std::flush;
+    } else {
+      show(std::move(row));
+    }
+  }
+
+  void show(Row row) {
+    if (row.empty()) return;
+    Row& shown = rows_[text(row, "series")];
+    if (number(row, "close_ms") < number(shown, "close_ms")) return;
+    const bool same = number(row, "close_ms") == number(shown, "close_ms");
+    shown = std::move(row);
+    if (table_ || same) return;
+    if (!headed_) std::cout << heading() << '\n';
+    headed_ = true;
+    std::cout << line_of(shown) << '\n' << std::flush;
+  }
+
+  void on_trouble(std::string why) {
+    if (why == trouble_) return;
+    trouble_ = std::move(why);
+    if (!table_) {
+      std::cerr << "atcd: Redis " << trouble_ << "; trying again, signals pushed meanwhile are not shown\n";
+    }
+  }
+
+  bool wanted(const std::string& series) const {
+    return fnmatch(options_.pattern.c_str(), series.c_str(), FNM_NOESCAPE) == 0;
+  }
+
+  void draw_later() {
+    redraw_.expires_after(kRedraw);
+    redraw_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      draw();
+      draw_later();
+    });
+  }
+
+  void draw() {
+    winsize size{};
+    const std::size_t height =
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 4 ? size.ws_row : 24;
+    const std::size_t shown = std::min(rows_.size(), height - 3);
+    std::string out = "\x1b[H\x1b[2J";
+    out += heading();
+    out += '\n';
+    auto row = rows_.begin();
+    for (std::size_t i = 0; i < shown; ++i, ++row) out += line_of(row->second) + "\n";
+    out += std::to_string(rows_.size()) + " series, " + std::to_string(pushed_) + " signals";
+    if (shown < rows_.size()) out += ", " + std::to_string(rows_.size() - shown) + " series below the screen";
+    if (!trouble_.empty()) out += "; Redis " + trouble_;
+    std::cout << out << '\n' << std::flush;
+  }
+
+  TapOptions options_;
+  std::string keys_;
+  asio::io_context io_{1};
+  TapConnection reader_;
+  TapConnection listener_;
+  asio::steady_timer end_;
+  asio::steady_timer redraw_;
+  asio::signal_set signals_;
+  bool table_;
+  bool headed_ = false;
+  bool connected_ = false;
+  std::uint64_t pushed_ = 0;
+  std::string trouble_;
+  std::map<std::string, Row> rows_;
+  simdjson::ondemand::parser parser_;
+};
+
+int tap(TapOptions options) {
+  auto redis = connection_options(options.redis);
+  if (!redis) return kBadUsage;
+  redis->client_name = "atcd-tap";
+  return Tap(options, *redis).run() ? kDone : kFailed;
+}
+
+}  // namespace
+
+void add_tap_command(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand("tap", "Follows signals from Redis as a table or JSON lines");
+  auto options = std::make_shared<TapOptions>();
+  command->add_option("PATTERN", options->pattern, "Series to show, as in binance:spot:BTC*:1m:*");
+  command->add_flag("--json", options->json, "Each pushed signal as one line of JSON");
+  command->add_option("--seconds", options->seconds, "End after so long [until Ctrl-C]")
+      ->check(CLI::Range(1, 1'000'000'000));
+  add_redis_options(*command, options->redis);
+  command->callback([options, &status] { status = tap(*options); });
+}
+
+}  // namespace atcd::daemon
