@@ -12,8 +12,8 @@ namespace atcd::feeds {
 class Backoff {
  public:
   struct Options {
-    std::chrono::milliseconds first{500};      // above 0
-    std::chrono::milliseconds longest{60000};  // at least `first`
+    std::chrono::milliseconds first{250};      // above 0
+    std::chrono::milliseconds longest{15000};  // at least `first`
   };
 
   Backoff() = default;

@@ -24,7 +24,7 @@ using std::chrono::steady_clock;
 namespace {
 
 // A connection that lived this long was a good one: its end is no reason to wait long.
-constexpr std::chrono::seconds kGoodLife{60};
+constexpr std::chrono::seconds kGoodLife{20};
 constexpr std::chrono::seconds kResubscribedLately{60};
 constexpr std::chrono::minutes kBetweenRenewals{10};  // of a connection with streams that stay silent
 constexpr milliseconds kWaitWhenRefused = std::chrono::minutes(1);

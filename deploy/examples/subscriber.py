@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""A subscriber of atcd's signals that misses none, doubles none and knows when to stop trusting them.
+
+    subscriber.py --url unix:///run/redis/redis.sock binance:spot:BTCUSDT:1m:default
+
+- It begins with the latest signal and goes on with the stream from that entry's ID: the stream is the record.
+- The push is a doorbell only: it says "look at the stream now". A lost push costs a second, not a signal.
+- A series is trusted while now <= next_close_ms + grace and an instance that beats says LIVE.
+
+Needs redis-py (Debian: python3-redis). Every field is described in deploy/redis.md.
+"""
+import argparse
+import json
+import sys
+import time
+
+import redis
+
+POLL_S = 1.0  # how late a signal can be whose push got lost
+RETRY_S = 0.5  # between tries to reach Redis
+
+
+def keys_of(series, prefix="atc"):
+    """The stream, the latest and the channel of a series."""
+    exchange, market, symbol, interval, profile = series.split(":")
+    group = f"{prefix}:1:{{{exchange}:{market}:{interval}:{profile}}}"
+    return f"{group}:stream:{symbol}", f"{group}:last:{symbol}", f"{prefix}:1:signal:{series}"
+
+
+class Subscriber:
+    """Calls on_signal(series, fields) for every signal once and in order, and on_trust(series, trusted, why) when
+    trust begins or ends. Fields are text, as Redis holds them. One thread: run() until stop() or an exception."""
+
+    def __init__(self, client, series, on_signal, on_trust, grace_s=5.0, instances=(), prefix="atc"):
+        self.client = client  # made with decode_responses=True
+        self.on_signal, self.on_trust = on_signal, on_trust
+        self.grace_s, self.instances, self.prefix = grace_s, list(instances), prefix
+        self.keys = {name: keys_of(name, prefix) for name in series}
+        self.position = {}  # series: ID of the last entry that was handled
+        self.latest = {}  # series: fields of that entry
+        self.trusted = {name: None for name in series}
+        self.stopping = False
+
+    def run(self):
+        while not self.stopping:
+            try:
+                self.follow()
+            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError,
+                    redis.exceptions.BusyLoadingError) as error:
+                for name in self.keys:
+                    self.set_trust(name, False, f"Redis can't be reached: {error}")
+                time.sleep(RETRY_S)
+
+    def stop(self):
+        self.stopping = True
+
+    def follow(self):
+        with self.client.pubsub(ignore_subscribe_messages=True) as doorbell:
+            channels = {channel: name for name, (_, _, channel) in self.keys.items()}
+            doorbell.subscribe(*channels)  # before the first look, so that nothing falls between the two
+            looked_at = 0.0
+            while not self.stopping:
+                if time.monotonic() - looked_at >= POLL_S:
+                    for name in self.keys:
+                        self.read(name)
+                        self.judge(name)
+                    looked_at = time.monotonic()
+                message = doorbell.get_message(timeout=POLL_S / 4)
+                if message:
+                    self.read(channels[message["channel"]])
+                    self.judge(channels[message["channel"]])
+
+    def read(self, name):
+        """Handles what stands in the stream after our position."""
+        stream, last, _ = self.keys[name]
+        if name not in self.position:
+            fields = self.client.hgetall(last)
+            if not fields:
+                return  # never published yet
+            self.handle(name, f"{fields['close_ms']}-{fields['rev']}", fields)
+        while True:
+            entries = self.client.xrange(stream, f"({self.position[name]}", "+", count=100)
+            for entry_id, fields in entries:
+                self.handle(name, entry_id, fields)
+            if len(entries) < 100:
+                return
+
+    def handle(self, name, entry_id, fields):
+        before = self.latest.get(name)
+        if before and int(fields["open_ms"]) > int(before["close_ms"]):
+            # We were away for longer than the stream remembers, or the exchange has no bar there (gap_from_ms).
+            print(f"{name}: nothing between {before['close_ms']} and {fields['open_ms']}", file=sys.stderr)
+        self.position[name] = entry_id
+        self.latest[name] = fields
+        self.on_signal(name, fields)
+
+    def judge(self, name):
+        fields = self.latest.get(name)
+        if not fields:
+            return self.set_trust(name, False, "no signal yet")
+        late_s = time.time() - int(fields["next_close_ms"]) / 1000
+        if late_s > self.grace_s:
+            return self.set_trust(name, False, f"the next signal is {late_s:.0f} s late")
+        for instance in self.instances or [fields["instance"]]:
+            beats = self.client.exists(f"{self.prefix}:1:daemon:{instance}")  # it expires 10 s after the last beat
+            state = self.client.hget(f"{self.prefix}:1:state:{instance}", name)
+            if beats and state and json.loads(state)["state"] == "LIVE":
+                return self.set_trust(name, True, f"{instance} says LIVE")
+        return self.set_trust(name, False, "no instance that beats says LIVE")
+
+    def set_trust(self, name, trusted, why):
+        if self.trusted[name] != trusted:
+            self.trusted[name] = trusted
+            self.on_trust(name, trusted, why)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--url", default="redis://127.0.0.1:6379")
+    parser.add_argument("--username")
+    parser.add_argument("--password-file")
+    parser.add_argument("series", nargs="+", metavar="SERIES", help="exchange:market:symbol:interval:profile")
+    options = parser.parse_args()
+    password = open(options.password_file).readline().strip() if options.password_file else None
+    extra = {name: value for name, value in (("username", options.username), ("password", password)) if value}
+    client = redis.Redis.from_url(options.url, decode_responses=True, **extra)
+
+    def on_signal(name, fields):
+        turned = " TURNED" if fields["trend"] != fields["previous_trend"] else ""
+        print(f"{name} close_ms={fields['close_ms']} rev={fields['rev']} close={fields['close']} "
+              f"average={fields['average']} trend={fields['trend']} source={fields['source']}{turned}", flush=True)
+
+    def on_trust(name, trusted, why):
+        print(f"{name} {'trusted' if trusted else 'NOT trusted'}: {why}", flush=True)
+
+    try:
+        Subscriber(client, options.series, on_signal, on_trust).run()
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""deploy/examples/subscriber.py: every signal once and in order, though its connections are cut, Redis and the daemon die
+and come back; trust ends and returns."""
+import importlib.util
+import os
+import sys
+import threading
+
+import redis
+
+import harness
+from harness import Workplace, wait_for
+
+EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/examples/subscriber.py")
+SERIES = ["binance:spot:BTCUSDT:1m:default", "binance:spot:ETHUSDT:1m:default"]
+
+
+def load_example():
+    spec = importlib.util.spec_from_file_location("subscriber", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def configuration(simulator, url, directory):
+    return f"""
+[[profile]]
+name = "default"
+history_bars = 60
+anchor_period = 60
+[[feed]]
+exchange = "binance"
+market = "spot"
+symbols = ["BTCUSDT", "ETHUSDT"]
+intervals = ["1m"]
+rest_share = 1.0
+websocket_url = "{simulator.ws_url}"
+rest_url = "{simulator.rest_url}"
+[redis]
+url = "{url}"
+keep = 100000
+[state]
+directory = "{directory}"
+"""
+
+
+def main():
+    example = load_example()
+    with Workplace() as place:
+        durable = ("--appendonly", "yes", "--appendfsync", "always")
+        client = place.redis(extra=durable)
+        server = place.processes[-1][1]
+        simulator = place.simulator("--symbols", "2", "--speed", "240", "--seed", "11", "--weight-limit", "1000000")
+        config = configuration(simulator, client.url, place.directory)
+        daemon = place.daemon(config)
+
+        heard = {name: [] for name in SERIES}
+        trust = {name: [] for name in SERIES}
+        reader = redis.Redis(unix_socket_path=place.path("redis.sock"), decode_responses=True)
+        # The market's clock runs ahead of ours: only the heartbeat can end trust here.
+        subscriber = example.Subscriber(reader, SERIES, lambda name, fields: heard[name].append(fields),
+                                        lambda name, trusted, why: trust[name].append((trusted, why)))
+        thread = threading.Thread(target=subscriber.run, daemon=True)
+        thread.start()
+
+        def trusted(wanted):
+            return lambda: all(each and each[-1][0] == wanted for each in trust.values())
+
+        def hear_more(count):
+            before = {name: len(signals) for name, signals in heard.items()}
+            wait_for(lambda: all(len(heard[name]) >= before[name] + count for name in SERIES), f"{count} more signals")
+
+        hear_more(5)
+        wait_for(trusted(True), "trust")
+        for _ in range(5):
+            client.client_kill_filter(_type="pubsub")
+            client.client_kill_filter(_type="normal", skipme=True)
+            hear_more(2)
+
+        daemon.kill()
+        daemon.wait()
+        wait_for(trusted(False), "trust ends when the daemon beats no more")
+        daemon = place.daemon(config)
+        wait_for(trusted(True), "trust comes back with the daemon")
+        hear_more(3)
+
+        server.kill()
+        server.wait()
+        wait_for(trusted(False), "trust ends without Redis")
+        client = place.redis(extra=durable)
+        wait_for(trusted(True), "trust comes back with Redis")
+        hear_more(3)
+
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+
+        def last_ids():
+            return {name: client.xrevrange(example.keys_of(name)[0], count=1)[0][0] for name in SERIES}
+
+        wait_for(lambda: last_ids() == subscriber.position, "the last signal is heard")
+        subscriber.stop()
+        thread.join()
+        for name in SERIES:
+            published = [fields for _, fields in client.xrange(example.keys_of(name)[0])]
+            first = int(heard[name][0]["close_ms"])
+            assert heard[name] == [fields for fields in published if int(fields["close_ms"]) >= first], name
+            print(f"{name}: {len(heard[name])} signals heard once and in order; trust {[t for t, _ in trust[name]]}")
+
+        # A signal that is overdue ends trust too, whatever the daemon says.
+        subscriber.latest[SERIES[0]] = dict(subscriber.latest[SERIES[0]], next_close_ms="1000")
+        subscriber.trusted[SERIES[0]] = True
+        subscriber.judge(SERIES[0])
+        assert "late" in trust[SERIES[0]][-1][1], trust[SERIES[0]][-1]
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
