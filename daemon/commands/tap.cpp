@@ -30,9 +30,8 @@ namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kRedraw{200};
 /// What is shown of a signal; all other fields are left to --json.
-constexpr std::array<const char*, 9> kFields = {"series",  "close_ms",    "close",
-                                                "average", "trend",       "previous_trend",
-                                                "source",  "received_us", "published_us"};
+constexpr std::array<const char*, 6> kFields = {"series",  "close_ms", "close",
+                                                "average", "trend",    "previous_trend"};
 using Row = std::map<std::string, std::string, std::less<>>;
 
 struct TapOptions {
@@ -91,6 +90,17 @@ std::string latest_key(std::string_view series) {
   return "{" + parts[0] + ":" + parts[1] + ":" + parts[3] + ":" + parts[4] + "}:last:" + parts[2];
 }
 
+/// Four decimals; empty where it is undefined.
+std::string rounded(const Row& row, std::string_view name) {
+  const std::string digits = text(row, name);
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (digits.empty() || error != std::errc()) return {};
+  std::array<char, 32> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "%.4f", value);
+  return buffer.data();
+}
+
 std::string time_text(std::int64_t time_ms) {
   const std::time_t seconds = static_cast<std::time_t>(time_ms / 1000);
   std::tm utc{};
@@ -110,9 +120,9 @@ std::string line_of(const Row& row) {
   std::array<char, 256> buffer{};
   const std::int64_t trend = number(row, "trend");
   const bool turned = trend != number(row, "previous_trend");
-  std::snprintf(buffer.data(), buffer.size(), "%-20s %-34.60s %12s %8.6s  %-5s%s",
+  std::snprintf(buffer.data(), buffer.size(), "%-20s %-34.60s %12s %8s  %-5s%s",
                 time_text(number(row, "close_ms")).c_str(), text(row, "series").c_str(),
-                text(row, "close").c_str(), text(row, "average").c_str(), trend_text(trend).c_str(),
+                text(row, "close").c_str(), rounded(row, "average").c_str(), trend_text(trend).c_str(),
                 turned ? " turned" : "");
   return buffer.data();
 }

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import jsonschema
 import redis
 
 import harness
@@ -97,6 +98,7 @@ def check_stream(simulator, client, symbol, profile):
     rows, computed = expected_rows(simulator, symbol, profile, min(anchors), int(found[-1][1]["open_ms"]))
     at = {row[0]: row for row in rows}
     expected_open_ms = int(found[0][1]["open_ms"])
+    validator = jsonschema.Draft202012Validator(harness.signal_schema())
     for entry_id, fields in found:
         where = f"{series_name(symbol, profile)} {entry_id}"
         open_ms = int(fields["open_ms"])
@@ -116,6 +118,7 @@ def check_stream(simulator, client, symbol, profile):
         # Shortest round-trip text on both sides: equal text is equal bits.
         for name, text in wanted.items():
             assert fields[name] == text, f"{where}: {name} is {fields[name]}, computed offline {text}"
+        validator.validate(harness.as_json(fields))
     last = client.hgetall(f"atc:1:{{binance:spot:1m:{profile}}}:last:{symbol}")
     assert last["close_ms"] >= found[-1][1]["close_ms"]
     return len(found), len(anchors)
@@ -123,10 +126,12 @@ def check_stream(simulator, client, symbol, profile):
 
 def check_pushes(client, heard):
     """Every entry of source live was pushed once and in order, and nothing else was."""
+    validator = jsonschema.Draft202012Validator(harness.signal_schema())
     seen = {}
     pushed = set()
     for channel, data in heard:
         message = json.loads(data)
+        validator.validate(message)
         close_ms = message["close_ms"]
         pushed.add((message["symbol"], message["profile"], close_ms))
         assert close_ms > seen.get(channel, 0), f"{channel}: {close_ms} pushed twice or out of order"

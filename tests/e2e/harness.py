@@ -133,3 +133,17 @@ class Simulator:
 def entries(client, key):
     """The whole stream as (id, fields), oldest first."""
     return client.xrange(key)
+
+
+def signal_schema():
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/signal.schema.json")
+    with open(path) as file:
+        return json.load(file)
+
+
+def as_json(fields):
+    """A stream's or hash's fields as the JSON of the same signal would have them."""
+    properties = signal_schema()["properties"]
+    texts = {"series", "exchange", "market", "symbol", "interval", "profile", "config", "dialect", "instance", "source"}
+    assert set(fields) <= set(properties), f"not in the schema: {set(fields) - set(properties)}"
+    return {name: text if name in texts else json.loads(text) if text else None for name, text in fields.items()}

@@ -1,3 +1,5 @@
+// links: daemon
+// Seeds: deploy
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
