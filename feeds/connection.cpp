@@ -6,13 +6,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <charconv>
 #include <cstring>
 #include <deque>
 #include <utility>
 
-#include "feeds/transport.hpp"
+#include "feeds/dial.hpp"
 
 namespace atcd::feeds {
 
@@ -20,14 +19,6 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 using boost::system::error_code;
-
-class Connection::Impl {
- public:
-  virtual ~Impl() = default;
-  virtual void send(std::string text) = 0;
-  /// No callback comes any more; the rest happens in the background.
-  virtual void close() = 0;
-};
 
 namespace {
 
@@ -44,13 +35,15 @@ std::string in_seconds(std::chrono::milliseconds time) {
   return std::to_string(time.count() / 1000) + "." + tenths + " s";
 }
 
-template <class Stream>
-class WebSocket final : public Connection::Impl, public std::enable_shared_from_this<WebSocket<Stream>> {
+}  // namespace
+
+/// One websocket. It keeps itself alive by what is under way; the owner's pointer only says what is wanted.
+class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
  public:
-  WebSocket(asio::io_context& io, ConnectionOptions options, ConnectionHandler& handler)
+  Impl(asio::io_context& io, ConnectionOptions options, ConnectionHandler& handler)
       : options_(std::move(options)),
         handler_(&handler),
-        socket_(make_stream<Stream>(io, options_.tls.get())),
+        socket_(io, options_.url.secure() ? options_.tls.get() : nullptr),
         timer_(io),
         buffer_(options_.largest_message + simdjson::SIMDJSON_PADDING) {
     buffer_.reserve(std::min(kFirstBuffer, buffer_.max_size()));
@@ -58,27 +51,27 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
 
   void start() {
     timer_.expires_after(options_.setup_timeout);
-    timer_.async_wait([self = this->shared_from_this()](const error_code& error) {
+    timer_.async_wait([self = shared_from_this()](const error_code& error) {
       if (!error && !self->open_) {
         self->end({"not connected to " + self->options_.url.authority() + " within " +
                    in_seconds(self->options_.setup_timeout)});
       }
     });
-    dial_ = std::make_shared<Dial<Stream>>(socket_.next_layer(), options_.url,
-                                           [self = this->shared_from_this()](std::string error) {
-                                             if (error.empty()) return self->shake_hands();
-                                             self->end({std::move(error)});
-                                           });
+    dial_ = std::make_shared<Dial>(socket_.next_layer(), options_.url,
+                                   [self = shared_from_this()](std::string error) {
+                                     if (error.empty()) return self->shake_hands();
+                                     self->end({std::move(error)});
+                                   });
     // Not from inside the constructor of the owner: a callback may come at once.
-    asio::post(socket_.get_executor(), [self = this->shared_from_this()] {
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
       if (!self->ended_) self->dial_->start();
     });
   }
 
-  void send(std::string text) override {
+  void send(std::string text) {
     if (!open_ || ended_ || handler_ == nullptr) return;
     if (writes_.size() >= kMostQueuedWrites) {
-      asio::post(socket_.get_executor(), [self = this->shared_from_this()] {
+      asio::post(socket_.get_executor(), [self = shared_from_this()] {
         self->end(
             {std::to_string(kMostQueuedWrites) + " messages wait to be sent: the exchange does not read"});
       });
@@ -88,16 +81,17 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
     if (writes_.size() == 1) write();
   }
 
-  void close() override {
+  /// No callback comes any more; the rest happens in the background.
+  void close() {
     handler_ = nullptr;
     if (ended_) return;
     if (!open_) return end({});
     timer_.expires_after(options_.closing_timeout);
-    timer_.async_wait([self = this->shared_from_this()](const error_code& error) {
+    timer_.async_wait([self = shared_from_this()](const error_code& error) {
       if (!error) self->end({});
     });
     socket_.async_close(websocket::close_code::normal,
-                        [self = this->shared_from_this()](const error_code&) { self->end({}); });
+                        [self = shared_from_this()](const error_code&) { self->end({}); });
   }
 
  private:
@@ -115,7 +109,7 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
     socket_.auto_fragment(false);
     socket_.async_handshake(
         response_, options_.url.authority(), options_.url.path + options_.path,
-        [self = this->shared_from_this()](const error_code& error) { self->shook_hands(error); });
+        [self = shared_from_this()](const error_code& error) { self->shook_hands(error); });
   }
 
   void shook_hands(const error_code& error) {
@@ -144,7 +138,7 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
   }
 
   void read() {
-    socket_.async_read(buffer_, [self = this->shared_from_this()](const error_code& error, std::size_t) {
+    socket_.async_read(buffer_, [self = shared_from_this()](const error_code& error, std::size_t) {
       self->have_read(error);
     });
   }
@@ -191,7 +185,7 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
   void write() {
     socket_.text(true);
     socket_.async_write(asio::buffer(writes_.front()),
-                        [self = this->shared_from_this()](const error_code& error, std::size_t) {
+                        [self = shared_from_this()](const error_code& error, std::size_t) {
                           if (self->ended_) return;
                           if (error) return self->end({"writing failed: " + error.message()});
                           self->writes_.pop_front();
@@ -202,7 +196,7 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
   /// For exchanges with pings of their own: after a third of the idle timeout without a message.
   void arm_ping() {
     timer_.expires_after(options_.idle_timeout / 3);
-    timer_.async_wait([self = this->shared_from_this()](const error_code& error) {
+    timer_.async_wait([self = shared_from_this()](const error_code& error) {
       if (error || self->ended_ || self->handler_ == nullptr) return;
       if (!std::exchange(self->heard_, false)) self->send(self->options_.ping_text);
       self->arm_ping();
@@ -215,7 +209,7 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
     timer_.cancel();
     if (dial_) dial_->cancel();
     dial_.reset();
-    drop_socket(socket_);
+    socket_.next_layer().drop();
     if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_end(end);
   }
 
@@ -223,7 +217,7 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
   ConnectionHandler* handler_;  // null once nothing may be told any more
   websocket::stream<Stream> socket_;
   asio::steady_timer timer_;  // set-up, then pings, then closing
-  std::shared_ptr<Dial<Stream>> dial_;
+  std::shared_ptr<Dial> dial_;
   websocket::response_type response_;
   beast::flat_buffer buffer_;
   std::deque<std::string> writes_;
@@ -232,19 +226,10 @@ class WebSocket final : public Connection::Impl, public std::enable_shared_from_
   bool heard_ = false;
 };
 
-template <class Stream>
-std::shared_ptr<Connection::Impl> begin(asio::io_context& io, ConnectionOptions options,
-                                        ConnectionHandler& handler) {
-  auto socket = std::make_shared<WebSocket<Stream>>(io, std::move(options), handler);
-  socket->start();
-  return socket;
-}
-
-}  // namespace
-
 Connection::Connection(asio::io_context& io, ConnectionOptions options, ConnectionHandler& handler)
-    : impl_(options.url.secure() ? begin<SecureStream>(io, std::move(options), handler)
-                                 : begin<PlainStream>(io, std::move(options), handler)) {}
+    : impl_(std::make_shared<Impl>(io, std::move(options), handler)) {
+  impl_->start();
+}
 
 Connection::~Connection() { impl_->close(); }
 

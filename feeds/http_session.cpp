@@ -2,11 +2,12 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <optional>
 #include <utility>
 
-#include "feeds/transport.hpp"
+#include "feeds/dial.hpp"
 
 namespace atcd::feeds {
 
@@ -15,28 +16,21 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using boost::system::error_code;
 
-class HttpSession::Impl {
- public:
-  virtual ~Impl() = default;
-  virtual void get(const std::string& target, std::function<void(HttpReply)> done) = 0;
-  virtual bool usable() const = 0;
-  virtual void drop() = 0;
-};
-
 namespace {
 
 constexpr std::uint32_t kLargestHeader = 64U << 10;
 
-template <class Stream>
-class Session final : public HttpSession::Impl, public std::enable_shared_from_this<Session<Stream>> {
+}  // namespace
+
+class HttpSession::Impl : public std::enable_shared_from_this<HttpSession::Impl> {
  public:
-  Session(asio::io_context& io, const HttpOptions& options)
+  Impl(asio::io_context& io, const HttpOptions& options)
       : options_(options),
-        stream_(make_stream<Stream>(io, options_.tls.get())),
+        stream_(io, options_.url.secure() ? options_.tls.get() : nullptr),
         deadline_(io),
         buffer_(options_.largest_body + kLargestHeader) {}
 
-  void get(const std::string& target, std::function<void(HttpReply)> done) override {
+  void get(const std::string& target, std::function<void(HttpReply)> done) {
     done_ = std::move(done);
     parser_.reset();
     request_ = {};
@@ -49,43 +43,42 @@ class Session final : public HttpSession::Impl, public std::enable_shared_from_t
     // Compression would save bytes that are not short, and cost the guarantee of the size limit.
     request_.set(http::field::accept_encoding, "identity");
     deadline_.expires_after(options_.deadline);
-    deadline_.async_wait([self = this->shared_from_this()](const error_code& error) {
+    deadline_.async_wait([self = shared_from_this()](const error_code& error) {
       if (!error && self->done_) self->fail("no answer within the deadline", true);
     });
-    asio::post(stream_.get_executor(), [self = this->shared_from_this()] {
+    asio::post(stream_.get_executor(), [self = shared_from_this()] {
       if (self->ended_) return;
       if (self->connected_) return self->write();
       self->connect();
     });
   }
 
-  bool usable() const override { return !ended_; }
+  bool usable() const { return !ended_; }
 
-  void drop() override {
+  void drop() {
     done_ = nullptr;
     end();
   }
 
  private:
   void connect() {
-    dial_ = std::make_shared<Dial<Stream>>(stream_, options_.url,
-                                           [self = this->shared_from_this()](const std::string& error) {
-                                             if (self->ended_) return;
-                                             self->dial_.reset();
-                                             if (!error.empty()) return self->fail(error);
-                                             self->connected_ = true;
-                                             self->write();
-                                           });
+    dial_ =
+        std::make_shared<Dial>(stream_, options_.url, [self = shared_from_this()](const std::string& error) {
+          if (self->ended_) return;
+          self->dial_.reset();
+          if (!error.empty()) return self->fail(error);
+          self->connected_ = true;
+          self->write();
+        });
     dial_->start();
   }
 
   void write() {
-    http::async_write(stream_, request_,
-                      [self = this->shared_from_this()](const error_code& error, std::size_t) {
-                        if (self->ended_) return;
-                        if (error) return self->fail("sending the request failed: " + error.message());
-                        self->read();
-                      });
+    http::async_write(stream_, request_, [self = shared_from_this()](const error_code& error, std::size_t) {
+      if (self->ended_) return;
+      if (error) return self->fail("sending the request failed: " + error.message());
+      self->read();
+    });
   }
 
   void read() {
@@ -93,7 +86,7 @@ class Session final : public HttpSession::Impl, public std::enable_shared_from_t
     parser_->body_limit(options_.largest_body);
     parser_->header_limit(kLargestHeader);
     http::async_read(stream_, buffer_, *parser_,
-                     [self = this->shared_from_this()](const error_code& error, std::size_t) {
+                     [self = shared_from_this()](const error_code& error, std::size_t) {
                        if (!self->ended_) self->have_read(error);
                      });
   }
@@ -130,13 +123,13 @@ class Session final : public HttpSession::Impl, public std::enable_shared_from_t
     deadline_.cancel();
     if (dial_) dial_->cancel();
     dial_.reset();
-    drop_socket(stream_);
+    stream_.drop();
   }
 
   HttpOptions options_;
   Stream stream_;
   asio::steady_timer deadline_;
-  std::shared_ptr<Dial<Stream>> dial_;
+  std::shared_ptr<Dial> dial_;
   beast::flat_buffer buffer_;
   http::request<http::empty_body> request_;
   std::optional<http::response_parser<http::string_body>> parser_;
@@ -146,15 +139,8 @@ class Session final : public HttpSession::Impl, public std::enable_shared_from_t
   bool ended_ = false;
 };
 
-}  // namespace
-
-HttpSession::HttpSession(asio::io_context& io, const HttpOptions& options) {
-  if (options.url.secure()) {
-    impl_ = std::make_shared<Session<SecureStream>>(io, options);
-  } else {
-    impl_ = std::make_shared<Session<PlainStream>>(io, options);
-  }
-}
+HttpSession::HttpSession(asio::io_context& io, const HttpOptions& options)
+    : impl_(std::make_shared<Impl>(io, options)) {}
 
 HttpSession::~HttpSession() { impl_->drop(); }
 

@@ -1,11 +1,7 @@
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -14,13 +10,12 @@
 
 #include "feeds/simulator/subscriptions.hpp"
 #include "feeds/simulator/wire.hpp"
+#include "feeds/stream.hpp"
 
 // Between the server and its connections; only they include this.
 
 namespace atcd::feeds::simulator {
 
-using PlainStream = boost::beast::tcp_stream;
-using TlsStream = boost::beast::ssl_stream<boost::beast::tcp_stream>;
 using HttpRequest = boost::beast::http::request<boost::beast::http::string_body>;
 using HttpResponse = boost::beast::http::response<boost::beast::http::string_body>;
 
@@ -71,15 +66,11 @@ class ConnectionHost {
   virtual void count_slow_client() = 0;
 };
 
-/// Serves requests on an accepted socket until it ends or becomes a websocket.
-void serve_plain(std::shared_ptr<ConnectionHost> host, boost::asio::ip::tcp::socket socket);
-void serve_tls(std::shared_ptr<ConnectionHost> host, boost::asio::ip::tcp::socket socket,
-               boost::asio::ssl::context& tls);
+/// Serves requests on an accepted connection until it ends or becomes a websocket.
+void serve_http(std::shared_ptr<ConnectionHost> host, Stream stream);
 
 /// Goes on with a connection whose client asked for a websocket.
-void serve_websocket(std::shared_ptr<ConnectionHost> host, PlainStream stream, HttpRequest request,
-                     WireOpening opening);
-void serve_websocket(std::shared_ptr<ConnectionHost> host, TlsStream stream, HttpRequest request,
+void serve_websocket(std::shared_ptr<ConnectionHost> host, Stream stream, HttpRequest request,
                      WireOpening opening);
 
 }  // namespace atcd::feeds::simulator

@@ -1,12 +1,9 @@
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 #include "feeds/simulator/connection_host.hpp"
@@ -24,12 +21,10 @@ constexpr std::uint64_t kLargestBody = 64U << 10;
 constexpr std::chrono::seconds kHandshakeDeadline{10};
 constexpr std::chrono::seconds kIdleDeadline{75};
 
-template <class Stream>
-class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection<Stream>> {
+class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection> {
  public:
-  template <class... More>
-  HttpConnection(std::shared_ptr<ConnectionHost> host, asio::ip::tcp::socket socket, More&... more)
-      : host_(std::move(host)), stream_(beast::tcp_stream(std::move(socket)), more...) {
+  HttpConnection(std::shared_ptr<ConnectionHost> host, Stream stream)
+      : host_(std::move(host)), stream_(std::move(stream)) {
     ErrorCode ignored;
     const auto peer = lowest().socket().remote_endpoint(ignored);
     from_loopback_ = peer.address().is_loopback();
@@ -39,21 +34,18 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   ~HttpConnection() { host_->ended(*this); }
 
   void start() {
-    if constexpr (std::is_same_v<Stream, TlsStream>) {
-      lowest().expires_after(kHandshakeDeadline);
-      stream_.async_handshake(asio::ssl::stream_base::server,
-                              [self = this->shared_from_this()](const ErrorCode& error) {
-                                if (!error) self->read();
-                              });
-    } else {
-      read();
-    }
+    if (stream_.secure() == nullptr) return read();
+    lowest().expires_after(kHandshakeDeadline);
+    stream_.async_handshake(asio::ssl::stream_base::server,
+                            Stream::Ended([self = shared_from_this()](const ErrorCode& error) {
+                              if (!error) self->read();
+                            }));
   }
 
   void cut(Cut) override { lowest().close(); }
 
  private:
-  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
+  Stream::Plain& lowest() { return stream_.next_layer(); }
 
   void read() {
     parser_.emplace();
@@ -61,7 +53,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     parser_->body_limit(kLargestBody);
     lowest().expires_after(kIdleDeadline);
     http::async_read(stream_, buffer_, *parser_,
-                     [self = this->shared_from_this()](const ErrorCode& error, std::size_t) {
+                     [self = shared_from_this()](const ErrorCode& error, std::size_t) {
                        if (!error) self->on_request();
                      });
   }
@@ -77,10 +69,9 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       }
     }
     response_ = host_->answer(request, from_loopback_);
-    http::async_write(stream_, response_,
-                      [self = this->shared_from_this()](const ErrorCode& error, std::size_t) {
-                        if (!error) self->on_answered();
-                      });
+    http::async_write(stream_, response_, [self = shared_from_this()](const ErrorCode& error, std::size_t) {
+      if (!error) self->on_answered();
+    });
   }
 
   void on_answered() {
@@ -102,12 +93,8 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
 }  // namespace
 
-void serve_plain(std::shared_ptr<ConnectionHost> host, asio::ip::tcp::socket socket) {
-  std::make_shared<HttpConnection<PlainStream>>(std::move(host), std::move(socket))->start();
-}
-
-void serve_tls(std::shared_ptr<ConnectionHost> host, asio::ip::tcp::socket socket, asio::ssl::context& tls) {
-  std::make_shared<HttpConnection<TlsStream>>(std::move(host), std::move(socket), tls)->start();
+void serve_http(std::shared_ptr<ConnectionHost> host, Stream stream) {
+  std::make_shared<HttpConnection>(std::move(host), std::move(stream))->start();
 }
 
 }  // namespace atcd::feeds::simulator

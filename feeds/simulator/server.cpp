@@ -188,10 +188,8 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
           }
           if (self->connections_.size() >= self->most_connections_) {
             ++self->refused_;  // the socket closes itself
-          } else if (secure) {
-            serve_tls(self, std::move(socket), self->tls_);
           } else {
-            serve_plain(self, std::move(socket));
+            serve_http(self, Stream(self->io_, secure ? &self->tls_ : nullptr, std::move(socket)));
           }
           self->accept(acceptor, secure);
         });

@@ -3,8 +3,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <deque>
 #include <string>
@@ -25,9 +23,8 @@ constexpr std::size_t kLargestMessage = 64U << 10;
 constexpr std::chrono::seconds kCloseDeadline{3};
 
 /// One websocket: a queue of texts out, requests in, pings, and an end after its lifetime.
-template <class Stream>
 class WebsocketConnection final : public WebsocketClient,
-                                  public std::enable_shared_from_this<WebsocketConnection<Stream>> {
+                                  public std::enable_shared_from_this<WebsocketConnection> {
  public:
   WebsocketConnection(std::shared_ptr<ConnectionHost> host, Stream stream, HttpRequest request,
                       WireOpening opening)
@@ -48,7 +45,7 @@ class WebsocketConnection final : public WebsocketClient,
     socket_.set_option(deadlines);
     socket_.read_message_max(kLargestMessage);
     socket_.control_callback([this](websocket::frame_type kind, beast::string_view) { on_control(kind); });
-    socket_.async_accept(request_, [self = this->shared_from_this()](const ErrorCode& error) {
+    socket_.async_accept(request_, [self = shared_from_this()](const ErrorCode& error) {
       if (!error && !self->ended_) self->on_accepted();
     });
   }
@@ -96,7 +93,7 @@ class WebsocketConnection final : public WebsocketClient,
   }
 
   void read() {
-    socket_.async_read(buffer_, [self = this->shared_from_this()](const ErrorCode& error, std::size_t) {
+    socket_.async_read(buffer_, [self = shared_from_this()](const ErrorCode& error, std::size_t) {
       if (error) {
         self->finish();
         return;
@@ -126,7 +123,7 @@ class WebsocketConnection final : public WebsocketClient,
     received_.push_back(now);
     if (received_.size() <= most) return false;
     // Not from within the read that called us.
-    asio::post(socket_.get_executor(), [self = this->shared_from_this()] {
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
       self->close({websocket::close_code::policy_error, "Too many requests"}, true);
     });
     return true;
@@ -137,7 +134,7 @@ class WebsocketConnection final : public WebsocketClient,
     socket_.text(true);
     socket_.async_write(
         asio::buffer(*queue_.front()),
-        [self = this->shared_from_this()](const ErrorCode& error, std::size_t) { self->on_written(error); });
+        [self = shared_from_this()](const ErrorCode& error, std::size_t) { self->on_written(error); });
   }
 
   void on_written(const ErrorCode& error) {
@@ -171,19 +168,19 @@ class WebsocketConnection final : public WebsocketClient,
   }
 
   void say_goodbye() {
-    socket_.async_close(reason_, [self = this->shared_from_this()](const ErrorCode&) {});
+    socket_.async_close(reason_, [self = shared_from_this()](const ErrorCode&) {});
   }
 
   void end_after(std::chrono::milliseconds time, Cut how) {
     end_timer_.expires_after(time);
-    end_timer_.async_wait([self = this->shared_from_this(), how](const ErrorCode& error) {
+    end_timer_.async_wait([self = shared_from_this(), how](const ErrorCode& error) {
       if (!error) self->cut(how);
     });
   }
 
   void wait_to_ping() {
     ping_timer_.expires_after(host_->limits().ping_period);
-    ping_timer_.async_wait([self = this->shared_from_this()](const ErrorCode& error) {
+    ping_timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {
       if (error || self->ended_ || self->closing_) return;
       if (Real::now() - self->last_pong_ > self->host_->limits().pong_deadline) {
         self->cut(Cut::reset);
@@ -201,7 +198,7 @@ class WebsocketConnection final : public WebsocketClient,
         std::chrono::system_clock::now().time_since_epoch());
     const std::string text = std::to_string(now_ms.count());
     socket_.async_ping(websocket::ping_data(text.data(), text.size()),
-                       [self = this->shared_from_this()](const ErrorCode&) { self->pinging_ = false; });
+                       [self = shared_from_this()](const ErrorCode&) { self->pinging_ = false; });
   }
 
   void finish() {
@@ -228,17 +225,10 @@ class WebsocketConnection final : public WebsocketClient,
 
 }  // namespace
 
-void serve_websocket(std::shared_ptr<ConnectionHost> host, PlainStream stream, HttpRequest request,
+void serve_websocket(std::shared_ptr<ConnectionHost> host, Stream stream, HttpRequest request,
                      WireOpening opening) {
-  std::make_shared<WebsocketConnection<PlainStream>>(std::move(host), std::move(stream), std::move(request),
-                                                     std::move(opening))
-      ->start();
-}
-
-void serve_websocket(std::shared_ptr<ConnectionHost> host, TlsStream stream, HttpRequest request,
-                     WireOpening opening) {
-  std::make_shared<WebsocketConnection<TlsStream>>(std::move(host), std::move(stream), std::move(request),
-                                                   std::move(opening))
+  std::make_shared<WebsocketConnection>(std::move(host), std::move(stream), std::move(request),
+                                        std::move(opening))
       ->start();
 }
 

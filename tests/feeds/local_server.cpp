@@ -2,26 +2,22 @@
 
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
 #include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
+
+#include "feeds/stream.hpp"
 
 namespace atcd::feeds::testing {
 
-template <class Stream>
-class LocalServer::Session final : public Peer, public std::enable_shared_from_this<Session<Stream>> {
+class LocalServer::Session final : public Peer, public std::enable_shared_from_this<Session> {
  public:
   Session(LocalServer& server, Stream stream) : server_(server), socket_(std::move(stream)) {}
 
   void start() {
-    if constexpr (std::is_same_v<Stream, beast::ssl_stream<beast::tcp_stream>>) {
-      socket_.next_layer().async_handshake(asio::ssl::stream_base::server,
-                                           [self = this->shared_from_this()](const error_code& error) {
-                                             if (!error) self->read_request();
-                                           });
-    } else {
-      read_request();
-    }
+    if (socket_.next_layer().secure() == nullptr) return read_request();
+    socket_.next_layer().async_handshake(asio::ssl::stream_base::server,
+                                         Stream::Ended([self = shared_from_this()](const error_code& error) {
+                                           if (!error) self->read_request();
+                                         }));
   }
 
   void send(std::string text) override {
@@ -31,13 +27,12 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
   }
   void cut() override {
     open_ = false;
-    error_code ignored;
-    beast::get_lowest_layer(socket_).socket().close(ignored);
+    socket_.next_layer().drop();
   }
   void close(std::uint16_t code, const std::string& reason) override {
     open_ = false;
     socket_.async_close({static_cast<beast::websocket::close_code>(code), reason},
-                        [self = this->shared_from_this()](const error_code&) {});
+                        [self = shared_from_this()](const error_code&) {});
   }
   bool open() const override { return open_; }
 
@@ -45,7 +40,7 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
   void read_request() {
     request_ = {};
     http::async_read(socket_.next_layer(), buffer_, request_,
-                     [self = this->shared_from_this()](const error_code& error, std::size_t) {
+                     [self = shared_from_this()](const error_code& error, std::size_t) {
                        if (!error) self->answer();
                      });
   }
@@ -54,15 +49,15 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
     target = std::string(request_.target());
     if (!beast::websocket::is_upgrade(request_)) {
       if (auto response = server_.on_request(request_)) return respond(std::move(*response));
-      server_.peers.push_back(this->shared_from_this());  // stays silent
+      server_.peers.push_back(shared_from_this());  // stays silent
       return;
     }
     if (!server_.answer_handshakes) {
-      server_.peers.push_back(this->shared_from_this());  // stays silent
+      server_.peers.push_back(shared_from_this());  // stays silent
       return;
     }
     if (server_.decline) return respond(*server_.decline);
-    socket_.async_accept(request_, [self = this->shared_from_this()](const error_code& error) {
+    socket_.async_accept(request_, [self = shared_from_this()](const error_code& error) {
       if (error) return;
       self->open_ = true;
       self->server_.peers.push_back(self);
@@ -75,7 +70,7 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
     response_ = std::move(response);
     if (response_.has_content_length() == false) response_.prepare_payload();
     http::async_write(socket_.next_layer(), response_,
-                      [self = this->shared_from_this()](const error_code& error, std::size_t) {
+                      [self = shared_from_this()](const error_code& error, std::size_t) {
                         if (error) return;
                         if (self->response_.keep_alive()) return self->read_request();
                         self->cut();
@@ -83,7 +78,7 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
   }
 
   void read() {
-    socket_.async_read(buffer_, [self = this->shared_from_this()](const error_code& error, std::size_t) {
+    socket_.async_read(buffer_, [self = shared_from_this()](const error_code& error, std::size_t) {
       if (error) {
         self->open_ = false;
         return;
@@ -98,7 +93,7 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
   void write() {
     socket_.text(true);
     socket_.async_write(asio::buffer(writes_.front()),
-                        [self = this->shared_from_this()](const error_code& error, std::size_t) {
+                        [self = shared_from_this()](const error_code& error, std::size_t) {
                           if (error) return;
                           self->writes_.pop_front();
                           if (!self->writes_.empty() && self->open_) self->write();
@@ -115,16 +110,9 @@ class LocalServer::Session final : public Peer, public std::enable_shared_from_t
 };
 
 void LocalServer::begin(tcp::socket socket) {
-  const auto start = [this](auto session) {
-    accepted_peers_.push_back(session);
-    session->start();
-  };
-  if (tls_) {
-    using Stream = beast::ssl_stream<beast::tcp_stream>;
-    start(std::make_shared<Session<Stream>>(*this, Stream(std::move(socket), *tls_)));
-  } else {
-    start(std::make_shared<Session<beast::tcp_stream>>(*this, beast::tcp_stream(std::move(socket))));
-  }
+  auto session = std::make_shared<Session>(*this, Stream(io_, tls_ ? &*tls_ : nullptr, std::move(socket)));
+  accepted_peers_.push_back(session);
+  session->start();
 }
 
 }  // namespace atcd::feeds::testing

@@ -134,7 +134,6 @@ class LocalServer {
   std::size_t accepted = 0;                  // TCP connections
 
  private:
-  template <class Stream>
   class Session;
 
   std::string host() const {

@@ -3,23 +3,16 @@
 // A simulator in a thread of its own, and clients that talk to it as any program would. Every wait has a
 // deadline.
 
-#include <simdjson.h>
-
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ssl.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
-#include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/websocket/error.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
 #include <chrono>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "feeds/simulator/server.hpp"
@@ -64,90 +57,21 @@ class RunningServer {
   std::thread thread_;
 };
 
-/// Runs one asynchronous operation to its end; `start` is given what to call then.
-inline ErrorCode wait_for(asio::io_context& io,
-                          const std::function<void(std::function<void(ErrorCode)>)>& start) {
-  std::optional<ErrorCode> result;
-  start([&](ErrorCode error) { result = error; });
-  io.restart();
-  const auto end = std::chrono::steady_clock::now() + kDeadline;
-  while (!result && std::chrono::steady_clock::now() < end) io.run_one_for(kDeadline);
-  if (!result) throw std::runtime_error("nothing came before the deadline");
-  return *result;
-}
-
-template <class Stream>
-struct Handshake {
-  static Stream connect(asio::io_context& io, std::uint16_t port, asio::ssl::context*, ErrorCode& error) {
-    Stream stream(io);
-    const asio::ip::tcp::endpoint endpoint(asio::ip::make_address("127.0.0.1"), port);
-    error = wait_for(io, [&](auto done) { stream.async_connect(endpoint, done); });
-    return stream;
-  }
-};
-
-template <>
-struct Handshake<beast::ssl_stream<beast::tcp_stream>> {
-  using Stream = beast::ssl_stream<beast::tcp_stream>;
-  static Stream connect(asio::io_context& io, std::uint16_t port, asio::ssl::context* tls, ErrorCode& error) {
-    Stream stream(Handshake<beast::tcp_stream>::connect(io, port, nullptr, error), *tls);
-    stream.set_verify_callback(asio::ssl::host_name_verification("127.0.0.1"));
-    if (!error)
-      error = wait_for(io, [&](auto done) { stream.async_handshake(asio::ssl::stream_base::client, done); });
-    return stream;
-  }
-};
-
-/// One HTTP connection.
-template <class Stream = beast::tcp_stream>
+/// One HTTP connection, over TLS where a context is given.
 class HttpClient {
  public:
-  explicit HttpClient(std::uint16_t port, asio::ssl::context* tls = nullptr)
-      : stream_(Handshake<Stream>::connect(io_, port, tls, error)) {}
+  explicit HttpClient(std::uint16_t port, asio::ssl::context* tls = nullptr);
+  ~HttpClient();
 
-  http::response<http::string_body> ask(http::verb verb, const std::string& target) {
-    http::request<http::string_body> request(verb, target, 11);
-    request.set(http::field::host, "127.0.0.1");
-    request.prepare_payload();
-    http::response<http::string_body> response;
-    error = wait_for(io_, [&](auto done) {
-      http::async_write(stream_, request, [done](ErrorCode each, std::size_t) { done(each); });
-    });
-    if (error) return response;
-    error = wait_for(io_, [&](auto done) {
-      http::async_read(stream_, buffer_, response, [done](ErrorCode each, std::size_t) { done(each); });
-    });
-    return response;
-  }
+  http::response<http::string_body> ask(http::verb verb, const std::string& target);
   /// Sends bytes as they are and reads until the server ends the connection.
-  std::string raw(std::string_view bytes) {
-    error = wait_for(io_, [&](auto done) {
-      asio::async_write(stream_, asio::buffer(bytes), [done](ErrorCode each, std::size_t) { done(each); });
-    });
-    std::string answer;
-    while (!error) {
-      std::array<char, 4096> part{};
-      std::size_t size = 0;
-      error = wait_for(io_, [&](auto done) {
-        stream_.async_read_some(asio::buffer(part), [done, &size](ErrorCode each, std::size_t read) {
-          size = read;
-          done(each);
-        });
-      });
-      answer.append(part.data(), size);
-    }
-    return answer;
-  }
+  std::string raw(std::string_view bytes);
 
- private:
-  asio::io_context io_{1};
-
- public:
   ErrorCode error;  // of the last step
 
  private:
-  Stream stream_;
-  beast::flat_buffer buffer_;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 /// GET or POST on a connection of its own.
@@ -155,72 +79,29 @@ http::response<http::string_body> get(std::uint16_t port, const std::string& tar
 http::response<http::string_body> post(std::uint16_t port, const std::string& target);
 
 /// A number in /sim/status: "websockets", or "closing_frames/BTCUSDT".
-inline std::int64_t status(std::uint16_t port, const std::string& name) {
-  const simdjson::padded_string body(get(port, "/sim/status").body());
-  simdjson::dom::parser parser;
-  std::int64_t value = -1;
-  const auto error = parser.parse(body).at_pointer("/" + name).get(value);
-  return error == simdjson::SUCCESS ? value : -1;
-}
+std::int64_t status(std::uint16_t port, const std::string& name);
 
-/// One websocket.
-template <class Stream = beast::tcp_stream>
+/// One websocket, over TLS where a context is given.
 class WebsocketClient {
  public:
-  WebsocketClient(std::uint16_t port, const std::string& target, asio::ssl::context* tls = nullptr)
-      : socket_(Handshake<Stream>::connect(io_, port, tls, error)) {
-    socket_.read_message_max(1U << 20);
-    if (!error) error = wait_for(io_, [&](auto done) { socket_.async_handshake("127.0.0.1", target, done); });
-  }
+  WebsocketClient(std::uint16_t port, const std::string& target, asio::ssl::context* tls = nullptr);
+  ~WebsocketClient();
 
   /// False when the connection has ended; `error` says how.
-  bool send(const std::string& text) {
-    error = wait_for(io_, [&](auto done) {
-      socket_.async_write(asio::buffer(text), [done](ErrorCode each, std::size_t) { done(each); });
-    });
-    return !error;
-  }
+  bool send(const std::string& text);
   /// Empty when the connection has ended.
-  std::string read() {
-    buffer_.clear();
-    error = wait_for(io_, [&](auto done) {
-      socket_.async_read(buffer_, [done](ErrorCode each, std::size_t) { done(each); });
-    });
-    return error ? "" : beast::buffers_to_string(buffer_.data());
-  }
+  std::string read();
   /// The next text that is no frame of a running bar.
-  std::string read_but_forming() {
-    std::string text = read();
-    while (text.find("\"x\":false") != std::string::npos) text = read();
-    return text;
-  }
+  std::string read_but_forming();
   /// Subscribes and returns the answer, passing over frames.
-  std::string subscribe(const std::vector<std::string>& streams, const std::string& method = "SUBSCRIBE") {
-    std::string text = "{\"method\":\"" + method + "\",\"params\":[";
-    for (const std::string& stream : streams) text += (text.back() == '[' ? "\"" : ",\"") + stream + "\"";
-    if (!send(text + "],\"id\":7}")) return "";
-    std::string answer = read();
-    while (!error && answer.find("\"id\":7") == std::string::npos) answer = read();
-    return answer;
-  }
-  websocket::close_reason reason() const { return socket_.reason(); }
+  std::string subscribe(const std::vector<std::string>& streams, const std::string& method = "SUBSCRIBE");
+  websocket::close_reason reason() const;
 
- private:
-  asio::io_context io_{1};
-
- public:
   ErrorCode error;
 
  private:
-  websocket::stream<Stream> socket_;
-  beast::flat_buffer buffer_;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
-
-// Compiled once, in simulator_client.cpp: Beast is slow to compile.
-using TlsClientStream = beast::ssl_stream<beast::tcp_stream>;
-extern template class HttpClient<beast::tcp_stream>;
-extern template class HttpClient<TlsClientStream>;
-extern template class WebsocketClient<beast::tcp_stream>;
-extern template class WebsocketClient<TlsClientStream>;
 
 }  // namespace atcd::feeds::simulator::testing

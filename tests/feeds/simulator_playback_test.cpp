@@ -74,9 +74,9 @@ TEST_F(SimulatorPlayback, sends_the_frames_as_recorded_and_tells_in_rest_what_ha
   EXPECT_NE(
       get(server.port(), "/api/v3/exchangeInfo").body().find(R"("symbol":"BTCUSDT","status":"TRADING")"),
       std::string::npos);
-  WebsocketClient<> wrapped(server.port(), "/stream"), raw(server.port(), "/ws");
+  WebsocketClient wrapped(server.port(), "/stream"), raw(server.port(), "/ws");
   EXPECT_TRUE(wrapped.subscribe({"ethusdt@kline_1m"}).starts_with(R"({"error")")) << "not recorded";
-  for (WebsocketClient<>* client : {&wrapped, &raw})
+  for (WebsocketClient* client : {&wrapped, &raw})
     ASSERT_EQ(client->subscribe({"btcusdt@kline_1m"}), R"({"result":null,"id":7})");
   ASSERT_EQ(post(server.port(), "/sim/play").result_int(), 200U);
   const std::vector<std::string> frames = {kline(0, "100.10000000", false), kline(0, "100.20000000", true),
@@ -102,7 +102,7 @@ TEST_F(SimulatorPlayback, sends_the_frames_as_recorded_and_tells_in_rest_what_ha
 
 TEST_F(SimulatorPlayback, begins_by_itself_after_the_subscriptions) {
   const RunningServer server(playing({write("a.jsonl", kline(0, "100.1", true))}));
-  WebsocketClient<> client(server.port(), "/stream?streams=btcusdt@kline_1m");
+  WebsocketClient client(server.port(), "/stream?streams=btcusdt@kline_1m");
   EXPECT_EQ(client.read(), kline(0, "100.1", true));
 }
 
@@ -112,7 +112,7 @@ TEST_F(SimulatorPlayback, keeps_the_recorded_pace_and_does_not_pause_between_fil
   const std::string second = write("b.jsonl", kline(5000, "100.3", true));
   write("b.ts", "1795692060.000\n");
   const RunningServer server(playing({first, second}, 600));
-  WebsocketClient<> client(server.port(), "/stream");
+  WebsocketClient client(server.port(), "/stream");
   client.subscribe({"btcusdt@kline_1m"});
   const auto before = std::chrono::steady_clock::now();
   post(server.port(), "/sim/play");
@@ -129,7 +129,7 @@ TEST_F(SimulatorPlayback, waits_for_a_client_at_full_speed_instead_of_cutting_it
   ServerOptions options = playing({write("a.jsonl.gz", text)});
   options.queued_bytes = 4U << 20;
   const RunningServer server(options);
-  WebsocketClient<> client(server.port(), "/stream");
+  WebsocketClient client(server.port(), "/stream");
   client.subscribe({"btcusdt@kline_1m"});
   post(server.port(), "/sim/play");
   int frames = 0;
@@ -165,7 +165,7 @@ TEST_F(SimulatorPlayback, plays_a_real_recording) {
   }
   ASSERT_EQ(klines.size(), 118U) << "as the manifest says";
   const RunningServer server(playing({file}));
-  WebsocketClient<> client(server.port(), "/stream");
+  WebsocketClient client(server.port(), "/stream");
   client.subscribe({"btcusdt@kline_1m", "ethusdt@kline_1m", "dotusdt@kline_1m"});
   post(server.port(), "/sim/play");
   for (const std::string& frame : klines) ASSERT_EQ(client.read(), frame);

@@ -63,7 +63,7 @@ std::vector<engine::Bar> history(const RunningServer& server, const std::string&
 
 TEST(SimulatorServer, acknowledges_and_then_sends_every_closed_bar_once_in_order_as_rest_has_it) {
   const RunningServer server(still());
-  WebsocketClient<> client(server.port(), "/stream");
+  WebsocketClient client(server.port(), "/stream");
   ASSERT_FALSE(client.error) << client.error.message();
   ASSERT_EQ(client.subscribe({"btcusdt@kline_1m", "ethusdt@kline_1m"}), kAck);
   advance(server, 10 * kMinuteMs);  // late by ten bars
@@ -87,7 +87,7 @@ TEST(SimulatorServer, skips_no_boundary_at_high_speed) {
   options.venue.speed = 3000;  // a minute in 20 ms
   options.venue.update = std::chrono::milliseconds(10);
   const RunningServer server(options);
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   ASSERT_EQ(client.subscribe({"btcusdt@kline_1m", "btcusdt@kline_5m", "ethusdt@kline_1m"}), kAck);
   std::map<std::string, std::int64_t> expected_ms;
   for (int i = 0; i < 200; ++i) {
@@ -106,7 +106,7 @@ TEST(SimulatorServer, sends_the_running_bar_as_it_grows) {
   ServerOptions options = still(1);
   options.venue.update = std::chrono::milliseconds(10);
   const RunningServer server(options);
-  WebsocketClient<> client(server.port(), "/ws/btcusdt@kline_1m");
+  WebsocketClient client(server.port(), "/ws/btcusdt@kline_1m");
   auto row = parse(client.read());
   EXPECT_FALSE(row.closed);
   EXPECT_EQ(row.event_time_ms, kMondayMs + 20'000);
@@ -128,7 +128,7 @@ TEST(SimulatorServer, sends_the_running_bar_as_it_grows) {
 
 TEST(SimulatorServer, begins_with_the_first_boundary_after_the_subscription) {
   const RunningServer server(still());
-  WebsocketClient<> early(server.port(), "/ws"), late(server.port(), "/ws");
+  WebsocketClient early(server.port(), "/ws"), late(server.port(), "/ws");
   ASSERT_EQ(early.subscribe({"btcusdt@kline_1m"}), kAck);
   advance(server, 40'050);  // the bar has ended, its closing frame is still to come
   ASSERT_EQ(late.subscribe({"btcusdt@kline_1m"}), kAck);
@@ -140,9 +140,9 @@ TEST(SimulatorServer, begins_with_the_first_boundary_after_the_subscription) {
 
 TEST(SimulatorServer, takes_streams_from_the_address_and_wraps_as_it_says) {
   const RunningServer server(still());
-  WebsocketClient<> wrapped(server.port(), "/stream?streams=btcusdt@kline_1m/nopeusdt@kline_1m");
-  WebsocketClient<> raw(server.port(), "/ws/btcusdt@kline_1m");
-  WebsocketClient<> futures(server.port(), "/market/stream?streams=btcusdt@kline_1m");
+  WebsocketClient wrapped(server.port(), "/stream?streams=btcusdt@kline_1m/nopeusdt@kline_1m");
+  WebsocketClient raw(server.port(), "/ws/btcusdt@kline_1m");
+  WebsocketClient futures(server.port(), "/market/stream?streams=btcusdt@kline_1m");
   ASSERT_TRUE(testing::eventually([&] { return status(server.port(), "subscriptions") == 3; }));
   advance(server, kMinuteMs);
   EXPECT_TRUE(wrapped.read_but_forming().starts_with(R"({"stream":"btcusdt@kline_1m","data":{"e":"kline")"));
@@ -159,7 +159,7 @@ TEST(SimulatorServer, takes_streams_from_the_address_and_wraps_as_it_says) {
 
 TEST(SimulatorServer, sends_nothing_after_unsubscribing) {
   const RunningServer server(still());
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   ASSERT_EQ(client.subscribe({"btcusdt@kline_1m", "ethusdt@kline_1m"}), kAck);
   ASSERT_EQ(client.subscribe({"btcusdt@kline_1m"}, "UNSUBSCRIBE"), kAck);
   advance(server, 3 * kMinuteMs);
@@ -169,7 +169,7 @@ TEST(SimulatorServer, sends_nothing_after_unsubscribing) {
 
 TEST(SimulatorServer, refuses_unknown_streams_all_or_none) {
   const RunningServer server(still());
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   for (const char* bad : {"nopeusdt@kline_1m", "btcusdt@kline_7m", "btcusdt@trade", ""}) {
     const std::string answer = client.subscribe({"btcusdt@kline_1m", bad});
     EXPECT_TRUE(answer.starts_with(R"({"error":{"code":2,"msg":"Invalid request: unknown stream )"))
@@ -190,7 +190,7 @@ TEST(SimulatorServer, grants_1024_streams_and_no_more) {
       streams.push_back(name + "@kline_" + interval);
   }
   streams.resize(1025);
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   EXPECT_NE(client.subscribe(streams).find("Too many streams"), std::string::npos);
   EXPECT_EQ(status(server.port(), "subscriptions"), 0);
   streams.pop_back();
@@ -201,7 +201,7 @@ TEST(SimulatorServer, grants_1024_streams_and_no_more) {
 
 TEST(SimulatorServer, withholds_closing_frames_on_demand) {
   const RunningServer server(still());
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   ASSERT_EQ(client.subscribe({"btcusdt@kline_1m", "ethusdt@kline_1m"}), kAck);
   ASSERT_EQ(post(server.port(), "/sim/withhold_closing?symbol=BTCUSDT&count=2").result_int(), 200U);
   advance(server, 3 * kMinuteMs);
@@ -219,7 +219,7 @@ TEST(SimulatorServer, withholds_closing_frames_on_demand) {
 TEST(SimulatorServer, refuses_a_symbols_subscriptions_on_demand) {
   const RunningServer server(still());
   ASSERT_EQ(post(server.port(), "/sim/refuse?symbol=ETHUSDT").result_int(), 200U);
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   EXPECT_EQ(client.subscribe({"btcusdt@kline_1m"}), kAck);
   EXPECT_TRUE(client.subscribe({"ethusdt@kline_1m"}).starts_with(R"({"error":{"code":2)"));
   ASSERT_EQ(post(server.port(), "/sim/allow?symbol=ETHUSDT").result_int(), 200U);
@@ -228,7 +228,7 @@ TEST(SimulatorServer, refuses_a_symbols_subscriptions_on_demand) {
 
 TEST(SimulatorServer, halts_a_symbol_on_demand) {
   const RunningServer server(still());
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   ASSERT_EQ(client.subscribe({"btcusdt@kline_1m", "ethusdt@kline_1m"}), kAck);
   ASSERT_EQ(post(server.port(), "/sim/halt?symbol=BTCUSDT").result_int(), 200U);
   EXPECT_NE(get(server.port(), "/api/v3/exchangeInfo").body().find(R"("symbol":"BTCUSDT","status":"BREAK")"),
@@ -249,10 +249,10 @@ TEST(SimulatorServer, halts_a_symbol_on_demand) {
 TEST(SimulatorServer, cuts_every_websocket_on_demand) {
   const RunningServer server(still());
   for (const std::string how : {"close", "reset", "shutdown"}) {
-    WebsocketClient<> one(server.port(), "/ws/btcusdt@kline_1m"), two(server.port(), "/stream");
+    WebsocketClient one(server.port(), "/ws/btcusdt@kline_1m"), two(server.port(), "/stream");
     ASSERT_TRUE(testing::eventually([&] { return status(server.port(), "websockets") == 2; }));
     EXPECT_EQ(post(server.port(), "/sim/cut?how=" + how).body(), R"({"cut":2})");
-    for (WebsocketClient<>* client : {&one, &two}) {
+    for (WebsocketClient* client : {&one, &two}) {
       const std::string last = client->read_but_forming();
       EXPECT_EQ(last.starts_with(R"({"e":"serverShutdown")"), how == "shutdown") << last;
       if (how == "shutdown") client->read();
@@ -271,7 +271,7 @@ TEST(SimulatorServer, answers_rest_with_weight_date_and_limit) {
   ServerOptions options = still();
   options.venue.weight_limit = 25;
   const RunningServer server(options);
-  HttpClient<> client(server.port());
+  HttpClient client(server.port());
   auto response = client.ask(testing::http::verb::get, "/api/v3/exchangeInfo");
   EXPECT_EQ(response.result_int(), 200U);
   EXPECT_EQ(response["X-MBX-USED-WEIGHT-1M"], "20");
@@ -306,7 +306,7 @@ TEST(SimulatorServer, closes_on_a_client_that_asks_too_often) {
   ServerOptions options = still();
   options.messages_per_second = 5;
   const RunningServer server(options);
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   int answers = 0;
   while (!client.error && answers < 1000) {
     client.send(R"({"method":"LIST_SUBSCRIPTIONS","id":7})");
@@ -321,7 +321,7 @@ TEST(SimulatorServer, cuts_a_client_that_does_not_read) {
   ServerOptions options = still(20);
   options.queued_bytes = 64U << 10;
   const RunningServer server(options);
-  WebsocketClient<> slow(server.port(), "/ws"), quick(server.port(), "/ws");
+  WebsocketClient slow(server.port(), "/ws"), quick(server.port(), "/ws");
   std::vector<std::string> streams;
   for (const MarketSymbol& symbol : options.venue.symbols) {
     std::string name = symbol.symbol;
@@ -341,7 +341,7 @@ TEST(SimulatorServer, cuts_a_client_that_does_not_read) {
 
 TEST(SimulatorServer, delivers_a_day_at_once_to_a_client_that_reads) {
   const RunningServer server(still());
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   ASSERT_EQ(client.subscribe({"btcusdt@kline_1m", "ethusdt@kline_1m", "bnbusdt@kline_1m"}), kAck);
   advance(server, 1440 * kMinuteMs);
   std::map<std::string, std::int64_t> next_ms;
@@ -357,8 +357,8 @@ TEST(SimulatorServer, pings_and_cuts_who_never_answers) {
   options.ping_period = std::chrono::milliseconds(20);
   options.messages_per_second = 0;
   const RunningServer server(options);
-  WebsocketClient<> answering(server.port(), "/ws");
-  WebsocketClient<> silent(server.port(), "/ws");  // reads nothing, so never answers a ping
+  WebsocketClient answering(server.port(), "/ws");
+  WebsocketClient silent(server.port(), "/ws");  // reads nothing, so never answers a ping
   EXPECT_EQ(answering.subscribe({"btcusdt@kline_1m"}), kAck);
   EXPECT_TRUE(testing::eventually([&] {
     answering.subscribe({"btcusdt@kline_1m"});
@@ -372,7 +372,7 @@ TEST(SimulatorServer, ends_a_connection_after_its_lifetime) {
   ServerOptions options = still();
   options.lifetime = std::chrono::milliseconds(50);
   const RunningServer server(options);
-  WebsocketClient<> client(server.port(), "/ws");
+  WebsocketClient client(server.port(), "/ws");
   client.read();
   EXPECT_EQ(client.error, testing::websocket::error::closed);
 }
@@ -382,23 +382,23 @@ TEST(SimulatorServer, bounds_connections_messages_and_requests) {
   options.connections = 2;
   const RunningServer server(options);
   {
-    WebsocketClient<> large(server.port(), "/ws");
+    WebsocketClient large(server.port(), "/ws");
     large.send(std::string(70'000, ' '));
     large.read();
     EXPECT_TRUE(large.error);
   }
   EXPECT_TRUE(testing::eventually([&] { return status(server.port(), "connections") == 1; }));
-  HttpClient<> header(server.port());
+  HttpClient header(server.port());
   header.raw("GET /" + std::string(70'000, 'x') + " HTTP/1.1\r\n");
   EXPECT_TRUE(header.error);
-  HttpClient<> garbage(server.port());
+  HttpClient garbage(server.port());
   garbage.raw("\x16\x03\x01 this is not HTTP\r\n\r\n");
   EXPECT_TRUE(garbage.error);
   EXPECT_TRUE(testing::eventually([&] { return status(server.port(), "connections") == 1; }));
-  WebsocketClient<> one(server.port(), "/ws");
-  HttpClient<> two(server.port());
+  WebsocketClient one(server.port(), "/ws");
+  HttpClient two(server.port());
   ASSERT_EQ(two.ask(testing::http::verb::get, "/api/v3/ping").result_int(), 200U);
-  WebsocketClient<> three(server.port(), "/ws");
+  WebsocketClient three(server.port(), "/ws");
   EXPECT_TRUE(three.error);
   EXPECT_NE(two.ask(testing::http::verb::get, "/sim/status").body().find(R"("connections_refused":1)"),
             std::string::npos);
@@ -406,7 +406,7 @@ TEST(SimulatorServer, bounds_connections_messages_and_requests) {
 
 TEST(SimulatorServer, has_no_websocket_elsewhere) {
   const RunningServer server(still());
-  WebsocketClient<> client(server.port(), "/api/v3/klines");
+  WebsocketClient client(server.port(), "/api/v3/klines");
   EXPECT_EQ(client.error, testing::websocket::error::upgrade_declined);
 }
 
@@ -448,21 +448,20 @@ class SimulatorTls : public ::testing::Test {
     tls.set_verify_mode(testing::asio::ssl::verify_peer);
     return tls;
   }
-  using Stream = testing::beast::ssl_stream<testing::beast::tcp_stream>;
   static inline std::filesystem::path folder_;
 };
 
 TEST_F(SimulatorTls, speaks_the_same_over_tls) {
   const RunningServer server(options("server"));
   auto tls = trusting("ca");
-  WebsocketClient<Stream> secure(server.tls_port(), "/ws", &tls);
+  WebsocketClient secure(server.tls_port(), "/ws", &tls);
   ASSERT_FALSE(secure.error) << secure.error.message();
-  WebsocketClient<> plain(server.port(), "/ws");
+  WebsocketClient plain(server.port(), "/ws");
   ASSERT_EQ(secure.subscribe({"btcusdt@kline_1m"}), kAck);
   ASSERT_EQ(plain.subscribe({"btcusdt@kline_1m"}), kAck);
   advance(server, 3 * kMinuteMs);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(secure.read_but_forming(), plain.read_but_forming());
-  HttpClient<Stream> rest(server.tls_port(), &tls);
+  HttpClient rest(server.tls_port(), &tls);
   ASSERT_FALSE(rest.error) << rest.error.message();
   const std::string target = "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=5";
   EXPECT_EQ(rest.ask(testing::http::verb::get, target).body(), get(server.port(), target).body());
@@ -475,10 +474,10 @@ TEST_F(SimulatorTls, speaks_the_same_over_tls) {
 TEST_F(SimulatorTls, is_not_believed_with_another_name_or_by_who_trusts_others) {
   const RunningServer named(options("other"));
   auto tls = trusting("ca");
-  EXPECT_TRUE(WebsocketClient<Stream>(named.tls_port(), "/ws", &tls).error);
+  EXPECT_TRUE(WebsocketClient(named.tls_port(), "/ws", &tls).error);
   const RunningServer server(options("server"));
   auto strangers = trusting("stranger");
-  EXPECT_TRUE(WebsocketClient<Stream>(server.tls_port(), "/ws", &strangers).error);
+  EXPECT_TRUE(WebsocketClient(server.tls_port(), "/ws", &strangers).error);
   EXPECT_EQ(get(server.port(), "/api/v3/ping").body(), "{}");
 }
 

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "feeds/stream.hpp"
+#include "feeds/url.hpp"
+
+namespace atcd::feeds {
+
+/// Resolves, connects (one address after the other) and secures a stream: its certificate must be good for
+/// the host's name. Lives until `done` was called, with an empty text or with the reason; whoever owns the
+/// stream is kept alive by what `done` holds and bounds the whole by a timer that drops the socket.
+class Dial : public std::enable_shared_from_this<Dial> {
+ public:
+  using Done = std::function<void(std::string error)>;
+
+  Dial(Stream& stream, const Url& url, Done done);
+  void start();
+  void cancel();
+
+ private:
+  void finish(const std::string& what, const boost::system::error_code& error);
+  void connect(std::size_t index);
+  void connected();
+  void secure(Stream::Secure& tls);
+
+  Stream& stream_;
+  Url url_;
+  Done done_;
+  Stream::Tcp::resolver resolver_;
+  std::vector<Stream::Tcp::endpoint> addresses_;  // never empty once resolved
+  bool numeric_ = false;
+};
+
+}  // namespace atcd::feeds
