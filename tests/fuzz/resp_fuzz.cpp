@@ -39,7 +39,7 @@ std::string replies(std::string_view bytes, std::size_t piece) {
         break;
       }
       if (write(reader.reply(), out) > kLimits.elements) std::abort();
-      static_cast<void>(error_kind(reader.reply().text));
+      static_cast<void>(atcd::state::error_kind(reader.reply().text));
     }
   }
   return out;
