@@ -21,7 +21,6 @@ namespace {
 
 using engine::kAverages;
 using engine::kFamilies;
-using engine::kLengthsPerFamily;
 
 constexpr std::int64_t kLastTimeMs = 253'402'300'799'999;  // the end of the year 9999
 

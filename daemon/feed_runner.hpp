@@ -22,7 +22,7 @@ namespace atcd::daemon {
 /// and bars.
 struct FeedKey {
   std::string exchange, market, websocket_url, rest_url, ca_file;
-  auto operator<=>(const FeedKey&) const = default;
+  auto operator<=>(const FeedKey&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy errs here
   static FeedKey of(const FeedConfig& config);
 };
 

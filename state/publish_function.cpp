@@ -55,7 +55,7 @@ std::string_view publish_function_source() {
   return kSource;
 }
 
-void ensure_publish_function(RedisConnection& connection, Done done) {
+void ensure_publish_function(RedisConnection& connection, const Done& done) {
   const bool sent = connection.send({"FUNCTION", "LIST", "LIBRARYNAME", kPublishLibrary, "WITHCODE"},
                                     [&connection, done](const Reply* reply) {
                                       if (reply == nullptr) return done(FunctionState::lost, "");

@@ -28,6 +28,6 @@ enum class FunctionState : std::uint8_t {
 /// it is there. `done` is called once, never from inside this call, unless the connection can't send: then at
 /// once with `lost`. `error` is Redis' sentence.
 void ensure_publish_function(RedisConnection& connection,
-                             std::function<void(FunctionState state, std::string_view error)> done);
+                             const std::function<void(FunctionState state, std::string_view error)>& done);
 
 }  // namespace atcd::state

@@ -120,7 +120,7 @@ void RunningBar::take(std::int64_t time_ms) {
   while (market_->quiet(key, traded_ms / kMinuteMs) && traded_ms >= kMinuteMs)
     traded_ms = traded_ms / kMinuteMs * kMinuteMs - grid_ms_;
   close_ticks_ = std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(level_ticks_ * exponential(path_.at(traded_ms)) + 0.5));
+      1, static_cast<std::int64_t>(std::floor(level_ticks_ * exponential(path_.at(traded_ms)) + 0.5)));
   if (samples_ == 0) open_ticks_ = high_ticks_ = low_ticks_ = close_ticks_;
   high_ticks_ = std::max(high_ticks_, close_ticks_);
   low_ticks_ = std::min(low_ticks_, close_ticks_);

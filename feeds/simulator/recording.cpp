@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
@@ -35,7 +36,7 @@ std::optional<std::int64_t> to_microseconds(std::string_view text) {
   const auto fraction = std::from_chars(text.data(), end, seconds);
   if (fraction.ec != std::errc{} || fraction.ptr != end || !(seconds >= 0 && seconds < kSecondsBelow))
     return std::nullopt;
-  return static_cast<std::int64_t>(seconds * 1e6 + 0.5);
+  return std::llround(seconds * 1e6);
 }
 
 }  // namespace
