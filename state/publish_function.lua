@@ -1,4 +1,4 @@
-#!lua name = atcd
+#!lua name=atcd
 -- One signal into Redis: stream, latest, group stream and push, all or nothing. Everything that can fail is
 -- tried before the first write, since Redis does not roll back.
 --
@@ -6,22 +6,24 @@
 --   <close_ms> <prev_close_ms> <correction 0|1> <push 0|1> <channel> <keep> <group keep>
 --   <n> n x (<field> <value>)    content: what must be equal for two entries to say the same
 --   <m> m x (<field> <value>)    the rest
---   <json>                       what is pushed;
-its "rev" : 0 becomes the entry's -- --Answers(texts)
-    : added REV | same REV | different REV | behind HEAD_CLOSE_MS |
-      unknown HEAD_CLOSE_MS
+--   <json>                       what is pushed; its "rev":0 becomes the entry's
+--
+-- Answers (texts): added REV | same REV | different REV | behind HEAD_CLOSE_MS | unknown HEAD_CLOSE_MS
 
-          local function refuse(text) return redis.error_reply('ATCD '..text) end
+local function refuse(text)
+  return redis.error_reply('ATCD ' .. text)
+end
 
-          -- A whole number
-          >= 0 that a double holds exactly,
-in canonical form : it becomes part of an ID.local function whole(text) if type (text) == 'string' and
-    #text <= 15 and
-    (text == '0' or text
-     : match('^[1-9]%d*$')) then return tonumber(text) end return nil end
+-- A whole number >= 0 that a double holds exactly, in canonical form: it becomes part of an ID.
+local function whole(text)
+  if type(text) == 'string' and #text <= 15 and (text == '0' or text:match('^[1-9]%d*$')) then
+    return tonumber(text)
+  end
+  return nil
+end
 
-    -- Reads "<n> field value ..." at `at`.Returns the position after it,
-or nil.local function take_pairs(args, at, list, by_name)
+-- Reads "<n> field value ..." at `at`. Returns the position after it, or nil.
+local function take_pairs(args, at, list, by_name)
   local count = whole(args[at])
   if not count or count > 200 or at + 2 * count > #args then return nil end
   for i = at + 1, at + 2 * count, 2 do
@@ -85,14 +87,13 @@ local function by_name_of(flat)
 end
 
 local function entry_of(raw)
-  local ms,
-      rev = raw[1] : match('^(%d+)-(%d+)$') return {ms_text = ms, ms = tonumber(ms), rev = tonumber(rev),
-                                                    flat = raw[2], fields = by_name_of(raw[2])} end
+  local ms, rev = raw[1]:match('^(%d+)-(%d+)$')
+  return { ms_text = ms, ms = tonumber(ms), rev = tonumber(rev), flat = raw[2], fields = by_name_of(raw[2]) }
+end
 
-                     -- The newest entry.A stream that was trimmed to nothing still knows its last ID and
-            refuses what is not --above it : then the head is that ID,
-      with its content where the hash still has it.nil : nothing was ever here.local function head_of(call,
-                                                                                                      latest)
+-- The newest entry. A stream that was trimmed to nothing still knows its last ID and refuses what is not
+-- above it: then the head is that ID, with its content where the hash still has it. nil: nothing was ever here.
+local function head_of(call, latest)
   local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
   if newest then return entry_of(newest) end
   local info = redis.pcall('XINFO', 'STREAM', call.stream)
@@ -133,15 +134,16 @@ end
 
 -- The latest is missing or older than the head: it becomes the head again.
 local function restore_latest(call, latest, head)
-  local ms, rev = tonumber(latest.close_ms or -1),
-            tonumber(latest.rev or -1) if ms and rev and
-                (ms > head.ms or (ms == head.ms and rev >= head.rev)) then return end if head.ms
-                    == call.close_ms then
-                       write_latest(call, latest,
-                                    with_rev(call, string.format('%d', head.rev))) elseif head.flat then
-                       write_latest(call, latest, head.flat) end end
+  local ms, rev = tonumber(latest.close_ms or -1), tonumber(latest.rev or -1)
+  if ms and rev and (ms > head.ms or (ms == head.ms and rev >= head.rev)) then return end
+  if head.ms == call.close_ms then
+    write_latest(call, latest, with_rev(call, string.format('%d', head.rev)))
+  elseif head.flat then
+    write_latest(call, latest, head.flat)
+  end
+end
 
-                       local function add(call, latest, rev_number)
+local function add(call, latest, rev_number)
   local rev = string.format('%d', rev_number)
   local flat = with_rev(call, rev)
   redis.call('XADD', call.stream, 'MAXLEN', '~', call.keep, call.close_text .. '-' .. rev, unpack(flat))
@@ -162,27 +164,36 @@ end
 
 -- Our bar is the head, or is somewhere before it.
 local function compare(call, latest, head)
-  local entry =
-      head if call.close_ms < head.ms then local found =
-          redis.call('XREVRANGE', call.stream, call.close_text, call.close_text, 'COUNT',
-                     1)[1] if not found then return {'unknown', head.ms_text} end entry =
-              entry_of(found) elseif not head.fields then return {'unknown', head.ms_text} end local rev =
-                  string
-                      .format('%d', entry.rev) if same_content (call, entry.fields) then
-                      restore_latest(call, latest, head) return {'same', rev} end if call.correction and
-                  entry == head then return add(call, latest, head.rev + 1) end return {'different', rev} end
+  local entry = head
+  if call.close_ms < head.ms then
+    local found = redis.call('XREVRANGE', call.stream, call.close_text, call.close_text, 'COUNT', 1)[1]
+    if not found then return { 'unknown', head.ms_text } end
+    entry = entry_of(found)
+  elseif not head.fields then
+    return { 'unknown', head.ms_text }
+  end
+  local rev = string.format('%d', entry.rev)
+  if same_content(call, entry.fields) then
+    restore_latest(call, latest, head)
+    return { 'same', rev }
+  end
+  if call.correction and entry == head then return add(call, latest, head.rev + 1) end
+  return { 'different', rev }
+end
 
-                               local function
-                               publish(keys, args)
-  local call,
-      wrong = parse(keys, args) if not call then return refuse(wrong)
-          end local right = missing_right(call) if right then return redis.error_reply(
-              'NOPERM this user has no right to '..right) end-- Reads first
-      : a key of another type fails here,
-      before anything is written.redis.call('XLEN', call.all) local latest = by_name_of(redis.call('HGETALL',
-                                                                                                   call.last))
-          local head = head_of(call, latest) if not head then return add(call, latest, 0) end if call.close_ms
-                           <= head.ms then return compare(call, latest, head) end if call.prev_close_ms
-                       == head.ms then return add(call, latest, 0) end return {'behind', head.ms_text} end
+local function publish(keys, args)
+  local call, wrong = parse(keys, args)
+  if not call then return refuse(wrong) end
+  local right = missing_right(call)
+  if right then return redis.error_reply('NOPERM this user has no right to ' .. right) end
+  -- Reads first: a key of another type fails here, before anything is written.
+  redis.call('XLEN', call.all)
+  local latest = by_name_of(redis.call('HGETALL', call.last))
+  local head = head_of(call, latest)
+  if not head then return add(call, latest, 0) end
+  if call.close_ms <= head.ms then return compare(call, latest, head) end
+  if call.prev_close_ms == head.ms then return add(call, latest, 0) end
+  return { 'behind', head.ms_text }
+end
 
-                          redis.register_function('atc_publish_1', publish)
+redis.register_function('atc_publish_1', publish)

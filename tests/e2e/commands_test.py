@@ -21,7 +21,9 @@ anchor_period = 60
 [[feed]]
 exchange = "binance"
 market = "spot"
-symbols = ["BTCUSDT", "ETHUSDT"]
+symbols = ["*USDT"]
+exclude = ["SOL*"]
+top = 2
 intervals = ["1m"]
 rest_share = 1.0
 provisional = true
@@ -70,10 +72,12 @@ def main():
                                   text=True)
             assert done.stdout.strip() == "OK", f"{line}: {done.stdout}"
 
-        simulator = place.simulator("--symbols", "2", "--speed", "240", "--seed", "2", "--weight-limit", "1000000")
+        simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "2", "--weight-limit", "1000000")
         daemon = place.daemon(configuration(simulator, client.url, place.directory))
         wait_for(lambda: client.xlen(STREAM) > 5, "signals with the narrow user")
-        assert client.hlen("atc:1:catalogue") == 2 and client.hlen("atc:1:state:main") == 2
+        # Of four symbols one is excluded and the two with the largest volume are left.
+        assert {name.split(":")[2] for name in client.hkeys("atc:1:catalogue")} == {"BTCUSDT", "ETHUSDT"}
+        assert client.hlen("atc:1:state:main") == 2
         wait_for(lambda: client.exists("atc:1:daemon:main"), "the heartbeat")
         denied = client.execute_command("ACL", "LOG")
         assert not denied, f"rights that were missing: {denied}"
