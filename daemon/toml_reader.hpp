@@ -1,7 +1,5 @@
 #pragma once
 
-#include <toml++/toml.h>
-
 #include <cstdint>
 #include <functional>
 #include <set>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config.hpp"
+#include "daemon/toml.hpp"
 
 namespace atcd::daemon {
 
