@@ -11,6 +11,7 @@
 #include <set>
 
 #include "daemon/catalogue.hpp"
+#include "daemon/toml.hpp"
 #include "daemon/toml_reader.hpp"
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
@@ -275,11 +276,9 @@ ConfigResult parse_config(std::string_view text) {
     return reading.result;
   }
   toml::table document;
-  try {
-    document = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    reading.fault(static_cast<int>(error.source().begin.line), "",
-                  "is no TOML: " + std::string(error.description()));
+  ConfigError error;
+  if (!parse_toml(text, document, error)) {
+    reading.result.errors.push_back(error);
     return reading.result;
   }
   Config& config = reading.result.config;

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
@@ -212,13 +214,12 @@ bool to_arguments(const toml::node& node, std::vector<std::string>& values) {
 /// command line says stays.
 std::vector<ConfigError> read_config(const std::string& path, CLI::App& command) {
   std::vector<ConfigError> errors;
+  std::ifstream file(path, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  if (!file) return {{0, "", "can't be read"}};
   toml::table document;
-  try {
-    document = toml::parse_file(path);
-  } catch (const toml::parse_error& error) {
-    return {{static_cast<int>(error.source().begin.line), "",
-             "is no TOML that can be read: " + std::string(error.description())}};
-  }
+  ConfigError error;
+  if (!parse_toml(text, document, error)) return {error};
   std::vector<std::string> names;
   for (const CLI::Option* option : command.get_options()) {
     std::string name = option->get_single_name();
