@@ -218,8 +218,8 @@ std::vector<ConfigError> read_config(const std::string& path, CLI::App& command)
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   if (!file) return {{0, "", "can't be read"}};
   toml::table document;
-  ConfigError error;
-  if (!parse_toml(text, document, error)) return {error};
+  ConfigError malformed;
+  if (!parse_toml(text, document, malformed)) return {malformed};
   std::vector<std::string> names;
   for (const CLI::Option* option : command.get_options()) {
     std::string name = option->get_single_name();
