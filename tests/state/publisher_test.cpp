@@ -140,7 +140,10 @@ TEST_F(PublisherWithRedis, TwinsPublishEveryBarOnce) {
   for (SeriesIndex series = 1; series <= 4; ++series) entries += redis_.stream(stream_key(series)).size();
   EXPECT_EQ(a.added + b.added, entries);
   EXPECT_GT(a.same + b.same, 0U);
-  EXPECT_EQ(a.different + b.different + a.unknown + b.unknown + a.errors + b.errors, 0U);
+  EXPECT_EQ(a.different + b.different, 0U);
+  EXPECT_EQ(a.errors + b.errors, 0U);
+  // Where one began a stream with a bar newer than the other's first, the other is told so, once.
+  EXPECT_LE(a.unknown + b.unknown, 4U);
 }
 
 TEST_F(PublisherWithRedis, AHeadNewerThanAllWeKnowIsWaitedFor) {
