@@ -31,8 +31,15 @@ ONE_MACHINE = re.compile(r"(^|[^a-z.])/(work|home|root)/")
 
 
 def files_of(tree):
-    listed = subprocess.run(["git", "-C", tree, "ls-files"], capture_output=True, text=True, check=True)
-    return [name for name in listed.stdout.splitlines() if os.path.isfile(os.path.join(tree, name))]
+    """What git knows; where the tree came without its repository, all but what is built."""
+    if os.path.exists(os.path.join(tree, ".git")):
+        listed = subprocess.run(["git", "-C", tree, "ls-files"], capture_output=True, text=True, check=True)
+        return [name for name in listed.stdout.splitlines() if os.path.isfile(os.path.join(tree, name))]
+    found = []
+    for folder, folders, names in os.walk(tree):
+        folders[:] = [name for name in folders if name not in ("build", "__pycache__")]
+        found += [os.path.relpath(os.path.join(folder, name), tree) for name in names]
+    return found
 
 
 def faults(tree):
