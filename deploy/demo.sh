@@ -100,6 +100,7 @@ wait_until 180 "the first signal" first_signal
 say "the first signal is in Redis; Ctrl-C ends the demo"
 tap=("$atcd" tap --url "unix://$place/redis.sock")
 [ "$seconds" -eq 0 ] || tap+=(--seconds "$seconds")
+trap : INT  # ends tap alone; the rest is stopped below
 "${tap[@]}" || true
 cat <<TEXT
 
