@@ -12,32 +12,6 @@ from harness import ATCD, Workplace, wait_for
 STREAM = "atc:1:{binance:spot:1m:default}:stream:BTCUSDT"
 
 
-def configuration(simulator, url, directory):
-    return f"""
-[[profile]]
-name = "default"
-history_bars = 60
-anchor_period = 60
-[[feed]]
-exchange = "binance"
-market = "spot"
-symbols = ["*USDT"]
-exclude = ["SOL*"]
-top = 2
-intervals = ["1m"]
-rest_share = 1.0
-provisional = true
-websocket_url = "{simulator.ws_url}"
-rest_url = "{simulator.rest_url}"
-[redis]
-url = "{url}"
-username = "atcd"
-password_file = "{directory}/password"
-[state]
-directory = "{directory}"
-"""
-
-
 def run(*arguments):
     return subprocess.run([ATCD, *arguments], capture_output=True, text=True, timeout=harness.DEADLINE_S)
 
@@ -73,7 +47,10 @@ def main():
             assert done.stdout.strip() == "OK", f"{line}: {done.stdout}"
 
         simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "2", "--weight-limit", "1000000")
-        daemon = place.daemon(configuration(simulator, client.url, place.directory))
+        daemon = place.daemon(harness.configuration(
+            simulator.ws_url, simulator.rest_url, client.url, place.directory, ["*USDT"],
+            feed='exclude = ["SOL*"]\ntop = 2\nprovisional = true',
+            redis_keys=f'username = "atcd"\npassword_file = "{place.path("password")}"'))
         wait_for(lambda: client.xlen(STREAM) > 5, "signals with the narrow user")
         # Of four symbols one is excluded and the two with the largest volume are left.
         assert {name.split(":")[2] for name in client.hkeys("atc:1:catalogue")} == {"BTCUSDT", "ETHUSDT"}

@@ -130,6 +130,31 @@ class Simulator:
             start_ms = page[-1][0] + 1
 
 
+def configuration(ws_url, rest_url, redis_url, directory, symbols, feed="", redis_keys=""):
+    """A configuration with one feed of 1m bars and short periods; `feed` and `redis_keys` are more lines of theirs."""
+    return f"""
+[[profile]]
+name = "default"
+history_bars = 60
+anchor_period = 60
+[[feed]]
+exchange = "binance"
+market = "spot"
+symbols = {json.dumps(symbols)}
+intervals = ["1m"]
+rest_share = 1.0
+websocket_url = "{ws_url}"
+rest_url = "{rest_url}"
+{feed}
+[redis]
+url = "{redis_url}"
+keep = 100000
+{redis_keys}
+[state]
+directory = "{directory}"
+"""
+
+
 def entries(client, key):
     """The whole stream as (id, fields), oldest first."""
     return client.xrange(key)

@@ -13,29 +13,9 @@ PASSWORD = "correct-horse-battery"
 
 
 def configuration(simulator, url, directory, symbols, extra=""):
-    listed = ", ".join(f"\"{symbol}\"" for symbol in symbols)
-    return f"""instance = "e2e"
-[[profile]]
-name = "default"
-history_bars = 60
-anchor_period = 60
-[[feed]]
-exchange = "binance"
-market = "spot"
-symbols = [{listed}]
-intervals = ["1m"]
-rest_share = 1.0
-provisional = true
-websocket_url = "{simulator.ws_url}"
-rest_url = "{simulator.rest_url}"
-[redis]
-url = "{url}"
-password_file = "{directory}/redis.password"
-keep = 100000
-[state]
-directory = "{directory}"
-{extra}
-"""
+    text = harness.configuration(simulator.ws_url, simulator.rest_url, url, directory, symbols, feed="provisional = true",
+                                 redis_keys=f'password_file = "{directory}/redis.password"')
+    return f'instance = "e2e"\n{text}{extra}\n'
 
 
 def key(symbol):

@@ -21,28 +21,6 @@ def load_example():
     return module
 
 
-def configuration(simulator, url, directory):
-    return f"""
-[[profile]]
-name = "default"
-history_bars = 60
-anchor_period = 60
-[[feed]]
-exchange = "binance"
-market = "spot"
-symbols = ["BTCUSDT", "ETHUSDT"]
-intervals = ["1m"]
-rest_share = 1.0
-websocket_url = "{simulator.ws_url}"
-rest_url = "{simulator.rest_url}"
-[redis]
-url = "{url}"
-keep = 100000
-[state]
-directory = "{directory}"
-"""
-
-
 def main():
     example = load_example()
     with Workplace() as place:
@@ -50,7 +28,8 @@ def main():
         client = place.redis(extra=durable)
         server = place.processes[-1][1]
         simulator = place.simulator("--symbols", "2", "--speed", "240", "--seed", "11", "--weight-limit", "1000000")
-        config = configuration(simulator, client.url, place.directory)
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory,
+                                       ["BTCUSDT", "ETHUSDT"])
         daemon = place.daemon(config)
 
         heard = {name: [] for name in SERIES}

@@ -7,28 +7,6 @@ import harness
 from harness import Workplace, wait_for
 
 
-def configuration(simulator, client, directory, ca_file):
-    return f"""
-[[profile]]
-name = "default"
-history_bars = 60
-anchor_period = 60
-[[feed]]
-exchange = "binance"
-market = "spot"
-symbols = ["BTCUSDT"]
-intervals = ["1m"]
-rest_share = 1.0
-websocket_url = "{simulator.urls["wss_url"]}"
-rest_url = "{simulator.urls["https_url"]}"
-ca_file = "{ca_file}"
-[redis]
-url = "{client.url}"
-[state]
-directory = "{directory}"
-"""
-
-
 def main():
     with Workplace() as place:
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tls_certificates.sh")
@@ -39,14 +17,17 @@ def main():
                                     "--key", place.path("server.key"))
         stream = "atc:1:{binance:spot:1m:default}:stream:BTCUSDT"
 
-        stranger = place.daemon(configuration(simulator, client, place.directory, place.path("stranger.pem")),
-                                name="stranger")
+        def configuration(ca_file):
+            return harness.configuration(simulator.urls["wss_url"], simulator.urls["https_url"], client.url,
+                                         place.directory, ["BTCUSDT"], feed=f'ca_file = "{place.path(ca_file)}"')
+
+        stranger = place.daemon(configuration("stranger.pem"), name="stranger")
         wait_for(lambda: len(place.log_lines("stranger", "certificate")) >= 2, "the certificate is refused, and said so")
         assert client.xlen(stream) == 0
         stranger.terminate()
         assert stranger.wait(30) == 0
 
-        daemon = place.daemon(configuration(simulator, client, place.directory, place.path("ca.pem")))
+        daemon = place.daemon(configuration("ca.pem"))
         wait_for(lambda: client.xlen(stream) > 5, "signals over TLS")
         daemon.terminate()
         assert daemon.wait(30) == 0
