@@ -243,7 +243,7 @@ TEST(ComputeTest, LiveAnchorsNeedTimesInOrderOnBoundaries) {
 class ProgramTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (!fs::exists(ATCD_PROGRAM)) GTEST_SKIP() << "the program is not built: " << ATCD_PROGRAM;
+    ASSERT_TRUE(fs::exists(ATCD_PROGRAM)) << "the program is not built: " << ATCD_PROGRAM;
     folder_ = fs::temp_directory_path() / ("compute_test_" + std::to_string(::getpid()));
     fs::create_directories(folder_);
   }

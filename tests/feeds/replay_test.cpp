@@ -24,7 +24,7 @@ using ::testing::StartsWith;
 class Replay : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(ATCD_PROGRAM)) GTEST_SKIP() << ATCD_PROGRAM << " is not built";
+    ASSERT_TRUE(std::filesystem::exists(ATCD_PROGRAM)) << ATCD_PROGRAM << " is not built";
     std::string form = (std::filesystem::temp_directory_path() / "atcd-replay-XXXXXX").string();
     ASSERT_NE(mkdtemp(form.data()), nullptr);
     folder_ = form;

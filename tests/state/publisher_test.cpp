@@ -146,6 +146,23 @@ TEST_F(PublisherWithRedis, TwinsPublishEveryBarOnce) {
   EXPECT_LE(a.unknown + b.unknown, 4U);
 }
 
+TEST_F(PublisherWithRedis, TwinsThatBeginWithDifferentBarsMakeOneStream) {
+  RedisOptions options = options_for(server_);
+  Daemon one(io_, options);
+  options.instance = "twin";
+  Daemon two(io_, options);
+  // Both mostly find the stream empty, and the second is told "unknown"; else it finds a head that it waits
+  // for.
+  one.add(1, 0, 20);
+  two.add(1, 0, 5);
+  run_until([&] { return one.handler.published > 0; }, "the first");
+  for (int bar = 5; bar < 21; ++bar) two.close_bar(1);
+  run_until_drained(two);
+  expect_complete(redis_, two, 1);
+  const auto& counters = two.publisher->counters();
+  EXPECT_EQ(counters.different + counters.errors, 0U);
+}
+
 TEST_F(PublisherWithRedis, AHeadNewerThanAllWeKnowIsWaitedFor) {
   Daemon one(io_, options_for(server_));
   one.add(1, 0, 1);
