@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/bar.hpp"
+#include "state/history_files.hpp"
+#include "state/mapped_file.hpp"
+
+namespace atcd::state {
+
+/// Closed bars without a hole: every slot from covered_from_ms to covered_to_ms (exclusive) has its bar here
+/// or has none at the exchange.
+struct StoredBars {
+  std::vector<engine::Bar> bars;
+  std::int64_t covered_from_ms = 0;
+  std::int64_t covered_to_ms = 0;
+};
+
+/// The closed bars of all series of one daemon, in one directory (design, section 6):
+///   names   a record per series; its place is the series' number
+///   tails   a slot per series: its newest bars as they are, each with a checksum
+///   blocks  older bars, compressed, in checksummed blocks of up to kBlockBars; bars that were corrected
+///   index   where each block lies; made anew from the blocks where it is damaged or behind
+/// Few files, so that a start maps four of them however many series there are, and a commit syncs as few.
+/// Whatever was torn or damaged costs the bars that it held: it is left out, and problems() says so.
+/// Blocks are written in order and never changed. A bar that was corrected stays as a superseded one.
+/// One thread.
+class History {
+ public:
+  using Access = MappedFile::Access;
+  using Series = std::uint32_t;
+
+  /// Throws std::runtime_error with a sentence where the directory can't be used, or, for writing, where
+  /// another process writes there.
+  History(const std::string& directory, Access access);
+  ~History();
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
+  std::optional<Series> find(std::string_view name) const;
+  /// Finds or adds; empty when the disk does not take it (error()) or the name is longer than kLongestName.
+  std::optional<Series> add(const std::string& name);
+  /// The names of all series, in the order of their numbers.
+  std::vector<std::string> names() const;
+
+  /// The newest bars of the series that have no hole between them, back to the slot that holds from_ms or
+  /// further (whole blocks), or to the newest hole. Equal boundaries: nothing is known.
+  StoredBars newest(Series series, std::int64_t from_ms);
+  /// The bars of the tail where they lie, without a copy; valid until the next change.
+  std::span<const engine::Bar> tail(Series series);
+  /// All that is held, oldest first, block by block: memory does not grow with the history. A jump of
+  /// covered_from_ms from one call to the next is a hole.
+  void read_all(Series series, const std::function<void(const StoredBars&)>& take);
+  /// Bars that were corrected, as they were before, with the time at which that was noticed.
+  void read_superseded(Series series,
+                       const std::function<void(const engine::Bar&, std::int64_t at_ms)>& take);
+
+  /// The next bar of the series. `covered_from_ms`: the boundary from which on no other bar exists. Where
+  /// that is not the end of what is held a hole begins. False: error().
+  bool append(Series series, const engine::Bar& bar, std::int64_t covered_from_ms);
+  /// Older bars, in order, every one between the two boundaries.
+  bool insert(Series series, std::span<const engine::Bar> bars, std::int64_t covered_from_ms,
+              std::int64_t covered_to_ms);
+  /// Other content for a bar that is there; the one that was is kept as superseded.
+  bool correct(Series series, const engine::Bar& bar, std::int64_t at_ms);
+  /// Brings all that was written to the disk.
+  bool sync();
+
+  /// What was found damaged since the directory was opened, a sentence each.
+  const std::vector<std::string>& problems() const { return problems_; }
+  /// Of the last call that failed.
+  const std::string& error() const { return error_; }
+
+ private:
+  struct Entry {
+    std::string name;
+    std::uint64_t name_hash = 0;
+    std::vector<BlockPlace> blocks;  // in the order in which they were written
+    TailHeader tail{};
+    std::size_t tail_bars = 0;
+    std::int64_t tail_covered_to_ms = 0;
+  };
+
+  void open_files(Access access);
+  bool usable_header(std::string& why);
+  void set_aside(const std::string& why);
+  void read_names();
+  void read_index();
+  void scan_blocks(std::int64_t from);
+  void read_tail(Series series);
+  void drop_what_is_in_blocks(Entry& entry);
+  bool fail(const MappedFile& file);
+
+  bool read_block(const BlockPlace& place, std::vector<engine::Bar>& bars);
+  const BlockPlace* block_before(const Entry& entry, std::int64_t boundary_ms) const;
+  void patch(const Entry& entry, StoredBars& stored);
+  bool write_block(Series series, BlockKind kind, std::span<const engine::Bar> bars,
+                   std::int64_t covered_from_ms, std::int64_t covered_to_ms, std::int64_t at_ms);
+  bool begin_tail(Series series, std::int64_t covered_from_ms);
+  bool seal_tail(Series series);
+  bool write_row(Series series, std::size_t row, const engine::Bar& bar);
+
+  std::string directory_;
+  Access access_;
+  int lock_ = -1;
+  MappedFile names_, tails_, blocks_, index_;
+  std::vector<Entry> series_;
+  std::unordered_map<std::string, Series> by_name_;
+  std::vector<std::string> problems_;
+  std::string error_;
+  std::string bytes_;  // of the block that is being written
+  std::int64_t blocks_end_ = 0;
+  std::int64_t index_end_ = 0;
+};
+
+}  // namespace atcd::state

@@ -1,0 +1,245 @@
+// Opening a history: what the files say, and what is done where they are torn or damaged.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+
+#include "engine/anchor.hpp"
+#include "state/history.hpp"
+
+namespace atcd::state {
+namespace {
+
+constexpr std::array<const char*, 4> kFiles = {"names", "tails", "blocks", "index"};
+
+template <class Record>
+Record record_at(std::span<const std::byte> bytes) {
+  Record record;
+  std::memcpy(&record, bytes.data(), sizeof record);
+  return record;
+}
+
+}  // namespace
+
+History::History(const std::string& directory, Access access) : directory_(directory), access_(access) {
+  if (access == Access::write) {
+    std::error_code failure;
+    std::filesystem::create_directories(directory, failure);
+    if (failure) throw std::runtime_error(directory + ": can't be made: " + failure.message());
+    lock_ = ::open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock_ < 0) throw std::runtime_error(directory + "/lock: " + std::strerror(errno));
+    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+      ::close(lock_);
+      throw std::runtime_error(directory + ": another process writes here (it holds the file lock)");
+    }
+  }
+  try {
+    open_files(access);
+  } catch (...) {
+    if (lock_ >= 0) ::close(lock_);
+    throw;
+  }
+}
+
+History::~History() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+void History::open_files(Access access) {
+  const auto open_all = [this, access] {
+    const std::array<MappedFile*, 4> files = {&names_, &tails_, &blocks_, &index_};
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (!files[i]->open(directory_ + "/" + kFiles[i], access)) throw std::runtime_error(files[i]->error());
+    }
+  };
+  open_all();
+  std::string why;
+  if (!usable_header(why)) {
+    if (access == Access::read) throw std::runtime_error(directory_ + ": " + why);
+    set_aside(why);
+    open_all();
+  }
+  if (names_.size() == 0) {
+    if (access == Access::read) return;
+    HistoryHeader header{kHistoryMagic, 0, kHistoryVersion, kByteOrder, {}};
+    header.checksum = record_checksum(header);
+    if (!names_.write(0, &header, sizeof header)) throw std::runtime_error(names_.error());
+  }
+  read_names();
+  read_index();
+  for (Series series = 0; series < series_.size(); ++series) read_tail(series);
+}
+
+/// An empty directory is one to begin in. Anything else must say that it is ours.
+bool History::usable_header(std::string& why) {
+  const auto bytes = names_.view(0, sizeof(HistoryHeader));
+  if (bytes.empty()) {
+    why = "names is too short to be a history's";
+    return names_.size() == 0 && tails_.size() == 0 && blocks_.size() == 0;
+  }
+  const auto header = record_at<HistoryHeader>(bytes);
+  if (header.magic != kHistoryMagic) {
+    why = "names does not begin as a history's (or is of the other byte order)";
+  } else if (header.checksum != record_checksum(header)) {
+    why = "the first record of names is damaged";
+  } else if (header.byte_order != kByteOrder) {
+    why = "the byte order is another machine's";
+  } else if (header.version != kHistoryVersion) {
+    why = "version " + std::to_string(header.version) + " is not " + std::to_string(kHistoryVersion);
+  }
+  return why.empty();
+}
+
+void History::set_aside(const std::string& why) {
+  std::string aside;
+  for (int number = 1; aside.empty() || std::filesystem::exists(aside); ++number) {
+    aside = directory_ + "/set-aside-" + std::to_string(number);
+  }
+  std::filesystem::create_directory(aside);
+  for (const char* file : kFiles) std::filesystem::rename(directory_ + "/" + file, aside + "/" + file);
+  problems_.push_back(directory_ + ": " + why + ": all files were moved to " + aside);
+}
+
+void History::read_names() {
+  const std::int64_t count =
+      (names_.size() - std::int64_t{sizeof(HistoryHeader)}) / std::int64_t{sizeof(NameRecord)};
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t at = std::int64_t{sizeof(HistoryHeader)} + i * std::int64_t{sizeof(NameRecord)};
+    const auto record = record_at<NameRecord>(names_.view(at, sizeof(NameRecord)));
+    Entry entry;
+    const bool intact = record.magic == kNameMagic && record.checksum == record_checksum(record) &&
+                        record.length > 0 && record.length <= kLongestName;
+    if (intact) entry.name.assign(record.name.data(), record.length);
+    if (intact && by_name_.emplace(entry.name, static_cast<Series>(i)).second) {
+      entry.name_hash = engine::fnv1a_64(entry.name);
+    } else {
+      // Its number stays taken, so that the others keep theirs.
+      entry.name.clear();
+      problems_.push_back(directory_ + "/names: record " + std::to_string(i) +
+                          " is damaged: the bars of that series are left out");
+    }
+    series_.push_back(std::move(entry));
+  }
+}
+
+void History::read_index() {
+  while (index_end_ + std::int64_t{sizeof(IndexRecord)} <= index_.size()) {
+    const auto record = record_at<IndexRecord>(index_.view(index_end_, sizeof(IndexRecord)));
+    const BlockHeader& header = record.header;
+    const std::int64_t end = record.offset + std::int64_t{sizeof header} + padded(header.bytes);
+    const bool intact = record.magic == kIndexMagic && record.checksum == record_checksum(record) &&
+                        record.offset >= blocks_end_ && header.count >= 1 && header.count <= kBlockBars;
+    if (!intact) {
+      problems_.push_back(directory_ + "/index: the record at " + std::to_string(index_end_) +
+                          " is damaged: the index was made anew from the blocks");
+      for (Entry& entry : series_) entry.blocks.clear();
+      index_end_ = blocks_end_ = 0;
+      break;
+    }
+    if (end > blocks_.size()) {
+      problems_.push_back(directory_ + "/blocks: ends at " + std::to_string(blocks_.size()) +
+                          ", within or before the block at " + std::to_string(record.offset));
+      break;
+    }
+    if (header.series < series_.size() && series_[header.series].name_hash == header.name_hash) {
+      series_[header.series].blocks.push_back({record.offset, header.covered_from_ms, header.covered_to_ms,
+                                               header.at_ms, header.bytes, header.count, header.kind});
+    }
+    blocks_end_ = end;
+    index_end_ += std::int64_t{sizeof record};
+  }
+  scan_blocks(blocks_end_);
+  // What lies behind belongs to nothing: the next block is written over it.
+  if (access_ == Access::write && index_.size() > index_end_ && !index_.truncate(index_end_)) {
+    throw std::runtime_error(index_.error());
+  }
+}
+
+/// Finds the blocks that the index does not have: those of a crash, or all.
+void History::scan_blocks(std::int64_t from) {
+  std::int64_t at = from;
+  std::int64_t skipped = 0;
+  while (at + std::int64_t{sizeof(BlockHeader)} <= blocks_.size()) {
+    const auto header = record_at<BlockHeader>(blocks_.view(at, sizeof(BlockHeader)));
+    const std::int64_t end = at + std::int64_t{sizeof header} + padded(header.bytes);
+    bool intact = header.magic == kBlockMagic && header.count >= 1 && header.count <= kBlockBars &&
+                  end <= blocks_.size();
+    if (intact) {
+      const auto bytes = blocks_.view(at + std::int64_t{sizeof header}, header.bytes);
+      intact = header.checksum == checksum_of(bytes.data(), bytes.size(), record_checksum(header));
+    }
+    if (!intact) {
+      at += 8;
+      skipped += 8;
+      continue;
+    }
+    if (header.series < series_.size() && series_[header.series].name_hash == header.name_hash) {
+      series_[header.series].blocks.push_back({at, header.covered_from_ms, header.covered_to_ms, header.at_ms,
+                                               header.bytes, header.count, header.kind});
+    }
+    if (access_ == Access::write) {
+      IndexRecord record{kIndexMagic, 0, at, header};
+      record.checksum = record_checksum(record);
+      if (!index_.write(index_end_, &record, sizeof record)) throw std::runtime_error(index_.error());
+      index_end_ += std::int64_t{sizeof record};
+    }
+    blocks_end_ = at = end;
+  }
+  if (skipped > 0) {
+    problems_.push_back(directory_ + "/blocks: " + std::to_string(skipped) + " bytes from " +
+                        std::to_string(from) + " on are no blocks and were passed over");
+  }
+}
+
+void History::read_tail(Series series) {
+  Entry& entry = series_[series];
+  const std::int64_t slot = std::int64_t{series} * kSlotBytes;
+  const auto bytes = tails_.view(slot, kSlotBytes);
+  if (entry.name.empty()) return;
+  const auto header = bytes.empty() ? TailHeader{} : record_at<TailHeader>(bytes);
+  if (header.magic != kTailMagic || header.name_hash != entry.name_hash ||
+      header.checksum != record_checksum(header)) {
+    problems_.push_back(directory_ + "/tails: the slot of " + entry.name +
+                        " is damaged: its newest bars are left out");
+    // Generations go on from a place that no row of the lost one can have reached by accident.
+    entry.tail.generation = header.generation + 1;
+    return;
+  }
+  entry.tail = header;
+  entry.tail_covered_to_ms = header.covered_from_ms;
+  const auto checksums = bytes.subspan(kRowChecksums, kBlockBars * sizeof(std::uint32_t));
+  const auto rows = bytes.subspan(kRows, kBlockBars * sizeof(engine::Bar));
+  std::size_t row = 0;
+  for (; row < kBlockBars; ++row) {
+    const auto bar = record_at<engine::Bar>(rows.subspan(row * sizeof(engine::Bar)));
+    const auto checksum = record_at<std::uint32_t>(checksums.subspan(row * sizeof(std::uint32_t)));
+    if (checksum != row_checksum(header, row, bar) || bar.open_time_ms < entry.tail_covered_to_ms) break;
+    entry.tail_covered_to_ms = bar.close_time_ms;
+  }
+  entry.tail_bars = row;
+  for (std::size_t later = row + 1; later < kBlockBars; ++later) {
+    const auto bar = record_at<engine::Bar>(rows.subspan(later * sizeof(engine::Bar)));
+    const auto checksum = record_at<std::uint32_t>(checksums.subspan(later * sizeof(std::uint32_t)));
+    if (checksum != row_checksum(header, later, bar)) continue;
+    problems_.push_back(directory_ + "/tails: row " + std::to_string(row) + " of " + entry.name +
+                        " is damaged: it and the bars after it are left out");
+    break;
+  }
+  drop_what_is_in_blocks(entry);
+}
+
+/// Where a crash came between the block that a tail was written to and the new tail, both have the bars.
+void History::drop_what_is_in_blocks(Entry& entry) {
+  if (access_ == Access::read || entry.tail_bars == 0) return;
+  const BlockPlace* twin = block_before(entry, entry.tail_covered_to_ms);
+  if (twin == nullptr || twin->covered_from_ms != entry.tail.covered_from_ms) return;
+  const std::string name = entry.name;
+  if (!begin_tail(*find(name), twin->covered_to_ms)) throw std::runtime_error(error_);
+}
+
+}  // namespace atcd::state
