@@ -176,7 +176,8 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
                                    ? *rule.fixed_anchor_ms
                                    : interval.open_time_ms(interval.ordinal(clock_ms) - slots_back);
   const feeds::StreamIndex stream = next_stream_++;
-  const MarketSeries::Context context{*feed_, exchange_, context_.publisher, context_.journal};
+  const MarketSeries::Context context{*feed_, exchange_, context_.publisher, context_.journal,
+                                      context_.archive};
   auto series = std::make_unique<MarketSeries>(context, stream, feeds::StreamName{key.first, key.second},
                                                interval, from_ms, output.block->provisional);
   streams_[key] = stream;

@@ -42,6 +42,7 @@ class FeedRunner final : public feeds::FeedHandler {
     boost::asio::io_context& io;
     state::Publisher& publisher;
     Journal& journal;
+    BarArchive& archive;
     SeriesNumbers& numbers;
     /// A published series begins and ends: the pipeline keeps the way from its number to it.
     std::function<void(state::SeriesIndex, MarketSeries*)> on_output;

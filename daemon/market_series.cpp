@@ -50,9 +50,22 @@ MarketSeries::MarketSeries(const Context& context, feeds::StreamIndex stream, fe
       name_(std::move(name)),
       provisional_(provisional),
       series_(rules_of(context.exchange, interval), from_ms, *this),
-      self_(std::make_shared<MarketSeries*>(this)) {}
+      self_(std::make_shared<MarketSeries*>(this)) {
+  restore(from_ms);
+}
 
 MarketSeries::~MarketSeries() { *self_ = nullptr; }
+
+void MarketSeries::restore(std::int64_t from_ms) {
+  const feeds::Exchange& exchange = context_.exchange;
+  const std::string name =
+      engine::percent_encode(exchange.name()) + ":" + engine::percent_encode(exchange.market()) + ":" +
+      engine::percent_encode(name_.symbol) + ":" + engine::percent_encode(name_.interval);
+  BarArchive::Opened opened = context_.archive.open(name, from_ms);
+  archived_ = opened.handle;
+  state::StoredBars& stored = opened.bars;
+  restored_ = series_.restore(std::move(stored.bars), stored.covered_from_ms, stored.covered_to_ms);
+}
 
 void MarketSeries::add_output(std::unique_ptr<Output> output, const feeds::SymbolInfo& symbol) {
   state::PublishedSeries published{
@@ -62,7 +75,7 @@ void MarketSeries::add_output(std::unique_ptr<Output> output, const feeds::Symbo
       {}};
   published.catalogue_json = catalogue_json(output->id, symbol, series_.interval(), published.config);
   context_.publisher.set_config(published.config, config_json(output->profile));
-  context_.publisher.add(output->index, std::move(published), loaded_);
+  context_.publisher.add(output->index, std::move(published), can_answer());
   outputs_.push_back(std::move(output));
   write_state(*outputs_.back(), "added");
 }
@@ -121,16 +134,27 @@ void MarketSeries::write_state(Output& output, std::string_view reason) {
 // ---- bars, in message order
 // -------------------------------------------------------------------------------------
 
-void MarketSeries::on_bar(const engine::Bar&, std::int64_t received_us) {
-  if (!loaded_) return;
-  for (const auto& output : outputs_) {
-    if (const auto computed = output->signals.newest(history()))
-      publish(*output, *computed, received_us, false);
+void MarketSeries::on_bar(const engine::Bar& bar, std::int64_t received_us) {
+  if (loaded_) {
+    for (const auto& output : outputs_) {
+      if (const auto computed = output->signals.newest(history()))
+        publish(*output, *computed, received_us, false);
+    }
   }
+  archive(bar);
+}
+
+void MarketSeries::archive(const engine::Bar& bar) {
+  const auto bars = series_.bars();
+  const std::int64_t covered_from_ms = bars.size() > 1
+                                           ? bars[bars.size() - 2].close_time_ms
+                                           : series_.interval().open_time_ms(series_.covered_from());
+  context_.archive.writer().append(archived_, bar, covered_from_ms);
 }
 
 void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& now,
                                  std::int64_t received_us) {
+  context_.archive.writer().correct(archived_, now, utc_ms());
   if (!loaded_) return;
   for (const auto& output : outputs_) {
     if (const auto computed = output->signals.corrected(history()))
@@ -227,10 +251,17 @@ void MarketSeries::on_conflict(const engine::Bar& used, const engine::Bar& other
   }
 }
 
+void MarketSeries::on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) {
+  const std::int64_t covered_to_ms = series_.bars().size() > bars.size()
+                                         ? series_.bars()[bars.size()].open_time_ms
+                                         : series_.interval().open_time_ms(series_.next());
+  context_.archive.writer().insert(archived_, {bars.begin(), bars.end()}, covered_from_ms, covered_to_ms);
+}
+
 void MarketSeries::on_covered() {
   for (const auto& output : outputs_) {
-    if (!std::exchange(output->waiting, false)) continue;
-    context_.publisher.resume(output->index);
+    // Also where nobody waited: signals that lacked the bars of their anchor can be had now.
+    if (std::exchange(output->waiting, false) || can_answer()) context_.publisher.resume(output->index);
   }
 }
 
@@ -267,10 +298,13 @@ bool MarketSeries::reach_back(Output& output, std::int64_t ordinal) {
 state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t after_close_ms,
                                                  std::size_t limit,
                                                  std::vector<state::SignalRecord>& records) {
-  if (!loaded_) return state::HistoryAnswer::wait;
+  // A stream begins at the last bar that has closed, and only the exchange knows that one; nor does a
+  // restored history know anything of a head beyond its end.
+  const bool from_last = after_close_ms == 0;
+  const bool beyond_us = from_last || series_.interval().ordinal(after_close_ms) >= series_.next();
+  if (!can_answer() || (beyond_us && !loaded_)) return state::HistoryAnswer::wait;
   const auto bars = series_.bars();
   if (bars.empty()) return state::HistoryAnswer::records;
-  const bool from_last = after_close_ms == 0;
   const std::int64_t first_slot =
       series_.interval().ordinal(from_last ? bars.back().open_time_ms : after_close_ms);
   if (!reach_back(output, first_slot)) return state::HistoryAnswer::wait;
@@ -316,6 +350,7 @@ void MarketSeries::check_against_exchange(state::SeriesIndex index, std::int64_t
           Level::error, "conflict", output->name,
           "our bar was wrong: replaced by the exchange's " + prices(result.rows[0]));
       series.series_.replace(result.rows[0]);
+      series.context_.archive.writer().correct(series.archived_, result.rows[0], utc_ms());
       for (const auto& each : series.outputs_) each->signals.forget();
       series.context_.publisher.resume(index);
       return;

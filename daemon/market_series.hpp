@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/bar_archive.hpp"
 #include "daemon/config.hpp"
 #include "daemon/journal.hpp"
 #include "daemon/signal_series.hpp"
@@ -40,9 +41,10 @@ class MarketSeries final : public feeds::SeriesHandler {
     const feeds::Exchange& exchange;
     state::Publisher& publisher;
     Journal& journal;
+    BarArchive& archive;
   };
 
-  /// `from_ms`: a time inside the first slot whose bar is wanted.
+  /// `from_ms`: a time inside the first slot whose bar is wanted. What the archive has is taken up here.
   MarketSeries(const Context& context, feeds::StreamIndex stream, feeds::StreamName name,
                const engine::Interval& interval, std::int64_t from_ms, bool provisional);
   ~MarketSeries();
@@ -52,7 +54,7 @@ class MarketSeries final : public feeds::SeriesHandler {
   const std::vector<std::unique_ptr<Output>>& outputs() const { return outputs_; }
   Output* output(state::SeriesIndex index) const;
 
-  /// Subscribes and asks for history.
+  /// Brings to Redis what it lacks of the bars that the archive had, subscribes and asks for history.
   void start();
 
   // From the feed.
@@ -83,6 +85,7 @@ class MarketSeries final : public feeds::SeriesHandler {
   void on_correction(const engine::Bar& before, const engine::Bar& now, std::int64_t received_us) override;
   void on_conflict(const engine::Bar& used, const engine::Bar& other) override;
   void on_state(feeds::SeriesState state, std::string_view reason) override;
+  void on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) override;
   void on_covered() override;
   void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) override;
   void resubscribe() override;
@@ -93,6 +96,9 @@ class MarketSeries final : public feeds::SeriesHandler {
                              std::int64_t received_us) const;
   void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);
   void preview(const engine::Bar& forming, std::int64_t received_us);
+  void restore(std::int64_t from_ms);
+  void archive(const engine::Bar& bar);
+  bool can_answer() const { return loaded_ || restored_; }
   void write_state(Output& output, std::string_view reason);
   bool reach_back(Output& output, std::int64_t ordinal);
 
@@ -105,7 +111,9 @@ class MarketSeries final : public feeds::SeriesHandler {
   std::vector<engine::Bar> scratch_;
   // Callbacks of requests that outlive the series find it gone.
   std::shared_ptr<MarketSeries*> self_;
-  bool loaded_ = false;  // the series was live once: history can answer
+  BarArchive::Handle archived_ = 0;
+  bool restored_ = false;  // the archive had bars: history answers for streams that have begun
+  bool loaded_ = false;    // the series was live once: history answers
 };
 
 }  // namespace atcd::daemon

@@ -75,6 +75,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
         config_(config),
         publisher_(io, redis_options(config, std::move(password)), *this, *this),
         journal_(publisher_),
+        archive_(config.state_directory),
         timer_(io),
         started_ms_(utc_ms()),
         host_(host_name()) {}
@@ -167,6 +168,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     return {io_,
             publisher_,
             journal_,
+            archive_,
             numbers_,
             [this](state::SeriesIndex index, MarketSeries* series) {
               if (series != nullptr) {
@@ -185,11 +187,14 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     boost::asio::post(io_, [this] {
       prepare_posted_ = false;
       for (const auto& [key, runner] : runners_) runner->prepare();
+      archive_.writer().commit();
     });
   }
 
   void tick() {
     for (const auto& [key, runner] : runners_) runner->on_timer();
+    archive_.writer().commit();
+    tell_archive_problems();
     if (ticks_ % kTicksPerHeartbeat == 0) heartbeat();
     if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
       for (const auto& [key, runner] : runners_) runner->trim();
@@ -199,6 +204,17 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error && !stopping_) tick();
     });
+  }
+
+  void tell_archive_problems() {
+    for (const std::string& problem : archive_.writer().take_problems()) {
+      journal_.event(Level::error, "history", "", problem);
+    }
+    const std::uint64_t dropped = archive_.writer().counters().dropped;
+    if (dropped == std::exchange(told_dropped_, dropped)) return;
+    journal_.log(
+        Level::error, "history", "",
+        "dropped=" + std::to_string(dropped) + ": the disk takes no bars, REST will be asked for them");
   }
 
   void heartbeat() {
@@ -224,6 +240,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   Config config_;
   state::Publisher publisher_;
   Journal journal_;
+  BarArchive archive_;
   SeriesNumbers numbers_;
   std::unordered_map<state::SeriesIndex, MarketSeries*> outputs_;
   std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;
@@ -231,6 +248,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   std::int64_t started_ms_;
   std::string host_;
   std::int64_t ticks_ = 0;
+  std::uint64_t told_dropped_ = 0;
   bool prepare_posted_ = false;
   bool stopping_ = false;
 };

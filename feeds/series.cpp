@@ -41,6 +41,16 @@ void Series::set_state(SeriesState state, std::string_view reason) {
   handler_.on_state(state, reason);
 }
 
+bool Series::restore(std::vector<engine::Bar> bars, std::int64_t covered_from_ms,
+                     std::int64_t covered_to_ms) {
+  const std::int64_t next = rules_.interval.ordinal(covered_to_ms);
+  if (bars.empty() || next < covered_from_) return false;
+  bars_ = std::move(bars);
+  covered_from_ = rules_.interval.ordinal(covered_from_ms);
+  next_ = next;
+  return true;
+}
+
 void Series::start(const Now& now) { request_forward(now, kFirstLoadPriority); }
 
 void Series::on_stream_up(const Now& now) {
@@ -280,6 +290,7 @@ void Series::take_backward(const HistoryResult& result, const Request& request) 
   bars_.insert(bars_.begin(), earlier.begin(), earlier.end());
   covered_from_ = request.from;
   failures_ = 0;
+  handler_.on_earlier(earlier, rules_.interval.open_time_ms(covered_from_));
   if (covered_from_ <= back_target_) handler_.on_covered();
 }
 

@@ -50,7 +50,9 @@ class SeriesHandler {
   /// A closed bar that was used already came again with other prices; the one used stays.
   virtual void on_conflict(const engine::Bar& used, const engine::Bar& other) = 0;
   virtual void on_state(SeriesState state, std::string_view reason) = 0;
-  /// Bars now reach back to what require_from() asked for.
+  /// Bars older than all others came: every one from covered_from_ms to the next of bars().
+  virtual void on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) = 0;
+  /// Bars now reach back to what was asked for.
   virtual void on_covered() = 0;
   /// Fetch rows with open times from_ms to to_ms, then call on_history. Lower priority first.
   virtual void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) = 0;
@@ -69,6 +71,10 @@ class Series {
   /// Starts with the slot of `from_ms` as the first that is wanted.
   Series(const SeriesRules& rules, std::int64_t from_ms, SeriesHandler& handler);
 
+  /// Bars that are known from before: all that exist from one boundary to the other, which follow the wanted
+  /// slot or hold it. Before start(); nothing is told of them. False, and nothing changes, where bars and
+  /// wanted slots have a hole between them.
+  bool restore(std::vector<engine::Bar> bars, std::int64_t covered_from_ms, std::int64_t covered_to_ms);
   /// Asks for the first history; call once the handler is ready for it.
   void start(const Now& now);
   void on_stream_up(const Now& now);

@@ -14,8 +14,9 @@ HistoryWriter::HistoryWriter(std::unique_ptr<History> history)
     : problems_(history->problems()), history_(std::move(history)), thread_([this] { run(); }) {}
 
 HistoryWriter::~HistoryWriter() {
-  // Whatever the queue has no room for still goes, piece by piece, while the thread takes what is in it.
-  while (!kept_.empty() && failures_ == 0) {
+  // What the queue had no room for goes in as the thread takes what is before it, unless the disk refuses.
+  const std::uint64_t failed_before = failures_;
+  while (!kept_.empty() && failures_ == failed_before) {
     commit();
     std::this_thread::yield();
   }

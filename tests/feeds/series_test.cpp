@@ -24,7 +24,8 @@ Kline kline_of(const Bar& bar, bool closed) { return {"BTCUSDT", "1m", bar, bar.
 
 /// Records what a series says and lets the test play the exchange.
 struct Recorder final : SeriesHandler {
-  std::vector<Bar> bars;
+  std::vector<Bar> bars, earlier;
+  std::int64_t earlier_from_ms = 0;
   std::vector<std::pair<Bar, Bar>> corrections, conflicts;
   std::vector<SeriesState> states;
   std::deque<std::pair<std::int64_t, std::int64_t>> fetches;
@@ -36,6 +37,10 @@ struct Recorder final : SeriesHandler {
   }
   void on_conflict(const Bar& used, const Bar& other) override { conflicts.emplace_back(used, other); }
   void on_state(SeriesState state, std::string_view) override { states.push_back(state); }
+  void on_earlier(std::span<const Bar> more, std::int64_t covered_from_ms) override {
+    earlier.assign(more.begin(), more.end());
+    earlier_from_ms = covered_from_ms;
+  }
   void on_covered() override { ++covered; }
   void fetch(std::int64_t from_ms, std::int64_t to_ms, int) override { fetches.emplace_back(from_ms, to_ms); }
   void resubscribe() override { ++resubscribes; }
@@ -315,6 +320,48 @@ class Storm {
   Series series_{rules(), kStartMs, recorder_};
   bool up_ = false, calm_ = false;
 };
+
+TEST(Series, WhatWasRestoredIsNotAskedForAgain) {
+  Recorder recorder;
+  Series series(rules(), kStartMs + 3 * kMinuteMs, recorder);
+  const std::vector<Bar> known = {bar_at(1), bar_at(2), bar_at(4)};  // slot 3 has none
+  ASSERT_TRUE(series.restore(known, bar_at(1).open_time_ms, bar_at(4).close_time_ms));
+  series.on_stream_up(at(7));
+  series.start(at(7));
+  ASSERT_EQ(recorder.fetches.size(), 1U);
+  EXPECT_EQ(recorder.fetches[0].first, bar_at(5).open_time_ms);
+  series.on_history(rows(5, 14, 7), 1, at(7));
+  EXPECT_EQ(recorder.bars, (std::vector<Bar>{bar_at(5), bar_at(6)}));
+  EXPECT_EQ(series.bars().size(), 5U);
+  EXPECT_EQ(series.state(), SeriesState::live);
+}
+
+TEST(Series, WhatWasRestoredTooYoungIsCompletedFromBehind) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  ASSERT_TRUE(series.restore({bar_at(4)}, bar_at(4).open_time_ms, bar_at(4).close_time_ms));
+  series.on_stream_up(at(6));
+  series.start(at(6));
+  series.on_history(rows(5, 14, 6), 1, at(6));
+  ASSERT_EQ(recorder.fetches.size(), 2U);
+  EXPECT_EQ(recorder.fetches[1], std::pair(bar_at(0).open_time_ms, bar_at(3).open_time_ms));
+  series.on_history(rows(0, 3, 6), 1, at(6));
+  EXPECT_EQ(recorder.covered, 1);
+  EXPECT_EQ(recorder.earlier, (std::vector<Bar>{bar_at(0), bar_at(1), bar_at(2), bar_at(3)}));
+  EXPECT_EQ(recorder.earlier_from_ms, bar_at(0).open_time_ms);
+  EXPECT_EQ(series.bars().size(), 6U);
+}
+
+TEST(Series, WhatEndsBeforeTheWantedSlotsIsNotRestored) {
+  Recorder recorder;
+  Series series(rules(), kStartMs + 10 * kMinuteMs, recorder);
+  EXPECT_FALSE(series.restore({bar_at(4)}, bar_at(4).open_time_ms, bar_at(4).close_time_ms));
+  EXPECT_FALSE(series.restore({}, 0, 0));
+  series.start(at(20));
+  ASSERT_EQ(recorder.fetches.size(), 1U);
+  EXPECT_EQ(recorder.fetches[0].first, bar_at(10).open_time_ms);
+  EXPECT_TRUE(series.bars().empty());
+}
 
 TEST(Series, WhateverTheExchangeDoesEveryBarComesOutOnceAndInOrder) {
   for (std::uint32_t seed = 1; seed <= 300; ++seed) {
