@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   add_check_command(app, status);
   add_compute_command(app, status);
   add_replay_command(app, status);
+  add_history_command(app, status);
   add_simulate_command(app, status);
   add_tap_command(app, status);
   add_redis_setup_command(app, status);

@@ -289,16 +289,16 @@ bool History::insert(Series series, std::span<const engine::Bar> bars, std::int6
   return true;
 }
 
+bool History::keep_superseded(Series series, const engine::Bar& bar, std::int64_t at_ms) {
+  return write_block(series, BlockKind::superseded, {&bar, 1}, bar.open_time_ms, bar.close_time_ms, at_ms);
+}
+
 bool History::correct(Series series, const engine::Bar& bar, std::int64_t at_ms) {
   const auto same_open = [&bar](const engine::Bar& held) { return held.open_time_ms == bar.open_time_ms; };
-  const auto supersede = [&](const engine::Bar& before) {
-    return write_block(series, BlockKind::superseded, {&before, 1}, before.open_time_ms, before.close_time_ms,
-                       at_ms);
-  };
   const auto rows = tail(series);
   if (const auto at = std::find_if(rows.begin(), rows.end(), same_open); at != rows.end()) {
-    return *at == bar ||
-           (supersede(*at) && write_row(series, static_cast<std::size_t>(at - rows.begin()), bar));
+    return *at == bar || (keep_superseded(series, *at, at_ms) &&
+                          write_row(series, static_cast<std::size_t>(at - rows.begin()), bar));
   }
   const BlockPlace* place = block_before(series_[series], bar.close_time_ms);
   StoredBars stored;
@@ -308,7 +308,7 @@ bool History::correct(Series series, const engine::Bar& bar, std::int64_t at_ms)
   patch(series_[series], stored);
   const auto at = std::find_if(stored.bars.begin(), stored.bars.end(), same_open);
   if (at == stored.bars.end() || *at == bar) return true;
-  return supersede(*at) &&
+  return keep_superseded(series, *at, at_ms) &&
          write_block(series, BlockKind::patch, {&bar, 1}, bar.open_time_ms, bar.close_time_ms, at_ms);
 }
 

@@ -71,6 +71,8 @@ class History {
               std::int64_t covered_to_ms);
   /// Other content for a bar that is there; the one that was is kept as superseded.
   bool correct(Series series, const engine::Bar& bar, std::int64_t at_ms);
+  /// A bar as it was before it was corrected at at_ms.
+  bool keep_superseded(Series series, const engine::Bar& bar, std::int64_t at_ms);
   /// Brings all that was written to the disk.
   bool sync();
 

@@ -11,9 +11,13 @@
 
 namespace atcd::state {
 
-MappedFile::~MappedFile() {
+MappedFile::~MappedFile() { close(); }
+
+void MappedFile::close() {
   unmap();
   if (descriptor_ >= 0) ::close(descriptor_);
+  descriptor_ = -1;
+  size_ = 0;
 }
 
 bool MappedFile::fail(const char* what) {
@@ -22,6 +26,7 @@ bool MappedFile::fail(const char* what) {
 }
 
 bool MappedFile::open(const std::string& path, Access access) {
+  close();
   path_ = path;
   const int flags = access == Access::write ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC;
   descriptor_ = ::open(path.c_str(), flags, 0600);

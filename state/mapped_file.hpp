@@ -19,7 +19,7 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
-  /// Created where it is absent, when it may be written.
+  /// Created where it is absent, when it may be written. Another file that was open is closed.
   bool open(const std::string& path, Access access);
   std::int64_t size() const { return size_; }
   const std::string& error() const { return error_; }
@@ -37,6 +37,7 @@ class MappedFile {
 
  private:
   bool fail(const char* what);
+  void close();
   void unmap();
 
   std::string path_;

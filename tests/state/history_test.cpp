@@ -336,11 +336,15 @@ TEST_F(DamagedHistory, AnotherVersionIsSetAsideWithAReason) {
   std::memcpy(names.data(), &header, sizeof header);
   write("names", names);
   EXPECT_THROW(History(directory_, History::Access::read), std::runtime_error);
-  const History history(directory_, History::Access::write);
+  History history(directory_, History::Access::write);
   ASSERT_EQ(history.problems().size(), 1U);
   EXPECT_NE(history.problems()[0].find("version 2 is not 1"), std::string::npos);
   EXPECT_TRUE(fs::exists(path("set-aside-1/blocks")));
   EXPECT_TRUE(history.names().empty());
+  // What begins in its place sees nothing of it.
+  const auto bars = some_bars(kBlockBars + 5, 3);
+  append(history, "other", bars);
+  EXPECT_EQ(history.newest(*history.find("other"), 0).bars, bars);
 }
 
 // ---- a disk that takes nothing

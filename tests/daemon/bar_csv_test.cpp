@@ -1,0 +1,64 @@
+#include "daemon/bar_csv.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <vector>
+
+namespace atcd::daemon {
+namespace {
+
+using engine::Bar;
+
+std::vector<Bar> read(std::string_view text) {
+  BarCsvReader reader(text, *engine::Interval::parse("1m"));
+  std::vector<Bar> bars;
+  while (const auto bar = reader.next()) bars.push_back(*bar);
+  return bars;
+}
+
+std::string refusal(std::string_view text) {
+  try {
+    read(text);
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+constexpr std::string_view kHeader = "open_ms,open,high,low,close,volume\n";
+
+std::string with_header(std::string_view rows) { return std::string(kHeader).append(rows); }
+
+TEST(BarCsv, ReadsColumnsInAnyOrderAndIgnoresOthers) {
+  const auto bars = read("close,x,low,high,open,volume,open_time_ms\r\n2,?,1,3,1.5,0,60000\r\n");
+  ASSERT_EQ(bars.size(), 1U);
+  EXPECT_EQ(bars[0], (Bar{60000, 120000, 1.5, 3, 1, 2, 0}));
+}
+
+TEST(BarCsv, WhatIsWrittenIsReadAsTheSameBits) {
+  const std::vector<Bar> bars = {{60000, 120000, 0.1, 0.30000000000000004, 1e-9, 0.2, 1e20},
+                                 {180000, 240000, 64000.01, 64000.02, 63999.99, 64000, 1.0 / 3}};
+  std::string text(kBarCsvHeader);
+  for (const Bar& bar : bars) append_csv_row(text, bar);
+  EXPECT_EQ(read(text), bars);
+}
+
+TEST(BarCsv, ARefusalNamesTheLineAndTheValue) {
+  const std::string good = "60000,1,3,1,2,0\n";
+  EXPECT_THAT(refusal("open_ms,open,high,low,close\n"),
+              testing::HasSubstr("line 1: there is no column volume"));
+  EXPECT_THAT(refusal(with_header(good + "120000,1,3,1,two,0\n")),
+              testing::HasSubstr("line 3: close \"two\" is no number"));
+  EXPECT_THAT(refusal(with_header("60001,1,3,1,2,0\n")),
+              testing::HasSubstr("line 2: open_ms 60001 is no boundary"));
+  EXPECT_THAT(refusal(with_header("60000,1,3,1,4,0\n")), testing::HasSubstr("is no bar"));
+  EXPECT_THAT(refusal(with_header("60000,1,3,1,nan,0\n")), testing::HasSubstr("is no bar"));
+  EXPECT_THAT(refusal(with_header(good + good)), testing::HasSubstr("line 3: the bar does not come after"));
+  EXPECT_THAT(refusal(with_header("\n")), testing::HasSubstr("line 2: open_ms \"\" is no number"));
+  EXPECT_THAT(refusal(""), testing::HasSubstr("line 1"));
+}
+
+}  // namespace
+}  // namespace atcd::daemon

@@ -1,0 +1,133 @@
+#include "state/history_writer.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "tests/state/bars.hpp"
+
+namespace atcd::state {
+namespace {
+
+using engine::Bar;
+namespace fs = std::filesystem;
+
+class HistoryWriterTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string form = (fs::temp_directory_path() / "atcd-writer-XXXXXX").string();
+    directory_ = mkdtemp(form.data());
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  std::unique_ptr<HistoryWriter> writer() const {
+    return std::make_unique<HistoryWriter>(std::make_unique<History>(directory_, History::Access::write));
+  }
+  std::vector<Bar> reread(const std::string& name) const {
+    History history(directory_, History::Access::read);
+    const auto series = history.find(name);
+    return series ? history.newest(*series, 0).bars : std::vector<Bar>{};
+  }
+  static void wait_for(const std::function<bool()>& condition, const std::function<void()>& meanwhile) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end);
+      meanwhile();
+      std::this_thread::yield();
+    }
+  }
+
+  std::string directory_;
+};
+
+TEST_F(HistoryWriterTest, WritesInOrderWhateverTheQueueHolds) {
+  // More than the queue takes at once: the rest waits beside it.
+  const auto a = some_bars(12'000, 1), b = some_bars(2000, 2);
+  {
+    const auto writing = writer();
+    const auto to_a = writing->open("a"), to_b = writing->open("b");
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      writing->append(to_a, a[i], a[i].open_time_ms);
+      if (i < b.size()) writing->append(to_b, b[i], b[i].open_time_ms);
+    }
+    // No commit: ending it is one.
+  }
+  EXPECT_EQ(reread("a"), a);
+  EXPECT_EQ(reread("b"), b);
+}
+
+TEST_F(HistoryWriterTest, WritesAndSyncsWithoutBeingEnded) {
+  const auto bars = some_bars(700, 1);
+  const auto writing = writer();
+  const auto series = writing->open("a");
+  writing->insert(series, {bars.begin(), bars.begin() + 600}, bars[0].open_time_ms, bars[600].open_time_ms);
+  for (std::size_t i = 600; i < bars.size(); ++i) writing->append(series, bars[i], bars[i].open_time_ms);
+  Bar corrected = bars[699];
+  corrected.close += 0.5;
+  writing->correct(series, corrected, 5);
+  writing->commit();
+  wait_for([&] { return writing->counters().syncs > 0; }, [] {});
+  EXPECT_EQ(writing->counters().written, 103U);
+  auto expected = bars;
+  expected[699] = corrected;
+  EXPECT_EQ(reread("a"), expected);
+}
+
+TEST_F(HistoryWriterTest, WhatAFullDiskRefusesIsKeptAndWrittenOnceThereIsRoom) {
+  const auto bars = some_bars(2000, 1);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto writing = writer();
+  const rlimit none{100, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &none);
+  const auto series = writing->open("a");
+  for (const Bar& bar : bars) writing->append(series, bar, bar.open_time_ms);
+  std::vector<std::string> problems;
+  wait_for([&] { return !problems.empty(); },
+           [&] {
+             writing->commit();
+             problems = writing->take_problems();
+           });
+  const bool tried_again = [&] {
+    const auto failures = writing->counters().failures;
+    wait_for([&] { return writing->counters().failures > failures; }, [&] { writing->commit(); });
+    return true;
+  }();
+  EXPECT_TRUE(tried_again);
+  EXPECT_TRUE(writing->take_problems().empty()) << "the same is said once";
+  EXPECT_EQ(writing->counters().written, 0U);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, ignored);
+  wait_for([&] { return writing->counters().written == 2001; }, [&] { writing->commit(); });
+  EXPECT_NE(problems[0].find("File too large"), std::string::npos) << problems[0];
+  EXPECT_EQ(writing->counters().dropped, 0U);
+  EXPECT_EQ(reread("a"), bars);
+}
+
+TEST_F(HistoryWriterTest, ANameThatCantBeKeptCostsOnlyItself) {
+  const auto bars = some_bars(10, 1);
+  const std::string overlong(kLongestName + 1, 'x');
+  {
+    const auto writing = writer();
+    const auto refused = writing->open(overlong), series = writing->open("a");
+    for (const Bar& bar : bars) {
+      writing->append(refused, bar, bar.open_time_ms);
+      writing->append(series, bar, bar.open_time_ms);
+    }
+    writing->commit();
+    wait_for([&] { return writing->counters().written == 22; }, [] {});
+    EXPECT_EQ(writing->take_problems().size(), 1U);
+  }
+  EXPECT_EQ(reread("a"), bars);
+  EXPECT_TRUE(reread(overlong).empty());
+}
+
+}  // namespace
+}  // namespace atcd::state
