@@ -1,0 +1,99 @@
+"""From exec to READY=1 with what an earlier run left: SERIES series of BARS bars each, a simulated exchange and a Redis of
+our own. Prints the median, and what REST and Redis were asked. Run with Debian's Python:
+    ATCD_PROGRAM=build/release/atcd /usr/bin/python3 -B perf/warm_start.py [SERIES [BARS [RUNS]]]"""
+import os
+import signal
+import socket
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
+os.environ.setdefault("ATCD_TEST_DEADLINE_S", "1800")
+os.environ["ATCD_PROGRAM"] = os.path.abspath(os.environ["ATCD_PROGRAM"])
+from harness import ATCD, Workplace, wait_for  # noqa: E402
+
+SERIES, BARS, RUNS = (int(text) for text in (sys.argv[1:] + ["10000", "1500", "5"][len(sys.argv) - 1:])[:3])
+
+
+def configuration(simulator, client, directory, symbols):
+    names = ", ".join(f"\"{symbol}\"" for symbol in symbols)
+    return f"""
+[[profile]]
+name = "default"
+history_bars = {BARS // 2}
+anchor_period = {BARS // 2}
+[[feed]]
+exchange = "binance"
+market = "spot"
+symbols = [{names}]
+intervals = ["1h"]
+rest_share = 1.0
+websocket_url = "{simulator.ws_url}"
+rest_url = "{simulator.rest_url}"
+[redis]
+url = "{client.url}"
+[state]
+directory = "{directory}"
+"""
+
+
+def start_and_wait_for_ready(place, config, name):
+    """Seconds from exec to READY=1."""
+    path = place.path("notify")
+    if os.path.exists(path):
+        os.unlink(path)
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(path)
+    notify.settimeout(600)
+    with open(place.path(f"{name}.toml"), "w") as file:
+        file.write(config)
+    began = time.monotonic()
+    process = place.spawn(name, [ATCD, "run", "--config", place.path(f"{name}.toml")],
+                          env={**os.environ, "NOTIFY_SOCKET": path})
+    while b"READY=1" not in notify.recv(4096):
+        pass
+    return process, time.monotonic() - began
+
+
+def latest(client, symbols):
+    pipeline = client.pipeline(transaction=False)
+    for symbol in symbols:
+        pipeline.hget(f"atc:1:{{binance:spot:1h:default}}:last:{symbol}", "close_ms")
+    return pipeline.execute()
+
+
+def main():
+    symbols = [f"S{number}USDT" for number in range(SERIES)]
+    with Workplace() as place:
+        client = place.redis()
+        simulator = place.simulator("--symbols", ",".join(symbols), "--weight-limit", "1000000000", "--message-limit", "0",
+                                    "--update-ms", "60000")
+        config = configuration(simulator, client, place.directory, symbols)
+        first, seconds = start_and_wait_for_ready(place, config, "first")
+        began = time.monotonic()
+        wait_for(lambda: client.hget("atc:1:daemon:main", "live") == str(SERIES), "every series is live")
+        print(f"first start, with nothing: every series live after {time.monotonic() - began:.1f} s")
+        wait_for(lambda: all(latest(client, symbols)), "every series has a latest")
+        first.terminate()
+        assert first.wait(120) == 0
+        size = sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(place.directory)
+                   for name in names if "history" in folder or "snapshot" in name)
+        print(f"on disk: {size / 1e6:.0f} MB")
+        taken = []
+        for run in range(RUNS):
+            client.delete(*[f"atc:1:{{binance:spot:1h:default}}:last:{symbol}" for symbol in symbols])
+            daemon, seconds = start_and_wait_for_ready(place, config, f"run{run}")
+            missing = latest(client, symbols).count(None)
+            taken.append(seconds)
+            print(f"run {run}: READY after {seconds:.3f} s, {missing} latest missing then")
+            wait_for(lambda: all(latest(client, symbols)), "every latest is there")
+            daemon.send_signal(signal.SIGKILL)
+            daemon.wait()
+        print(f"{SERIES} series of {BARS} bars: READY=1 after {statistics.median(taken):.3f} s (median of {RUNS}, "
+              f"{min(taken):.3f} to {max(taken):.3f})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
