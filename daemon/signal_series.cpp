@@ -11,6 +11,14 @@ namespace {
 // How many slots before a segment begins its engine is built: time enough on the shortest interval.
 constexpr std::int64_t kPrepareAheadSlots = 32;
 
+/// Index of the first bar that opens later.
+std::size_t bar_after(std::span<const engine::Bar> bars, std::int64_t open_ms) {
+  const auto at =
+      std::upper_bound(bars.begin(), bars.end(), open_ms,
+                       [](std::int64_t ms, const engine::Bar& bar) { return ms < bar.open_time_ms; });
+  return static_cast<std::size_t>(at - bars.begin());
+}
+
 }  // namespace
 
 /// An engine that has taken the bars from one segment's bar 0 up to some bar.
@@ -66,10 +74,13 @@ bool SignalSeries::at_end_of(const Run& run, const engine::Segment& segment, con
 
 void SignalSeries::replay_before(Run& run, const engine::Segment& segment, const BarHistory& history,
                                  std::size_t index) const {
-  const std::size_t first = first_bar(history, segment);
-  run.engine = engine::Incremental(plan_);
-  run.segment = segment;
-  run.anchor_ms = history.bars[first].open_time_ms;
+  std::size_t first = bar_after(history.bars, run.last_open_ms);
+  if (run.segment != segment || first > index) {
+    first = first_bar(history, segment);
+    run.engine = engine::Incremental(plan_);
+    run.segment = segment;
+    run.anchor_ms = history.bars[first].open_time_ms;
+  }
   for (std::size_t i = first; i < index; ++i) {
     run.engine.update(history.bars[i]);
     run.last_open_ms = history.bars[i].open_time_ms;
@@ -149,6 +160,47 @@ std::optional<AnchoredSignal> SignalSeries::preview(const BarHistory& history, c
   if (next_ && at_end_of(*next_, *wanted, history, history.bars.size())) run = next_.get();
   if (run == nullptr || run->engine.bars() + 1 < plan_->minimum_bars()) return std::nullopt;
   return AnchoredSignal{run->engine.preview(forming), run->anchor_ms};
+}
+
+std::optional<AnchoredSignal> SignalSeries::held(const engine::Bar& bar) const {
+  if (!current_->segment || current_->last_open_ms != bar.open_time_ms ||
+      current_->engine.bars() < plan_->minimum_bars()) {
+    return std::nullopt;
+  }
+  return AnchoredSignal{current_->engine.last(), current_->anchor_ms};
+}
+
+void SignalSeries::catch_up(const BarHistory& history) {
+  if (history.bars.empty()) return;
+  const bool at_newest = current_->segment && current_->last_open_ms == history.bars.back().open_time_ms &&
+                         current_->segment == segment(interval_.ordinal(history.bars.back().open_time_ms));
+  if (!at_newest) newest(history);
+}
+
+std::optional<SignalSeries::Saved> SignalSeries::save(std::vector<std::byte>& engine) const {
+  if (!current_->segment || current_->engine.bars() == 0) return std::nullopt;
+  const std::size_t begin = engine.size();
+  engine.resize(begin + current_->engine.saved_bytes());
+  current_->engine.save(std::span(engine).subspan(begin));
+  return Saved{current_->segment->anchor_ordinal, current_->anchor_ms, current_->last_open_ms,
+               std::span(engine).subspan(begin)};
+}
+
+std::string_view SignalSeries::restore(const Saved& saved, std::span<const engine::Bar> history) {
+  const auto present = segment(interval_.ordinal(saved.last_open_ms));
+  if (!present || present->anchor_ordinal != saved.anchor_ordinal) return "it has another anchor";
+  auto run = std::make_unique<Run>(plan_);
+  if (!run->engine.restore(saved.engine)) return "its engine's state is not one of this version";
+  run->segment = present;
+  run->anchor_ms = saved.anchor_ms;
+  run->last_open_ms = saved.last_open_ms;
+  for (std::size_t i = bar_after(history, saved.last_open_ms); i < history.size(); ++i) {
+    if (segment(interval_.ordinal(history[i].open_time_ms)) != present) return "its segment has ended since";
+    run->engine.update(history[i]);
+    run->last_open_ms = history[i].open_time_ms;
+  }
+  current_ = std::move(run);
+  return "";
 }
 
 bool SignalSeries::warming(const BarHistory& history) const {

@@ -53,6 +53,24 @@ class SignalSeries {
   /// The signal that a forming bar would give if it closed now; the committed state is untouched.
   std::optional<AnchoredSignal> preview(const BarHistory& history, const engine::Bar& forming);
 
+  /// The signal of this bar, where it is the last that the running engine took.
+  std::optional<AnchoredSignal> held(const engine::Bar& bar) const;
+  /// Brings the running engine to the newest bar.
+  void catch_up(const BarHistory& history);
+
+  /// What the running engine would need to go on after a restart.
+  struct Saved {
+    std::int64_t anchor_ordinal = 0;
+    std::int64_t anchor_ms = 0;
+    std::int64_t last_open_ms = 0;
+    std::span<const std::byte> engine;
+  };
+  /// Appends the engine's state to `engine`. Empty where no bar was taken.
+  std::optional<Saved> save(std::vector<std::byte>& engine) const;
+  /// Goes on from what save() gave under the same plan; `history` holds the last bar that it took, and those
+  /// after it are taken. Empty when all is well, else the reason and nothing changed.
+  std::string_view restore(const Saved& saved, std::span<const engine::Bar> history);
+
   /// Too few bars exist since bar 0 for the newest bar to be published.
   bool warming(const BarHistory& history) const;
 

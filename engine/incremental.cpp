@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include "engine/dispatch.hpp"
@@ -13,6 +15,7 @@ namespace atcd::engine {
 namespace {
 
 constexpr std::align_val_t kLine{64};
+constexpr std::int64_t kMostSavedBars = std::int64_t{1} << 40;
 
 struct FreeLines {
   void operator()(double* values) const { ::operator delete(values, kLine); }
@@ -84,6 +87,13 @@ struct Incremental::State {
   }
 
   Moment& current() { return moments[current_at]; }
+  const Moment& current() const { return moments[current_at]; }
+  /// Of `memory`, what the windows take; behind them lies what prepare() makes.
+  std::size_t window_bytes() const {
+    return static_cast<std::size_t>(2 * windows.value_capacity +
+                                    2 * windows.raw_capacity * kRawStride<double>) *
+           sizeof(double);
+  }
   Moment& scratch() { return moments[(current_at + 1) % 3]; }
   Moment& before() { return moments[(current_at + 2) % 3]; }
 
@@ -152,6 +162,41 @@ bool Incremental::step_back() {
   State& state = *state_;
   if (!state.can_step_back) return false;
   state.current_at = (state.current_at + 2) % 3;
+  state.prepared = false;
+  state.can_step_back = false;
+  return true;
+}
+
+Signal Incremental::last() const { return signal_of(state_->current()); }
+
+static_assert(std::is_trivially_copyable_v<Moment>);
+
+std::size_t Incremental::saved_bytes() const { return sizeof(Moment) + state_->window_bytes(); }
+
+void Incremental::save(std::span<std::byte> to) const {
+  std::memcpy(to.data(), &state_->current(), sizeof(Moment));
+  std::memcpy(to.data() + sizeof(Moment), state_->memory.get(), state_->window_bytes());
+}
+
+bool Incremental::restore(std::span<const std::byte> saved) {
+  State& state = *state_;
+  if (saved.size() != saved_bytes()) return false;
+  Moment moment;
+  std::memcpy(&moment, saved.data(), sizeof moment);
+  const Windows<double>& windows = state.windows;
+  const auto in_window = [](std::int64_t head, std::int64_t capacity) {
+    return head >= capacity && head < 2 * capacity;
+  };
+  const auto is_trend = [](double value) { return value == -1 || value == 0 || value == 1; };
+  if (moment.block.bars < 0 || moment.block.bars > kMostSavedBars || !is_trend(moment.block.trend) ||
+      !is_trend(moment.previous_trend) || (moment.block.gapped != 0 && moment.block.gapped != 1) ||
+      !in_window(moment.block.value_head, windows.value_capacity) ||
+      !in_window(moment.block.raw_head, windows.raw_capacity)) {
+    return false;
+  }
+  state.current_at = 0;
+  std::memcpy(&state.current(), &moment, sizeof moment);
+  std::memcpy(state.memory.get(), saved.data() + sizeof moment, state.window_bytes());
   state.prepared = false;
   state.can_step_back = false;
   return true;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "engine/bar.hpp"
 #include "engine/parameters.hpp"
@@ -34,6 +36,20 @@ class Incremental {
   Signal preview(const Bar& bar);
   /// Takes back the last update, once: false when there is none to take back.
   bool step_back();
+
+  /// The signal of the last bar taken; meaningless before the first.
+  Signal last() const;
+
+  /// The form of saved states: another one can't be restored.
+  static constexpr std::uint32_t kSavedVersion = 1;
+  /// Of a saved state under this plan.
+  std::size_t saved_bytes() const;
+  /// All that the bars taken so far left, in saved_bytes() bytes. The same bits whichever kernel goes on from
+  /// them. What step_back() needs is not among them.
+  void save(std::span<std::byte> to) const;
+  /// Goes on from a saved state of the same plan, byte order and kSavedVersion. False, and nothing changed,
+  /// where the bytes can't be one.
+  bool restore(std::span<const std::byte> saved);
 
   /// Bars taken and not taken back.
   std::int64_t bars() const;

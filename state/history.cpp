@@ -123,6 +123,20 @@ StoredBars History::newest(Series series, std::int64_t from_ms) {
       stored.covered_to_ms = std::max(stored.covered_to_ms, place.covered_to_ms);
     stored.covered_from_ms = stored.covered_to_ms;
   }
+  reach_back(entry, from_ms, backward, stored);
+  return stored;
+}
+
+StoredBars History::newest_before(Series series, std::int64_t boundary_ms, std::int64_t from_ms) {
+  StoredBars stored{{}, boundary_ms, boundary_ms};
+  std::vector<engine::Bar> backward;
+  reach_back(series_[series], from_ms, backward, stored);
+  return stored;
+}
+
+/// Block by block from stored.covered_from_ms back; `backward` has the bars from there on, newest first.
+void History::reach_back(const Entry& entry, std::int64_t from_ms, std::vector<engine::Bar>& backward,
+                         StoredBars& stored) {
   std::vector<engine::Bar> block;
   while (stored.covered_from_ms > from_ms) {
     const BlockPlace* place = block_before(entry, stored.covered_from_ms);
@@ -132,7 +146,12 @@ StoredBars History::newest(Series series, std::int64_t from_ms) {
   }
   stored.bars.assign(backward.rbegin(), backward.rend());
   patch(entry, stored);
-  return stored;
+}
+
+std::uint64_t History::corrections(Series series) const {
+  std::uint64_t count = 0;
+  for (const BlockPlace& place : series_[series].blocks) count += place.kind == BlockKind::superseded ? 1 : 0;
+  return count;
 }
 
 void History::read_all(Series series, const std::function<void(const StoredBars&)>& take) {

@@ -54,6 +54,10 @@ class History {
   /// The newest bars of the series that have no hole between them, back to the slot that holds from_ms or
   /// further (whole blocks), or to the newest hole. Equal boundaries: nothing is known.
   StoredBars newest(Series series, std::int64_t from_ms);
+  /// As newest(), but of what lies before a boundary that is held.
+  StoredBars newest_before(Series series, std::int64_t boundary_ms, std::int64_t from_ms);
+  /// How many bars were ever corrected.
+  std::uint64_t corrections(Series series) const;
   /// The bars of the tail where they lie, without a copy; valid until the next change.
   std::span<const engine::Bar> tail(Series series);
   /// All that is held, oldest first, block by block: memory does not grow with the history. A jump of
@@ -104,6 +108,8 @@ class History {
   bool read_block(const BlockPlace& place, std::vector<engine::Bar>& bars);
   const BlockPlace* block_before(const Entry& entry, std::int64_t boundary_ms) const;
   void patch(const Entry& entry, StoredBars& stored);
+  void reach_back(const Entry& entry, std::int64_t from_ms, std::vector<engine::Bar>& backward,
+                  StoredBars& stored);
   bool write_block(Series series, BlockKind kind, std::span<const engine::Bar> bars,
                    std::int64_t covered_from_ms, std::int64_t covered_to_ms, std::int64_t at_ms);
   bool begin_tail(Series series, std::int64_t covered_from_ms);
