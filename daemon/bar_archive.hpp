@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "feeds/exchange.hpp"
 #include "state/history.hpp"
 #include "state/history_writer.hpp"
+#include "state/snapshot.hpp"
 
 namespace atcd::daemon {
 
@@ -20,16 +23,28 @@ class BarArchive {
 
   struct Opened {
     Handle handle;
-    state::StoredBars bars;  // from from_ms on, or from the newest hole on; empty: nothing is known
+    state::StoredBars bars;         // the newest that can be had quickly; none: nothing is known
+    std::uint64_t corrections = 0;  // of its bars, so far
   };
-  /// `name`: exchange:market:symbol:interval.
-  Opened open(const std::string& name, std::int64_t from_ms);
+  /// exchange:market:symbol:interval.
+  static std::string name_of(const feeds::Exchange& exchange, const feeds::StreamName& stream);
+  Opened open(const std::string& name);
+  /// Something was known of the series at the start.
+  bool knows(const std::string& name) const { return before_.find(name).has_value(); }
+  /// What lies before the bars that open() gave, back to from_ms or to the newest hole.
+  state::StoredBars earlier(const std::string& name, std::int64_t boundary_ms, std::int64_t from_ms);
+  /// The engine of a published series as an earlier run saved it.
+  std::optional<state::SnapshotEntry> engine_of(const std::string& series) const {
+    return snapshot_.find(series);
+  }
+  const state::Snapshot& snapshot() const { return snapshot_; }
   state::HistoryWriter& writer() { return writer_; }
 
  private:
   std::string directory_;
   state::HistoryWriter writer_;
   state::History before_;  // as it was at the start
+  state::Snapshot snapshot_;
   std::set<std::string> opened_;
 };
 

@@ -57,6 +57,7 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
     for (const FeedConfig& block : blocks_)
       options.rest_share = std::max(options.rest_share, block.rest_share);
     feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
+    begin_with_known();
   }
   resolve();
 }
@@ -70,6 +71,18 @@ void FeedRunner::retire() {
 // ---- which series there are
 // -------------------------------------------------------------------------------------
 
+/// A start does not wait for the exchange's list where symbols are named outright and an earlier run knew
+/// them.
+void FeedRunner::begin_with_known() {
+  std::vector<Wanted> known = wanted({}, false);
+  std::erase_if(known, [this](const Wanted& each) {
+    return !context_.archive.knows(BarArchive::name_of(exchange_, {each.symbol.symbol, each.interval}));
+  });
+  if (known.empty()) return;
+  apply(known, false, 0);
+  resolved_once_ = true;
+}
+
 void FeedRunner::resolve() {
   const bool with_volumes =
       std::any_of(blocks_.begin(), blocks_.end(), [](const FeedConfig& block) { return block.top > 0; });
@@ -82,6 +95,7 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
     context_.journal.event(Level::warning, "symbols_failed", "", result.message);
   }
   apply(wanted(result, listed), listed, result.server_time_ms);
+  resolved_once_ = true;
   std::chrono::milliseconds wait = kFirstRetry * (1 << std::min(failed_resolutions_, kLongestRetryDoublings));
   if (listed) {
     failed_resolutions_ = 0;
@@ -140,7 +154,10 @@ void FeedRunner::apply(const std::vector<Wanted>& wanted_outputs, bool listed,
       const auto same = std::find_if(outputs.begin(), outputs.end(),
                                      [&](const auto& output) { return output->name == name; });
       if (same != outputs.end()) {
-        if (config_hash((*same)->profile) == hash) continue;
+        if (config_hash((*same)->profile) == hash) {
+          if (listed) series_.at(stream->second)->describe(**same, each.symbol);
+          continue;
+        }
         // Other parameters under the same name: another series of signals.
         context_.on_output((*same)->index, nullptr);
         series_.at(stream->second)->remove_output((*same)->index);

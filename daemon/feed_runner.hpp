@@ -60,6 +60,9 @@ class FeedRunner final : public feeds::FeedHandler {
   void retire();
   void stop();
 
+  /// The series are there, as far as they can be without the exchange.
+  bool resolved_once() const { return resolved_once_; }
+
   void on_timer();
   void prepare();
   void trim();
@@ -82,6 +85,7 @@ class FeedRunner final : public feeds::FeedHandler {
     std::string interval;
   };
 
+  void begin_with_known();
   void resolve();
   void resolved(const feeds::SymbolsResult& result);
   std::vector<Wanted> wanted(const feeds::SymbolsResult& result, bool listed);
@@ -104,6 +108,7 @@ class FeedRunner final : public feeds::FeedHandler {
   boost::asio::steady_timer refresh_timer_;
   feeds::StreamIndex next_stream_ = 0;
   bool reconfigured_ = false;  // series that are not wanted any more go at once, not after another period
+  bool resolved_once_ = false;
   int failed_resolutions_ = 0;
 };
 

@@ -50,22 +50,13 @@ MarketSeries::MarketSeries(const Context& context, feeds::StreamIndex stream, fe
       name_(std::move(name)),
       provisional_(provisional),
       series_(rules_of(context.exchange, interval), from_ms, *this),
-      self_(std::make_shared<MarketSeries*>(this)) {
-  restore(from_ms);
+      self_(std::make_shared<MarketSeries*>(this)),
+      archive_name_(BarArchive::name_of(context.exchange, name_)),
+      from_ms_(from_ms) {
+  restore();
 }
 
 MarketSeries::~MarketSeries() { *self_ = nullptr; }
-
-void MarketSeries::restore(std::int64_t from_ms) {
-  const feeds::Exchange& exchange = context_.exchange;
-  const std::string name =
-      engine::percent_encode(exchange.name()) + ":" + engine::percent_encode(exchange.market()) + ":" +
-      engine::percent_encode(name_.symbol) + ":" + engine::percent_encode(name_.interval);
-  BarArchive::Opened opened = context_.archive.open(name, from_ms);
-  archived_ = opened.handle;
-  state::StoredBars& stored = opened.bars;
-  restored_ = series_.restore(std::move(stored.bars), stored.covered_from_ms, stored.covered_to_ms);
-}
 
 void MarketSeries::add_output(std::unique_ptr<Output> output, const feeds::SymbolInfo& symbol) {
   state::PublishedSeries published{
@@ -76,8 +67,19 @@ void MarketSeries::add_output(std::unique_ptr<Output> output, const feeds::Symbo
   published.catalogue_json = catalogue_json(output->id, symbol, series_.interval(), published.config);
   context_.publisher.set_config(published.config, config_json(output->profile));
   context_.publisher.add(output->index, std::move(published), can_answer());
+  const auto entry = restored_ ? context_.archive.engine_of(output->name) : std::nullopt;
+  if (entry) {
+    const std::string_view why = resume_engine(*output, *entry);
+    output->resumed = why.empty();
+    if (!why.empty()) context_.journal.log(Level::info, "snapshot_refused", output->name, why);
+  }
   outputs_.push_back(std::move(output));
   write_state(*outputs_.back(), "added");
+}
+
+void MarketSeries::describe(const Output& output, const feeds::SymbolInfo& symbol) {
+  context_.publisher.describe(
+      output.name, catalogue_json(output.id, symbol, series_.interval(), config_hash(output.profile)));
 }
 
 void MarketSeries::remove_output(state::SeriesIndex index) {
@@ -117,7 +119,7 @@ void MarketSeries::on_timer() { series_.on_timer(now()); }
 
 feeds::SeriesState MarketSeries::state_of(const Output& output) const {
   const bool live = series_.state() == feeds::SeriesState::live;
-  return live && output.signals.warming(history()) ? feeds::SeriesState::warming : series_.state();
+  return live && output.signals.warming(known()) ? feeds::SeriesState::warming : series_.state();
 }
 
 void MarketSeries::write_state(Output& output, std::string_view reason) {
@@ -144,18 +146,13 @@ void MarketSeries::on_bar(const engine::Bar& bar, std::int64_t received_us) {
   archive(bar);
 }
 
-void MarketSeries::archive(const engine::Bar& bar) {
-  const auto bars = series_.bars();
-  const std::int64_t covered_from_ms = bars.size() > 1
-                                           ? bars[bars.size() - 2].close_time_ms
-                                           : series_.interval().open_time_ms(series_.covered_from());
-  context_.archive.writer().append(archived_, bar, covered_from_ms);
-}
-
 void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& now,
                                  std::int64_t received_us) {
-  context_.archive.writer().correct(archived_, now, utc_ms());
-  if (!loaded_) return;
+  correct_archived(now);
+  if (!loaded_) {
+    for (const auto& output : outputs_) output->signals.forget();
+    return;
+  }
   for (const auto& output : outputs_) {
     if (const auto computed = output->signals.corrected(history()))
       publish(*output, *computed, received_us, true);
@@ -237,7 +234,7 @@ void MarketSeries::on_state(feeds::SeriesState state, std::string_view reason) {
   const bool first_load = state == feeds::SeriesState::live && !loaded_;
   if (first_load) loaded_ = true;
   for (const auto& output : outputs_) {
-    if (first_load && !series_.bars().empty()) output->signals.corrected(history());
+    if (first_load && !series_.bars().empty()) output->signals.catch_up(history());
     write_state(*output, reason);
     if (first_load) context_.publisher.resume(output->index);
   }
@@ -295,6 +292,13 @@ bool MarketSeries::reach_back(Output& output, std::int64_t ordinal) {
   return !output.waiting;
 }
 
+/// Of all bars only the newest lies after that time.
+bool MarketSeries::is_newest(std::int64_t after_close_ms) const {
+  const auto bars = series_.bars();
+  return bars.size() > 1 && bars[bars.size() - 2].close_time_ms <= after_close_ms &&
+         after_close_ms < bars.back().close_time_ms;
+}
+
 state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t after_close_ms,
                                                  std::size_t limit,
                                                  std::vector<state::SignalRecord>& records) {
@@ -303,8 +307,14 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
   const bool from_last = after_close_ms == 0;
   const bool beyond_us = from_last || series_.interval().ordinal(after_close_ms) >= series_.next();
   if (!can_answer() || (beyond_us && !loaded_)) return state::HistoryAnswer::wait;
-  const auto bars = series_.bars();
-  if (bars.empty()) return state::HistoryAnswer::records;
+  if (series_.bars().empty()) return state::HistoryAnswer::records;
+  if (is_newest(after_close_ms)) {
+    if (const auto held = output.signals.held(series_.bars().back())) {
+      records.push_back(record(output, series_.bars().size() - 1, *held, utc_us()));
+      return state::HistoryAnswer::records;
+    }
+  }
+  const auto bars = history().bars;
   const std::int64_t first_slot =
       series_.interval().ordinal(from_last ? bars.back().open_time_ms : after_close_ms);
   if (!reach_back(output, first_slot)) return state::HistoryAnswer::wait;
@@ -342,6 +352,7 @@ void MarketSeries::check_against_exchange(state::SeriesIndex index, std::int64_t
     MarketSeries& series = **self;
     Output* output = series.output(index);
     if (output == nullptr) return;
+    series.history();
     const std::size_t at = series.series_.index_at(open_ms);
     const bool have = at < series.series_.bars().size() && series.series_.bars()[at].open_time_ms == open_ms;
     const bool answered = result.error == feeds::RestError::none && result.rows.size() == 1;
@@ -350,7 +361,7 @@ void MarketSeries::check_against_exchange(state::SeriesIndex index, std::int64_t
           Level::error, "conflict", output->name,
           "our bar was wrong: replaced by the exchange's " + prices(result.rows[0]));
       series.series_.replace(result.rows[0]);
-      series.context_.archive.writer().correct(series.archived_, result.rows[0], utc_ms());
+      series.correct_archived(result.rows[0]);
       for (const auto& each : series.outputs_) each->signals.forget();
       series.context_.publisher.resume(index);
       return;

@@ -30,6 +30,7 @@ struct Output {
   std::int64_t anchor_ms = 0;                            // of the last published signal
   bool waiting = false;  // the publisher asked for bars that are being fetched
   bool stopped = false;  // Redis holds another configuration's signals
+  bool resumed = false;  // its engine goes on from a snapshot
 };
 
 /// One symbol and interval of one feed: its bars, and the signals of every profile over them. Wires the
@@ -51,6 +52,8 @@ class MarketSeries final : public feeds::SeriesHandler {
 
   void add_output(std::unique_ptr<Output> output, const feeds::SymbolInfo& symbol);
   void remove_output(state::SeriesIndex index);
+  /// What the exchange's list says of the symbol of an output that is there.
+  void describe(const Output& output, const feeds::SymbolInfo& symbol);
   const std::vector<std::unique_ptr<Output>>& outputs() const { return outputs_; }
   Output* output(state::SeriesIndex index) const;
 
@@ -69,6 +72,8 @@ class MarketSeries final : public feeds::SeriesHandler {
   void prepare();
   /// Forgets bars that no anchor can need any more.
   void trim();
+  /// Appends the output's engine to the pieces of a snapshot.
+  void save(const Output& output, std::string& bytes) const;
 
   // For the publisher.
   state::HistoryAnswer signals_after(Output& output, std::int64_t after_close_ms, std::size_t limit,
@@ -91,13 +96,18 @@ class MarketSeries final : public feeds::SeriesHandler {
   void resubscribe() override;
 
  private:
-  BarHistory history() const { return {series_.bars(), series_.covered_from()}; }
+  BarHistory known() const { return {series_.bars(), series_.covered_from()}; }
+  /// All that the archive has too.
+  BarHistory history();
   state::SignalRecord record(const Output& output, std::size_t index, const AnchoredSignal& computed,
                              std::int64_t received_us) const;
   void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);
   void preview(const engine::Bar& forming, std::int64_t received_us);
-  void restore(std::int64_t from_ms);
+  void restore();
+  std::string_view resume_engine(Output& output, const state::SnapshotEntry& entry);
   void archive(const engine::Bar& bar);
+  void correct_archived(const engine::Bar& bar);
+  bool is_newest(std::int64_t after_close_ms) const;
   bool can_answer() const { return loaded_ || restored_; }
   void write_state(Output& output, std::string_view reason);
   bool reach_back(Output& output, std::int64_t ordinal);
@@ -111,9 +121,13 @@ class MarketSeries final : public feeds::SeriesHandler {
   std::vector<engine::Bar> scratch_;
   // Callbacks of requests that outlive the series find it gone.
   std::shared_ptr<MarketSeries*> self_;
+  std::string archive_name_;
   BarArchive::Handle archived_ = 0;
-  bool restored_ = false;  // the archive had bars: history answers for streams that have begun
-  bool loaded_ = false;    // the series was live once: history answers
+  std::int64_t from_ms_;
+  std::uint64_t corrections_ = 0;  // of the bars, in all runs
+  bool complete_ = false;          // the archive has nothing more that is wanted
+  bool restored_ = false;          // the archive had bars: history answers for streams that have begun
+  bool loaded_ = false;            // the series was live once: history answers
 };
 
 }  // namespace atcd::daemon

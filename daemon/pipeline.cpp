@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -13,6 +14,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/feed_runner.hpp"
 #include "daemon/journal.hpp"
+#include "daemon/snapshot_taker.hpp"
 #include "daemon/version.hpp"
 #include "state/publisher.hpp"
 
@@ -22,6 +24,7 @@ namespace {
 constexpr std::chrono::seconds kTick{1};
 constexpr std::int64_t kTicksPerHeartbeat = 2;
 constexpr std::int64_t kTicksPerTrim = 60;
+constexpr std::int64_t kTicksPerSnapshot = 60;
 constexpr std::chrono::seconds kDrainTime{5};
 
 state::RedisOptions redis_options(const Config& config, std::string password) {
@@ -76,6 +79,8 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
         publisher_(io, redis_options(config, std::move(password)), *this, *this),
         journal_(publisher_),
         archive_(config.state_directory),
+        snapshots_(io, config.state_directory + "/history",
+                   [this](state::SeriesIndex index, std::string& bytes) { save(index, bytes); }),
         timer_(io),
         started_ms_(utc_ms()),
         host_(host_name()) {}
@@ -83,7 +88,11 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   void start() {
     publisher_.start();
     journal_.event(Level::info, "start", "", "version " + std::string(version_number()));
+    for (const std::string& problem : archive_.snapshot().problems()) {
+      journal_.event(Level::warning, "snapshot", "", problem);
+    }
     configure(config_);
+    tell_restored();
     tick();
   }
 
@@ -110,6 +119,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
       const auto& counters = publisher_.counters();
       journal_.log(left == 0 ? Level::info : Level::warning, "drained", "",
                    "added=" + std::to_string(counters.added) + " unacknowledged=" + std::to_string(left));
+      tell_snapshot_problem(snapshots_.take_now(indexes()));
       done();
     });
   }
@@ -125,6 +135,14 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     }
     return status;
   }
+
+  bool warm() const {
+    const bool resolved = std::all_of(runners_.begin(), runners_.end(),
+                                      [](const auto& entry) { return entry.second->resolved_once(); });
+    return resolved && publisher_.connected() && publisher_.unsettled() == 0;
+  }
+
+  void take_snapshot() { snapshots_.begin(indexes()); }
 
   // state::SignalHistory
   state::HistoryAnswer signals_after(state::SeriesIndex index, std::int64_t after_close_ms, std::size_t limit,
@@ -195,6 +213,8 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     for (const auto& [key, runner] : runners_) runner->on_timer();
     archive_.writer().commit();
     tell_archive_problems();
+    tell_snapshot_problem(snapshots_.take_problem());
+    if (ticks_ % kTicksPerSnapshot == kTicksPerSnapshot - 1) take_snapshot();
     if (ticks_ % kTicksPerHeartbeat == 0) heartbeat();
     if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
       for (const auto& [key, runner] : runners_) runner->trim();
@@ -204,6 +224,30 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error && !stopping_) tick();
     });
+  }
+
+  void tell_restored() {
+    std::size_t resumed = 0;
+    for (const auto& [index, series] : outputs_) resumed += series->output(index)->resumed ? 1U : 0U;
+    journal_.log(Level::info, "restored", "",
+                 "series=" + std::to_string(outputs_.size()) + " engines=" + std::to_string(resumed));
+  }
+
+  std::vector<state::SeriesIndex> indexes() const {
+    std::vector<state::SeriesIndex> found;
+    found.reserve(outputs_.size());
+    for (const auto& [index, series] : outputs_) found.push_back(index);
+    return found;
+  }
+
+  void save(state::SeriesIndex index, std::string& bytes) const {
+    const auto found = outputs_.find(index);
+    const Output* output = found == outputs_.end() ? nullptr : found->second->output(index);
+    if (output != nullptr) found->second->save(*output, bytes);
+  }
+
+  void tell_snapshot_problem(const std::string& problem) {
+    if (!problem.empty()) journal_.event(Level::error, "snapshot", "", problem);
   }
 
   void tell_archive_problems() {
@@ -241,6 +285,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   state::Publisher publisher_;
   Journal journal_;
   BarArchive archive_;
+  SnapshotTaker snapshots_;
   SeriesNumbers numbers_;
   std::unordered_map<state::SeriesIndex, MarketSeries*> outputs_;
   std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;
@@ -259,6 +304,8 @@ Pipeline::~Pipeline() = default;
 void Pipeline::start() { impl_->start(); }
 void Pipeline::reload(const Config& config) { impl_->reload(config); }
 void Pipeline::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
+bool Pipeline::warm() const { return impl_->warm(); }
+void Pipeline::take_snapshot() { impl_->take_snapshot(); }
 PipelineStatus Pipeline::status() const { return impl_->status(); }
 
 }  // namespace atcd::daemon

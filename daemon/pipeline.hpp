@@ -34,6 +34,10 @@ class Pipeline {
   void stop(std::function<void()> done);
 
   PipelineStatus status() const;
+  /// All that could be known from the last run is: its signals are the latest in Redis.
+  bool warm() const;
+  /// Takes a snapshot of all engines, as it does by itself every minute.
+  void take_snapshot();
 
  private:
   class Impl;

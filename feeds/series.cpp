@@ -48,7 +48,13 @@ bool Series::restore(std::vector<engine::Bar> bars, std::int64_t covered_from_ms
   bars_ = std::move(bars);
   covered_from_ = rules_.interval.ordinal(covered_from_ms);
   next_ = next;
+  back_target_ = covered_from_;
   return true;
+}
+
+void Series::restore_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) {
+  bars_.insert(bars_.begin(), bars.begin(), bars.end());
+  covered_from_ = std::min(covered_from_, rules_.interval.ordinal(covered_from_ms));
 }
 
 void Series::start(const Now& now) { request_forward(now, kFirstLoadPriority); }
@@ -208,6 +214,7 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
   } else {
     take_forward(result, request, received_us, now);
   }
+  if (request.backward && !caught_up_ && stream_up_) request_forward(now, kCatchUpPriority);
   if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
 }
 

@@ -73,8 +73,10 @@ class Series {
 
   /// Bars that are known from before: all that exist from one boundary to the other, which follow the wanted
   /// slot or hold it. Before start(); nothing is told of them. False, and nothing changes, where bars and
-  /// wanted slots have a hole between them.
+  /// wanted slots have a hole between them. What lies before them is asked for only with require_from().
   bool restore(std::vector<engine::Bar> bars, std::int64_t covered_from_ms, std::int64_t covered_to_ms);
+  /// Bars before those of restore(), every one from the boundary on.
+  void restore_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms);
   /// Asks for the first history; call once the handler is ready for it.
   void start(const Now& now);
   void on_stream_up(const Now& now);

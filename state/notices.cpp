@@ -76,7 +76,9 @@ void Notices::write_hash(const std::string& key, const Pairs& pairs) {
 
 void Notices::add_series(const std::string& name, const std::string& catalogue_json) {
   gone_.erase(name);
-  catalogue_[name] = catalogue_json;
+  std::string& json = catalogue_[name];
+  if (json == catalogue_json) return;
+  json = catalogue_json;
   if (ready_) write_hash(catalogue_key_, {{name, catalogue_json}});
 }
 

@@ -196,6 +196,10 @@ void Publisher::event(std::string_view event, std::int64_t at_ms, std::string_vi
 void Publisher::heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
   impl_->notices().heartbeat(fields);
 }
+void Publisher::describe(const std::string& series_name, const std::string& catalogue_json) {
+  impl_->notices().add_series(series_name, catalogue_json);
+}
+std::size_t Publisher::unsettled() const { return impl_->sender().unsettled(); }
 bool Publisher::connected() const { return impl_->connected(); }
 const PublishCounters& Publisher::counters() const { return impl_->counters(); }
 std::size_t Publisher::unpublished() const { return impl_->sender().unpublished(); }

@@ -97,6 +97,8 @@ class Publisher {
   /// `ready`: history can answer for the series; otherwise call resume() when it can.
   void add(SeriesIndex series, PublishedSeries info, bool ready);
   void remove(SeriesIndex series);
+  /// Another catalogue entry of a series that was added.
+  void describe(const std::string& series_name, const std::string& catalogue_json);
   void publish(SeriesIndex series, const SignalRecord& record);
   /// The history now answers for what it had to wait for.
   void resume(SeriesIndex series);
@@ -118,6 +120,8 @@ class Publisher {
 
   bool connected() const;
   const PublishCounters& counters() const;
+  /// Series that history answers for and whose stream was not yet compared with it.
+  std::size_t unsettled() const;
   /// Closed bars that are not acknowledged yet, over all series.
   std::size_t unpublished() const;
 

@@ -133,6 +133,17 @@ std::size_t SeriesSender::unpublished() const {
   return count;
 }
 
+std::size_t SeriesSender::unsettled() const {
+  std::size_t count = 0;
+  for (const auto& [series, cursor] : cursors_) {
+    const Phase phase = cursor->phase;
+    const bool walking = phase == Phase::wants_head || phase == Phase::reading || phase == Phase::checking ||
+                         phase == Phase::paging;
+    count += walking ? 1 : 0;
+  }
+  return count;
+}
+
 // ---- bars as they close
 // ------------------------------------------------------------------------------------
 

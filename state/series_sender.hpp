@@ -60,6 +60,7 @@ class SeriesSender {
   /// Connected, and nothing more can be sent without something new happening.
   bool idle() const;
   std::size_t unpublished() const;
+  std::size_t unsettled() const;
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::chrono::seconds kStatusPeriod{5};
 constexpr std::chrono::milliseconds kSameRequest{500};
+constexpr std::chrono::milliseconds kWarmLook{2};
+// A Redis that is away must not keep the service from being up.
+constexpr std::chrono::seconds kLongestStart{5};
 
 void report(const std::string& path, const ConfigResult& result) {
   for (const ConfigError& error : result.errors) {
@@ -34,12 +37,15 @@ class Service {
       : config_path_(config_path),
         pipeline_(io_, config, std::move(password)),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
-        status_timer_(io_) {}
+        status_timer_(io_),
+        warm_timer_(io_) {}
 
   void run() {
+    signals_.add(SIGUSR1);
     wait_for_signal();
     pipeline_.start();
-    sd_notify(0, "READY=1");
+    ready_at_latest_ = std::chrono::steady_clock::now() + kLongestStart;
+    look_whether_warm();
     tell_status();
     io_.run();
   }
@@ -50,10 +56,23 @@ class Service {
       if (error) return;
       if (number == SIGHUP) {
         reload();
+      } else if (number == SIGUSR1) {
+        pipeline_.take_snapshot();
       } else {
         stop(number);
       }
       wait_for_signal();
+    });
+  }
+
+  void look_whether_warm() {
+    if (pipeline_.warm() || std::chrono::steady_clock::now() >= ready_at_latest_) {
+      sd_notify(0, "READY=1");
+      return;
+    }
+    warm_timer_.expires_after(kWarmLook);
+    warm_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error && !stopping_) look_whether_warm();
     });
   }
 
@@ -82,6 +101,7 @@ class Service {
     stopping_since_ = now;
     sd_notify(0, "STOPPING=1");
     status_timer_.cancel();
+    warm_timer_.cancel();
     pipeline_.stop([this] { io_.stop(); });
   }
 
@@ -102,7 +122,8 @@ class Service {
   boost::asio::io_context io_{1};
   Pipeline pipeline_;
   boost::asio::signal_set signals_;
-  boost::asio::steady_timer status_timer_;
+  boost::asio::steady_timer status_timer_, warm_timer_;
+  std::chrono::steady_clock::time_point ready_at_latest_{};
   bool stopping_ = false;
   std::chrono::steady_clock::time_point stopping_since_{};
 };

@@ -175,5 +175,53 @@ TEST(SignalSeries, AListingYoungerThanItsAnchorBeginsWithItsFirstBarAndWarmsUp) 
   }
 }
 
+TEST(SignalSeries, GoesOnFromASavedEngineAcrossSegmentsWithTheSameBits) {
+  const auto plan = small_plan();
+  const engine::AnchorRule rule{100, 40, {}};
+  const auto bars = walk(28'000'000, 400, 5, 3);
+  const std::int64_t from = kMinute.ordinal(bars.front().open_time_ms);
+  for (std::size_t saved_at = 200; saved_at < 260; ++saved_at) {
+    SignalSeries before(plan, rule, kMinute, kName), after(plan, rule, kMinute, kName);
+    std::optional<AnchoredSignal> last;
+    for (std::size_t i = 190; i <= saved_at; ++i) last = before.newest({std::span(bars).first(i + 1), from});
+    std::vector<std::byte> engine;
+    const auto saved = before.save(engine);
+    ASSERT_TRUE(saved && last);
+    // Some bars came before the end that the snapshot does not have.
+    const std::size_t held = saved_at + 1 + saved_at % 3;
+    const std::string_view why = after.restore(*saved, std::span(bars).first(held));
+    if (why.empty() && held == saved_at + 1) {
+      ASSERT_TRUE(after.held(bars[saved_at]));
+      ASSERT_TRUE(same_bits(*after.held(bars[saved_at]), *last));
+    }
+    for (std::size_t i = held; i < held + 60; ++i) {
+      const BarHistory history{std::span(bars).first(i + 1), from};
+      const auto expected = by_definition(plan, rule, bars, i);
+      const auto computed = after.newest(history);
+      ASSERT_EQ(expected.has_value(), computed.has_value());
+      if (expected) {
+        ASSERT_TRUE(same_bits(*expected, *computed)) << saved_at << " " << i;
+      }
+      if (i % 2 == 0) after.prepare(history);
+    }
+  }
+}
+
+TEST(SignalSeries, ASavedEngineOfAnotherAnchorIsRefusedWithAReason) {
+  const auto plan = small_plan();
+  const auto bars = walk(28'000'000, 300, 5, 0);
+  const std::int64_t from = kMinute.ordinal(bars.front().open_time_ms);
+  SignalSeries before(plan, {100, 40, {}}, kMinute, kName), other(plan, {100, 41, {}}, kMinute, kName);
+  before.newest({std::span(bars).first(250), from});
+  std::vector<std::byte> engine;
+  auto saved = before.save(engine);
+  ASSERT_TRUE(saved);
+  EXPECT_EQ(other.restore(*saved, std::span(bars).first(250)), "it has another anchor");
+  EXPECT_EQ(before.restore(*saved, std::span(bars).first(290)), "its segment has ended since");
+  saved->engine = saved->engine.first(10);
+  EXPECT_EQ(before.restore(*saved, std::span(bars).first(250)),
+            "its engine's state is not one of this version");
+}
+
 }  // namespace
 }  // namespace atcd::daemon

@@ -2,6 +2,7 @@
 doubles and changes nothing. And what Redis forgot comes from the history on disk alone, with the exchange away."""
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -27,7 +28,10 @@ def killed_at_random_moments():
         for kill in range(KILLS):
             # Random moments, not conditions: early ones fall into the start, late ones into publishing.
             time.sleep(random.choice([0.02, 0.1, 0.3, 1.0]) * random.random())
-            daemon.send_signal(signal.SIGKILL)
+            if kill % 2 == 0:
+                daemon.send_signal(signal.SIGUSR1)  # takes a snapshot: the kill falls into it, or it is an older one
+                time.sleep(0.02 * random.random())
+            daemon.send_signal(signal.SIGTERM if kill % 7 == 3 else signal.SIGKILL)
             daemon.wait()
             before = fewest_bars(client)
             daemon = place.daemon(config)
@@ -37,8 +41,12 @@ def killed_at_random_moments():
         wait_for(lambda: fewest_bars(client) >= reached + 10, "signals go on after the last kill")
         daemon.terminate()
         assert daemon.wait(30) == 0, "SIGTERM ends the daemon cleanly"
-        damage = place.log_lines("daemon", "event=history")
+        damage = place.log_lines("daemon", "event=history") + place.log_lines("daemon", "event=snapshot ")
         assert not damage, damage
+        resumed = sum(int(re.search(r"engines=(\d+)", line)[1]) for line in place.log_lines("daemon", "event=restored"))
+        assert resumed > 0, "no engine went on from a snapshot"
+        print(f"engines went on from a snapshot {resumed} times, were computed anew "
+              f"{len(place.log_lines('daemon', 'event=snapshot_refused'))} times")
         for symbol in SYMBOLS:
             for profile in PROFILES:
                 count, anchors = check_stream(simulator, client, symbol, profile)

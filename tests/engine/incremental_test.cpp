@@ -107,6 +107,50 @@ RC_GTEST_PROP(IncrementalTest, SteppingBackIsNeverHavingTakenTheBar, ()) {
   }
 }
 
+RC_GTEST_PROP(IncrementalTest, ARestoredStateGoesOnWithTheSameBitsOnAnyKernel, ()) {
+  Maker maker(*rc::gen::arbitrary<std::uint64_t>());
+  for (int i = 0; i < 5; ++i) {
+    const auto plan = some_plan(maker);
+    const auto bars = bars_of(maker, 200);
+    const auto saved_at = static_cast<std::size_t>(maker.from_to(0, 199));
+    Incremental whole(plan, some_kernel(maker)), resumed(plan, some_kernel(maker));
+    for (const Bar& bar : bars_of(maker, 30)) resumed.update(bar);  // whatever it did before
+    Signal last;
+    for (std::size_t bar = 0; bar < bars.size(); ++bar) {
+      if (bar == saved_at) {
+        std::vector<std::byte> saved(whole.saved_bytes());
+        if (maker.one_in(2)) whole.prepare();
+        if (maker.one_in(2)) whole.preview(bars[bar]);
+        whole.save(saved);
+        RC_ASSERT(resumed.restore(saved));
+        RC_ASSERT(resumed.bars() == whole.bars());
+        RC_ASSERT(bar == 0 || same_signal(resumed.last(), last));
+        RC_ASSERT(!resumed.step_back());
+      }
+      last = whole.update(bars[bar]);
+      RC_ASSERT(same_signal(whole.last(), last));
+      if (bar >= saved_at) RC_ASSERT(same_signal(resumed.update(bars[bar]), last));
+    }
+  }
+}
+
+TEST(IncrementalTest, BytesThatAreNoSavedStateAreRefused) {
+  const auto plan = std::make_shared<const Plan>(Parameters{});
+  Incremental engine(plan);
+  Maker maker(1);
+  const auto bars = bars_of(maker, 100);
+  for (const Bar& bar : bars) engine.update(bar);
+  std::vector<std::byte> saved(engine.saved_bytes());
+  engine.save(saved);
+  EXPECT_FALSE(engine.restore(std::span(saved).first(saved.size() - 1)));
+  std::vector<std::byte> ones(saved.size(), std::byte{0xff});
+  EXPECT_FALSE(engine.restore(ones));
+  ones.assign(saved.size(), std::byte{0});
+  EXPECT_FALSE(engine.restore(ones));
+  EXPECT_EQ(engine.bars(), 100) << "a refusal changes nothing";
+  EXPECT_TRUE(engine.step_back());
+}
+
 TEST(IncrementalTest, NothingCanBeTakenBackBeforeTheFirstBar) {
   Incremental engine(std::make_shared<const Plan>(Parameters{}));
   EXPECT_FALSE(engine.step_back());

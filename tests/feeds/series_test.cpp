@@ -343,11 +343,14 @@ TEST(Series, WhatWasRestoredTooYoungIsCompletedFromBehind) {
   series.on_stream_up(at(6));
   series.start(at(6));
   series.on_history(rows(5, 14, 6), 1, at(6));
+  ASSERT_EQ(recorder.fetches.size(), 1U);
+  series.restore_earlier(std::vector<Bar>{bar_at(3)}, bar_at(3).open_time_ms);
+  series.require_from(series.interval().ordinal(kStartMs), at(6));
   ASSERT_EQ(recorder.fetches.size(), 2U);
-  EXPECT_EQ(recorder.fetches[1], std::pair(bar_at(0).open_time_ms, bar_at(3).open_time_ms));
+  EXPECT_EQ(recorder.fetches[1], std::pair(bar_at(0).open_time_ms, bar_at(2).open_time_ms));
   series.on_history(rows(0, 3, 6), 1, at(6));
   EXPECT_EQ(recorder.covered, 1);
-  EXPECT_EQ(recorder.earlier, (std::vector<Bar>{bar_at(0), bar_at(1), bar_at(2), bar_at(3)}));
+  EXPECT_EQ(recorder.earlier, (std::vector<Bar>{bar_at(0), bar_at(1), bar_at(2)}));
   EXPECT_EQ(recorder.earlier_from_ms, bar_at(0).open_time_ms);
   EXPECT_EQ(series.bars().size(), 6U);
 }

@@ -1,0 +1,65 @@
+// What a market series takes over from earlier runs, and what it leaves for later ones.
+#include <utility>
+#include <vector>
+
+#include "daemon/clock.hpp"
+#include "daemon/market_series.hpp"
+
+namespace atcd::daemon {
+
+/// Only the newest bars: a start with thousands of series has no time for more.
+void MarketSeries::restore() {
+  BarArchive::Opened opened = context_.archive.open(archive_name_);
+  archived_ = opened.handle;
+  corrections_ = opened.corrections;
+  state::StoredBars& stored = opened.bars;
+  restored_ = series_.restore(std::move(stored.bars), stored.covered_from_ms, stored.covered_to_ms);
+}
+
+BarHistory MarketSeries::history() {
+  if (!std::exchange(complete_, true) && restored_) {
+    const std::int64_t boundary_ms = series_.interval().open_time_ms(series_.covered_from());
+    const auto earlier = context_.archive.earlier(archive_name_, boundary_ms, from_ms_);
+    series_.restore_earlier(earlier.bars, earlier.covered_from_ms);
+    const std::int64_t first_wanted = series_.interval().ordinal(from_ms_);
+    if (first_wanted < series_.covered_from()) series_.require_from(first_wanted, now());
+  }
+  return known();
+}
+
+/// Empty when the engine goes on from there, else why it can't.
+std::string_view MarketSeries::resume_engine(Output& output, const state::SnapshotEntry& entry) {
+  if (entry.config != config_hash(output.profile)) return "it was made with another configuration";
+  if (entry.corrections != corrections_) return "bars were corrected since";
+  const auto bars =
+      (entry.last_bar.open_time_ms < series_.bars().front().open_time_ms ? history() : known()).bars;
+  const std::size_t at = series_.index_at(entry.last_bar.open_time_ms);
+  if (at == bars.size() || bars[at] != entry.last_bar) return "its last bar is not in the history";
+  return output.signals.restore(
+      {entry.anchor_ordinal, entry.anchor_ms, entry.last_bar.open_time_ms, entry.engine}, bars);
+}
+
+void MarketSeries::save(const Output& output, std::string& bytes) const {
+  std::vector<std::byte> engine;
+  const auto saved = output.signals.save(engine);
+  if (!saved) return;
+  const std::size_t at = series_.index_at(saved->last_open_ms);
+  if (at == series_.bars().size() || series_.bars()[at].open_time_ms != saved->last_open_ms) return;
+  state::append_entry(bytes, {output.name, config_hash(output.profile), saved->anchor_ordinal,
+                              saved->anchor_ms, corrections_, series_.bars()[at], saved->engine});
+}
+
+void MarketSeries::archive(const engine::Bar& bar) {
+  const auto bars = series_.bars();
+  const std::int64_t covered_from_ms = bars.size() > 1
+                                           ? bars[bars.size() - 2].close_time_ms
+                                           : series_.interval().open_time_ms(series_.covered_from());
+  context_.archive.writer().append(archived_, bar, covered_from_ms);
+}
+
+void MarketSeries::correct_archived(const engine::Bar& bar) {
+  ++corrections_;
+  context_.archive.writer().correct(archived_, bar, utc_ms());
+}
+
+}  // namespace atcd::daemon
