@@ -18,7 +18,7 @@ BarArchive::BarArchive(const std::string& directory)
     : directory_(directory + "/history"),
       writer_(std::make_unique<state::History>(directory_, state::History::Access::write)),
       before_(directory_, state::History::Access::read),
-      snapshot_(directory) {}
+      snapshot_(directory_) {}
 
 std::string BarArchive::name_of(const feeds::Exchange& exchange, const feeds::StreamName& stream) {
   return engine::percent_encode(exchange.name()) + ":" + engine::percent_encode(exchange.market()) + ":" +
