@@ -256,9 +256,9 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     }
     const std::uint64_t dropped = archive_.writer().counters().dropped;
     if (dropped == std::exchange(told_dropped_, dropped)) return;
-    journal_.log(
-        Level::error, "history", "",
-        "dropped=" + std::to_string(dropped) + ": the disk takes no bars, REST will be asked for them");
+    journal_.log(Level::error, "history", "",
+                 "dropped=" + std::to_string(dropped) +
+                     ": the disk does not take as many bars, REST will be asked for them");
   }
 
   void heartbeat() {

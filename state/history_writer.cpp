@@ -65,6 +65,8 @@ void HistoryWriter::correct(Handle series, const engine::Bar& bar, std::int64_t 
 }
 
 void HistoryWriter::put(Change change) {
+  // Many at once, as when history is fetched: the thread begins before the queue is full.
+  if (++since_wake_ >= kQueued / 4) commit();
   if (kept_.empty() && queue_.push(change)) return;
   // A series that was never opened could take nothing later, so that much is always kept.
   if (kept_.size() >= kMostKept && change.kind != Kind::open) {
@@ -79,6 +81,7 @@ void HistoryWriter::move_kept() {
 }
 
 void HistoryWriter::commit() {
+  since_wake_ = 0;
   move_kept();
   wake_.release();
 }

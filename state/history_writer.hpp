@@ -73,6 +73,7 @@ class HistoryWriter {
   // The callers'.
   Handle next_handle_ = 0;
   std::deque<Change> kept_;  // what the queue had no room for
+  std::size_t since_wake_ = 0;
 
   // Where the threads meet.
   BarQueue<Change, kQueued> queue_;

@@ -62,6 +62,23 @@ TEST_F(HistoryWriterTest, WritesInOrderWhateverTheQueueHolds) {
   EXPECT_EQ(reread("b"), b);
 }
 
+TEST_F(HistoryWriterTest, WhatComesAllAtOnceIsWrittenMeanwhile) {
+  const auto bars = some_bars(30'000, 1);
+  const auto writing = writer();
+  const auto series = writing->open("a");
+  for (const Bar& bar : bars) writing->append(series, bar, bar.open_time_ms);
+  // Nobody commits: but for the last few it goes to the disk by itself as more comes.
+  std::int64_t open_ms = bars.back().close_time_ms;
+  wait_for([&] { return writing->counters().written > bars.size(); },
+           [&] {
+             Bar next = bars.back();
+             next.open_time_ms = open_ms;
+             next.close_time_ms = open_ms += kMinuteMs;
+             writing->append(series, next, next.open_time_ms);
+           });
+  EXPECT_EQ(writing->counters().dropped, 0U);
+}
+
 TEST_F(HistoryWriterTest, WritesAndSyncsWithoutBeingEnded) {
   const auto bars = some_bars(700, 1);
   const auto writing = writer();
