@@ -71,7 +71,7 @@ std::string sync_directory(const std::string& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return failed(directory, "opening it");
   const bool synced = ::fsync(descriptor) == 0;
-  const std::string error = synced ? "" : failed(directory, "bringing it to the disk");
+  std::string error = synced ? "" : failed(directory, "bringing it to the disk");
   ::close(descriptor);
   return error;
 }
