@@ -190,6 +190,9 @@ void read_redis(TomlReader& reader, RedisConfig& redis) {
   reader.text("url", redis.url);
   reader.text("username", redis.username);
   reader.text("password_file", redis.password_file);
+  reader.text("ca_file", redis.ca_file);
+  reader.text("cert_file", redis.cert_file);
+  reader.text("key_file", redis.key_file);
   reader.text("prefix", redis.prefix);
   reader.integer("keep", redis.keep, 1, 1'000'000);
   reader.boolean("adopt", redis.adopt);

@@ -37,9 +37,14 @@ struct RedisConfig {
   std::string url = "redis://127.0.0.1:6379";
   std::string username;
   std::string password_file;
+  std::string ca_file;    // for rediss://: trusted instead of the system's authorities
+  std::string cert_file;  // for a Redis that asks its clients for a certificate
+  std::string key_file;
   std::string prefix = "atc";
   std::int64_t keep = 500;
   bool adopt = false;
+
+  bool operator==(const RedisConfig&) const = default;
 };
 
 struct LogConfig {

@@ -27,11 +27,10 @@ constexpr std::int64_t kTicksPerTrim = 60;
 constexpr std::int64_t kTicksPerSnapshot = 60;
 constexpr std::chrono::seconds kDrainTime{5};
 
-state::RedisOptions redis_options(const Config& config, std::string password) {
+state::RedisOptions redis_options(const Config& config, RedisLogin login) {
   state::RedisOptions options;
-  options.url = config.redis.url;
-  options.username = config.redis.username;
-  options.password = std::move(password);
+  options.url = std::move(login.url);
+  options.tls = std::move(login.tls);
   options.prefix = config.redis.prefix;
   options.keep = config.redis.keep;
   options.adopt = config.redis.adopt;
@@ -49,6 +48,7 @@ Level level_of(state::PublishEvent event) {
     case state::PublishEvent::unknown:
       return Level::warning;
     case state::PublishEvent::connected:
+    case state::PublishEvent::moved:
     case state::PublishEvent::backfilled:
       return Level::info;
     case state::PublishEvent::published:
@@ -59,9 +59,9 @@ Level level_of(state::PublishEvent event) {
   return Level::debug;
 }
 
-constexpr std::array<std::string_view, 10> kEventNames = {
-    "redis_connected", "redis_disconnected", "redis_refused", "series_stopped", "conflict",
-    "published",       "published_already",  "behind",        "unknown",        "backfilled"};
+constexpr std::array<std::string_view, 11> kEventNames = {
+    "redis_connected", "redis_disconnected", "redis_refused", "redis_moved", "series_stopped", "conflict",
+    "published",       "published_already",  "behind",        "unknown",     "backfilled"};
 static_assert(static_cast<std::size_t>(state::PublishEvent::backfilled) + 1 == kEventNames.size());
 
 std::string host_name() {
@@ -73,10 +73,10 @@ std::string host_name() {
 
 class Pipeline::Impl final : public state::SignalHistory, public state::PublishHandler {
  public:
-  Impl(boost::asio::io_context& io, const Config& config, std::string password)
+  Impl(boost::asio::io_context& io, const Config& config, RedisLogin login)
       : io_(io),
         config_(config),
-        publisher_(io, redis_options(config, std::move(password)), *this, *this),
+        publisher_(io, redis_options(config, std::move(login)), *this, *this),
         journal_(publisher_),
         archive_(config.state_directory),
         snapshots_(io, config.state_directory + "/history",
@@ -97,10 +97,8 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   }
 
   void reload(const Config& config) {
-    if (config.instance != config_.instance || config.redis.url != config_.redis.url ||
-        config.redis.prefix != config_.redis.prefix || config.redis.keep != config_.redis.keep ||
-        config.redis.adopt != config_.redis.adopt || config.state_directory != config_.state_directory ||
-        config.http_listen != config_.http_listen) {
+    if (config.instance != config_.instance || config.redis != config_.redis ||
+        config.state_directory != config_.state_directory || config.http_listen != config_.http_listen) {
       journal_.log(Level::warning, "reload", "",
                    "instance, redis, state and http stay as they were: only a restart changes them");
     }
@@ -298,8 +296,8 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   bool stopping_ = false;
 };
 
-Pipeline::Pipeline(boost::asio::io_context& io, const Config& config, std::string password)
-    : impl_(std::make_unique<Impl>(io, config, std::move(password))) {}
+Pipeline::Pipeline(boost::asio::io_context& io, const Config& config, RedisLogin login)
+    : impl_(std::make_unique<Impl>(io, config, std::move(login))) {}
 Pipeline::~Pipeline() = default;
 void Pipeline::start() { impl_->start(); }
 void Pipeline::reload(const Config& config) { impl_->reload(config); }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "daemon/config.hpp"
+#include "daemon/redis_login.hpp"
 
 namespace atcd::daemon {
 
@@ -22,8 +23,8 @@ struct PipelineStatus {
 /// on the one thread that runs the io_context.
 class Pipeline {
  public:
-  /// `password`: of Redis, read from its file or credential.
-  Pipeline(boost::asio::io_context& io, const Config& config, std::string password);
+  /// `login`: of the configuration's Redis.
+  Pipeline(boost::asio::io_context& io, const Config& config, RedisLogin login);
   ~Pipeline();
 
   void start();

@@ -82,7 +82,8 @@ class Feed::Impl final : private LinkHandler {
     link_.ping_text = exchange.ping_text();
     HttpOptions http;
     http.url = parse_option("rest_url", options.rest_url, "http");
-    if (link_.url.secure() || http.url.secure()) link_.tls = http.tls = make_tls_context(options.ca_file);
+    if (link_.url.secure() || http.url.secure())
+      link_.tls = http.tls = make_tls_context({options.ca_file, "", ""});
     rest_.emplace(
         io, exchange, http, options.rest_share,
         [this](Severity severity, std::string_view event, std::string_view detail) {

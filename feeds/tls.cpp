@@ -5,19 +5,28 @@
 
 namespace atcd::feeds {
 
-std::shared_ptr<boost::asio::ssl::context> make_tls_context(const std::string& ca_file) {
+std::shared_ptr<boost::asio::ssl::context> make_tls_context(const TlsFiles& files) {
   namespace ssl = boost::asio::ssl;
   auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
   boost::system::error_code error;
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
-  if (ca_file.empty()) {
+  const auto check = [&error](const char* key, const std::string& file, const char* what) {
+    if (!error) return;
+    throw std::runtime_error(std::string(key) + " " + (file.empty() ? "(the system's)" : "\"" + file + "\"") +
+                             " cannot be read as " + what + " in PEM form: " + error.message());
+  };
+  if (files.ca_file.empty()) {
     context->set_default_verify_paths(error);
   } else {
-    context->load_verify_file(ca_file, error);
+    context->load_verify_file(files.ca_file, error);
   }
-  if (error) {
-    throw std::runtime_error("ca_file " + (ca_file.empty() ? "(the system's)" : "\"" + ca_file + "\"") +
-                             " cannot be read as certificates in PEM form: " + error.message());
+  check("ca_file", files.ca_file, "certificates");
+  if (!files.cert_file.empty()) {
+    context->use_certificate_chain_file(files.cert_file, error);
+    check("cert_file", files.cert_file, "a certificate");
+    const std::string& key_file = files.key_file.empty() ? files.cert_file : files.key_file;
+    context->use_private_key_file(key_file, ssl::context::pem, error);
+    check("key_file", key_file, "the certificate's private key");
   }
   context->set_verify_mode(ssl::verify_peer);
   return context;

@@ -13,9 +13,9 @@ constexpr std::size_t kPairsPerCommand = 200;
 
 }  // namespace
 
-Notices::Notices(RedisConnection& connection, const RedisOptions& options, PublishCounters& counters,
+Notices::Notices(RedisNodes& nodes, const RedisOptions& options, PublishCounters& counters,
                  PublishHandler& handler, std::function<void()> on_missing)
-    : connection_(connection),
+    : nodes_(nodes),
       counters_(counters),
       handler_(handler),
       on_missing_(std::move(on_missing)),
@@ -29,40 +29,58 @@ Notices::Notices(RedisConnection& connection, const RedisOptions& options, Publi
   daemon_key_ = start + "daemon:" + instance;
 }
 
-void Notices::on_ready() {
-  ready_ = true;
-  told_.clear();
-  write_all();
-  // What an earlier run of this instance said about series that this run does not have.
-  connection_.send({"HKEYS", state_key_}, [this](const Reply* reply) {
-    if (reply == nullptr) return;
-    reply->is_error() ? on_error("HKEYS", reply->text) : drop_strangers(*reply);
-  });
-  send_events();
+bool Notices::send(const std::string& key, std::span<const std::string_view> arguments,
+                   RedisConnection::Callback callback) {
+  RedisConnection* connection = nodes_.serving(key);
+  return connection != nullptr && connection->send(arguments, std::move(callback));
 }
 
-void Notices::on_lost() {
-  ready_ = false;
-  for (Event& event : events_) event.sent = false;
+void Notices::on_ready(RedisNode& node) {
+  const auto here = [&](const std::string& key) { return nodes_.serving(key) == &node.connection(); };
+  told_.clear();
+  if (here(configs_key_)) write_configs();
+  if (here(catalogue_key_)) write_catalogue();
+  if (here(state_key_)) {
+    write_states();
+    // What an earlier run of this instance said about series that this run does not have.
+    send(state_key_, {"HKEYS", state_key_}, [this](const Reply* reply) {
+      if (reply == nullptr) return;
+      reply->is_error() ? on_error("HKEYS", reply->text) : drop_strangers(*reply);
+    });
+  }
+  if (here(events_key_)) send_events();
 }
 
 void Notices::write_all() {
   incomplete_ = false;
+  write_configs();
+  write_catalogue();
+  write_states();
+}
+
+void Notices::write_configs() {
   Pairs pairs;
   for (const auto& [hash, json] : configs_) pairs.emplace_back(hash, json);
   write_hash(configs_key_, pairs);
-  pairs.clear();
+}
+
+void Notices::write_catalogue() {
+  Pairs pairs;
   for (const auto& [name, json] : catalogue_) pairs.emplace_back(name, json);
   write_hash(catalogue_key_, pairs);
-  std::vector<std::string> texts;
-  texts.reserve(states_.size());
-  pairs.clear();
-  for (const auto& [name, state] : states_) pairs.emplace_back(name, texts.emplace_back(json_of(state)));
-  write_hash(state_key_, pairs);
   for (const std::string& name : std::set<std::string>(gone_)) forget(name);
 }
 
+void Notices::write_states() {
+  std::vector<std::string> texts;
+  texts.reserve(states_.size());
+  Pairs pairs;
+  for (const auto& [name, state] : states_) pairs.emplace_back(name, texts.emplace_back(json_of(state)));
+  write_hash(state_key_, pairs);
+}
+
 void Notices::write_hash(const std::string& key, const Pairs& pairs) {
+  if (nodes_.serving(key) == nullptr) return;  // on_ready() writes it
   std::vector<std::string_view> arguments;
   for (std::size_t i = 0; i < pairs.size();) {
     arguments.assign({"HSET", key});
@@ -70,7 +88,7 @@ void Notices::write_hash(const std::string& key, const Pairs& pairs) {
       arguments.push_back(pairs[i].first);
       arguments.push_back(pairs[i].second);
     }
-    if (!connection_.send(arguments, checked("HSET"))) incomplete_ = true;
+    if (!send(key, arguments, checked("HSET"))) incomplete_ = true;
   }
 }
 
@@ -79,19 +97,19 @@ void Notices::add_series(const std::string& name, const std::string& catalogue_j
   std::string& json = catalogue_[name];
   if (json == catalogue_json) return;
   json = catalogue_json;
-  if (ready_) write_hash(catalogue_key_, {{name, catalogue_json}});
+  write_hash(catalogue_key_, {{name, catalogue_json}});
 }
 
 void Notices::remove_series(const std::string& name) {
   catalogue_.erase(name);
   states_.erase(name);
   gone_.insert(name);
-  if (ready_) forget(name);
+  forget(name);
 }
 
 void Notices::forget(const std::string& name) {
-  connection_.send({"HDEL", state_key_, name}, checked("HDEL"));
-  connection_.send({"HDEL", catalogue_key_, name}, [this, name](const Reply* reply) {
+  send(state_key_, {"HDEL", state_key_, name}, checked("HDEL"));
+  send(catalogue_key_, {"HDEL", catalogue_key_, name}, [this, name](const Reply* reply) {
     if (reply == nullptr) return;
     if (reply->is_error()) return on_error("HDEL", reply->text);
     gone_.erase(name);
@@ -101,14 +119,14 @@ void Notices::forget(const std::string& name) {
 void Notices::drop_strangers(const Reply& fields) {
   for (const Reply& field : fields.elements) {
     if (!states_.contains(std::string(field.text))) {
-      connection_.send({"HDEL", state_key_, field.text}, checked("HDEL"));
+      send(state_key_, {"HDEL", state_key_, field.text}, checked("HDEL"));
     }
   }
 }
 
 void Notices::set_config(const std::string& hash, const std::string& json) {
   configs_[hash] = json;
-  if (ready_) write_hash(configs_key_, {{hash, json}});
+  write_hash(configs_key_, {{hash, json}});
 }
 
 std::string Notices::json_of(const State& state) {
@@ -121,7 +139,7 @@ std::string Notices::json_of(const State& state) {
 }
 
 void Notices::write_state(const std::string& name, const State& state) {
-  if (ready_ && !state.state.empty()) write_hash(state_key_, {{name, json_of(state)}});
+  if (!state.state.empty()) write_hash(state_key_, {{name, json_of(state)}});
 }
 
 void Notices::set_state(const std::string& name, std::string_view state, std::int64_t since_ms,
@@ -151,30 +169,35 @@ void Notices::event(std::string_view event, std::int64_t at_ms, std::string_view
   }
   events_.push_back(
       {next_event_++, false, std::string(event), std::string(series), std::string(detail), at_ms});
-  if (ready_) send_events();
+  send_events();
 }
 
 void Notices::send_events() {
   // Those not sent stand at the end, except after an error: then the heartbeat finds them.
   auto first = events_.end();
   while (first != events_.begin() && !std::prev(first)->sent) --first;
-  for (; first != events_.end() && connection_.can_send(); ++first) {
-    first->sent = true;
+  for (; first != events_.end(); ++first) {
     const std::string at = std::to_string(first->at_ms);
-    connection_.send({"XADD", events_key_, "MAXLEN", "~", kEventsKept, "*", "event", first->event, "at_ms",
-                      at, "instance", instance_, "series", first->series, "detail", first->detail},
-                     [this, number = first->number](const Reply* reply) { on_event_reply(number, reply); });
+    first->sent = send(events_key_,
+                       {"XADD", events_key_, "MAXLEN", "~", kEventsKept, "*", "event", first->event, "at_ms",
+                        at, "instance", instance_, "series", first->series, "detail", first->detail},
+                       [this, number = first->number](const Reply* reply) { on_event_reply(number, reply); });
+    if (!first->sent) return;
   }
 }
 
 void Notices::on_event_reply(std::uint64_t number, const Reply* reply) {
-  if (reply == nullptr) return;  // kept: it goes again after the next connect
   const auto found =
       std::find_if(events_.begin(), events_.end(), [number](const Event& e) { return e.number == number; });
+  if (reply == nullptr) {  // kept: it goes again after the next connect
+    if (found != events_.end()) found->sent = false;
+    return;
+  }
   if (reply->is_error()) {
     on_error("XADD events", reply->text);
     if (found == events_.end()) return;
-    if (error_kind(reply->text) == ErrorKind::retryable) {
+    const ErrorKind kind = error_kind(reply->text);
+    if (kind == ErrorKind::retryable || kind == ErrorKind::reroute) {
       found->sent = false;
       return;
     }
@@ -184,17 +207,16 @@ void Notices::on_event_reply(std::uint64_t number, const Reply* reply) {
 }
 
 void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
-  if (!ready_ || !connection_.can_send()) return;
   std::vector<std::string_view> arguments = {"HSET", daemon_key_};
   for (const auto& [name, value] : fields) {
     arguments.push_back(name);
     arguments.push_back(value);
   }
   // Together, or a beat whose sender dies in between would be there for ever.
-  connection_.send({"MULTI"}, checked("MULTI"));
-  connection_.send(arguments, checked("HSET"));
-  connection_.send({"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
-  connection_.send({"EXEC"}, checked("EXEC"));
+  send(daemon_key_, {"MULTI"}, checked("MULTI"));
+  send(daemon_key_, arguments, checked("HSET"));
+  send(daemon_key_, {"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
+  send(daemon_key_, {"EXEC"}, checked("EXEC"));
   if (incomplete_) write_all();
   for (Event& event : events_) {
     if (event.sent) continue;
@@ -206,17 +228,17 @@ void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& 
 
 void Notices::look_for_missing() {
   if (incomplete_) return;
-  std::array<std::string_view, 4> arguments = {"EXISTS"};
-  std::size_t count = 1;
-  if (!catalogue_.empty()) arguments[count++] = catalogue_key_;
-  if (!configs_.empty()) arguments[count++] = configs_key_;
-  if (!states_.empty()) arguments[count++] = state_key_;
-  if (count == 1) return;
-  connection_.send(std::span(arguments.data(), count), [this, expected = count - 1](const Reply* reply) {
+  if (!catalogue_.empty()) look_for(catalogue_key_, &Notices::write_catalogue);
+  if (!configs_.empty()) look_for(configs_key_, &Notices::write_configs);
+  if (!states_.empty()) look_for(state_key_, &Notices::write_states);
+}
+
+void Notices::look_for(const std::string& key, void (Notices::*write)()) {
+  send(key, {"EXISTS", key}, [this, write](const Reply* reply) {
     if (reply == nullptr) return;
     if (reply->is_error()) return on_error("EXISTS", reply->text);
-    if (reply->integer >= static_cast<std::int64_t>(expected)) return;
-    write_all();
+    if (reply->integer != 0) return;
+    (this->*write)();
     on_missing_();
   });
 }
@@ -232,8 +254,9 @@ RedisConnection::Callback Notices::checked(const char* what) {
 }
 
 void Notices::on_error(std::string_view what, std::string_view error) {
-  ++counters_.errors;
   incomplete_ = true;
+  if (error_kind(error) == ErrorKind::reroute) nodes_.look_again();
+  ++counters_.errors;
   if (!told_.insert(std::string(what) + std::string(error.substr(0, error.find(' ')))).second) return;
   std::string detail = "command=\"";
   detail.append(what).append("\" error=\"").append(error).append("\"");

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <set>
 #include <span>
@@ -12,7 +13,7 @@
 #include <vector>
 
 #include "state/publisher.hpp"
-#include "state/redis_connection.hpp"
+#include "state/redis_nodes.hpp"
 
 namespace atcd::state {
 
@@ -22,11 +23,11 @@ namespace atcd::state {
 class Notices {
  public:
   /// `on_missing` is called when keys that were written are gone from Redis.
-  Notices(RedisConnection& connection, const RedisOptions& options, PublishCounters& counters,
-          PublishHandler& handler, std::function<void()> on_missing);
+  Notices(RedisNodes& nodes, const RedisOptions& options, PublishCounters& counters, PublishHandler& handler,
+          std::function<void()> on_missing);
 
-  void on_ready();
-  void on_lost();
+  /// What this server holds is written again.
+  void on_ready(RedisNode& node);
 
   void add_series(const std::string& name, const std::string& catalogue_json);
   void remove_series(const std::string& name);
@@ -58,6 +59,15 @@ class Notices {
 
   static std::string json_of(const State& state);
 
+  bool send(const std::string& key, std::span<const std::string_view> arguments,
+            RedisConnection::Callback callback);
+  bool send(const std::string& key, std::initializer_list<std::string_view> arguments,
+            RedisConnection::Callback callback) {
+    return send(key, std::span(arguments.begin(), arguments.size()), std::move(callback));
+  }
+  void write_catalogue();
+  void write_configs();
+  void write_states();
   void write_all();
   void write_hash(const std::string& key, const Pairs& pairs);
   void write_state(const std::string& name, const State& state);
@@ -66,10 +76,11 @@ class Notices {
   void send_events();
   void on_event_reply(std::uint64_t number, const Reply* reply);
   void look_for_missing();
+  void look_for(const std::string& key, void (Notices::*write)());
   void on_error(std::string_view what, std::string_view error);
   RedisConnection::Callback checked(const char* what);
 
-  RedisConnection& connection_;
+  RedisNodes& nodes_;
   PublishCounters& counters_;
   PublishHandler& handler_;
   std::function<void()> on_missing_;
@@ -82,8 +93,7 @@ class Notices {
   std::deque<Event> events_;
   std::uint64_t next_event_ = 1;
   std::set<std::string> told_;  // errors named since the connection was made
-  bool ready_ = false;
-  bool incomplete_ = false;  // something could not be written
+  bool incomplete_ = false;     // something could not be written
 };
 
 }  // namespace atcd::state

@@ -2,12 +2,14 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <map>
 #include <stdexcept>
+#include <unordered_map>
 #include <utility>
 
 #include "state/notices.hpp"
 #include "state/publish_function.hpp"
-#include "state/redis_connection.hpp"
+#include "state/redis_nodes.hpp"
 #include "state/series_sender.hpp"
 
 namespace atcd::state {
@@ -17,13 +19,8 @@ constexpr std::chrono::milliseconds kFunctionRetry{2000};
 constexpr std::chrono::milliseconds kDrainLook{5};
 
 ConnectionOptions connection_options(const RedisOptions& options) {
-  std::string error;
-  const auto address = parse_redis_url(options.url, error);
-  if (!address) throw std::invalid_argument(error);
   ConnectionOptions connection;
-  connection.address = *address;
-  if (!options.username.empty()) connection.address.username = options.username;
-  if (!options.password.empty()) connection.address.password = options.password;
+  connection.tls = options.tls;
   connection.client_name = "atcd-" + engine::percent_encode(options.instance);
   connection.command_timeout = options.command_timeout;
   return connection;
@@ -31,17 +28,16 @@ ConnectionOptions connection_options(const RedisOptions& options) {
 
 }  // namespace
 
-/// Wires the parts: the connection's life, then the function, then notices and series.
-class Publisher::Impl final : public ConnectionHandler {
+/// Wires the parts: the servers, on each the function and the sender of its series, and the notices.
+class Publisher::Impl final : public NodesHandler {
  public:
   Impl(boost::asio::io_context& io, RedisOptions options, SignalHistory& history, PublishHandler& handler)
-      : options_(std::move(options)),
+      : io_(io),
+        options_(std::move(options)),
+        history_(history),
         handler_(handler),
-        connection_(io, connection_options(options_), *this),
-        notices_(connection_, options_, counters_, handler, [this] { sender_.read_all_heads(); }),
-        sender_({io, options_, connection_, history, handler, counters_, notices_,
-                 [this] { prepare_function(); }}),
-        function_timer_(io),
+        nodes_(io, options_.url, connection_options(options_), *this),
+        notices_(nodes_, options_, counters_, handler, [this] { read_all_heads(); }),
         drain_timer_(io),
         self_(std::make_shared<Impl*>(this)) {
     if (options_.keep < 1) {
@@ -53,79 +49,226 @@ class Publisher::Impl final : public ConnectionHandler {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  void start() { nodes_.start(); }
+
   void drain(std::chrono::milliseconds timeout, std::function<void(std::size_t)> done) {
     drained_ = std::move(done);
     drain_until_ = std::chrono::steady_clock::now() + timeout;
     look_at_drain();
   }
 
-  RedisConnection& connection() { return connection_; }
+  void add(SeriesIndex series, PublishedSeries info, bool ready) {
+    if (const auto home = homes_.find(series); home != homes_.end()) home->second->sender.remove(series);
+    Link& link = link_of(nodes_.owner(key_slot("{" + info.id.group() + "}")));
+    homes_[series] = &link;
+    link.sender.add(series, std::move(info), ready);
+  }
+
+  void remove(SeriesIndex series) {
+    if (const auto home = homes_.extract(series)) home.mapped()->sender.remove(series);
+  }
+
+  /// Who sends this series; null for one that was never added.
+  SeriesSender* sender(SeriesIndex series) {
+    const auto home = homes_.find(series);
+    return home == homes_.end() ? nullptr : &home->second->sender;
+  }
+
   Notices& notices() { return notices_; }
-  SeriesSender& sender() { return sender_; }
-  const SeriesSender& sender() const { return sender_; }
   const PublishCounters& counters() const { return counters_; }
-  bool connected() const { return connection_.ready(); }
+
+  bool connected() const {
+    bool any = false;
+    for (const auto& [node, link] : links_) {
+      const bool ready = node->connection().ready();
+      if (!ready && !link->sender.empty()) return false;
+      any = any || ready;
+    }
+    return any;
+  }
+
+  std::size_t unpublished() const { return sum(&SeriesSender::unpublished); }
+  std::size_t unsettled() const { return sum(&SeriesSender::unsettled); }
 
  private:
-  void on_ready() override {
-    ++counters_.connects;
-    told_unreachable_ = false;
-    told_refused_.clear();
-    handler_.on_publish_event(PublishEvent::connected, "", "");
-    notices_.on_ready();
-    prepare_function();
+  /// A server, and what is sent to it.
+  struct Link {
+    Link(RedisNode& where, boost::asio::io_context& io, SeriesSender::Parts parts)
+        : node(where), sender(std::move(parts)), function_timer(io) {}
+
+    RedisNode& node;
+    SeriesSender sender;
+    boost::asio::steady_timer function_timer;
+    std::string told_refused;
+    bool told_unreachable = false;
+  };
+
+  std::size_t sum(std::size_t (SeriesSender::*count)() const) const {
+    std::size_t total = 0;
+    for (const auto& [node, link] : links_) total += (link->sender.*count)();
+    return total;
   }
 
-  void on_lost(std::string_view reason) override {
+  Link& link_of(RedisNode& node) {
+    auto& link = links_[&node];
+    if (!link) {
+      link = std::make_unique<Link>(
+          node, io_,
+          SeriesSender::Parts{
+              io_, options_, node.connection(), history_, handler_, counters_, notices_, group_sizes_,
+              [this, &node] { prepare_function(link_of(node)); },
+              [this, &node](SeriesIndex series, std::uint32_t generation, std::string_view error) {
+                redirect_later(node, series, generation, error);
+              }});
+    }
+    return *link;
+  }
+
+  void read_all_heads() {
+    for (const auto& [node, link] : links_) link->sender.read_all_heads();
+  }
+
+  // ---- servers come and go
+
+  void on_node_ready(RedisNode& node) override {
+    Link& link = link_of(node);
+    ++counters_.connects;
+    link.told_unreachable = false;
+    link.told_refused.clear();
+    handler_.on_publish_event(PublishEvent::connected, "", nodes_.cluster() ? "node=" + node.name() : "");
+    notices_.on_ready(node);
+    prepare_function(link);
+  }
+
+  void on_node_lost(RedisNode& node, std::string_view reason) override {
+    Link& link = link_of(node);
     ++counters_.disconnects;
     if (reason.starts_with("timeout")) ++counters_.timeouts;
-    function_timer_.cancel();
-    notices_.on_lost();
-    sender_.on_lost();
-    told_unreachable_ = true;
+    link.function_timer.cancel();
+    link.sender.on_lost();
+    link.told_unreachable = true;
     tell(PublishEvent::disconnected, "reason", reason);
+    // Those that asked here are to try at home again.
+    settle([&](const SeriesCursor& cursor) { return &link_of(nodes_.owner(cursor.slot)) == &link; }, link);
   }
 
-  void on_unreachable(std::string_view reason) override {
+  void on_node_unreachable(RedisNode& node, std::string_view reason) override {
     // Attempts go on; one line an outage is enough.
-    if (!std::exchange(told_unreachable_, true)) tell(PublishEvent::disconnected, "reason", reason);
+    if (!std::exchange(link_of(node).told_unreachable, true)) {
+      tell(PublishEvent::disconnected, "reason", reason);
+    }
   }
 
-  void on_refused(std::string_view error) override {
+  void on_node_refused(RedisNode& node, std::string_view error) override {
     ++counters_.errors;
-    told_unreachable_ = true;
-    if (std::exchange(told_refused_, std::string(error)) != error)
-      tell(PublishEvent::refused, "error", error);
+    Link& link = link_of(node);
+    link.told_unreachable = true;
+    refuse(link, std::string(error));
   }
 
-  void prepare_function() {
-    ensure_publish_function(connection_, [this](FunctionState state, std::string_view error) {
-      switch (state) {
-        case FunctionState::ready:
-        case FunctionState::loaded:
-          return sender_.on_ready();
-        case FunctionState::lost:
-          return;
-        case FunctionState::missing:
-          refuse_function(
-              "the function " + std::string(kPublishFunction) +
-              " is missing and this user may not load it (atcd redis-setup does): " + std::string(error));
-          break;
-        case FunctionState::failed:
-          refuse_function("the function " + std::string(kPublishFunction) +
-                          " could not be loaded: " + std::string(error));
-          break;
-      }
-      function_timer_.expires_after(kFunctionRetry);
-      function_timer_.async_wait([self = self_](const boost::system::error_code& failed) {
-        if (!failed && *self != nullptr && (*self)->connection_.ready()) (*self)->prepare_function();
-      });
-    });
+  void on_node_gone(RedisNode& node) override {
+    Link& link = link_of(node);
+    settle([](const SeriesCursor&) { return false; }, link);
+    links_.erase(&node);
   }
 
-  void refuse_function(const std::string& error) {
-    ++counters_.errors;
-    if (std::exchange(told_refused_, error) != error) tell(PublishEvent::refused, "error", error);
+  void on_layout() override {
+    std::size_t moved = 0;
+    std::vector<Link*> links;
+    for (const auto& [node, link] : links_) links.push_back(link.get());
+    for (Link* link : links) {
+      moved += settle(
+          [&](const SeriesCursor& cursor) {
+            // One that asks is a guest; where it has become the owner's it comes home.
+            return cursor.asking != (&nodes_.owner(cursor.slot) == &link->node);
+          },
+          *link);
+    }
+    if (moved != 0) {
+      handler_.on_publish_event(PublishEvent::moved, "", "series=" + std::to_string(moved));
+    }
+  }
+
+  /// Series of this server that are not at home there go to the one that serves their slot.
+  std::size_t settle(const std::function<bool(const SeriesCursor&)>& at_home, Link& link) {
+    const auto strays = link.sender.strays(at_home);
+    for (const auto& [series, generation] : strays) {
+      auto cursor = link.sender.release(series, generation);
+      Link& home = link_of(nodes_.owner(cursor->slot));
+      homes_[series] = &home;
+      home.sender.adopt(series, std::move(cursor), false);
+    }
+    return strays.size();
+  }
+
+  // ---- redirections
+
+  /// Behind the present call: it is inside the connection's.
+  void redirect_later(RedisNode& node, SeriesIndex series, std::uint32_t generation, std::string_view error) {
+    boost::asio::post(io_,
+                      [self = self_, name = node.name(), series, generation, error = std::string(error)] {
+                        if (*self != nullptr) (*self)->redirect(name, series, generation, error);
+                      });
+  }
+
+  void redirect(const std::string& from, SeriesIndex series, std::uint32_t generation,
+                const std::string& error) {
+    const auto home = homes_.find(series);
+    if (home == homes_.end() || home->second->node.name() != from) return;
+    Link& link = *home->second;
+    RedisNode* target = nodes_.redirect(link.node, error);
+    if (target == nullptr) {
+      // A replica, or a cluster that was taken for a single server: another attempt may find the right one.
+      refuse(link, error + (error.starts_with("READONLY")
+                                ? " (this server is a replica)"
+                                : " (this server belongs to a cluster: redis-cluster:// is its URL)"));
+      if (link.node.connection().ready()) link.node.connection().drop(error);
+      return;
+    }
+    auto cursor = link.sender.release(series, generation);
+    if (cursor == nullptr) return;
+    const bool asking = error.starts_with("ASK ");
+    Link& there = link_of(*target);
+    home->second = &there;
+    there.sender.adopt(series, std::move(cursor), asking);
+    if (!asking) on_layout();  // the others of its slot
+  }
+
+  // ---- the function
+
+  void prepare_function(Link& link) {
+    ensure_publish_function(
+        link.node.connection(), [this, &link](FunctionState state, std::string_view error) {
+          const std::string name(kPublishFunction);
+          switch (state) {
+            case FunctionState::ready:
+            case FunctionState::loaded:
+              return link.sender.on_ready();
+            case FunctionState::lost:
+              return;
+            case FunctionState::missing:
+              refuse(link, "the function " + name +
+                               " is missing and this user may not load it (atcd redis-setup does): " +
+                               std::string(error));
+              break;
+            case FunctionState::failed:
+              refuse(link, "the function " + name + " could not be loaded: " + std::string(error));
+              break;
+          }
+          ++counters_.errors;
+          link.function_timer.expires_after(kFunctionRetry);
+          link.function_timer.async_wait(
+              [self = self_, node = &link.node](const boost::system::error_code& failed) {
+                if (failed || *self == nullptr) return;
+                const auto found = (*self)->links_.find(node);
+                if (found != (*self)->links_.end() && node->connection().ready())
+                  (*self)->prepare_function(*found->second);
+              });
+        });
+  }
+
+  void refuse(Link& link, const std::string& error) {
+    if (std::exchange(link.told_refused, error) != error) tell(PublishEvent::refused, "error", error);
   }
 
   void tell(PublishEvent event, std::string_view key, std::string_view text) {
@@ -133,31 +276,40 @@ class Publisher::Impl final : public ConnectionHandler {
     handler_.on_publish_event(event, "", detail.append("=\"").append(text).append("\""));
   }
 
+  // ---- the end
+
+  bool level() {
+    if (!notices_.idle()) return false;
+    for (const auto& [node, link] : links_) {
+      if (!link->sender.idle() || node->connection().in_flight() != 0) return false;
+    }
+    return true;
+  }
+
   void look_at_drain() {
-    const bool level = sender_.idle() && notices_.idle() && connection_.in_flight() == 0;
-    if (!level && std::chrono::steady_clock::now() < drain_until_) {
+    if (!level() && std::chrono::steady_clock::now() < drain_until_) {
       drain_timer_.expires_after(kDrainLook);
       drain_timer_.async_wait([self = self_](const boost::system::error_code& error) {
         if (!error && *self != nullptr) (*self)->look_at_drain();
       });
       return;
     }
-    boost::asio::post(drain_timer_.get_executor(), [done = std::exchange(drained_, nullptr),
-                                                    left = sender_.unpublished()] { done(left); });
+    boost::asio::post(io_, [done = std::exchange(drained_, nullptr), left = unpublished()] { done(left); });
   }
 
+  boost::asio::io_context& io_;
   RedisOptions options_;
+  SignalHistory& history_;
   PublishHandler& handler_;
   PublishCounters counters_;
-  RedisConnection connection_;
+  std::map<std::string, std::int64_t> group_sizes_;
+  RedisNodes nodes_;
   Notices notices_;
-  SeriesSender sender_;
-  boost::asio::steady_timer function_timer_;
+  std::map<RedisNode*, std::unique_ptr<Link>> links_;
+  std::unordered_map<SeriesIndex, Link*> homes_;
   boost::asio::steady_timer drain_timer_;
   std::function<void(std::size_t)> drained_;
   std::chrono::steady_clock::time_point drain_until_;
-  std::string told_refused_;
-  bool told_unreachable_ = false;
   std::shared_ptr<Impl*> self_;  // what waits for a timer asks whether we are still there
 };
 
@@ -166,21 +318,25 @@ Publisher::Publisher(boost::asio::io_context& io, RedisOptions options, SignalHi
     : impl_(std::make_unique<Impl>(io, std::move(options), history, handler)) {}
 Publisher::~Publisher() = default;
 
-void Publisher::start() { impl_->connection().start(); }
+void Publisher::start() { impl_->start(); }
 void Publisher::drain(std::chrono::milliseconds timeout, std::function<void(std::size_t)> done) {
   impl_->drain(timeout, std::move(done));
 }
 void Publisher::add(SeriesIndex series, PublishedSeries info, bool ready) {
-  impl_->sender().add(series, std::move(info), ready);
+  impl_->add(series, std::move(info), ready);
 }
-void Publisher::remove(SeriesIndex series) { impl_->sender().remove(series); }
+void Publisher::remove(SeriesIndex series) { impl_->remove(series); }
 void Publisher::publish(SeriesIndex series, const SignalRecord& record) {
-  impl_->sender().publish(series, record);
+  if (SeriesSender* sender = impl_->sender(series)) sender->publish(series, record);
 }
-void Publisher::resume(SeriesIndex series) { impl_->sender().resume(series); }
-void Publisher::correct(SeriesIndex series) { impl_->sender().correct(series); }
+void Publisher::resume(SeriesIndex series) {
+  if (SeriesSender* sender = impl_->sender(series)) sender->resume(series);
+}
+void Publisher::correct(SeriesIndex series) {
+  if (SeriesSender* sender = impl_->sender(series)) sender->correct(series);
+}
 void Publisher::publish_forming(SeriesIndex series, const SignalRecord& record) {
-  impl_->sender().publish_forming(series, record);
+  if (SeriesSender* sender = impl_->sender(series)) sender->publish_forming(series, record);
 }
 void Publisher::set_config(const std::string& hash, const std::string& json) {
   impl_->notices().set_config(hash, json);
@@ -199,9 +355,9 @@ void Publisher::heartbeat(const std::vector<std::pair<std::string, std::string>>
 void Publisher::describe(const std::string& series_name, const std::string& catalogue_json) {
   impl_->notices().add_series(series_name, catalogue_json);
 }
-std::size_t Publisher::unsettled() const { return impl_->sender().unsettled(); }
+std::size_t Publisher::unsettled() const { return impl_->unsettled(); }
 bool Publisher::connected() const { return impl_->connected(); }
 const PublishCounters& Publisher::counters() const { return impl_->counters(); }
-std::size_t Publisher::unpublished() const { return impl_->sender().unpublished(); }
+std::size_t Publisher::unpublished() const { return impl_->unpublished(); }
 
 }  // namespace atcd::state

@@ -10,7 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include "state/redis_url.hpp"
 #include "state/signal_record.hpp"
+
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace atcd::state {
 
@@ -18,9 +23,8 @@ namespace atcd::state {
 using SeriesIndex = std::uint32_t;
 
 struct RedisOptions {
-  std::string url = "redis://127.0.0.1:6379";  // redis://[user@]host:port[/db], unix:///path
-  std::string username;
-  std::string password;
+  RedisUrl url;
+  std::shared_ptr<boost::asio::ssl::context> tls;  // for a URL that asks for it
   std::string prefix = "atc";
   std::int64_t keep = 500;
   bool adopt = false;
@@ -54,6 +58,7 @@ enum class PublishEvent : std::uint8_t {
   connected,
   disconnected,
   refused,
+  moved,  // in a cluster: series are with another server from now on
   stopped,
   conflict,
   published,
@@ -82,7 +87,9 @@ struct PublishCounters {
 
 /// Brings every final signal to Redis exactly once and in order (design, section 5). Never waited for:
 /// publish() writes into the connection's buffer when the series is level with Redis, else only remembers.
-/// Lives on one io_context, used from its thread only.
+/// A Redis may be one server, the master that Sentinels name, or a cluster: there each server has its own
+/// connection, and what happens to one does not hold up the series of the others. Lives on one io_context,
+/// used from its thread only.
 class Publisher {
  public:
   Publisher(boost::asio::io_context& io, RedisOptions options, SignalHistory& history,
@@ -118,6 +125,7 @@ class Publisher {
   /// Fields of the daemon's heartbeat hash; the caller calls it every 2 s.
   void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields);
 
+  /// Every server that has one of our series.
   bool connected() const;
   const PublishCounters& counters() const;
   /// Series that history answers for and whose stream was not yet compared with it.

@@ -1,23 +1,18 @@
 #include "state/redis_connection.hpp"
 
 #include <hiredis/hiredis.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <new>
 #include <random>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "state/redis_wire.hpp"
 #include "state/ring.hpp"
 
 namespace atcd::state {
@@ -26,40 +21,6 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
-using Socket = asio::generic::stream_protocol::socket;
-using Endpoint = asio::generic::stream_protocol::endpoint;
-
-/// An integer TCP option in the form that asio's set_option takes.
-template <int option>
-class TcpOption {
- public:
-  explicit TcpOption(int value) : value_(value) {}
-  template <typename Protocol>
-  int level(const Protocol&) const {
-    return IPPROTO_TCP;
-  }
-  template <typename Protocol>
-  int name(const Protocol&) const {
-    return option;
-  }
-  template <typename Protocol>
-  const int* data(const Protocol&) const {
-    return &value_;
-  }
-  template <typename Protocol>
-  std::size_t size(const Protocol&) const {
-    return sizeof value_;
-  }
-
- private:
-  int value_;
-};
-
-// Half-open connections: unacknowledged data is given up after 5 s, an idle peer after 8 s.
-constexpr int kUserTimeoutMs = 5000;
-constexpr int kKeepaliveIdleS = 2;
-constexpr int kKeepaliveIntervalS = 2;
-constexpr int kKeepaliveCount = 3;
 // How soon a command past its deadline is looked at again while bytes are waiting to be read.
 constexpr std::chrono::milliseconds kReadFirst{10};
 
@@ -70,18 +31,18 @@ struct Pending {
 
 }  // namespace
 
-class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
+class RedisConnection::Impl final : public WireHandler, public std::enable_shared_from_this<Impl> {
  public:
   Impl(asio::io_context& io, ConnectionOptions options, ConnectionHandler& handler)
       : options_(std::move(options)),
         handler_(&handler),
-        socket_(io),
-        resolver_(io),
         deadline_(io),
         pause_(io),
         reader_(options_.reply_limits),
         random_(std::random_device{}()),
-        io_(io) {}
+        io_(io) {
+    if (options_.address.tls && !options_.tls) throw std::invalid_argument("rediss:// needs TLS settings");
+  }
 
   void start() {
     asio::post(io_, [self = shared_from_this()] {
@@ -97,10 +58,11 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
     pending_.clear();
   }
 
+  const RedisAddress& to() const { return options_.address; }
   bool ready() const { return state_ == State::ready; }
   bool can_send() const { return ready() && output_bytes() < options_.output_limit; }
   std::size_t in_flight() const { return pending_.size(); }
-  std::size_t output_bytes() const { return queued_.size() + (writing_ ? written_.size() : 0); }
+  std::size_t output_bytes() const { return queued_.size() + (wire_ ? wire_->writing() : 0); }
   std::string& output() { return queued_; }
 
   void committed(Callback callback) {
@@ -109,9 +71,13 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
     watch_deadline();
   }
 
-  void lose(std::string reason) {
+  /// `by_us`: the server would have kept the connection, but is of no use.
+  void lose(std::string reason, bool by_us = false) {
     if (state_ == State::idle || state_ == State::pausing) return;
     const bool was_ready = state_ == State::ready;
+    // Who lets us in and is of no use is not tried ever faster than who does not let us in.
+    const bool useful = !by_us || Clock::now() - ready_since_ > options_.longest_backoff;
+    if (was_ready && useful) failures_ = 0;
     const auto self = shared_from_this();
     ++attempt_;
     close();
@@ -140,14 +106,11 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void close() {
-    error_code ignored;
-    socket_.close(ignored);
-    resolver_.cancel();
+    if (wire_) std::exchange(wire_, nullptr)->close();
     deadline_.cancel();
     pause_.cancel();
     deadline_armed_ = false;
     queued_.clear();
-    writing_ = false;
   }
 
   void pause() {
@@ -165,60 +128,44 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
     ++attempt_;
     state_ = State::connecting;
     reader_.reset();
+    if (!options_.locate) return open();
+    options_.locate([self = shared_from_this(), attempt = attempt_](const RedisAddress* address,
+                                                                    const std::string& error) {
+      if (self->attempt_ != attempt || self->handler_ == nullptr) return;
+      if (address == nullptr) return self->lose(error);
+      self->options_.address.host = address->host;
+      self->options_.address.port = address->port;
+      self->open();
+    });
+  }
+
+  void open() {
     deadline_armed_ = true;
     deadline_.expires_after(options_.command_timeout);
     deadline_.async_wait(guarded([this](const error_code& error) {
       if (!error && state_ == State::connecting)
         lose("no connection to " + address() + " within " + timeout_text());
     }));
-    if (options_.address.host.empty()) {
-      endpoints_ = {asio::local::stream_protocol::endpoint(options_.address.path)};
-      return connect_to(0);
-    }
-    error_code not_literal;
-    const auto literal = asio::ip::make_address(options_.address.host, not_literal);
-    if (!not_literal) {
-      endpoints_ = {asio::ip::tcp::endpoint(literal, options_.address.port)};
-      return connect_to(0);
-    }
-    resolver_.async_resolve(
-        options_.address.host, std::to_string(options_.address.port),
-        guarded([this](const error_code& error, const asio::ip::tcp::resolver::results_type& found) {
-          if (error) return lose("cannot resolve " + options_.address.host + ": " + error.message());
-          endpoints_.clear();
-          for (const auto& entry : found) endpoints_.emplace_back(entry.endpoint());
-          connect_to(0);
-        }));
+    wire_ = std::make_shared<RedisWire>(io_, options_.address, options_.tls, *this);
+    wire_->open();
   }
 
-  void connect_to(std::size_t index) {
-    if (index >= endpoints_.size()) return lose("cannot connect to " + address());
-    error_code ignored;
-    socket_.close(ignored);
-    socket_.async_connect(endpoints_[index], guarded([this, index](const error_code& error) {
-                            if (!error) return greet();
-                            if (index + 1 < endpoints_.size()) return connect_to(index + 1);
-                            lose("cannot connect to " + address() + ": " + error.message());
-                          }));
+  void on_wire_open() override { greet(); }
+
+  void on_wire_input(std::string_view bytes) override {
+    const auto self = shared_from_this();  // a callback may end us
+    reader_.feed(bytes);
+    take_replies();
   }
 
-  void tune_socket() {
-    if (options_.address.host.empty()) return;
-    error_code ignored;  // a socket without these still works
-    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    socket_.set_option(asio::socket_base::keep_alive(true), ignored);
-    socket_.set_option(TcpOption<TCP_KEEPIDLE>(kKeepaliveIdleS), ignored);
-    socket_.set_option(TcpOption<TCP_KEEPINTVL>(kKeepaliveIntervalS), ignored);
-    socket_.set_option(TcpOption<TCP_KEEPCNT>(kKeepaliveCount), ignored);
-    socket_.set_option(TcpOption<TCP_USER_TIMEOUT>(kUserTimeoutMs), ignored);
-  }
+  void on_wire_written() override { write(); }
+
+  void on_wire_end(const std::string& reason) override { lose(reason); }
 
   void greet() {
-    tune_socket();
     state_ = State::greeting;
     deadline_.cancel();
     deadline_armed_ = false;
-    read();
     const RedisAddress& to = options_.address;
     if (!to.password.empty()) {
       to.username.empty() ? greeting({"AUTH", to.password}) : greeting({"AUTH", to.username, to.password});
@@ -232,7 +179,7 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
     committed([this](const Reply* reply) {
       if (reply == nullptr || greeting_failed(*reply, true)) return;
       state_ = State::ready;
-      failures_ = 0;
+      ready_since_ = Clock::now();
       handler_->on_ready();
     });
   }
@@ -257,25 +204,7 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void write() {
-    if (writing_ || queued_.empty()) return;
-    writing_ = true;
-    std::swap(queued_, written_);
-    queued_.clear();
-    asio::async_write(socket_, asio::buffer(written_), guarded([this](const error_code& error, std::size_t) {
-                        writing_ = false;
-                        if (error) return lose("cannot write to " + address() + ": " + error.message());
-                        write();
-                      }));
-  }
-
-  void read() {
-    socket_.async_read_some(asio::buffer(input_), guarded([this](const error_code& error, std::size_t bytes) {
-                              if (error) return lose(address() + " closed: " + error.message());
-                              reader_.feed({input_.data(), bytes});
-                              const auto attempt = attempt_;
-                              take_replies();
-                              if (attempt == attempt_ && handler_ != nullptr) read();
-                            }));
+    if (wire_->writing() == 0 && !queued_.empty()) wire_->write(queued_);
   }
 
   void take_replies() {
@@ -309,8 +238,7 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
       if (pending_.empty()) return;
       if (Clock::now() < pending_.front().queued_at + options_.command_timeout) return watch_deadline();
       // It may have been us who slept: what has arrived is read before anyone is blamed.
-      error_code unknown;
-      if (socket_.available(unknown) > 0) return wake_at(Clock::now() + kReadFirst);
+      if (wire_->has_input()) return wake_at(Clock::now() + kReadFirst);
       lose("timeout: " + address() + " did not answer within " + timeout_text());
     }));
   }
@@ -330,8 +258,6 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
 
   ConnectionOptions options_;
   ConnectionHandler* handler_;
-  Socket socket_;
-  asio::ip::tcp::resolver resolver_;
   asio::steady_timer deadline_;
   asio::steady_timer pause_;
   RespReader reader_;
@@ -339,20 +265,19 @@ class RedisConnection::Impl : public std::enable_shared_from_this<Impl> {
   asio::io_context& io_;
   State state_ = State::idle;
   std::uint64_t attempt_ = 0;
-  int failures_ = 0;
+  int failures_ = 0;  // since a useful connection
+  Clock::time_point ready_since_;
   bool deadline_armed_ = false;
-  bool writing_ = false;
-  std::string queued_;   // commands not yet being written
-  std::string written_;  // being written
-  std::vector<Endpoint> endpoints_;
+  std::shared_ptr<RedisWire> wire_;
+  std::string queued_;  // commands not yet being written
   Ring<Pending> pending_;
-  std::array<char, 65536> input_{};
 };
 
 RedisConnection::RedisConnection(asio::io_context& io, ConnectionOptions options, ConnectionHandler& handler)
     : impl_(std::make_shared<Impl>(io, std::move(options), handler)) {}
 RedisConnection::~RedisConnection() { impl_->abandon(); }
 void RedisConnection::start() { impl_->start(); }
+const RedisAddress& RedisConnection::address() const { return impl_->to(); }
 bool RedisConnection::ready() const { return impl_->ready(); }
 bool RedisConnection::can_send() const { return impl_->can_send(); }
 
@@ -367,7 +292,7 @@ std::string& RedisConnection::output() { return impl_->output(); }
 void RedisConnection::committed(Callback callback) { impl_->committed(std::move(callback)); }
 std::size_t RedisConnection::in_flight() const { return impl_->in_flight(); }
 std::size_t RedisConnection::output_bytes() const { return impl_->output_bytes(); }
-void RedisConnection::drop(std::string_view reason) { impl_->lose(std::string(reason)); }
+void RedisConnection::drop(std::string_view reason) { impl_->lose(std::string(reason), true); }
 
 void append_command(std::string& out, std::span<const std::string_view> arguments) {
   std::vector<const char*> texts;

@@ -9,9 +9,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "state/redis_url.hpp"
 #include "state/resp_reader.hpp"
+
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace atcd::state {
 
@@ -34,8 +39,14 @@ class ConnectionHandler {
   ~ConnectionHandler() = default;
 };
 
+/// Given the address to connect to, or null and why there is none.
+using Located = std::function<void(const RedisAddress* address, const std::string& error)>;
+
 struct ConnectionOptions {
   RedisAddress address;
+  /// Where set, asked for host and port before every attempt to connect; it calls back later, once.
+  std::function<void(Located)> locate;
+  std::shared_ptr<boost::asio::ssl::context> tls;   // for an address that asks for it
   std::string client_name;                          // for CLIENT LIST
   std::chrono::milliseconds command_timeout{5000};  // from sending a command to its reply; also of connecting
   std::chrono::milliseconds first_backoff{50};      // doubles with each failure, half of it is chance
@@ -59,6 +70,7 @@ class RedisConnection {
   RedisConnection& operator=(const RedisConnection&) = delete;
 
   void start();
+  const RedisAddress& address() const;
   bool ready() const;
   /// Ready, and the bytes waiting to be written are fewer than the limit.
   bool can_send() const;

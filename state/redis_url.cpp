@@ -1,12 +1,18 @@
 #include "state/redis_url.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <utility>
 
 namespace atcd::state {
 namespace {
 
 constexpr std::string_view kForms =
-    "allowed are redis://[user[:password]@]host[:port][/database] and unix:///path[?db=N]";
+    "allowed are redis://host[:port][/database], unix:///path[?db=N], redis-cluster://host[:port],... and "
+    "redis-sentinel://host[:port],.../master[/database], each but unix also with TLS (rediss, "
+    "rediss-cluster, rediss-sentinel)";
+constexpr std::uint16_t kSentinelPort = 26379;
 constexpr std::size_t kLongestPath = 107;  // sockaddr_un::sun_path without its terminator
 constexpr int kHighestDatabase = 65535;
 
@@ -84,12 +90,8 @@ bool parse_unix(std::string_view rest, RedisAddress& address, std::string& error
   return true;
 }
 
-bool parse_tcp(std::string_view rest, RedisAddress& address, std::string& error) {
-  if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
-    const std::string_view database = rest.substr(slash + 1);
-    if (!database.empty() && !take_database(database, address, error)) return false;
-    rest = rest.substr(0, slash);
-  }
+/// host, host:port, [::1] or [::1]:port.
+bool parse_host(std::string_view rest, RedisAddress& address, std::string& error) {
   std::string_view port;
   if (!rest.empty() && rest.front() == '[') {
     const std::size_t close = rest.find(']');
@@ -124,6 +126,72 @@ bool parse_tcp(std::string_view rest, RedisAddress& address, std::string& error)
   return true;
 }
 
+/// Each of a list of hosts, beside what `common` says already.
+bool parse_hosts(std::string_view list, const RedisAddress& common, RedisUrl& url, std::string& error) {
+  for (bool last = false; !last;) {
+    const std::size_t comma = list.find(',');
+    last = comma == std::string_view::npos;
+    RedisAddress address = common;
+    if (!parse_host(list.substr(0, comma), address, error)) return false;
+    url.addresses.push_back(std::move(address));
+    list.remove_prefix(last ? list.size() : comma + 1);
+  }
+  return true;
+}
+
+bool parse_single(std::string_view rest, RedisAddress address, RedisUrl& url, std::string& error) {
+  if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
+    const std::string_view database = rest.substr(slash + 1);
+    if (!database.empty() && !take_database(database, address, error)) return false;
+    rest = rest.substr(0, slash);
+  }
+  if (!parse_host(rest, address, error)) return false;
+  url.addresses.push_back(std::move(address));
+  return true;
+}
+
+bool parse_cluster(std::string_view rest, const RedisAddress& common, RedisUrl& url, std::string& error) {
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  if (rest.find('/') != std::string_view::npos) {
+    error = "a Redis Cluster has one database only: nothing may follow the hosts in its URL";
+    return false;
+  }
+  return parse_hosts(rest, common, url, error);
+}
+
+bool parse_sentinel(std::string_view rest, RedisAddress common, RedisUrl& url, std::string& error) {
+  const std::size_t slash = rest.find('/');
+  std::string_view path = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+  if (const std::size_t second = path.find('/'); second != std::string_view::npos) {
+    if (!take_database(path.substr(second + 1), common, error)) return false;
+    path = path.substr(0, second);
+  }
+  if (path.empty()) {
+    error = "the Redis URL names no master after the Sentinels' hosts; " + std::string(kForms);
+    return false;
+  }
+  url.master = path;
+  common.port = kSentinelPort;
+  return parse_hosts(rest.substr(0, slash), common, url, error);
+}
+
+bool parse_rest(std::string_view scheme, std::string_view rest, RedisAddress common, RedisUrl& url,
+                std::string& error) {
+  common.tls = scheme.starts_with("rediss");
+  const std::string_view kind = scheme == "unix" ? scheme : scheme.substr(common.tls ? 6 : 5);
+  if (kind == "unix") {
+    url.addresses.push_back(std::move(common));
+    return parse_unix(rest, url.addresses[0], error);
+  }
+  if (kind.empty()) return parse_single(rest, std::move(common), url, error);
+  if (kind == "-cluster") {
+    url.kind = RedisKind::cluster;
+    return parse_cluster(rest, common, url, error);
+  }
+  url.kind = RedisKind::sentinel;
+  return parse_sentinel(rest, std::move(common), url, error);
+}
+
 }  // namespace
 
 std::string RedisAddress::text() const {
@@ -132,31 +200,28 @@ std::string RedisAddress::text() const {
   return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-std::optional<RedisAddress> parse_redis_url(std::string_view url, std::string& error) {
-  const std::size_t end = url.find("://");
-  const std::string_view scheme = url.substr(0, end);
+std::optional<RedisUrl> parse_redis_url(std::string_view text, std::string& error) {
+  constexpr std::array<std::string_view, 7> kSchemes = {
+      "redis", "rediss", "unix", "redis-cluster", "rediss-cluster", "redis-sentinel", "rediss-sentinel"};
+  const std::size_t end = text.find("://");
+  const std::string_view scheme = text.substr(0, end);
   if (end == std::string_view::npos) {
     error = "the Redis URL names no scheme; " + std::string(kForms);
     return std::nullopt;
   }
-  if (scheme == "rediss" || scheme == "redis-cluster" || scheme == "redis-sentinel") {
-    error = "the Redis URL scheme " + std::string(scheme) + ":// is not supported by this version; " +
-            std::string(kForms);
-    return std::nullopt;
-  }
-  if (scheme != "redis" && scheme != "unix") {
+  if (std::find(kSchemes.begin(), kSchemes.end(), scheme) == kSchemes.end()) {
     error = "the Redis URL scheme " + std::string(scheme) + ":// is unknown; " + std::string(kForms);
     return std::nullopt;
   }
-  std::string_view rest = url.substr(end + 3);
-  RedisAddress address;
-  if (!take_credentials(rest, address)) {
+  std::string_view rest = text.substr(end + 3);
+  RedisAddress common;
+  if (!take_credentials(rest, common)) {
     error = "the user or password in the Redis URL has a % that is not followed by two hexadecimal digits";
     return std::nullopt;
   }
-  const bool good = scheme == "unix" ? parse_unix(rest, address, error) : parse_tcp(rest, address, error);
-  if (!good) return std::nullopt;
-  return address;
+  RedisUrl url;
+  if (!parse_rest(scheme, rest, std::move(common), url, error)) return std::nullopt;
+  return url;
 }
 
 }  // namespace atcd::state

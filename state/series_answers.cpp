@@ -207,18 +207,19 @@ void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::str
   }
   switch (error_kind(error)) {
     case ErrorKind::retryable:
+      if (error.starts_with("TRYAGAIN")) {  // some of this series' keys are on their way to another server
+        ++cursor.failures;
+        return retry_later(series, cursor);
+      }
+      [[fallthrough]];
     case ErrorKind::configuration:
       refuse("", error);
       pause_all();
       return back_to_head(series, cursor);
     case ErrorKind::reroute:
-      refuse("", error);
       ++cursor.epoch;
       cursor.phase = Phase::wants_head;
-      // Behind this call: we are inside the connection's.
-      return boost::asio::post(parts_.io, [self = self_, text = std::string(error)] {
-        if (*self != nullptr && (*self)->ready_) (*self)->parts_.connection.drop(text);
-      });
+      return parts_.on_redirected(series, cursor.generation, error);
     case ErrorKind::other:
       refuse(cursor.text.name(), error);
       ++cursor.failures;

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "state/key_slot.hpp"
 #include "state/publisher.hpp"
 #include "state/ring.hpp"
 #include "state/signal_text.hpp"
@@ -37,11 +38,16 @@ struct InFlight {
 /// One published series: where its stream stands and what is on the way.
 struct SeriesCursor {
   SeriesCursor(PublishedSeries published, std::uint32_t number, const RedisOptions& options)
-      : info(std::move(published)), text(info, options.instance, options.prefix), generation(number) {}
+      : info(std::move(published)),
+        text(info, options.instance, options.prefix),
+        slot(key_slot(text.stream_key())),
+        generation(number) {}
 
   PublishedSeries info;
   SeriesText text;
-  std::uint32_t generation;  // tells a series from one that had the same index before
+  std::uint16_t slot;        // of all its keys, in a cluster
+  std::uint32_t generation;  // tells a series from one that had the same index, or was elsewhere, before
+  bool asking = false;       // it is with a server that is still importing its slot
   Phase phase = Phase::unready;
   /// Counts the errors: answers to what was sent before the newest error are not acted upon.
   std::uint32_t epoch = 0;

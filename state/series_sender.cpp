@@ -13,6 +13,7 @@ constexpr std::size_t kMostHeadsInFlight = 16'384;
 constexpr std::size_t kMostOutputBytes = std::size_t{16} << 20;
 constexpr std::size_t kFormingOutputBytes = std::size_t{1} << 20;  // more is waiting: the next update will do
 constexpr std::int64_t kMostGroupEntries = 1'000'000;
+constexpr std::uint32_t kHastyMoves = 3;  // from one server to another without a success in between
 
 std::int64_t utc_us() {
   using namespace std::chrono;
@@ -41,7 +42,7 @@ SeriesCursor* SeriesSender::find(SeriesIndex series, std::uint32_t generation) {
 }
 
 StreamLimits SeriesSender::limits(const SeriesCursor& cursor) const {
-  const std::int64_t symbols = group_sizes_.at(cursor.info.id.group());
+  const std::int64_t symbols = parts_.group_sizes.at(cursor.info.id.group());
   const std::int64_t keep = parts_.options.keep;
   return {keep, keep > kMostGroupEntries / symbols ? kMostGroupEntries : keep * symbols};
 }
@@ -90,7 +91,7 @@ void SeriesSender::add(SeriesIndex series, PublishedSeries info, bool ready) {
   remove(series);
   auto cursor = std::make_unique<SeriesCursor>(std::move(info), next_generation_++, parts_.options);
   parts_.notices.add_series(cursor->text.name(), cursor->info.catalogue_json);
-  ++group_sizes_[cursor->info.id.group()];
+  ++parts_.group_sizes[cursor->info.id.group()];
   SeriesCursor& added = *(cursors_[series] = std::move(cursor));
   if (ready) back_to_head(series, added);
 }
@@ -99,9 +100,37 @@ void SeriesSender::remove(SeriesIndex series) {
   const auto found = cursors_.find(series);
   if (found == cursors_.end()) return;
   parts_.notices.remove_series(found->second->text.name());
-  const auto group = group_sizes_.find(found->second->info.id.group());
-  if (--group->second == 0) group_sizes_.erase(group);
+  const auto group = parts_.group_sizes.find(found->second->info.id.group());
+  if (--group->second == 0) parts_.group_sizes.erase(group);
   cursors_.erase(found);
+}
+
+std::unique_ptr<SeriesCursor> SeriesSender::release(SeriesIndex series, std::uint32_t generation) {
+  if (find(series, generation) == nullptr) return nullptr;
+  return std::move(cursors_.extract(series).mapped());
+}
+
+void SeriesSender::adopt(SeriesIndex series, std::unique_ptr<SeriesCursor> released, bool asking) {
+  SeriesCursor& cursor = *(cursors_[series] = std::move(released));
+  cursor.generation = next_generation_++;
+  cursor.asking = asking;
+  cursor.queued = false;
+  cursor.heads_in_flight = 0;
+  cursor.in_flight = {};
+  if (cursor.phase == Phase::unready || cursor.phase == Phase::waiting || cursor.phase == Phase::conflict) {
+    return;
+  }
+  // While servers disagree it may be sent to and fro: not ever faster.
+  ++cursor.failures <= kHastyMoves ? back_to_head(series, cursor) : retry_later(series, cursor);
+}
+
+std::vector<std::pair<SeriesIndex, std::uint32_t>> SeriesSender::strays(
+    const std::function<bool(const SeriesCursor&)>& at_home) const {
+  std::vector<std::pair<SeriesIndex, std::uint32_t>> found;
+  for (const auto& [series, cursor] : cursors_) {
+    if (!at_home(*cursor)) found.emplace_back(series, cursor->generation);
+  }
+  return found;
 }
 
 void SeriesSender::resume(SeriesIndex series) {
@@ -124,6 +153,7 @@ void SeriesSender::correct(SeriesIndex series) {
 }
 
 bool SeriesSender::idle() const {
+  if (cursors_.empty()) return true;
   return ready_ && !paused_ && turns_.empty() && retries_.empty() && in_flight_ == 0 && heads_in_flight_ == 0;
 }
 
@@ -179,11 +209,17 @@ void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const
   }
 }
 
+/// The next command is for a server that is still importing the slot.
+void SeriesSender::ask(const SeriesCursor& cursor) {
+  if (cursor.asking) parts_.connection.send({"ASKING"}, nullptr);
+}
+
 bool SeriesSender::send(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record, bool check) {
   if (!parts_.connection.can_send()) {
     retry_later(series, cursor);
     return false;
   }
+  ask(cursor);
   formatter_.append_command(parts_.connection.output(), cursor.text, record, limits(cursor), utc_us());
   cursor.in_flight.push({record.bar.close_time_ms, cursor.epoch, record.source, record.correction, check});
   ++in_flight_;
@@ -266,6 +302,7 @@ void SeriesSender::take_turn(SeriesIndex series, SeriesCursor& cursor) {
 }
 
 void SeriesSender::read_head(SeriesIndex series, SeriesCursor& cursor) {
+  ask(cursor);
   const bool sent = parts_.connection.send({"XREVRANGE", cursor.text.stream_key(), "+", "-", "COUNT", "1"},
                                            [this, series, generation = cursor.generation](
                                                const Reply* reply) { on_head(series, generation, reply); });

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "state/notices.hpp"
@@ -27,6 +28,7 @@ namespace atcd::state {
 /// A series walks: its head is read; the head's own bar is sent as a check; what history has after it is sent
 /// in pages; then it is level and new bars are sent as they come. The first error of a stream sends it back
 /// to the head, and answers to what was sent after the error are not acted upon.
+/// One sender for each server; a series is with one of them at a time.
 class SeriesSender {
  public:
   struct Parts {
@@ -37,7 +39,11 @@ class SeriesSender {
     PublishHandler& handler;
     PublishCounters& counters;
     Notices& notices;
+    /// Series of each group, wherever they are.
+    std::map<std::string, std::int64_t>& group_sizes;
     std::function<void()> on_function_missing;
+    /// Another server has the series: MOVED or ASK. Asked from inside an answer.
+    std::function<void(SeriesIndex, std::uint32_t generation, std::string_view error)> on_redirected;
   };
 
   explicit SeriesSender(Parts parts);
@@ -56,6 +62,15 @@ class SeriesSender {
   void publish_forming(SeriesIndex series, const SignalRecord& record);
   void resume(SeriesIndex series);
   void correct(SeriesIndex series);
+
+  /// Hands a series over, whatever is on its way. Null when it is not here, or came here anew since.
+  std::unique_ptr<SeriesCursor> release(SeriesIndex series, std::uint32_t generation);
+  /// Takes a series over: it begins with its stream's head.
+  void adopt(SeriesIndex series, std::unique_ptr<SeriesCursor> cursor, bool asking);
+  /// The series that are here and belong elsewhere by `at_home`.
+  std::vector<std::pair<SeriesIndex, std::uint32_t>> strays(
+      const std::function<bool(const SeriesCursor&)>& at_home) const;
+  bool empty() const { return cursors_.empty(); }
 
   /// Connected, and nothing more can be sent without something new happening.
   bool idle() const;
@@ -79,6 +94,7 @@ class SeriesSender {
   void check_head(SeriesIndex series, SeriesCursor& cursor);
   void send_page(SeriesIndex series, SeriesCursor& cursor);
   void become_level(SeriesCursor& cursor);
+  void ask(const SeriesCursor& cursor);
   bool send(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record, bool check);
   void publish_level(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record);
 
@@ -106,7 +122,6 @@ class SeriesSender {
   Parts parts_;
   SignalFormatter formatter_;
   std::unordered_map<SeriesIndex, std::unique_ptr<SeriesCursor>> cursors_;
-  std::map<std::string, std::int64_t> group_sizes_;
   std::uint32_t next_generation_ = 1;
   std::deque<std::pair<SeriesIndex, std::uint32_t>> turns_;
   std::multimap<Clock::time_point, std::pair<SeriesIndex, std::uint32_t>> retries_;

@@ -1,56 +1,72 @@
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/redis_target.hpp"
 #include "state/publish_function.hpp"
+#include "state/redis_nodes.hpp"
 
 namespace atcd::daemon {
 namespace {
 
-/// Loads the function once; tries to connect once.
-class Setup final : public state::ConnectionHandler {
+/// Loads the function into every server that holds keys; tries to connect once.
+class Setup final : public state::NodesHandler {
  public:
-  explicit Setup(state::ConnectionOptions options) : connection_(io_, std::move(options), *this) {}
+  explicit Setup(const RedisLogin& login)
+      : nodes_(io_, login.url, connection_options(login, "atcd-redis-setup"), *this) {}
 
-  /// True when the function is there.
+  /// True when the function is everywhere.
   bool run() {
-    connection_.start();
+    nodes_.start();
     io_.run();
     return done_;
   }
 
  private:
-  void on_ready() override {
+  void on_node_ready(state::RedisNode& node) override {
     state::ensure_publish_function(
-        connection_, [this](state::FunctionState state, std::string_view error) { tell(state, error); });
+        node.connection(), [this, name = node.name()](state::FunctionState state, std::string_view error) {
+          tell(name, state, error);
+        });
   }
-  void on_lost(std::string_view reason) override { fail("the connection was lost: ", reason); }
-  void on_unreachable(std::string_view reason) override { fail("Redis can't be reached: ", reason); }
-  void on_refused(std::string_view error) override { fail("Redis refused: ", error); }
+  void on_node_lost(state::RedisNode&, std::string_view reason) override {
+    fail("the connection was lost: ", reason);
+  }
+  void on_node_unreachable(state::RedisNode&, std::string_view reason) override {
+    fail("Redis can't be reached: ", reason);
+  }
+  void on_node_refused(state::RedisNode&, std::string_view error) override { fail("Redis refused: ", error); }
 
-  void tell(state::FunctionState state, std::string_view error) {
+  void tell(const std::string& node, state::FunctionState state, std::string_view error) {
     using state::FunctionState;
     switch (state) {
       case FunctionState::ready:
-        return succeed("was there already");
+        return succeed(node, "was there already");
       case FunctionState::loaded:
-        return succeed("is loaded");
+        return succeed(node, "is loaded");
       case FunctionState::missing:
         return fail("the rights to load the function are missing: ", error);
       case FunctionState::failed:
         return fail("the function could not be loaded (Redis 7 or newer is needed): ", error);
       case FunctionState::lost:
-        return;  // on_lost follows
+        return;  // on_node_lost follows
     }
   }
 
-  void succeed(std::string_view what) {
-    std::cout << "# the function " << state::kPublishFunction << ' ' << what << '\n';
-    done_ = true;
-    io_.stop();
+  void succeed(const std::string& node, std::string_view what) {
+    std::cout << "# the function " << state::kPublishFunction << ' ' << what;
+    if (nodes_.cluster()) std::cout << " on " << node;
+    std::cout << '\n';
+    with_function_.insert(node);
+    const auto nodes = nodes_.all();
+    done_ = std::all_of(nodes.begin(), nodes.end(), [this](const state::RedisNode* each) {
+      return with_function_.contains(each->name());
+    });
+    if (done_) io_.stop();
   }
 
   void fail(std::string_view what, std::string_view reason) {
@@ -59,12 +75,13 @@ class Setup final : public state::ConnectionHandler {
   }
 
   boost::asio::io_context io_{1};
-  state::RedisConnection connection_;
+  state::RedisNodes nodes_;
+  std::set<std::string> with_function_;
   bool done_ = false;
 };
 
 /// Users with no right but the ones they need; for redis-cli or, without the first two words, an ACL file.
-void print_users(const std::string& prefix) {
+void print_users(const std::string& prefix, bool cluster) {
   const std::string keys = prefix + ":1:";
   std::cout
       << "# The daemon: it writes its keys through the function and publishes on its channels. Leave the "
@@ -74,7 +91,8 @@ void print_users(const std::string& prefix) {
       << keys
       << "forming:* -@all +ping +select +client|setname +fcall +function|list +function|load +xadd "
          "+xrevrange +xinfo|stream +xlen +hset +hdel +hkeys +hgetall +exists +pexpire +multi +exec "
-         "+publish\n"
+         "+publish"
+      << (cluster ? " +cluster|slots +asking" : "") << "\n"
       << "# A subscriber: it reads and listens, and can't write.\n"
       << "ACL SETUSER bot on >CHANGE-ME resetkeys %R~" << keys << "* resetchannels &" << keys << "signal:* &"
       << keys
@@ -84,12 +102,11 @@ void print_users(const std::string& prefix) {
       << "{*}:all +xgroup|create +xreadgroup +xack\n";
 }
 
-int redis_setup(RedisTarget target) {
-  auto options = connection_options(target);
-  if (!options) return kBadUsage;
-  options->client_name = "atcd-redis-setup";
-  if (!Setup(std::move(*options)).run()) return kFailed;
-  print_users(target.prefix);
+int redis_setup(const RedisTarget& target) {
+  const auto access = redis_access(target);
+  if (!access) return kBadUsage;
+  if (!Setup(access->login).run()) return kFailed;
+  print_users(access->config.prefix, access->login.url.kind == state::RedisKind::cluster);
   return kDone;
 }
 

@@ -2,45 +2,56 @@
 
 #include <iostream>
 
-#include "daemon/config.hpp"
-#include "daemon/secrets.hpp"
-
 namespace atcd::daemon {
 
 void add_redis_options(CLI::App& command, RedisTarget& target) {
+  RedisConfig& options = target.options;
+  options.url.clear();
+  options.prefix.clear();
   command.add_option("--config", target.config_path, "Take the Redis of this configuration file")
       ->type_name("FILE");
-  command.add_option("--url", target.url, "redis://HOST:PORT[/DB] or unix:///PATH [redis://127.0.0.1:6379]");
-  command.add_option("--username", target.username, "Redis user");
-  command.add_option("--password-file", target.password_file, "File whose first line is the password")
+  command.add_option("--url", options.url,
+                     "redis[s]://HOST:PORT[/DB], unix:///PATH, redis[s]-cluster://HOST:PORT,... or "
+                     "redis[s]-sentinel://HOST:PORT,.../MASTER [redis://127.0.0.1:6379]");
+  command.add_option("--username", options.username, "Redis user");
+  command.add_option("--password-file", options.password_file, "File whose first line is the password")
       ->type_name("FILE");
-  command.add_option("--prefix", target.prefix, "First part of every key [atc]");
+  command.add_option("--ca-file", options.ca_file, "Certificates to trust instead of the system's")
+      ->type_name("FILE");
+  command.add_option("--cert-file", options.cert_file, "Our own certificate, for a Redis that asks for one")
+      ->type_name("FILE");
+  command.add_option("--key-file", options.key_file, "Its private key")->type_name("FILE");
+  command.add_option("--prefix", options.prefix, "First part of every key [atc]");
 }
 
-std::optional<state::ConnectionOptions> connection_options(RedisTarget& target) {
-  RedisConfig redis;
+std::optional<RedisAccess> redis_access(const RedisTarget& target) {
+  RedisAccess access;
   if (!target.config_path.empty()) {
     const ConfigResult result = load_config(target.config_path);
     print_errors(target.config_path, result);
     if (!result.errors.empty()) return std::nullopt;
-    redis = result.config.redis;
+    access.config = result.config.redis;
   }
-  if (target.url.empty()) target.url = redis.url;
-  if (target.username.empty()) target.username = redis.username;
-  if (target.password_file.empty()) target.password_file = redis.password_file;
-  if (target.prefix.empty()) target.prefix = redis.prefix;
-
+  constexpr std::string RedisConfig::*kTexts[] = {
+      &RedisConfig::url,       &RedisConfig::username, &RedisConfig::password_file, &RedisConfig::ca_file,
+      &RedisConfig::cert_file, &RedisConfig::key_file, &RedisConfig::prefix};
+  for (const auto text : kTexts) {
+    if (!(target.options.*text).empty()) access.config.*text = target.options.*text;
+  }
   std::string error;
-  const auto address = state::parse_redis_url(target.url, error);
-  const auto password = address ? read_password(target.password_file, error) : std::nullopt;
-  if (!address || !password) {
+  auto login = redis_login(access.config, error);
+  if (!login) {
     std::cerr << "atcd: " << error << '\n';
     return std::nullopt;
   }
+  access.login = std::move(*login);
+  return access;
+}
+
+state::ConnectionOptions connection_options(const RedisLogin& login, const std::string& client_name) {
   state::ConnectionOptions options;
-  options.address = *address;
-  if (!target.username.empty()) options.address.username = target.username;
-  if (!password->empty()) options.address.password = *password;
+  options.tls = login.tls;
+  options.client_name = client_name;
   return options;
 }
 

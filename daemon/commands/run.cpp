@@ -12,7 +12,6 @@
 #include "daemon/config.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pipeline.hpp"
-#include "daemon/secrets.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -33,9 +32,9 @@ void report(const std::string& path, const ConfigResult& result) {
 /// The service while it runs: signals of the process, and what systemd is told.
 class Service {
  public:
-  Service(const std::string& config_path, const Config& config, std::string password)
+  Service(const std::string& config_path, const Config& config, RedisLogin login)
       : config_path_(config_path),
-        pipeline_(io_, config, std::move(password)),
+        pipeline_(io_, config, std::move(login)),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         status_timer_(io_),
         warm_timer_(io_) {}
@@ -135,15 +134,15 @@ int run(const std::string& config_path) {
     return kBadUsage;
   }
   std::string error;
-  const auto password = read_password(result.config.redis.password_file, error);
-  if (!password) {
-    std::cerr << config_path << ": redis.password_file: " << error << '\n';
+  auto login = redis_login(result.config.redis, error);
+  if (!login) {
+    std::cerr << config_path << ": " << error << '\n';
     return kBadUsage;
   }
   start_logging(result.config.log);
   int status = kDone;
   try {
-    Service(config_path, result.config, *password).run();
+    Service(config_path, result.config, std::move(*login)).run();
   } catch (const std::exception& failure) {
     log_event(Level::error, "failed", {{"message", std::string_view(failure.what())}});
     status = kFailed;

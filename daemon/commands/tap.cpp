@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <charconv>
@@ -21,7 +22,7 @@
 
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/redis_target.hpp"
-#include "state/redis_connection.hpp"
+#include "state/redis_nodes.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -127,46 +128,15 @@ std::string line_of(const Row& row) {
   return buffer.data();
 }
 
-/// One of the two connections: what goes wrong is said once until it works again.
-class TapConnection final : public state::ConnectionHandler {
- public:
-  TapConnection(asio::io_context& io, const state::ConnectionOptions& options, std::function<void()> on_ready,
-                std::function<void(std::string_view)> on_message, std::function<void(std::string)> on_trouble)
-      : ready_(std::move(on_ready)),
-        message_(std::move(on_message)),
-        trouble_(std::move(on_trouble)),
-        connection_(io, options, *this) {}
-
-  state::RedisConnection& redis() { return connection_; }
-
- private:
-  void on_ready() override { ready_(); }
-  void on_lost(std::string_view reason) override { trouble_("lost: " + std::string(reason)); }
-  void on_unreachable(std::string_view reason) override { trouble_(std::string(reason)); }
-  void on_refused(std::string_view error) override { trouble_("refused: " + std::string(error)); }
-  void on_push(const state::Reply& reply) override {
-    // pmessage, pattern, channel, text
-    if (reply.elements.size() == 4 && reply.elements[0].text == "pmessage") message_(reply.elements[3].text);
-  }
-
-  std::function<void()> ready_;
-  std::function<void(std::string_view)> message_;
-  std::function<void(std::string)> trouble_;
-  state::RedisConnection connection_;
-};
-
 /// Latest signals first, then every push. A connection that is lost is made again, and the latest are read
-/// again then.
-class Tap {
+/// again then. What goes wrong is said once until it works again.
+class Tap final : state::NodesHandler, state::ConnectionHandler {
  public:
-  Tap(const TapOptions& options, const state::ConnectionOptions& redis)
+  Tap(const TapOptions& options, const RedisAccess& redis)
       : options_(options),
-        keys_(options.redis.prefix + ":1:"),
-        reader_(
-            io_, redis, [this] { read_latest(); }, [](std::string_view) {}, [](const std::string&) {}),
-        listener_(
-            io_, redis, [this] { subscribe(); }, [this](std::string_view json) { on_signal(json); },
-            [this](std::string why) { on_trouble(std::move(why)); }),
+        keys_(redis.config.prefix + ":1:"),
+        servers_(io_, redis.login.url, connection_options(redis.login, "atcd-tap"), *this),
+        listener_(io_, listener_options(redis.login), *this),
         end_(io_),
         redraw_(io_),
         signals_(io_, SIGINT, SIGTERM),
@@ -180,29 +150,63 @@ class Tap {
       end_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
     }
     if (table_) draw_later();
-    listener_.redis().start();
+    servers_.start();
     io_.run();
     if (table_) draw();
     return connected_;
   }
 
  private:
+  /// Every server of a cluster passes on what is pushed: one that is ready will do.
+  state::ConnectionOptions listener_options(const RedisLogin& login) {
+    state::ConnectionOptions options = connection_options(login, "atcd-tap");
+    options.address = login.url.addresses.front();
+    options.locate = [this](state::Located located) {
+      asio::post(io_, [this, located = std::move(located)] {
+        for (state::RedisNode* node : servers_.all()) {
+          if (node->connection().ready()) return located(&node->connection().address(), "");
+        }
+        located(nullptr, "no server is ready");
+      });
+    };
+    return options;
+  }
+
+  void on_node_ready(state::RedisNode&) override { listener_.ready() ? read_latest() : listener_.start(); }
+  void on_node_lost(state::RedisNode&, std::string_view reason) override {
+    on_trouble("lost: " + std::string(reason));
+  }
+  void on_node_unreachable(state::RedisNode&, std::string_view reason) override {
+    on_trouble(std::string(reason));
+  }
+  void on_node_refused(state::RedisNode&, std::string_view error) override {
+    on_trouble("refused: " + std::string(error));
+  }
+
   /// The whole prefix: a narrow user may ask for no other pattern than the one it was given.
-  void subscribe() {
-    const std::string channels = keys_ + "signal:*";
-    listener_.redis().send({"PSUBSCRIBE", channels}, [this](const state::Reply* reply) {
+  void on_ready() override {
+    listener_.send({"PSUBSCRIBE", keys_ + "signal:*"}, [this](const state::Reply* reply) {
       if (reply == nullptr) return;
       if (reply->is_error()) return on_trouble("refused: " + std::string(reply->text));
       connected_ = true;
       trouble_.clear();
-      reader_.redis().ready() ? read_latest() : reader_.redis().start();
+      read_latest();
     });
+  }
+  void on_lost(std::string_view reason) override { on_trouble("lost: " + std::string(reason)); }
+  void on_unreachable(std::string_view) override {}  // the servers' own connections say why
+  void on_refused(std::string_view error) override { on_trouble("refused: " + std::string(error)); }
+  void on_push(const state::Reply& reply) override {
+    // pmessage, pattern, channel, text
+    if (reply.elements.size() == 4 && reply.elements[0].text == "pmessage") on_signal(reply.elements[3].text);
   }
 
   /// From the catalogue, the latest of every series; in JSON mode only what is pushed is shown.
   void read_latest() {
-    if (options_.json) return;
-    reader_.redis().send({"HKEYS", keys_ + "catalogue"}, [this](const state::Reply* reply) {
+    const std::string catalogue = keys_ + "catalogue";
+    state::RedisConnection* connection = servers_.serving(catalogue);
+    if (options_.json || connection == nullptr) return;
+    connection->send({"HKEYS", catalogue}, [this](const state::Reply* reply) {
       if (reply == nullptr || reply->is_error()) return;
       for (const state::Reply& name : reply->elements) {
         if (wanted(std::string(name.text))) read_latest_of(name.text);
@@ -212,7 +216,9 @@ class Tap {
 
   void read_latest_of(std::string_view series) {
     const std::string key = keys_ + latest_key(series);
-    reader_.redis().send({"HGETALL", key}, [this](const state::Reply* reply) {
+    state::RedisConnection* connection = servers_.serving(key);
+    if (connection == nullptr) return;
+    connection->send({"HGETALL", key}, [this](const state::Reply* reply) {
       if (reply == nullptr || reply->is_error()) return;
       show(row_of_hash(*reply));
     });
@@ -281,8 +287,8 @@ class Tap {
   TapOptions options_;
   std::string keys_;
   asio::io_context io_{1};
-  TapConnection reader_;
-  TapConnection listener_;
+  state::RedisNodes servers_;
+  state::RedisConnection listener_;
   asio::steady_timer end_;
   asio::steady_timer redraw_;
   asio::signal_set signals_;
@@ -295,10 +301,9 @@ class Tap {
   simdjson::ondemand::parser parser_;
 };
 
-int tap(TapOptions options) {
-  auto redis = connection_options(options.redis);
+int tap(const TapOptions& options) {
+  const auto redis = redis_access(options.redis);
   if (!redis) return kBadUsage;
-  redis->client_name = "atcd-tap";
   return Tap(options, *redis).run() ? kDone : kFailed;
 }
 

@@ -251,7 +251,7 @@ class TlsConnection : public ConnectionTest {
     LocalServer server(io_, certificate);
     server.on_open = [](Peer& peer) { peer.close(1000, "verified"); };
     ConnectionOptions options = options_for(server.websocket_url());
-    options.tls = make_tls_context(ca_file.empty() ? "" : Certificates::get().file(ca_file));
+    options.tls = make_tls_context({ca_file.empty() ? "" : Certificates::get().file(ca_file), "", ""});
     return end_of(options);
   }
 };
@@ -279,7 +279,7 @@ TEST_F(TlsConnection, AnAddressMustBeInTheCertificateToo) {
   LocalServer server(io_, "localhost");
   ConnectionOptions options = options_for(server.websocket_url());
   options.url.host = "127.0.0.1";
-  options.tls = make_tls_context(Certificates::get().file("ca.pem"));
+  options.tls = make_tls_context({Certificates::get().file("ca.pem"), "", ""});
   EXPECT_THAT(end_of(options), HasSubstr("is refused: IP address mismatch"));
 }
 
@@ -287,7 +287,7 @@ TEST_F(TlsConnection, APlainServerIsNotTakenForASecureOne) {
   LocalServer server(io_);
   ConnectionOptions options = options_for(server.websocket_url());
   options.url.scheme = "wss";
-  options.tls = make_tls_context(Certificates::get().file("ca.pem"));
+  options.tls = make_tls_context({Certificates::get().file("ca.pem"), "", ""});
   options.setup_timeout = std::chrono::milliseconds(500);
   const std::string reason = end_of(options);
   EXPECT_FALSE(recorder_.open) << reason;
@@ -297,7 +297,7 @@ TEST(TlsContext, AFileThatIsNoCertificateIsNamed) {
   EXPECT_THROW(
       {
         try {
-          make_tls_context("/nowhere/ca.pem");
+          make_tls_context({"/nowhere/ca.pem", "", ""});
         } catch (const std::runtime_error& error) {
           EXPECT_THAT(error.what(), HasSubstr("/nowhere/ca.pem"));
           throw;

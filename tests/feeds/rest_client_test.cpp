@@ -81,14 +81,14 @@ TEST_F(RestClientTest, BringsTheBodyAndTheExchangesClock) {
 
 TEST_F(RestClientTest, WorksOverTls) {
   start("localhost");
-  options_.http.tls = make_tls_context(Certificates::get().file("ca.pem"));
+  options_.http.tls = make_tls_context({Certificates::get().file("ca.pem"), "", ""});
   make_client();
   EXPECT_EQ(reply_to("/x").error, RestError::none) << replies_[0].message;
 }
 
 TEST_F(RestClientTest, RefusesAnotherHostsCertificate) {
   start("example.org");
-  options_.http.tls = make_tls_context(Certificates::get().file("ca.pem"));
+  options_.http.tls = make_tls_context({Certificates::get().file("ca.pem"), "", ""});
   make_client();
   const RestReply reply = reply_to("/x");
   EXPECT_EQ(reply.error, RestError::network);

@@ -182,8 +182,8 @@ TEST_F(PublisherFaultTest, WithoutTheRightToLoadTheFunctionItMustBeThere) {
   redis.command(
       {"ACL", "SETUSER", "narrow", "on", ">secret-word", "~atc:1:*", "&atc:1:*", "+@all", "-function"});
   RedisOptions options = options_for(server);
-  options.username = "narrow";
-  options.password = "secret-word";
+  options.url.addresses[0].username = "narrow";
+  options.url.addresses[0].password = "secret-word";
   Daemon daemon(io_, options);
   daemon.add(1, 0, 2);
   run_until([&] { return daemon.handler.count(PublishEvent::refused) == 1; }, "refused");
@@ -197,15 +197,15 @@ TEST_F(PublisherFaultTest, WithoutTheRightToLoadTheFunctionItMustBeThere) {
 TEST_F(PublisherFaultTest, AWrongPasswordIsSaidInClearWordsAndNeverShown) {
   RedisServer server({"--requirepass", "right-password"});
   RedisOptions options = options_for(server);
-  options.password = "wrong-password";
+  options.url.addresses[0].password = "wrong-password";
   Daemon wrong(io_, options);
   run_until([&] { return wrong.handler.count(PublishEvent::refused) == 1; }, "refused");
   EXPECT_THAT(wrong.handler.detail(PublishEvent::refused), HasSubstr("WRONGPASS"));
-  options.password.clear();
+  options.url.addresses[0].password.clear();
   Daemon none(io_, options);
   run_until([&] { return none.handler.count(PublishEvent::refused) == 1; }, "refused");
   EXPECT_THAT(none.handler.detail(PublishEvent::refused), HasSubstr("NOAUTH"));
-  options.password = "right-password";
+  options.url.addresses[0].password = "right-password";
   Daemon right(io_, options);
   right.add(1, 0, 1);
   run_until([&] { return right.handler.published == 1; }, "published");
@@ -244,9 +244,9 @@ TEST_F(PublisherFaultTest, NothingIsCalledAfterThePublisherIsGone) {
   EXPECT_EQ(daemon->handler.events.size(), events);
 }
 
-TEST_F(PublisherFaultTest, AnInvalidUrlIsRefusedAtOnce) {
+TEST_F(PublisherFaultTest, TlsWithoutItsSettingsIsRefusedAtOnce) {
   RedisOptions options;
-  options.url = "rediss://user:secret@host";
+  options.url = redis_url("rediss://user:secret@host");
   FakeHistory history;
   RecordingHandler handler;
   try {

@@ -18,6 +18,13 @@ namespace atcd::state {
 inline constexpr std::int64_t kBarMs = 60'000;
 inline constexpr std::int64_t kFirstOpenMs = 1'700'000'040'000;  // a minute's boundary
 
+inline RedisUrl redis_url(const std::string& text) {
+  std::string error;
+  const auto url = parse_redis_url(text, error);
+  if (!url) throw std::invalid_argument(error);
+  return *url;
+}
+
 inline std::string config_hash_of(char digit) { return std::string(16, digit); }
 
 inline PublishedSeries series_info(SeriesIndex series, char config = 'a') {
@@ -184,7 +191,7 @@ class PublisherTest : public ::testing::Test {
  protected:
   static RedisOptions options_for(const RedisServer& server) {
     RedisOptions options;
-    options.url = server.url();
+    options.url = redis_url(server.url());
     options.keep = 1'000'000;
     return options;
   }

@@ -27,7 +27,7 @@ struct Heard final : ConnectionHandler {
 ConnectionOptions to(const std::string& url) {
   ConnectionOptions options;
   std::string error;
-  options.address = *parse_redis_url(url, error);
+  options.address = parse_redis_url(url, error)->addresses.at(0);
   options.client_name = "atcd-test";
   options.first_backoff = std::chrono::milliseconds(2);
   options.longest_backoff = std::chrono::milliseconds(20);

@@ -6,11 +6,18 @@
 namespace atcd::state {
 namespace {
 
-RedisAddress parsed(std::string_view url) {
+RedisUrl parsed_url(std::string_view text) {
   std::string error;
-  const auto address = parse_redis_url(url, error);
-  EXPECT_TRUE(address.has_value()) << url << ": " << error;
-  return address.value_or(RedisAddress{});
+  const auto url = parse_redis_url(text, error);
+  EXPECT_TRUE(url.has_value()) << text << ": " << error;
+  return url.value_or(RedisUrl{RedisKind::single, {RedisAddress{}}, ""});
+}
+
+RedisAddress parsed(std::string_view text) {
+  const RedisUrl url = parsed_url(text);
+  EXPECT_EQ(url.kind, RedisKind::single);
+  EXPECT_EQ(url.addresses.size(), 1U);
+  return url.addresses.at(0);
 }
 
 TEST(RedisUrlTest, ReadsHostPortDatabaseAndCredentials) {
@@ -33,14 +40,45 @@ TEST(RedisUrlTest, ReadsUnixSockets) {
   EXPECT_EQ(parsed("unix://me:pw@/run/redis.sock").password, "pw");
 }
 
+TEST(RedisUrlTest, RedissAsksForTls) {
+  EXPECT_FALSE(parsed("redis://h").tls);
+  EXPECT_TRUE(parsed("rediss://h:7000/2").tls);
+  EXPECT_EQ(parsed("rediss://h:7000/2").text(), "h:7000");
+}
+
+TEST(RedisUrlTest, AClusterAndSentinelsHaveSeveralAddresses) {
+  const RedisUrl cluster = parsed_url("redis-cluster://bot:pw@a:7000,[::1]:7001,c/");
+  EXPECT_EQ(cluster.kind, RedisKind::cluster);
+  ASSERT_EQ(cluster.addresses.size(), 3U);
+  EXPECT_EQ(cluster.addresses[1].text(), "[::1]:7001");
+  EXPECT_EQ(cluster.addresses[2].text(), "c:6379");
+  EXPECT_EQ(cluster.addresses[2].password, "pw");
+  EXPECT_FALSE(cluster.addresses[2].tls);
+  EXPECT_TRUE(parsed_url("rediss-cluster://a").addresses[0].tls);
+
+  const RedisUrl sentinel = parsed_url("rediss-sentinel://a,b:1/my-master/4");
+  EXPECT_EQ(sentinel.kind, RedisKind::sentinel);
+  EXPECT_EQ(sentinel.master, "my-master");
+  ASSERT_EQ(sentinel.addresses.size(), 2U);
+  EXPECT_EQ(sentinel.addresses[0].text(), "a:26379");
+  EXPECT_EQ(sentinel.addresses[1].text(), "b:1");
+  EXPECT_EQ(sentinel.addresses[1].database, 4);
+  EXPECT_TRUE(sentinel.addresses[1].tls);
+}
+
 TEST(RedisUrlTest, RefusesWithASentenceThatNamesWhatIsWrongButNoSecret) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "names no scheme"},
       {"127.0.0.1:6379", "names no scheme"},
       {"http://h", "http"},
-      {"rediss://u:secret@h", "rediss:// is not supported by this version"},
-      {"redis-cluster://h", "redis-cluster:// is not supported by this version"},
-      {"redis-sentinel://h", "redis-sentinel:// is not supported by this version"},
+      {"redisss://u:secret@h", "redisss:// is unknown"},
+      {"unix-cluster:///a", "unknown"},
+      {"redis-cluster://h/1", "one database only"},
+      {"redis-cluster://h,", "no host"},
+      {"redis-cluster://", "no host"},
+      {"redis-sentinel://h", "no master"},
+      {"redis-sentinel://h/", "no master"},
+      {"redis-sentinel://h/m/x", "\"x\""},
       {"redis://", "no host"},
       {"redis://u:secret@", "no host"},
       {"redis://h:0", "from 1 to 65535"},

@@ -1,0 +1,33 @@
+#include "daemon/redis_login.hpp"
+
+#include <stdexcept>
+
+#include "daemon/secrets.hpp"
+#include "feeds/tls.hpp"
+
+namespace atcd::daemon {
+
+std::optional<RedisLogin> redis_login(const RedisConfig& redis, std::string& error) {
+  const auto url = state::parse_redis_url(redis.url, error);
+  if (!url) return std::nullopt;
+  const auto password = read_password(redis.password_file, error);
+  if (!password) {
+    error = "redis.password_file: " + error;
+    return std::nullopt;
+  }
+  RedisLogin login{*url, nullptr};
+  for (state::RedisAddress& address : login.url.addresses) {
+    if (!redis.username.empty()) address.username = redis.username;
+    if (!password->empty()) address.password = *password;
+  }
+  if (!url->addresses.front().tls) return login;
+  try {
+    login.tls = feeds::make_tls_context({redis.ca_file, redis.cert_file, redis.key_file});
+  } catch (const std::runtime_error& failure) {
+    error = std::string("redis.") + failure.what();
+    return std::nullopt;
+  }
+  return login;
+}
+
+}  // namespace atcd::daemon

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <boost/asio/ssl/context.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/config.hpp"
+#include "state/redis_url.hpp"
+
+namespace atcd::daemon {
+
+/// What it takes to talk to a Redis: where, as whom, and whom to trust.
+struct RedisLogin {
+  state::RedisUrl url;  // with user and password
+  std::shared_ptr<boost::asio::ssl::context> tls;
+};
+
+/// Reads the password and the certificates that the configuration names. Empty with a sentence that names the
+/// key when one can't be read.
+std::optional<RedisLogin> redis_login(const RedisConfig& redis, std::string& error);
+
+}  // namespace atcd::daemon

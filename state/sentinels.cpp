@@ -1,0 +1,77 @@
+#include "state/sentinels.hpp"
+
+#include <charconv>
+#include <chrono>
+#include <utility>
+
+namespace atcd::state {
+namespace {
+
+// A Sentinel that does not answer soon is passed over: another one knows as well.
+constexpr std::chrono::milliseconds kPatience{1000};
+
+}  // namespace
+
+Sentinels::Sentinels(boost::asio::io_context& io, const RedisUrl& url, const ConnectionOptions& options)
+    : io_(io), addresses_(url.addresses), master_(url.master), options_(options) {
+  options_.command_timeout = kPatience;
+  options_.locate = nullptr;
+  for (RedisAddress& address : addresses_) {
+    address.username.clear();
+    address.password.clear();
+    address.database = 0;
+  }
+}
+
+void Sentinels::find_master(Found found) {
+  found_ = std::move(found);
+  asked_ = 0;
+  errors_.clear();
+  ask();
+}
+
+void Sentinels::ask() {
+  options_.address = addresses_[current_];
+  connection_ = std::make_unique<RedisConnection>(io_, options_, static_cast<ConnectionHandler&>(*this));
+  connection_->start();
+}
+
+void Sentinels::on_ready() {
+  connection_->send({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master_}, [this](const Reply* reply) {
+    if (reply != nullptr) answer(*reply);
+  });
+}
+
+void Sentinels::answer(const Reply& reply) {
+  const std::string text = options_.address.text();
+  if (reply.is_error()) return next("the Sentinel " + text + " answered: " + std::string(reply.text));
+  if (reply.elements.size() != 2)
+    return next("the Sentinel " + text + " knows no master named \"" + master_ + "\"");
+  RedisAddress master = options_.address;
+  master.host = reply.elements[0].text;
+  const std::string_view port = reply.elements[1].text;
+  const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), master.port);
+  if (failed != std::errc() || end != port.data() + port.size() || master.host.empty()) {
+    return next("the Sentinel " + text + " answered with an address that is none");
+  }
+  finish(&master, "");
+}
+
+void Sentinels::on_refused(std::string_view error) {
+  errors_ += "the Sentinel " + options_.address.text() + " refuses: " + std::string(error) + "; ";
+}
+
+void Sentinels::next(const std::string& error) {
+  errors_ += error;
+  current_ = (current_ + 1) % addresses_.size();
+  if (++asked_ == addresses_.size()) return finish(nullptr, "no master: " + errors_);
+  errors_ += "; ";
+  ask();
+}
+
+void Sentinels::finish(const RedisAddress* master, const std::string& error) {
+  connection_.reset();
+  if (const Found found = std::exchange(found_, nullptr)) found(master, error);
+}
+
+}  // namespace atcd::state
