@@ -143,8 +143,10 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
     deadline_armed_ = true;
     deadline_.expires_after(options_.command_timeout);
     deadline_.async_wait(guarded([this](const error_code& error) {
-      if (!error && state_ == State::connecting)
-        lose("no connection to " + address() + " within " + timeout_text());
+      if (error || state_ != State::connecting) return;
+      lose(wire_->in_handshake() ? "the TLS handshake with " + address() + " did not end within " +
+                                       timeout_text() + ": does it speak TLS on this port?"
+                                 : "no connection to " + address() + " within " + timeout_text());
     }));
     wire_ = std::make_shared<RedisWire>(io_, options_.address, options_.tls, *this);
     wire_->open();

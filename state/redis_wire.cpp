@@ -97,7 +97,9 @@ void RedisWire::handshake() {
   if (!expect_host(tls_->native_handle(), address_.host, numeric_)) {
     return end("TLS: " + address_.host + " cannot be verified as a host name");
   }
+  handshaking_ = true;
   tls_->async_handshake(asio::ssl::stream_base::client, while_open([this](const error_code& error) {
+                          handshaking_ = false;
                           if (!error) return opened();
                           const long verdict = SSL_get_verify_result(tls_->native_handle());
                           if (verdict != X509_V_OK) {

@@ -46,6 +46,8 @@ class RedisWire : public std::enable_shared_from_this<RedisWire> {
   void write(std::string& text);
   /// Bytes that are being written; 0 when none are.
   std::size_t writing() const { return output_.size(); }
+  /// Connected, but not yet agreed on TLS.
+  bool in_handshake() const { return handshaking_; }
   /// Bytes that have arrived and were not told yet.
   bool has_input() const;
 
@@ -70,6 +72,7 @@ class RedisWire : public std::enable_shared_from_this<RedisWire> {
   boost::asio::ip::tcp::resolver resolver_;
   std::vector<Endpoint> endpoints_;
   bool numeric_ = false;  // the host is an address, not a name
+  bool handshaking_ = false;
   std::string output_;
   std::array<char, 65536> input_{};
 };

@@ -27,9 +27,14 @@ inline RedisUrl redis_url(const std::string& text) {
 
 inline std::string config_hash_of(char digit) { return std::string(16, digit); }
 
+/// Series up to 99 share a group; each from 100 on has one of its own.
+inline std::string profile_of(SeriesIndex series) {
+  return series < 100 ? "default" : "p" + std::to_string(series);
+}
+
 inline PublishedSeries series_info(SeriesIndex series, char config = 'a') {
   PublishedSeries info;
-  info.id = {"sim", "spot", "SYM" + std::to_string(series), "1m", "default"};
+  info.id = {"sim", "spot", "SYM" + std::to_string(series), "1m", profile_of(series)};
   info.config = config_hash_of(config);
   info.dialect = "lts";
   info.catalogue_json = R"({"symbol":"SYM)" + std::to_string(series) + "\"}";
@@ -37,10 +42,10 @@ inline PublishedSeries series_info(SeriesIndex series, char config = 'a') {
 }
 
 inline std::string stream_key(SeriesIndex series) {
-  return "atc:1:{sim:spot:1m:default}:stream:SYM" + std::to_string(series);
+  return "atc:1:{sim:spot:1m:" + profile_of(series) + "}:stream:SYM" + std::to_string(series);
 }
 inline std::string last_key(SeriesIndex series) {
-  return "atc:1:{sim:spot:1m:default}:last:SYM" + std::to_string(series);
+  return "atc:1:{sim:spot:1m:" + profile_of(series) + "}:last:SYM" + std::to_string(series);
 }
 
 /// Bar number `bar` of a series and a signal that is a pure function of both.

@@ -6,10 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstdarg>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -105,10 +108,19 @@ class RedisClient {
   std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
 };
 
+/// A TCP port on the loopback that nobody uses.
+inline std::uint16_t free_port() {
+  boost::asio::io_context io;
+  const boost::asio::ip::tcp::acceptor acceptor(io, {boost::asio::ip::address_v4::loopback(), 0});
+  return acceptor.local_endpoint().port();
+}
+
 /// A redis-server of our own on a unix socket in a temporary directory; gone with this object.
 class RedisServer {
  public:
-  explicit RedisServer(std::vector<std::string> options = {}) : options_(std::move(options)) {
+  /// `file`: an empty configuration file of this name is given to it (a Sentinel writes to its own).
+  explicit RedisServer(std::vector<std::string> options = {}, const std::string& file = "")
+      : options_(std::move(options)), file_(file) {
     std::string pattern = (std::filesystem::temp_directory_path() / "atcd-redis-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
     directory_ = pattern;
@@ -123,23 +135,20 @@ class RedisServer {
   RedisServer& operator=(const RedisServer&) = delete;
 
   std::string path() const { return directory_ + "/redis.sock"; }
+  const std::string& directory() const { return directory_; }
   std::string url() const { return "unix://" + path(); }
   RedisClient client() const { return RedisClient(path()); }
 
   void start() {
-    std::vector<std::string> arguments = {"redis-server",
-                                          "--port",
-                                          "0",
-                                          "--unixsocket",
-                                          path(),
-                                          "--dir",
-                                          directory_,
-                                          "--save",
-                                          "",
-                                          "--daemonize",
-                                          "no",
-                                          "--logfile",
-                                          directory_ + "/redis.log"};
+    std::vector<std::string> arguments = {"redis-server"};
+    if (!file_.empty()) {
+      arguments.push_back(directory_ + "/" + file_);
+      std::ofstream(arguments.back(), std::ios::app).flush();
+    }
+    const std::vector<std::string> own = {
+        "--port", "0", "--unixsocket", path(), "--dir",     directory_,
+        "--save", "",  "--daemonize",  "no",   "--logfile", directory_ + "/redis.log"};
+    arguments.insert(arguments.end(), own.begin(), own.end());
     arguments.insert(arguments.end(), options_.begin(), options_.end());
     std::vector<char*> pointers;
     for (auto& argument : arguments) pointers.push_back(argument.data());
@@ -176,6 +185,7 @@ class RedisServer {
   }
 
   std::vector<std::string> options_;
+  std::string file_;
   std::string directory_;
   pid_t process_ = 0;
 };

@@ -1,0 +1,206 @@
+// The publisher and a Redis Cluster: slots move and servers die under load.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <set>
+
+#include "state/key_slot.hpp"
+#include "tests/state/publisher_rig.hpp"
+#include "tests/state/redis_cluster.hpp"
+
+namespace atcd::state {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr SeriesIndex kFirst = 100;  // each in a group of its own
+constexpr SeriesIndex kEnd = 112;
+
+TEST(KeySlotTest, IsTheSlotThatRedisSays) {
+  RedisServer server({"--port", std::to_string(free_port()), "--bind", "127.0.0.1", "--cluster-enabled",
+                      "yes", "--cluster-port", std::to_string(free_port())});
+  RedisClient redis = server.client();
+  for (const std::string key : {"", "a", "atc:1:catalogue", "atc:1:{binance:spot:1m:default}:stream:BTCUSDT",
+                                "{}a", "a{b}c{d}", "{a", "a}{b", "{{a}}", "123456789"}) {
+    EXPECT_EQ(std::to_string(key_slot(key)), redis.text({"CLUSTER", "KEYSLOT", key})) << key;
+  }
+}
+
+class RedisClusterTest : public PublisherTest {
+ protected:
+  static RedisOptions options_for(const RedisCluster& cluster) {
+    RedisOptions options;
+    options.url = redis_url(cluster.url());
+    options.keep = 1'000'000;
+    options.command_timeout = std::chrono::milliseconds(2000);
+    return options;
+  }
+
+  void add_all(Daemon& daemon) {
+    for (SeriesIndex series = kFirst; series < kEnd; ++series) daemon.add(series, 0, 1);
+    run_until([&] { return daemon.handler.published >= kEnd - kFirst; }, "the first of all");
+  }
+  static void close_all(Daemon& daemon) {
+    for (SeriesIndex series = kFirst; series < kEnd; ++series) daemon.close_bar(series);
+  }
+  void expect_all(RedisCluster& cluster, const Daemon& daemon) {
+    for (SeriesIndex series = kFirst; series < kEnd; ++series) {
+      RedisClient redis = cluster.node(cluster.owner(stream_key(series))).server.client();
+      expect_complete(redis, daemon, series);
+    }
+    EXPECT_EQ(daemon.publisher->counters().different + daemon.publisher->counters().unknown, 0U);
+  }
+  static std::string newest(RedisCluster& cluster, SeriesIndex series) {
+    return cluster.node(cluster.owner(stream_key(series))).server.client().hash(last_key(series))["close_ms"];
+  }
+};
+
+TEST_F(RedisClusterTest, EverySeriesIsOnTheServerOfItsSlotAndPushesReachEveryServer) {
+  RedisCluster cluster(3);
+  Daemon daemon(io_, options_for(cluster));
+  RedisClient listener = cluster.node(2).server.client();
+  listener.command({"PSUBSCRIBE", "atc:1:signal:*"});
+  add_all(daemon);
+  close_all(daemon);
+  run_until_drained(daemon);
+  expect_all(cluster, daemon);
+  std::set<std::size_t> owners;
+  for (SeriesIndex series = kFirst; series < kEnd; ++series) owners.insert(cluster.owner(stream_key(series)));
+  EXPECT_EQ(owners.size(), 3U) << "the groups of this test are on every server";
+  for (SeriesIndex i = 0; i < kEnd - kFirst; ++i) {
+    EXPECT_THAT(std::string(listener.next_message()->element[2]->str),
+                HasSubstr("atc:1:signal:sim:spot:SYM1"));
+  }
+  // The notices' keys have no common slot.
+  const auto client_of = [&](const std::string& key) {
+    return cluster.node(cluster.owner(key)).server.client();
+  };
+  EXPECT_EQ(client_of("atc:1:catalogue").hash("atc:1:catalogue").size(), kEnd - kFirst);
+  EXPECT_EQ(client_of("atc:1:configs").hash("atc:1:configs").size(), 1U);
+  EXPECT_EQ(client_of("atc:1:state:main").hash("atc:1:state:main").size(), kEnd - kFirst);
+  daemon.publisher->event("start", 1, "", "");
+  daemon.publisher->heartbeat({{"beat_ms", "1"}});
+  run_until_drained(daemon);
+  EXPECT_EQ(client_of("atc:1:events").stream("atc:1:events").size(), 1U);
+  EXPECT_EQ(client_of("atc:1:daemon:main").hash("atc:1:daemon:main").at("beat_ms"), "1");
+}
+
+TEST_F(RedisClusterTest, ASlotThatMovesUnderLoadLosesAndDoublesNothing) {
+  RedisCluster cluster(3);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  const std::uint16_t slot = key_slot(stream_key(kFirst));
+  const std::size_t from = cluster.owner(stream_key(kFirst));
+  const std::size_t to = (from + 1) % 3;
+  const auto load = [&](int bars) {
+    for (int bar = 0; bar < bars; ++bar) {
+      close_all(daemon);
+      for (int step = 0; step < 5; ++step) io_.poll_one();
+      io_.restart();
+    }
+  };
+  load(50);
+  cluster.begin_move(slot, from, to);
+  load(50);  // all keys are still where they were
+  cluster.move_keys(slot, from, to, 1);
+  load(50);  // some keys here, some there: only this series has to wait
+  while (cluster.move_keys(slot, from, to, 1)) load(5);
+  run_until_drained(daemon);  // nothing is here any more: ASK is followed
+  EXPECT_EQ(cluster.node(to).server.client().raw({"EXISTS", stream_key(kFirst)})->type, REDIS_REPLY_ERROR)
+      << "the slot has not changed hands yet";
+  load(20);
+  cluster.end_move(slot, to);
+  load(50);
+  run_until_drained(daemon);
+  EXPECT_EQ(cluster.owner(stream_key(kFirst)), to);
+  expect_all(cluster, daemon);
+  EXPECT_EQ(daemon.handler.count(PublishEvent::refused), 0U) << daemon.handler.detail(PublishEvent::refused);
+}
+
+TEST_F(RedisClusterTest, ANewServerIsFoundThroughASlotThatMovesToIt) {
+  RedisCluster cluster(2);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  const std::size_t to = cluster.add_master();
+  const std::uint16_t slot = key_slot(stream_key(kFirst));
+  const std::size_t from = cluster.owner(stream_key(kFirst));
+  cluster.begin_move(slot, from, to);
+  while (cluster.move_keys(slot, from, to, 10)) close_all(daemon);
+  close_all(daemon);
+  cluster.end_move(slot, to);
+  close_all(daemon);
+  run_until_drained(daemon);
+  EXPECT_EQ(cluster.owner(stream_key(kFirst)), to);
+  expect_all(cluster, daemon);
+}
+
+TEST_F(RedisClusterTest, AServerThatIsAwayHoldsUpOnlyItsOwnSeries) {
+  RedisCluster cluster(3);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  const std::size_t dead = cluster.owner(stream_key(kFirst));
+  SeriesIndex elsewhere = kFirst + 1;
+  while (cluster.owner(stream_key(elsewhere)) == dead) ++elsewhere;
+  cluster.node(dead).server.kill();
+  for (int bar = 0; bar < 20; ++bar) {
+    close_all(daemon);
+    const auto expected = std::to_string(daemon.history.series[elsewhere].records.back().bar.close_time_ms);
+    run_until([&] { return newest(cluster, elsewhere) == expected; }, "published by another server");
+  }
+  EXPECT_FALSE(daemon.publisher->connected());
+  EXPECT_GE(daemon.publisher->unpublished(), 20U);
+  cluster.node(dead).server.start();
+  run_until([&] { return daemon.publisher->connected(); }, "connected again");
+  run_until_drained(daemon);
+  expect_all(cluster, daemon);
+}
+
+TEST_F(RedisClusterTest, TheReplicaOfADeadServerTakesOver) {
+  RedisCluster cluster(3, 1);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  for (int bar = 0; bar < 20; ++bar) close_all(daemon);
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "published");
+  cluster.node(0).server.kill();  // the only one that the URL names
+  for (int bar = 0; bar < 20; ++bar) close_all(daemon);
+  run_until([&] { return daemon.publisher->connected() && daemon.publisher->unpublished() == 0; },
+            "published by the replica");
+  run_until_drained(daemon);
+  EXPECT_GE(daemon.handler.count(PublishEvent::moved), 1U);
+  for (SeriesIndex series = kFirst; series < kEnd; ++series) {
+    std::size_t owner = 1;
+    while (owner < 3 && cluster.node(owner).server.client().raw({"EXISTS", stream_key(series)})->type ==
+                            REDIS_REPLY_ERROR) {
+      ++owner;
+    }
+    RedisClient redis = cluster.node(owner).server.client();
+    expect_complete(redis, daemon, series);
+  }
+}
+
+TEST_F(RedisClusterTest, AClusterTakenForASingleServerIsSaid) {
+  RedisCluster cluster(2);
+  RedisOptions options = options_for(cluster);
+  options.url = redis_url("redis://127.0.0.1:" + cluster.node(0).port_text());
+  Daemon daemon(io_, options);
+  for (SeriesIndex series = kFirst; series < kEnd; ++series) daemon.add(series, 0, 1);
+  const auto said = [&] {
+    return std::any_of(daemon.handler.events.begin(), daemon.handler.events.end(), [](const auto& event) {
+      return event.detail.find("redis-cluster:// is its URL") != std::string::npos;
+    });
+  };
+  run_until(said, "said");
+}
+
+TEST_F(RedisClusterTest, ASingleServerTakenForAClusterIsSaid) {
+  const std::string port = std::to_string(free_port());
+  RedisServer server({"--port", port, "--bind", "127.0.0.1"});
+  RedisOptions options;
+  options.url = redis_url("redis-cluster://127.0.0.1:" + port);
+  Daemon daemon(io_, options);
+  run_until([&] { return daemon.handler.count(PublishEvent::refused) > 0; }, "refused");
+  EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("cluster support disabled"));
+}
+
+}  // namespace
+}  // namespace atcd::state

@@ -1,0 +1,102 @@
+// Sentinels name the master: they are asked before every attempt to connect.
+#include <gmock/gmock.h>
+
+#include "tests/state/publisher_rig.hpp"
+
+namespace atcd::state {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A master, its replica and a Sentinel that watches them.
+class RedisSentinelTest : public PublisherTest {
+ protected:
+  static std::vector<std::string> at(const std::string& port) {
+    return {"--port", port, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0", "--appendonly", "yes"};
+  }
+  static std::vector<std::string> copy_of(const std::string& master, const std::string& port) {
+    std::vector<std::string> options = at(port);
+    options.insert(options.end(), {"--replicaof", "127.0.0.1", master});
+    return options;
+  }
+
+  RedisOptions options(const std::string& master = "mymaster") const {
+    // The first of them is not there.
+    RedisOptions options;
+    options.url = redis_url("redis-sentinel://127.0.0.1:" + std::to_string(free_port()) +
+                            ",127.0.0.1:" + sentinel_port_ + "/" + master);
+    options.keep = 1'000'000;
+    return options;
+  }
+
+  void watch() {
+    RedisClient sentinel = sentinel_.client();
+    sentinel.command({"SENTINEL", "MONITOR", "mymaster", "127.0.0.1", master_port_, "1"});
+    sentinel.command({"SENTINEL", "SET", "mymaster", "down-after-milliseconds", "300"});
+    sentinel.command({"SENTINEL", "SET", "mymaster", "failover-timeout", "3000"});
+    run_until(
+        [&] {
+          return sentinel.command({"SENTINEL", "REPLICAS", "mymaster"})->elements == 1;
+        },
+        "the replica is known");
+  }
+
+  const std::string master_port_ = std::to_string(free_port());
+  const std::string replica_port_ = std::to_string(free_port());
+  const std::string sentinel_port_ = std::to_string(free_port());
+  RedisServer master_{at(master_port_)};
+  RedisServer replica_{copy_of(master_port_, replica_port_)};
+  RedisServer sentinel_{{"--port", sentinel_port_, "--bind", "127.0.0.1", "--sentinel"}, "sentinel.conf"};
+};
+
+TEST_F(RedisSentinelTest, TheNewMasterIsFoundAndNothingIsLost) {
+  watch();
+  Daemon daemon(io_, options());
+  for (SeriesIndex series = 0; series < 4; ++series) daemon.add(series, 0, 1);
+  run_until([&] { return daemon.handler.published == 4; }, "the first of all");
+  for (int bar = 0; bar < 50; ++bar) {
+    for (SeriesIndex series = 0; series < 4; ++series) daemon.close_bar(series);
+    io_.poll_one();
+  }
+  master_.kill();
+  for (int bar = 0; bar < 50; ++bar) {
+    for (SeriesIndex series = 0; series < 4; ++series) daemon.close_bar(series);
+  }
+  run_until([&] { return daemon.publisher->connected() && daemon.publisher->unpublished() == 0; },
+            "published by the new master");
+  run_until_drained(daemon);
+  RedisClient redis = replica_.client();
+  for (SeriesIndex series = 0; series < 4; ++series) expect_complete(redis, daemon, series);
+}
+
+TEST_F(RedisSentinelTest, AMasterThatBecomesAReplicaIsLeft) {
+  watch();
+  Daemon daemon(io_, options());
+  daemon.add(1, 0, 1);
+  run_until([&] { return daemon.handler.published == 1; }, "the first");
+  run_until(
+      [&] {
+        return sentinel_.client().raw({"SENTINEL", "FAILOVER", "mymaster"})->type != REDIS_REPLY_ERROR;
+      },
+      "the replica is good enough");
+  run_until(
+      [&] {
+        daemon.close_bar(1);
+        const auto role = replica_.client().texts({"ROLE"});
+        return role[0] == "master" && daemon.publisher->connected() && daemon.publisher->unpublished() < 10;
+      },
+      "published by the new master");
+  run_until_drained(daemon);
+  RedisClient redis = replica_.client();
+  expect_complete(redis, daemon, 1);
+}
+
+TEST_F(RedisSentinelTest, AnUnknownMasterIsSaid) {
+  watch();
+  Daemon daemon(io_, options("nobody"));
+  run_until([&] { return daemon.handler.count(PublishEvent::disconnected) == 1; }, "said");
+  EXPECT_THAT(daemon.handler.detail(PublishEvent::disconnected), HasSubstr("knows no master named"));
+}
+
+}  // namespace
+}  // namespace atcd::state
