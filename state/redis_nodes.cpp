@@ -11,6 +11,8 @@ namespace {
 
 // Between two readings of the layout while something is amiss.
 constexpr std::chrono::milliseconds kLookAgain{250};
+// How often the Sentinels are asked: a master that was replaced but lives takes writes for ten seconds more.
+constexpr std::chrono::milliseconds kWatchMaster{1000};
 constexpr std::size_t kMostNodes = 1000;  // a Redis Cluster has no more
 
 template <typename Number>
@@ -74,6 +76,26 @@ RedisNodes::~RedisNodes() { *self_ = nullptr; }
 void RedisNodes::start() {
   started_ = true;
   for (const auto& [name, node] : nodes_) node->connection().start();
+  if (sentinels_) watch_master();
+}
+
+void RedisNodes::watch_master() {
+  timer_.expires_after(kWatchMaster);
+  timer_.async_wait([self = self_](const boost::system::error_code& error) {
+    if (error || *self == nullptr) return;
+    (*self)->check_master();
+    (*self)->watch_master();
+  });
+}
+
+void RedisNodes::check_master() {
+  RedisConnection& connection = nodes_.begin()->second->connection();
+  if (!connection.ready()) return;  // it asks by itself before it connects
+  sentinels_->find_master([&connection](const RedisAddress* master, const std::string&) {
+    if (master == nullptr || !connection.ready()) return;
+    if (master->host == connection.address().host && master->port == connection.address().port) return;
+    connection.drop("the Sentinels name another master, " + master->text());
+  });
 }
 
 void RedisNodes::add_seeds() {

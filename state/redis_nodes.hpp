@@ -60,7 +60,8 @@ class NodesHandler {
 };
 
 /// The servers that hold the keys: one, the master that Sentinels name, or the masters of a cluster, each
-/// with a connection that is kept up. Of a cluster the layout is read when the first server answers, when one
+/// with a connection that is kept up. Sentinels are asked every second whether the master is still the same
+/// one; of a cluster the layout is read when the first server answers, when one
 /// is lost and when one redirects. Used from the io_context's thread only.
 class RedisNodes {
  public:
@@ -92,6 +93,8 @@ class RedisNodes {
   bool serves(const RedisNode& node) const;
   RedisNode* node(const RedisAddress& address);
   void add_seeds();
+  void watch_master();
+  void check_master();
   void read_layout();
   void on_layout(RedisNode& from, const Reply* reply);
   bool take_layout(const RedisNode& from, const Reply& reply);

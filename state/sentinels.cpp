@@ -31,12 +31,14 @@ void Sentinels::find_master(Found found) {
 }
 
 void Sentinels::ask() {
+  if (connection_ && connection_->ready()) return on_ready();
   options_.address = addresses_[current_];
   connection_ = std::make_unique<RedisConnection>(io_, options_, static_cast<ConnectionHandler&>(*this));
   connection_->start();
 }
 
 void Sentinels::on_ready() {
+  if (!found_) return;
   connection_->send({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master_}, [this](const Reply* reply) {
     if (reply != nullptr) answer(*reply);
   });
@@ -62,6 +64,8 @@ void Sentinels::on_refused(std::string_view error) {
 }
 
 void Sentinels::next(const std::string& error) {
+  if (!found_) return;  // nobody asks at present; the connection comes again by itself
+  connection_.reset();
   errors_ += error;
   current_ = (current_ + 1) % addresses_.size();
   if (++asked_ == addresses_.size()) return finish(nullptr, "no master: " + errors_);
@@ -70,7 +74,6 @@ void Sentinels::next(const std::string& error) {
 }
 
 void Sentinels::finish(const RedisAddress* master, const std::string& error) {
-  connection_.reset();
   if (const Found found = std::exchange(found_, nullptr)) found(master, error);
 }
 

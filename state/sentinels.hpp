@@ -13,8 +13,8 @@
 namespace atcd::state {
 
 /// Asks Sentinels who the master is: one after the other until one knows, beginning with the one that
-/// answered last. They are asked without user or password. Used from the io_context's thread only; after
-/// destruction nothing is called.
+/// answered last, to which the connection is kept. They are asked without user or password. Used from the
+/// io_context's thread only; after destruction nothing is called.
 class Sentinels final : ConnectionHandler {
  public:
   /// The master's host and port, or none and why.
