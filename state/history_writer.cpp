@@ -116,6 +116,9 @@ void HistoryWriter::run() {
     if (!std::exchange(dirty_, false)) continue;
     ++syncs_;
     if (!history_->sync()) {
+      // Tried again, though the kernel may have given up what it could not write: should the machine then
+      // lose its power, the checksums find that, and REST is asked for it.
+      dirty_ = true;
       ++failures_;
       tell(history_->error());
     }

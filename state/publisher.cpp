@@ -253,6 +253,10 @@ class Publisher::Impl final : public NodesHandler {
               break;
             case FunctionState::failed:
               refuse(link, "the function " + name + " could not be loaded: " + std::string(error));
+              if (error_kind(error) == ErrorKind::reroute) {  // a replica
+                ++counters_.errors;
+                return link.node.connection().drop(error);
+              }
               break;
           }
           ++counters_.errors;

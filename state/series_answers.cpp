@@ -54,7 +54,10 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
       } else {
         cursor->other_config = false;
         cursor->own_ms = 0;
-        cursor->position_ms = std::exchange(cursor->told_head_ms, 0);
+        // A stream that was lost goes on from the newest bar that is known to have been in it: whoever read
+        // up to there misses nothing.
+        const std::int64_t known_ms = cursor->acknowledged_ms == 0 ? 0 : cursor->acknowledged_ms - 1;
+        cursor->position_ms = std::max(std::exchange(cursor->told_head_ms, 0), known_ms);
         cursor->correct_newest = false;
         cursor->phase = Phase::paging;
         want_turn(series, *cursor);

@@ -140,7 +140,9 @@ class RedisServer {
   RedisClient client() const { return RedisClient(path()); }
 
   void start() {
-    std::vector<std::string> arguments = {"redis-server"};
+    // With a disk that goes bad when a file says so: see tests/bad_disk.cpp.
+    std::vector<std::string> arguments = {"env", "LD_PRELOAD=" ATCD_BAD_DISK, "ATCD_BAD_DISK=" + directory_,
+                                          "redis-server"};
     if (!file_.empty()) {
       arguments.push_back(directory_ + "/" + file_);
       std::ofstream(arguments.back(), std::ios::app).flush();
@@ -153,13 +155,17 @@ class RedisServer {
     std::vector<char*> pointers;
     for (auto& argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
-    if (posix_spawnp(&process_, "redis-server", nullptr, nullptr, pointers.data(), environ) != 0) {
+    if (posix_spawnp(&process_, "env", nullptr, nullptr, pointers.data(), environ) != 0) {
       throw std::runtime_error("redis-server does not start: is the package redis-server installed?");
     }
     wait_until_it_answers();
   }
 
   void signal(int number) const { ::kill(process_, number); }
+
+  /// "slow": syncing takes 700 ms; "full": the append-only file takes no more.
+  void spoil_disk(const std::string& how) const { std::ofstream(directory_ + "/" + how).flush(); }
+  void mend_disk(const std::string& how) const { std::filesystem::remove(directory_ + "/" + how); }
 
   /// As a crash: SIGKILL.
   void kill() {

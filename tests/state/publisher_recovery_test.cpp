@@ -1,0 +1,161 @@
+// What Redis had taken and lost again: the publisher finds out and sends it anew.
+#include <gmock/gmock.h>
+
+#include "tests/state/publisher_rig.hpp"
+
+namespace atcd::state {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class PublisherRecoveryTest : public PublisherTest {
+ protected:
+  static constexpr SeriesIndex kSeries = 4;
+
+  void add_all(Daemon& daemon) {
+    for (SeriesIndex series = 0; series < kSeries; ++series) daemon.add(series, 0, 1);
+    run_until([&] { return daemon.handler.published >= kSeries; }, "the first of all");
+  }
+  /// So many bars of every series close and are acknowledged.
+  void publish(Daemon& daemon, int bars) {
+    for (int bar = 0; bar < bars; ++bar) {
+      for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
+    }
+    run_until([&] { return daemon.publisher->unpublished() == 0; }, "acknowledged");
+  }
+  static std::size_t entries(const RedisServer& server) {
+    RedisClient redis = server.client();
+    std::size_t count = 0;
+    for (SeriesIndex series = 0; series < kSeries; ++series) {
+      count += std::stoul(redis.text({"XLEN", stream_key(series)}));
+    }
+    return count;
+  }
+  void expect_all(const RedisServer& server, Daemon& daemon) {
+    run_until_idle(daemon);
+    RedisClient redis = server.client();
+    for (SeriesIndex series = 0; series < kSeries; ++series) expect_complete(redis, daemon, series);
+    EXPECT_EQ(daemon.publisher->counters().different + daemon.publisher->counters().unknown, 0U);
+  }
+};
+
+TEST_F(PublisherRecoveryTest, WhatADeadRedisHadAcknowledgedButNotSyncedIsSentAgain) {
+  RedisServer server({"--appendonly", "yes", "--appendfsync", "everysec"});
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  server.spoil_disk("slow");
+  std::size_t lost = 0;
+  for (int round = 0; round < 60 && lost == 0; ++round) {
+    // While one fsync runs, Redis keeps what it acknowledges in its own memory.
+    for (int page = 0; page < 20; ++page) publish(daemon, 10);
+    const std::size_t acknowledged = entries(server);
+    server.kill();
+    run_until([&] { return !daemon.publisher->connected(); }, "lost");
+    server.start();
+    lost = acknowledged - std::min(entries(server), acknowledged);
+    run_until([&] { return daemon.publisher->connected(); }, "back");
+  }
+  EXPECT_GT(lost, 0U) << "Redis has lost nothing: the test shows nothing";
+  server.mend_disk("slow");
+  expect_all(server, daemon);
+}
+
+TEST_F(PublisherRecoveryTest, AnOldDumpThatWasPutBackIsCompleted) {
+  RedisServer server({"--dbfilename", "dump.rdb"});
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  publish(daemon, 50);
+  server.client().command({"SAVE"});
+  publish(daemon, 50);
+  server.kill();  // the dump of half the bars is all that is left
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  for (int bar = 0; bar < 5; ++bar) {
+    for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
+  }
+  server.start();
+  RedisClient redis = server.client();
+  EXPECT_LT(redis.stream(stream_key(0)).size(), 60U);
+  expect_all(server, daemon);
+  EXPECT_EQ(redis.stream(stream_key(0)).size(), 106U);
+}
+
+TEST_F(PublisherRecoveryTest, AReplicaThatLaggedBehindIsCompletedWhenItTakesOver) {
+  RedisServer master, replica;
+  const fs::path current = fs::path(master.directory()) / "current.sock";
+  fs::create_symlink(master.path(), current);
+  RedisOptions options = options_for(master);
+  options.url = redis_url("unix://" + current.string());
+  Daemon daemon(io_, options);
+  add_all(daemon);
+  publish(daemon, 20);
+  // What the replica has: everything up to here, by way of a dump; what follows does not reach it.
+  const auto dump_of = [&](const std::string& key) { return master.client().text({"DUMP", key}); };
+  for (const std::string& key : master.client().texts({"KEYS", "*"})) {
+    replica.client().command({"RESTORE", key, "0", dump_of(key)});
+  }
+  publish(daemon, 20);
+  fs::remove(current);
+  fs::create_symlink(replica.path(), current);
+  master.kill();
+  run_until([&] { return daemon.publisher->counters().connects == 2; }, "with the replica");
+  run_until([&] { return daemon.publisher->connected() && daemon.publisher->unsettled() == 0; }, "settled");
+  expect_all(replica, daemon);
+  EXPECT_EQ(replica.client().stream(stream_key(0)).size(), 41U);
+}
+
+TEST_F(PublisherRecoveryTest, AReplicaIsNotWrittenToAndSaid) {
+  RedisServer server;
+  server.client().command({"REPLICAOF", "127.0.0.1", "1"});
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 2);
+  run_until([&] { return daemon.handler.count(PublishEvent::refused) > 0; }, "refused");
+  EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("READONLY"));
+  run_until([&] { return daemon.publisher->counters().disconnects >= 3; }, "tried again");
+  server.client().command({"REPLICAOF", "NO", "ONE"});
+  run_until_drained_after_first(daemon);
+  RedisClient redis = server.client();
+  expect_complete(redis, daemon, 1);
+}
+
+TEST_F(PublisherRecoveryTest, AFullDiskOfRedisIsWaitedFor) {
+  RedisServer server({"--appendonly", "yes", "--appendfsync", "everysec"});
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  server.spoil_disk("full");
+  // What Redis finds out one write too late it has taken; then it refuses.
+  run_until(
+      [&] {
+        for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
+        return daemon.handler.count(PublishEvent::refused) > 0;
+      },
+      "refused");
+  EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("MISCONF"));
+  server.mend_disk("full");
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "acknowledged");
+  expect_all(server, daemon);
+  server.kill();
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  server.start();
+  run_until([&] { return daemon.publisher->connected() && daemon.publisher->unsettled() == 0; }, "settled");
+  expect_all(server, daemon);
+}
+
+TEST_F(PublisherRecoveryTest, AnEmptyRedisGetsEveryBarSinceTheLastThatItHadAcknowledged) {
+  RedisServer server;
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  publish(daemon, 20);
+  server.kill();
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  for (int bar = 0; bar < 7; ++bar) {
+    for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
+  }
+  server.start();
+  run_until([&] { return daemon.publisher->connected() && daemon.publisher->unpublished() == 0; }, "settled");
+  expect_all(server, daemon);
+  EXPECT_EQ(server.client().stream(stream_key(0)).size(), 8U);
+}
+
+}  // namespace
+}  // namespace atcd::state
