@@ -97,7 +97,8 @@ void print_users(const std::string& prefix, bool cluster) {
       << "ACL SETUSER bot on >CHANGE-ME resetkeys %R~" << keys << "* resetchannels &" << keys << "signal:* &"
       << keys
       << "forming:* -@all +ping +select +client|setname +hget +hgetall +hmget +hkeys +exists +xread +xrange "
-         "+xrevrange +xlen +xinfo|stream +subscribe +unsubscribe +psubscribe +punsubscribe\n"
+         "+xrevrange +xlen +xinfo|stream +subscribe +unsubscribe +psubscribe +punsubscribe"
+      << (cluster ? " +cluster|slots" : "") << "\n"
       << "# To follow many series in one consumer group also: %W~" << keys
       << "{*}:all +xgroup|create +xreadgroup +xack\n";
 }
