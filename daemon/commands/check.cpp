@@ -1,7 +1,11 @@
 #include <iostream>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "daemon/commands/commands.hpp"
+#include "daemon/commands/exchange_check.hpp"
+#include "daemon/commands/redis_check.hpp"
 #include "daemon/config.hpp"
 #include "daemon/symbols.hpp"
 
@@ -24,20 +28,50 @@ void print_summary(const Config& config) {
   }
 }
 
-int check(const std::string& path) {
+void print(std::ostream& out, const char* kind, const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) out << kind << line << '\n';
+}
+
+/// What only the exchanges and Redis can tell.
+int connect(const std::string& path, const Config& config) {
+  const ExchangeFindings exchanges = check_exchanges(config);
+  print(std::cout, "", exchanges.facts);
+  print(std::cerr, "error: ", exchanges.errors);
+  std::string error;
+  const auto login = redis_login(config.redis, error);
+  if (!login) {
+    std::cerr << path << ": " << error << '\n';
+    return kBadUsage;
+  }
+  const RedisFindings redis = check_redis(config.redis, *login, exchanges.series);
+  print(std::cout, "redis: ", redis.facts);
+  print(std::cerr, "warning: redis: ", redis.warnings);
+  print(std::cerr, "error: redis: ", redis.errors);
+  return exchanges.errors.empty() && redis.errors.empty() ? kDone : kFailed;
+}
+
+int check(const std::string& path, bool connecting) {
   const ConfigResult result = load_config(path);
   print_errors(path, result);
   if (!result.errors.empty()) return kBadUsage;
   print_summary(result.config);
-  return kDone;
+  return connecting ? connect(path, result.config) : kDone;
 }
 
 }  // namespace
 
 void add_check_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("check", "Validates a configuration file: every error at once");
-  auto* path = command->add_option("--config", "The configuration file")->required()->type_name("FILE");
-  command->callback([path, &status] { status = check(path->as<std::string>()); });
+  struct Typed {
+    std::string path;
+    bool connect = false;
+  };
+  auto typed = std::make_shared<Typed>();
+  command->add_option("--config", typed->path, "The configuration file")->required()->type_name("FILE");
+  command->add_flag("--connect", typed->connect,
+                    "Also ask the exchanges (symbols, warm-up time) and Redis (eviction, append-only file, "
+                    "memory, rights)");
+  command->callback([typed, &status] { status = check(typed->path, typed->connect); });
 }
 
 }  // namespace atcd::daemon

@@ -89,7 +89,7 @@ void print_users(const std::string& prefix, bool cluster) {
          "# +function rights out where only this command may load the function.\n"
       << "ACL SETUSER atcd on >CHANGE-ME resetkeys ~" << keys << "* resetchannels &" << keys << "signal:* &"
       << keys
-      << "forming:* -@all +ping +select +client|setname +fcall +function|list +function|load +xadd "
+      << "forming:* -@all +ping +select +client|setname +info +fcall +function|list +function|load +xadd "
          "+xrevrange +xinfo|stream +xlen +hset +hdel +hkeys +hgetall +exists +pexpire +multi +exec "
          "+publish"
       << (cluster ? " +cluster|slots +asking" : "") << "\n"

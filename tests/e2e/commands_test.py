@@ -24,6 +24,34 @@ def must_be_forbidden(call):
     raise AssertionError("was allowed")
 
 
+def check_refusals(place, simulator):
+    """check --connect against a Redis and an exchange that are not as they should be; it changes nothing there."""
+    client = place.redis("other")
+    with open(place.path("check.toml"), "w") as file:
+        file.write(harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory,
+                                         ["*USDT", "NOUSDT"]).replace("keep = 100000", "keep = 500"))
+    check = ("check", "--connect", "--config", place.path("check.toml"))
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.config_set("maxmemory", "1200kb")
+    first = run(*check)
+    assert first.returncode == 1, first
+    assert "4 series, the last 500 bars of each: about 1.3 MB" in first.stdout, first
+    for words in ("does not list NOUSDT", "it must be noeviction", "maxmemory is 1.2 MB, all series together need 1.3 MB",
+                  "the function atc_publish_1 is not there"):
+        assert words in first.stderr, f"{words}: {first.stderr}"
+    client.execute_command("ACL SETUSER default -publish -hset")
+    second = run(*check)
+    assert "PUBLISH: NOPERM" in second.stderr and "HSET: NOPERM" in second.stderr, second
+    client.execute_command("ACL SETUSER default +@all -multi")
+    third = run(*check)
+    assert "MULTI: NOPERM" in third.stderr, third
+    client.execute_command("ACL SETUSER default +@all")
+    assert client.dbsize() == 0, client.keys()
+    client.shutdown(nosave=True)
+    away = run(*check)
+    assert away.returncode == 1 and "can't be reached" in away.stderr, away
+
+
 def main():
     with Workplace() as place:
         client = place.redis()
@@ -84,8 +112,17 @@ def main():
         table = subprocess.run(["script", "-qec", command, "/dev/null"], capture_output=True, text=True).stdout
         assert table.count("\x1b[H") > 3 and "2 series" in table, table
 
+        # The daemon's own user has every right that the daemon needs.
+        config = place.path("daemon.toml")
+        connected = run("check", "--connect", "--config", config)
+        assert connected.returncode == 0, connected
+        assert "2 symbols, 2 series" in connected.stdout and "maxmemory-policy noeviction" in connected.stdout, connected
+        assert "append-only file is off" in connected.stderr, connected
+        assert not client.execute_command("ACL", "LOG")
+
         daemon.terminate()
         assert daemon.wait(30) == 0
+        check_refusals(place, simulator)
         print(f"{client.xlen(STREAM)} signals by a narrow user; tap showed {len(lines)} in 3 s")
     return 0
 

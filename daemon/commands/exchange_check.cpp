@@ -1,0 +1,109 @@
+#include "daemon/commands/exchange_check.hpp"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <cmath>
+#include <exception>
+#include <string_view>
+
+#include "daemon/clock.hpp"
+#include "daemon/symbols.hpp"
+#include "engine/interval.hpp"
+#include "feeds/exchange.hpp"
+#include "feeds/feed.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+/// Hears nothing: only REST is used.
+class Deaf final : public feeds::FeedHandler {
+  void on_kline(feeds::StreamIndex, const feeds::Kline&, std::int64_t) override {}
+  void on_stream_up(feeds::StreamIndex) override {}
+  void on_stream_down(feeds::StreamIndex, std::string_view) override {}
+  void on_stream_refused(feeds::StreamIndex, std::string_view) override {}
+  void on_feed_event(feeds::Severity, std::string_view, std::string_view) override {}
+};
+
+/// The bars of one interval that the deepest of the feed's profiles needs.
+std::int64_t deepest(const Config& config, const FeedConfig& feed, const std::string& interval_text) {
+  const auto interval = engine::Interval::parse(interval_text);
+  std::int64_t bars = 0;
+  for (const ProfileConfig& profile : config.profiles) {
+    const engine::AnchorRule& rule = profile.anchor;
+    if (std::find(feed.profiles.begin(), feed.profiles.end(), profile.name) == feed.profiles.end()) continue;
+    bars = std::max(bars, rule.fixed_anchor_ms
+                              ? interval->ordinal(utc_ms()) - interval->ordinal(*rule.fixed_anchor_ms)
+                              : rule.history_bars + rule.anchor_period);
+  }
+  return bars;
+}
+
+/// Minutes to load the bars of so many symbols within our share of the limit.
+double warm_up_minutes(const Config& config, const feeds::Exchange& exchange, const FeedConfig& feed,
+                       std::size_t symbols) {
+  const int a_minute = exchange.rest_limit().weight_per_minute;
+  const std::int64_t rows = exchange.history_rows_per_request();
+  double weight = 0;
+  for (const std::string& interval : feed.intervals) {
+    const std::int64_t pages = (deepest(config, feed, interval) + rows - 1) / rows;
+    const feeds::HistoryRequest page{feed.symbols.front(), interval, 0, 0};
+    weight += static_cast<double>(pages) * exchange.history_weight(page);
+  }
+  return a_minute == 0 ? 0 : static_cast<double>(symbols) * weight / (a_minute * feed.rest_share);
+}
+
+feeds::SymbolsResult fetch_list(const feeds::Exchange& exchange, const FeedConfig& config) {
+  boost::asio::io_context io(1);
+  Deaf deaf;
+  feeds::SymbolsResult result;
+  feeds::Feed feed(io, exchange, {config.websocket_url, config.rest_url, config.ca_file, config.rest_share},
+                   deaf);
+  feed.fetch_symbols(config.top > 0, [&](feeds::SymbolsResult found) {
+    result = std::move(found);
+    feed.stop();
+    io.stop();
+  });
+  io.run();
+  return result;
+}
+
+void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& findings) {
+  const std::string name = feed.exchange + " " + feed.market;
+  const feeds::Exchange& exchange = *feeds::find_exchange(feed.exchange, feed.market);
+  const feeds::SymbolsResult listed = fetch_list(exchange, feed);
+  const std::size_t each = feed.intervals.size() * feed.profiles.size();
+  if (listed.error != feeds::RestError::none) {
+    findings.errors.push_back(name + ": the list of symbols can't be had: " + listed.message);
+    if (!has_patterns(feed)) findings.series += feed.symbols.size() * each;
+    return;
+  }
+  const ResolvedSymbols resolved = resolve_symbols(feed, listed.symbols);
+  for (const std::string& symbol : resolved.unknown)
+    findings.errors.push_back(name + " does not list " + symbol);
+  for (const feeds::SymbolInfo& symbol : resolved.symbols) {
+    if (!symbol.trading) findings.facts.push_back(name + ": " + symbol.symbol + " is not trading at present");
+  }
+  const std::size_t symbols = resolved.symbols.size();
+  const auto minutes = static_cast<long>(std::ceil(warm_up_minutes(config, exchange, feed, symbols)));
+  findings.series += symbols * each;
+  findings.facts.push_back(name + ": " + std::to_string(symbols) + " symbols, " +
+                           std::to_string(symbols * each) +
+                           " series; with an empty history the warm-up takes " + "at most about " +
+                           std::to_string(minutes) + " min within the exchange's limits");
+}
+
+}  // namespace
+
+ExchangeFindings check_exchanges(const Config& config) {
+  ExchangeFindings findings;
+  for (const FeedConfig& feed : config.feeds) {
+    try {
+      check_feed(config, feed, findings);
+    } catch (const std::exception& failure) {  // a URL or a CA file that is of no use
+      findings.errors.push_back(feed.exchange + " " + feed.market + ": " + failure.what());
+    }
+  }
+  return findings;
+}
+
+}  // namespace atcd::daemon
