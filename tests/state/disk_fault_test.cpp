@@ -1,0 +1,90 @@
+// A disk that does not sync: what is written is said not to be safe, tried again, and nothing old is lost.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "state/history_writer.hpp"
+#include "state/snapshot.hpp"
+#include "tests/state/bars.hpp"
+
+namespace {
+std::atomic<bool> disk_is_bad{false};
+}
+
+// Stands before the C library's.
+extern "C" int fdatasync(int descriptor) {
+  if (disk_is_bad) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fdatasync, descriptor));
+}
+
+namespace atcd::state {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DiskFaultTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string form = (fs::temp_directory_path() / "atcd-disk-XXXXXX").string();
+    directory_ = mkdtemp(form.data());
+  }
+  void TearDown() override {
+    disk_is_bad = false;
+    fs::remove_all(directory_);
+  }
+  static void wait_for(const std::function<bool()>& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end);
+      std::this_thread::yield();
+    }
+  }
+
+  std::string directory_;
+};
+
+TEST_F(DiskFaultTest, ASyncThatFailsIsSaidAndTriedAgainUntilItSucceeds) {
+  const auto bars = some_bars(300, 1);
+  HistoryWriter writing(std::make_unique<History>(directory_, History::Access::write));
+  const auto series = writing.open("a");
+  disk_is_bad = true;
+  for (const engine::Bar& bar : bars) writing.append(series, bar, bar.open_time_ms);
+  writing.commit();
+  std::vector<std::string> problems;
+  wait_for([&] {
+    if (problems.empty()) problems = writing.take_problems();
+    return !problems.empty();
+  });
+  EXPECT_THAT(problems[0], testing::HasSubstr("bringing it to the disk"));
+  EXPECT_THAT(problems[0], testing::HasSubstr("Input/output error"));
+  // Nothing new comes, and yet it is tried again.
+  wait_for([&] { return writing.counters().failures >= 2; });
+  disk_is_bad = false;
+  wait_for([&] { return writing.counters().syncs > writing.counters().failures; });
+  EXPECT_EQ(writing.counters().dropped, 0U);
+  EXPECT_EQ(writing.counters().written, 301U);
+  History history(directory_, History::Access::read);
+  EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars);
+}
+
+TEST_F(DiskFaultTest, ASnapshotThatCannotBeSyncedLeavesTheOneBefore) {
+  ASSERT_EQ(write_snapshot(directory_, std::vector<std::string>{snapshot_header(1)}), "");
+  disk_is_bad = true;
+  EXPECT_THAT(write_snapshot(directory_, std::vector<std::string>{snapshot_header(2)}),
+              testing::HasSubstr("Input/output error"));
+  disk_is_bad = false;
+  EXPECT_EQ(Snapshot(directory_).taken_ms(), 1);
+}
+
+}  // namespace
+}  // namespace atcd::state
