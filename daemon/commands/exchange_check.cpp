@@ -1,28 +1,18 @@
 #include "daemon/commands/exchange_check.hpp"
 
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
 #include <cmath>
 #include <exception>
 #include <string_view>
 
 #include "daemon/clock.hpp"
+#include "daemon/commands/exchange_reader.hpp"
 #include "daemon/symbols.hpp"
 #include "engine/interval.hpp"
 #include "feeds/exchange.hpp"
-#include "feeds/feed.hpp"
 
 namespace atcd::daemon {
 namespace {
-
-/// Hears nothing: only REST is used.
-class Deaf final : public feeds::FeedHandler {
-  void on_kline(feeds::StreamIndex, const feeds::Kline&, std::int64_t) override {}
-  void on_stream_up(feeds::StreamIndex) override {}
-  void on_stream_down(feeds::StreamIndex, std::string_view) override {}
-  void on_stream_refused(feeds::StreamIndex, std::string_view) override {}
-  void on_feed_event(feeds::Severity, std::string_view, std::string_view) override {}
-};
 
 /// The bars of one interval that the deepest of the feed's profiles needs.
 std::int64_t deepest(const Config& config, const FeedConfig& feed, const std::string& interval_text) {
@@ -52,25 +42,11 @@ double warm_up_minutes(const Config& config, const feeds::Exchange& exchange, co
   return a_minute == 0 ? 0 : static_cast<double>(symbols) * weight / (a_minute * feed.rest_share);
 }
 
-feeds::SymbolsResult fetch_list(const feeds::Exchange& exchange, const FeedConfig& config) {
-  boost::asio::io_context io(1);
-  Deaf deaf;
-  feeds::SymbolsResult result;
-  feeds::Feed feed(io, exchange, {config.websocket_url, config.rest_url, config.ca_file, config.rest_share},
-                   deaf);
-  feed.fetch_symbols(config.top > 0, [&](feeds::SymbolsResult found) {
-    result = std::move(found);
-    feed.stop();
-    io.stop();
-  });
-  io.run();
-  return result;
-}
-
 void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& findings) {
   const std::string name = feed.exchange + " " + feed.market;
-  const feeds::Exchange& exchange = *feeds::find_exchange(feed.exchange, feed.market);
-  const feeds::SymbolsResult listed = fetch_list(exchange, feed);
+  ExchangeReader reader(feed);
+  const feeds::Exchange& exchange = reader.exchange();
+  const feeds::SymbolsResult listed = reader.symbols(feed.top > 0);
   const std::size_t each = feed.intervals.size() * feed.profiles.size();
   if (listed.error != feeds::RestError::none) {
     findings.errors.push_back(name + ": the list of symbols can't be had: " + listed.message);

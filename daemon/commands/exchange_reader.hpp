@@ -1,0 +1,34 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+
+#include "daemon/config.hpp"
+#include "feeds/feed.hpp"
+
+namespace atcd::daemon {
+
+/// REST questions to a feed's exchange, one at a time, each waited for: for commands, not for the daemon.
+class ExchangeReader final : feeds::FeedHandler {
+ public:
+  /// Throws std::exception for a URL or a CA file that is of no use.
+  explicit ExchangeReader(const FeedConfig& feed);
+
+  const feeds::Exchange& exchange() const { return exchange_; }
+  feeds::SymbolsResult symbols(bool with_volumes);
+  feeds::HistoryResult history(const feeds::HistoryRequest& request);
+
+ private:
+  // Nothing is subscribed.
+  void on_kline(feeds::StreamIndex, const feeds::Kline&, std::int64_t) override {}
+  void on_stream_up(feeds::StreamIndex) override {}
+  void on_stream_down(feeds::StreamIndex, std::string_view) override {}
+  void on_stream_refused(feeds::StreamIndex, std::string_view) override {}
+  void on_feed_event(feeds::Severity, std::string_view, std::string_view) override {}
+
+  boost::asio::io_context io_{1};
+  const feeds::Exchange& exchange_;
+  feeds::Feed feed_;
+};
+
+}  // namespace atcd::daemon
