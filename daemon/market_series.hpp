@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "daemon/bar_archive.hpp"
 #include "daemon/config.hpp"
 #include "daemon/journal.hpp"
+#include "daemon/self_audit.hpp"
 #include "daemon/signal_series.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/series.hpp"
@@ -72,6 +74,8 @@ class MarketSeries final : public feeds::SeriesHandler {
   void prepare();
   /// Forgets bars that no anchor can need any more.
   void trim();
+  /// What there is to audit of the output at present.
+  std::optional<SelfAudit::Subject> audit_subject(const Output& output) const;
   /// Appends the output's engine to the pieces of a snapshot.
   void save(const Output& output, std::string& bytes) const;
 

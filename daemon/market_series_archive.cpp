@@ -39,6 +39,15 @@ std::string_view MarketSeries::resume_engine(Output& output, const state::Snapsh
       {entry.anchor_ordinal, entry.anchor_ms, entry.last_bar.open_time_ms, entry.engine}, bars);
 }
 
+std::optional<SelfAudit::Subject> MarketSeries::audit_subject(const Output& output) const {
+  const BarHistory bars = known();
+  if (bars.bars.empty()) return std::nullopt;
+  const auto held = output.signals.held(bars.bars.back());
+  if (!held) return std::nullopt;
+  return SelfAudit::Subject{
+      output.profile, output.id, {bars.bars.begin(), bars.bars.end()}, bars.covered_from, *held};
+}
+
 void MarketSeries::save(const Output& output, std::string& bytes) const {
   std::vector<std::byte> engine;
   const auto saved = output.signals.save(engine);

@@ -7,13 +7,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "daemon/clock.hpp"
 #include "daemon/feed_runner.hpp"
 #include "daemon/journal.hpp"
+#include "daemon/self_audit.hpp"
 #include "daemon/snapshot_taker.hpp"
 #include "daemon/version.hpp"
 #include "state/publisher.hpp"
@@ -25,6 +25,7 @@ constexpr std::chrono::seconds kTick{1};
 constexpr std::int64_t kTicksPerHeartbeat = 2;
 constexpr std::int64_t kTicksPerTrim = 60;
 constexpr std::int64_t kTicksPerSnapshot = 60;
+constexpr std::int64_t kTicksPerAudit = 5;
 constexpr std::chrono::seconds kDrainTime{5};
 
 state::RedisOptions redis_options(const Config& config, RedisLogin login) {
@@ -212,6 +213,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     archive_.writer().commit();
     tell_archive_problems();
     tell_snapshot_problem(snapshots_.take_problem());
+    audit();
     if (ticks_ % kTicksPerSnapshot == kTicksPerSnapshot - 1) take_snapshot();
     if (ticks_ % kTicksPerHeartbeat == 0) heartbeat();
     if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
@@ -244,6 +246,20 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     if (output != nullptr) found->second->save(*output, bytes);
   }
 
+  /// The next series in turn, where the last one is done.
+  void audit() {
+    if (const auto difference = audit_.take_difference()) {
+      journal_.event(Level::error, "audit", difference->series, difference->detail);
+    }
+    if (ticks_ % kTicksPerAudit != 0 || audit_.busy() || outputs_.empty()) return;
+    auto next = outputs_.upper_bound(audited_);
+    if (next == outputs_.end()) next = outputs_.begin();
+    audited_ = next->first;
+    const Output* output = next->second->output(audited_);
+    if (output == nullptr) return;
+    if (auto subject = next->second->audit_subject(*output)) audit_.begin(std::move(*subject));
+  }
+
   void tell_snapshot_problem(const std::string& problem) {
     if (!problem.empty()) journal_.event(Level::error, "snapshot", "", problem);
   }
@@ -267,9 +283,14 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
       }
     }
     std::vector<std::pair<std::string, std::string>> fields = {
-        {"beat_ms", std::to_string(utc_ms())},      {"started_ms", std::to_string(started_ms_)},
-        {"version", std::string(version_number())}, {"host", host_},
-        {"pid", std::to_string(getpid())},          {"series", std::to_string(outputs_.size())}};
+        {"beat_ms", std::to_string(utc_ms())},
+        {"started_ms", std::to_string(started_ms_)},
+        {"version", std::string(version_number())},
+        {"host", host_},
+        {"pid", std::to_string(getpid())},
+        {"series", std::to_string(outputs_.size())},
+        {"audited", std::to_string(audit_.counters().audited)},
+        {"audit_differences", std::to_string(audit_.counters().differences)}};
     for (std::size_t state = 0; state < by_state.size(); ++state) {
       std::string name(feeds::state_name(static_cast<feeds::SeriesState>(state)));
       for (char& c : name) c = c == '_' ? '_' : static_cast<char>(c - 'A' + 'a');
@@ -284,8 +305,10 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   Journal journal_;
   BarArchive archive_;
   SnapshotTaker snapshots_;
+  SelfAudit audit_;
+  state::SeriesIndex audited_ = 0;
   SeriesNumbers numbers_;
-  std::unordered_map<state::SeriesIndex, MarketSeries*> outputs_;
+  std::map<state::SeriesIndex, MarketSeries*> outputs_;
   std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;
   boost::asio::steady_timer timer_;
   std::int64_t started_ms_;

@@ -1,6 +1,8 @@
 #include "daemon/signal_series.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <utility>
 
 #include "engine/plan.hpp"
@@ -19,7 +21,21 @@ std::size_t bar_after(std::span<const engine::Bar> bars, std::int64_t open_ms) {
   return static_cast<std::size_t>(at - bars.begin());
 }
 
+std::uint64_t bits(double value) {
+  return std::isnan(value) ? ~std::uint64_t{0} : std::bit_cast<std::uint64_t>(value);  // NaN is NaN
+}
+
 }  // namespace
+
+bool same_bits(const AnchoredSignal& a, const AnchoredSignal& b) {
+  for (std::size_t family = 0; family < engine::kFamilies; ++family) {
+    if (bits(a.signal.layer1[family]) != bits(b.signal.layer1[family])) return false;
+    if (bits(a.signal.equity[family]) != bits(b.signal.equity[family])) return false;
+  }
+  return bits(a.signal.average) == bits(b.signal.average) && a.signal.bar_index == b.signal.bar_index &&
+         a.signal.trend == b.signal.trend && a.signal.previous_trend == b.signal.previous_trend &&
+         a.signal.trend_since_ms == b.signal.trend_since_ms && a.anchor_ms == b.anchor_ms;
+}
 
 /// An engine that has taken the bars from one segment's bar 0 up to some bar.
 struct SignalSeries::Replay::Run {

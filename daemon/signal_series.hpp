@@ -22,6 +22,9 @@ struct AnchoredSignal {
   std::int64_t anchor_ms = 0;  // open time of bar 0
 };
 
+/// Equal to the last bit, undefined values included.
+bool same_bits(const AnchoredSignal& a, const AnchoredSignal& b);
+
 /// The closed bars of a series as one profile sees them: every slot from covered_from on has its bar here or
 /// has none at the exchange.
 struct BarHistory {

@@ -38,21 +38,6 @@ std::vector<Bar> walk(std::int64_t first_slot, std::size_t count, std::uint32_t 
   return bars;
 }
 
-bool same_bits(const AnchoredSignal& a, const AnchoredSignal& b) {
-  const auto bits = [](double value) {
-    std::uint64_t word = 0;
-    if (!std::isnan(value)) std::memcpy(&word, &value, sizeof word);
-    return word;
-  };
-  for (std::size_t family = 0; family < engine::kFamilies; ++family) {
-    if (bits(a.signal.layer1[family]) != bits(b.signal.layer1[family])) return false;
-    if (bits(a.signal.equity[family]) != bits(b.signal.equity[family])) return false;
-  }
-  return bits(a.signal.average) == bits(b.signal.average) && a.signal.bar_index == b.signal.bar_index &&
-         a.signal.trend == b.signal.trend && a.signal.previous_trend == b.signal.previous_trend &&
-         a.signal.trend_since_ms == b.signal.trend_since_ms && a.anchor_ms == b.anchor_ms;
-}
-
 /// The definition, written out: bar 0 by the anchor rule, then every bar up to the one asked for.
 std::optional<AnchoredSignal> by_definition(const std::shared_ptr<const engine::Plan>& plan,
                                             const engine::AnchorRule& rule, const std::vector<Bar>& bars,

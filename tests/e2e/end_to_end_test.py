@@ -31,6 +31,9 @@ def main():
             simulator.control("cut?how=" + random.choice(["close", "reset"]))
         reached = bars()
         wait_for(lambda: bars() >= max(reached + 60, 130), "signals go on after the last cut")
+        beat = wait_for(lambda: (found := client.hgetall("atc:1:daemon:main")) and int(found["audited"]) >= 2 and found,
+                        "the daemon has audited itself")
+        assert beat["audit_differences"] == "0", beat
         daemon.terminate()
         assert daemon.wait(30) == 0, "SIGTERM ends the daemon cleanly"
         assert place.log_lines("daemon", "event=drained"), "it says what it flushed"
