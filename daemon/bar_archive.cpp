@@ -26,12 +26,13 @@ std::string BarArchive::name_of(const feeds::Exchange& exchange, const feeds::St
 }
 
 BarArchive::Opened BarArchive::open(const std::string& name) {
-  Opened opened{writer_.open(name), {}, 0};
+  Opened opened{writer_.open(name), {}, 0, {}};
   // A series that was removed and comes again was written to since the start: REST knows it.
   const bool first_time = opened_.insert(name).second;
   const auto series = first_time ? before_.find(name) : std::nullopt;
   if (!series) return opened;
   opened.corrections = before_.corrections(*series);
+  opened.late = before_.late(*series);
   opened.bars = before_.newest(*series, kNow);
   if (opened.bars.bars.size() < 2) opened.bars = before_.newest(*series, opened.bars.covered_from_ms - 1);
   return opened;

@@ -25,6 +25,7 @@ class BarArchive {
     Handle handle;
     state::StoredBars bars;         // the newest that can be had quickly; none: nothing is known
     std::uint64_t corrections = 0;  // of its bars, so far
+    std::vector<state::LateBar> late;
   };
   /// exchange:market:symbol:interval.
   static std::string name_of(const feeds::Exchange& exchange, const feeds::StreamName& stream);

@@ -100,7 +100,7 @@ class MarketSeries final : public feeds::SeriesHandler {
   void resubscribe() override;
 
  private:
-  BarHistory known() const { return {series_.bars(), series_.covered_from()}; }
+  BarHistory known() const { return {series_.bars(), series_.covered_from(), late_}; }
   /// All that the archive has too.
   BarHistory history();
   state::SignalRecord record(const Output& output, std::size_t index, const AnchoredSignal& computed,
@@ -128,10 +128,11 @@ class MarketSeries final : public feeds::SeriesHandler {
   std::string archive_name_;
   BarArchive::Handle archived_ = 0;
   std::int64_t from_ms_;
-  std::uint64_t corrections_ = 0;  // of the bars, in all runs
-  bool complete_ = false;          // the archive has nothing more that is wanted
-  bool restored_ = false;          // the archive had bars: history answers for streams that have begun
-  bool loaded_ = false;            // the series was live once: history answers
+  std::vector<state::LateBar> late_;  // of the bars, in the order in which they came
+  std::uint64_t corrections_ = 0;     // of the bars, in all runs
+  bool complete_ = false;             // the archive has nothing more that is wanted
+  bool restored_ = false;             // the archive had bars: history answers for streams that have begun
+  bool loaded_ = false;               // the series was live once: history answers
 };
 
 }  // namespace atcd::daemon

@@ -12,6 +12,7 @@ void MarketSeries::restore() {
   BarArchive::Opened opened = context_.archive.open(archive_name_);
   archived_ = opened.handle;
   corrections_ = opened.corrections;
+  late_ = std::move(opened.late);
   state::StoredBars& stored = opened.bars;
   restored_ = series_.restore(std::move(stored.bars), stored.covered_from_ms, stored.covered_to_ms);
 }
@@ -44,8 +45,8 @@ std::optional<SelfAudit::Subject> MarketSeries::audit_subject(const Output& outp
   if (bars.bars.empty()) return std::nullopt;
   const auto held = output.signals.held(bars.bars.back());
   if (!held) return std::nullopt;
-  return SelfAudit::Subject{
-      output.profile, output.id, {bars.bars.begin(), bars.bars.end()}, bars.covered_from, *held};
+  return SelfAudit::Subject{output.profile,    output.id, {bars.bars.begin(), bars.bars.end()},
+                            bars.covered_from, late_,     *held};
 }
 
 void MarketSeries::save(const Output& output, std::string& bytes) const {

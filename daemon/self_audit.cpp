@@ -26,7 +26,8 @@ std::optional<AnchoredSignal> SelfAudit::recompute(const Subject& subject) {
   const SignalSeries signals(std::make_shared<const engine::Plan>(subject.profile.parameters),
                              subject.profile.anchor, *engine::Interval::parse(subject.id.interval),
                              subject.id.name());
-  return SignalSeries::Replay(signals).at({subject.bars, subject.covered_from}, subject.bars.size() - 1);
+  return SignalSeries::Replay(signals).at({subject.bars, subject.covered_from, subject.late},
+                                          subject.bars.size() - 1);
 }
 
 SelfAudit::Result SelfAudit::audit(const Subject& subject) {

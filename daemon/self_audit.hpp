@@ -25,7 +25,8 @@ class SelfAudit {
     engine::SeriesId id;
     std::vector<engine::Bar> bars;
     std::int64_t covered_from = 0;  // ordinal, as in BarHistory
-    AnchoredSignal held;            // of the newest bar
+    std::vector<state::LateBar> late;
+    AnchoredSignal held;  // of the newest bar
   };
 
   struct Counters {

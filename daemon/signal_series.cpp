@@ -98,9 +98,22 @@ void SignalSeries::replay_before(Run& run, const engine::Segment& segment, const
     run.anchor_ms = history.bars[first].open_time_ms;
   }
   for (std::size_t i = first; i < index; ++i) {
-    run.engine.update(history.bars[i]);
+    run.engine.update(bar_for(segment, history, i));
     run.last_open_ms = history.bars[i].open_time_ms;
   }
+}
+
+/// The bar as this segment sees it: with what the exchange told of it before the segment began.
+const engine::Bar& SignalSeries::bar_for(const engine::Segment& segment, const BarHistory& history,
+                                         std::size_t index) const {
+  const engine::Bar* bar = &history.bars[index];
+  for (const state::LateBar& late : history.late) {
+    if (late.bar.open_time_ms == bar->open_time_ms &&
+        interval_.ordinal(late.after_ms) <= segment.first_ordinal) {
+      bar = &late.bar;
+    }
+  }
+  return *bar;
 }
 
 std::optional<AnchoredSignal> SignalSeries::advance(Run& run, const BarHistory& history,
@@ -146,6 +159,8 @@ void SignalSeries::forget() {
   current_->segment.reset();
   next_.reset();
 }
+
+void SignalSeries::forget_next() { next_.reset(); }
 
 void SignalSeries::prepare(const BarHistory& history) {
   current_->engine.prepare();

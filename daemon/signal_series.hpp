@@ -13,6 +13,7 @@
 #include "engine/incremental.hpp"
 #include "engine/interval.hpp"
 #include "engine/signal.hpp"
+#include "state/history.hpp"
 
 namespace atcd::daemon {
 
@@ -30,6 +31,8 @@ bool same_bits(const AnchoredSignal& a, const AnchoredSignal& b);
 struct BarHistory {
   std::span<const engine::Bar> bars;
   std::int64_t covered_from = 0;  // ordinal
+  /// Other tellings of some of them, for segments that begin later than they came.
+  std::span<const state::LateBar> late{};
 };
 
 /// The signals of one series under one profile, each computed from the anchor of its own bar (design, section
@@ -51,6 +54,8 @@ class SignalSeries {
   std::optional<AnchoredSignal> corrected(const BarHistory& history);
   /// An older bar's content changed: everything is computed anew when it is next asked for.
   void forget();
+  /// A telling of a bar came that holds from the next segment on: its engine is built anew.
+  void forget_next();
   /// Off the hot path, after newest(): prepares the next step and, near its first bar, the next segment.
   void prepare(const BarHistory& history);
   /// The signal that a forming bar would give if it closed now; the committed state is untouched.
@@ -106,6 +111,8 @@ class SignalSeries {
                  std::size_t index) const;
   /// Brings the run to bars[index], replaying from bar 0 where it is not just before it.
   std::optional<AnchoredSignal> advance(Run& run, const BarHistory& history, std::size_t index) const;
+  const engine::Bar& bar_for(const engine::Segment& segment, const BarHistory& history,
+                             std::size_t index) const;
   void replay_before(Run& run, const engine::Segment& segment, const BarHistory& history,
                      std::size_t index) const;
 

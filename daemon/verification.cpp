@@ -146,10 +146,10 @@ class Verification {
         std::vector<Bar> then(bars_.begin(), bars_.begin() + static_cast<std::ptrdiff_t>(index) + 1);
         used_ = then.back() = before;
         SignalSeries::Replay apart(signals_);
-        return apart.at({then, covered_from}, index);
+        return apart.at({then, covered_from, known_.late}, index);
       }
     }
-    return replay_.at({bars_, covered_from}, index);
+    return replay_.at({bars_, covered_from, known_.late}, index);
   }
 
   template <typename Number>

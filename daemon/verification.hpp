@@ -24,6 +24,7 @@ struct PublishedEntry {
 struct KnownBars {
   state::StoredBars current;
   std::vector<engine::Bar> superseded;  // as they were before they were corrected
+  std::vector<state::LateBar> late;
 };
 
 struct Verdict {

@@ -189,9 +189,12 @@ void Series::request_forward(const Now& now, int priority) {
   if (request_ || now.monotonic_ms < retry_at_ms_) return;
   std::int64_t last = std::max(rules_.interval.ordinal(now.utc_ms) + 1, next_ + kSmallPage - 1);
   if (!pending_.empty()) last = std::max(last, slot_of(pending_.back().bar));
-  last = std::min(last, next_ + rules_.rows_per_request - 1);
-  request_ = Request{next_, last, false, stream_up_};
-  handler_.fetch(rules_.interval.open_time_ms(next_), rules_.interval.open_time_ms(last), priority);
+  // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
+  const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
+  const std::int64_t first = again ? next_ - 1 : next_;
+  last = std::min(last, first + rules_.rows_per_request - 1);
+  request_ = Request{first, last, false, stream_up_};
+  handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(last), priority);
 }
 
 void Series::request_backward() {
@@ -235,13 +238,13 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     const engine::Bar& row = result.rows[i];
     const std::int64_t ordinal = slot_of(row);
     if (ordinal > request.to) break;
+    const bool final_row = i + 1 < result.rows.size() || clock_ms >= row.close_time_ms + rules_.settling_ms;
     if (ordinal < next_) {
-      if (ordinal >= request.from) seen_again(ordinal, row, false, received_us);
+      if (ordinal >= request.from && final_row) seen_again(ordinal, row, false, received_us);
       continue;
     }
     // A frame that marked the bar closed is better evidence than a row that may have been read just before.
     const PendingBar* held = pending_at(ordinal);
-    const bool final_row = i + 1 < result.rows.size() || clock_ms >= row.close_time_ms + rules_.settling_ms;
     // A later row exists, so the exchange has none for the slots that were skipped.
     counters_.absent_slots += static_cast<std::uint64_t>(ordinal - next_);
     next_ = ordinal;

@@ -181,6 +181,15 @@ void History::read_all(Series series, const std::function<void(const StoredBars&
   if (entry.tail_bars > 0) tell(tail(series), entry.tail.covered_from_ms, entry.tail_covered_to_ms);
 }
 
+std::vector<LateBar> History::late(Series series) {
+  std::vector<LateBar> found;
+  std::vector<engine::Bar> bars;
+  for (const BlockPlace& place : series_[series].blocks) {
+    if (place.kind == BlockKind::late && read_block(place, bars)) found.push_back({bars[0], place.at_ms});
+  }
+  return found;
+}
+
 void History::read_superseded(Series series,
                               const std::function<void(const engine::Bar&, std::int64_t)>& take) {
   std::vector<engine::Bar> bars;
@@ -306,6 +315,11 @@ bool History::insert(Series series, std::span<const engine::Bar> bars, std::int6
     covered_from_ms = to_ms;
   }
   return true;
+}
+
+bool History::keep_late(Series series, const LateBar& late) {
+  return write_block(series, BlockKind::late, {&late.bar, 1}, late.bar.open_time_ms, late.bar.close_time_ms,
+                     late.after_ms);
 }
 
 bool History::keep_superseded(Series series, const engine::Bar& bar, std::int64_t at_ms) {

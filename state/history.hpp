@@ -24,6 +24,15 @@ struct StoredBars {
   std::int64_t covered_to_ms = 0;
 };
 
+/// Another telling of a bar that had been used already. It holds for runs whose first published bar opens at
+/// after_ms or later (design, section 4: it enters with the next anchor).
+struct LateBar {
+  engine::Bar bar;
+  std::int64_t after_ms = 0;
+
+  bool operator==(const LateBar&) const = default;
+};
+
 /// The closed bars of all series of one daemon, in one directory (design, section 6):
 ///   names   a record per series; its place is the series' number
 ///   tails   a slot per series: its newest bars as they are, each with a checksum
@@ -67,6 +76,9 @@ class History {
   void read_superseded(Series series,
                        const std::function<void(const engine::Bar&, std::int64_t at_ms)>& take);
 
+  /// What the exchange told of bars that had been used already, in the order in which it did.
+  std::vector<LateBar> late(Series series);
+
   /// The next bar of the series. `covered_from_ms`: the boundary from which on no other bar exists. Where
   /// that is not the end of what is held a hole begins. False: error().
   bool append(Series series, const engine::Bar& bar, std::int64_t covered_from_ms);
@@ -77,6 +89,8 @@ class History {
   bool correct(Series series, const engine::Bar& bar, std::int64_t at_ms);
   /// A bar as it was before it was corrected at at_ms.
   bool keep_superseded(Series series, const engine::Bar& bar, std::int64_t at_ms);
+  /// Beside the bar that is there.
+  bool keep_late(Series series, const LateBar& late);
   /// Brings all that was written to the disk.
   bool sync();
 

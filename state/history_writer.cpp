@@ -64,6 +64,15 @@ void HistoryWriter::correct(Handle series, const engine::Bar& bar, std::int64_t 
   put(std::move(change));
 }
 
+void HistoryWriter::keep_late(Handle series, const LateBar& late) {
+  Change change;
+  change.kind = Kind::late;
+  change.series = series;
+  change.bar = late.bar;
+  change.from_ms = late.after_ms;
+  put(std::move(change));
+}
+
 void HistoryWriter::put(Change change) {
   // Many at once, as when history is fetched: the thread begins before the queue is full.
   if (++since_wake_ >= kQueued / 4) commit();
@@ -165,6 +174,8 @@ bool HistoryWriter::write(Change& change) {
       return history_->insert(*number, change.bars, change.from_ms, change.to_ms);
     case Kind::correct:
       return history_->correct(*number, change.bar, change.from_ms);
+    case Kind::late:
+      return history_->keep_late(*number, {change.bar, change.from_ms});
     case Kind::open:
       break;
   }

@@ -41,6 +41,7 @@ class HistoryWriter {
   void insert(Handle series, std::vector<engine::Bar> bars, std::int64_t covered_from_ms,
               std::int64_t covered_to_ms);
   void correct(Handle series, const engine::Bar& bar, std::int64_t at_ms);
+  void keep_late(Handle series, const LateBar& late);
   /// Wakes the thread; off the hot path.
   void commit();
 
@@ -49,12 +50,12 @@ class HistoryWriter {
   std::vector<std::string> take_problems();
 
  private:
-  enum class Kind : std::uint8_t { open, append, insert, correct };
+  enum class Kind : std::uint8_t { open, append, insert, correct, late };
   struct Change {
     Kind kind = Kind::append;
     Handle series = 0;
     engine::Bar bar;
-    std::int64_t from_ms = 0;  // of append and insert; of correct: when it was noticed
+    std::int64_t from_ms = 0;  // of append and insert; of correct: when it was noticed; of late: after_ms
     std::int64_t to_ms = 0;
     std::vector<engine::Bar> bars;
     std::string name;

@@ -62,7 +62,7 @@ class FromHistory final : public BarSource {
         history_.find(engine::percent_encode(id.exchange) + ":" + engine::percent_encode(id.market) + ":" +
                       engine::percent_encode(id.symbol) + ":" + engine::percent_encode(id.interval));
     if (!found) return {};
-    KnownBars known{history_.newest(*found, from_ms), {}};
+    KnownBars known{history_.newest(*found, from_ms), {}, history_.late(*found)};
     history_.read_superseded(*found,
                              [&](const engine::Bar& bar, std::int64_t) { known.superseded.push_back(bar); });
     return known;

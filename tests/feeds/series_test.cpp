@@ -132,8 +132,8 @@ TEST(Series, ABarBehindAHoleWaitsUntilRestHasFilledIt) {
   EXPECT_EQ(live.recorder.bars.size(), 5U);
   EXPECT_EQ(live.series.state(), SeriesState::catching_up);
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
-  EXPECT_EQ(live.recorder.fetches[0].first, kStartMs + 5 * kMinuteMs);
-  live.series.on_history(rows(5, 9, 8), 1, at(8));
+  EXPECT_EQ(live.recorder.fetches[0].first, kStartMs + 4 * kMinuteMs) << "the newest bar, then the hole";
+  live.series.on_history(rows(4, 9, 8), 1, at(8));
   ASSERT_EQ(live.recorder.bars.size(), 8U);
   for (std::int64_t slot = 0; slot < 8; ++slot)
     EXPECT_EQ(live.recorder.bars[static_cast<std::size_t>(slot)], bar_at(slot));
@@ -321,7 +321,7 @@ class Storm {
   bool up_ = false, calm_ = false;
 };
 
-TEST(Series, WhatWasRestoredIsNotAskedForAgain) {
+TEST(Series, OfWhatWasRestoredOnlyTheNewestBarIsAskedForAgain) {
   Recorder recorder;
   Series series(rules(), kStartMs + 3 * kMinuteMs, recorder);
   const std::vector<Bar> known = {bar_at(1), bar_at(2), bar_at(4)};  // slot 3 has none
@@ -329,11 +329,36 @@ TEST(Series, WhatWasRestoredIsNotAskedForAgain) {
   series.on_stream_up(at(7));
   series.start(at(7));
   ASSERT_EQ(recorder.fetches.size(), 1U);
-  EXPECT_EQ(recorder.fetches[0].first, bar_at(5).open_time_ms);
-  series.on_history(rows(5, 14, 7), 1, at(7));
+  EXPECT_EQ(recorder.fetches[0].first, bar_at(4).open_time_ms);
+  series.on_history(rows(4, 14, 7), 1, at(7));
   EXPECT_EQ(recorder.bars, (std::vector<Bar>{bar_at(5), bar_at(6)}));
   EXPECT_EQ(series.bars().size(), 5U);
   EXPECT_EQ(series.state(), SeriesState::live);
+  EXPECT_TRUE(recorder.conflicts.empty());
+}
+
+TEST(Series, ABarThatWasCorrectedWhileWeWereAwayIsTold) {
+  Recorder recorder;
+  Series series(rules(), kStartMs + 3 * kMinuteMs, recorder);
+  ASSERT_TRUE(series.restore({bar_at(3), bar_at(4)}, bar_at(3).open_time_ms, bar_at(4).close_time_ms));
+  series.on_stream_up(at(7));
+  HistoryResult page = rows(4, 14, 7);
+  page.rows[0] = bar_at(4, 101);
+  series.on_history(page, 1, at(7));
+  ASSERT_EQ(recorder.conflicts.size(), 1U);
+  EXPECT_EQ(recorder.conflicts[0], std::pair(bar_at(4), bar_at(4, 101)));
+  EXPECT_EQ(series.bars()[1], bar_at(4)) << "what was used stays";
+}
+
+TEST(Series, ARowThatMayHaveBeenReadBeforeTheCloseContradictsNothing) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
+  live.series.on_stream_down(at(6), "cut");
+  live.series.on_stream_up(at(6));
+  HistoryResult page = rows(5, 5, 6, 500);  // the exchange's clock: within the settling time
+  page.rows[0] = bar_at(5, 99);
+  live.series.on_history(page, 1, at(6));
+  EXPECT_TRUE(live.recorder.conflicts.empty());
 }
 
 TEST(Series, WhatWasRestoredTooYoungIsCompletedFromBehind) {

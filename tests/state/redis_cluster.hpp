@@ -131,7 +131,9 @@ class RedisCluster {
     const std::string known = "cluster_known_nodes:" + std::to_string(nodes_.size()) + "\r";
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       const std::string text = command(i, {"CLUSTER", "INFO"});
-      if (text.find("cluster_state:ok") == std::string::npos || text.find(known) == std::string::npos)
+      if (text.find("cluster_state:ok") == std::string::npos ||
+          text.find("cluster_slots_assigned:16384\r") == std::string::npos ||
+          text.find(known) == std::string::npos)
         return false;
     }
     return true;
