@@ -196,7 +196,7 @@ int import_csv(const Settings& settings) {
   return kDone;
 }
 
-/// Everything of `from` that can be read. Superseded bars too.
+/// Everything of `from` that can be read. Superseded and late bars too.
 std::size_t copy(History& from, History& to) {
   std::size_t copied = 0, done = 0;
   const auto names = from.names();
@@ -210,6 +210,7 @@ std::size_t copy(History& from, History& to) {
     from.read_superseded(*from.find(name), [&](const Bar& bar, std::int64_t at_ms) {
       must(to.keep_superseded(*series, bar, at_ms));
     });
+    for (const state::LateBar& late : from.late(*from.find(name))) must(to.keep_late(*series, late));
     std::int64_t covered_to_ms = 0;
     from.read_all(*from.find(name), [&](const StoredBars& stored) {
       // Slots known to have no bar stay known where the bars go on behind them.

@@ -130,6 +130,51 @@ TEST_P(SignalSeriesTest, ACorrectedBarGivesWhatItWouldHaveGivenAtOnce) {
   }
 }
 
+// The definition again: a segment sees a bar as it was last told before its first slot.
+TEST_P(SignalSeriesTest, ALateBarHoldsFromTheNextSegmentOn) {
+  const auto plan = small_plan();
+  const engine::AnchorRule rule = GetParam();
+  const std::int64_t first_slot = 28'000'000;
+  const std::vector<Bar> bars = walk(first_slot, 420, 11, 5);
+  const std::int64_t phase = engine::anchor_phase(kName, rule.anchor_period);
+  std::vector<state::LateBar> late;
+  SignalSeries live(plan, rule, kMinute, kName);
+  int changed = 0;
+  for (std::size_t i = 200; i < bars.size(); ++i) {
+    const auto segment = engine::segment_of(rule, kMinute, phase, kMinute.ordinal(bars[i].open_time_ms));
+    std::vector<Bar> as_seen(bars.begin(), bars.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    bool differs = false;
+    for (const state::LateBar& each : late) {
+      for (Bar& bar : as_seen) {
+        if (bar.open_time_ms != each.bar.open_time_ms) continue;
+        if (!segment || kMinute.ordinal(each.after_ms) > segment->first_ordinal) continue;
+        bar = each.bar;
+        differs = true;
+      }
+    }
+    const auto expected = by_definition(plan, rule, as_seen, i);
+    const auto got = live.newest({std::span(bars).first(i + 1), first_slot, late});
+    ASSERT_EQ(got.has_value(), expected.has_value()) << i;
+    if (expected) {
+      ASSERT_TRUE(same_bits(*got, *expected)) << i;
+      SignalSeries::Replay replay(live);
+      ASSERT_TRUE(same_bits(*replay.at({bars, first_slot, late}, i), *expected)) << i;
+      changed += differs && !same_bits(*expected, *by_definition(plan, rule, bars, i)) ? 1 : 0;
+    }
+    if (i % 9 == 0) {  // a bar some way back is told anew, one of them twice
+      const Bar& old = bars[i % 18 == 0 ? i - 25 : i];
+      Bar told = old;
+      told.close = old.close * (1.01 + 0.001 * static_cast<double>(i % 5));
+      late.push_back({told, bars[i].close_time_ms});
+      live.forget_next();
+    }
+    live.prepare({std::span(bars).first(i + 1), first_slot, late});
+  }
+  if (!rule.fixed_anchor_ms) {
+    EXPECT_GT(changed, 50) << "the late bars made no difference";
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Rules, SignalSeriesTest,
                          testing::Values(engine::AnchorRule{60, 50, {}}, engine::AnchorRule{40, 7, {}},
                                          engine::AnchorRule{30, 100, {}}, engine::AnchorRule{20, 1, {}},

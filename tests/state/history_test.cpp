@@ -191,6 +191,28 @@ TEST_F(HistoryTest, ACorrectedBarKeepsTheOneItSupersedes) {
   EXPECT_EQ(superseded(again), before);
 }
 
+TEST_F(HistoryTest, ALateBarLiesBesideTheOneThatWasUsed) {
+  const auto bars = some_bars(1200, 1);
+  History history(directory_, History::Access::write);
+  append(history, "a", bars);
+  append(history, "b", bars);
+  const auto series = *history.find("a");
+  std::vector<LateBar> told;
+  for (const std::size_t at : {100U, 1150U, 100U}) {
+    LateBar late{bars[at], bars[1000 + told.size()].open_time_ms};
+    late.bar.close += 0.01 * static_cast<double>(told.size() + 1);
+    ASSERT_TRUE(history.keep_late(series, late)) << history.error();
+    told.push_back(late);
+  }
+  EXPECT_EQ(history.newest(series, 0).bars, bars);
+  EXPECT_EQ(reread("a"), bars);
+  EXPECT_EQ(history.corrections(series), 0U);
+  EXPECT_EQ(history.late(series), told);
+  History again(directory_, History::Access::read);
+  EXPECT_EQ(again.late(series), told);
+  EXPECT_TRUE(again.late(*again.find("b")).empty());
+}
+
 TEST_F(HistoryTest, OneProcessWritesAtATime) {
   const History first(directory_, History::Access::write);
   try {
