@@ -20,7 +20,7 @@ BarArchive::BarArchive(const std::string& directory)
       before_(directory_, state::History::Access::read),
       snapshot_(directory_) {}
 
-std::string BarArchive::name_of(const feeds::Exchange& exchange, const feeds::StreamName& stream) {
+std::string archive_name(const feeds::Exchange& exchange, const feeds::StreamName& stream) {
   return engine::percent_encode(exchange.name()) + ":" + engine::percent_encode(exchange.market()) + ":" +
          engine::percent_encode(stream.symbol) + ":" + engine::percent_encode(stream.interval);
 }

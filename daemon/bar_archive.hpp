@@ -12,6 +12,10 @@
 
 namespace atcd::daemon {
 
+/// exchange:market:symbol:interval, each part percent-encoded: what a series of bars is called in the
+/// history.
+std::string archive_name(const feeds::Exchange& exchange, const feeds::StreamName& stream);
+
 /// The running daemon's history on disk: what earlier runs left, and the writer of what comes. Reading and
 /// writing share no state: a series is read once, before the first of its bars is written.
 class BarArchive {
@@ -27,8 +31,6 @@ class BarArchive {
     std::uint64_t corrections = 0;  // of its bars, so far
     std::vector<state::LateBar> late;
   };
-  /// exchange:market:symbol:interval.
-  static std::string name_of(const feeds::Exchange& exchange, const feeds::StreamName& stream);
   Opened open(const std::string& name);
   /// Something was known of the series at the start.
   bool knows(const std::string& name) const { return before_.find(name).has_value(); }

@@ -76,7 +76,7 @@ void FeedRunner::retire() {
 void FeedRunner::begin_with_known() {
   std::vector<Wanted> known = wanted({}, false);
   std::erase_if(known, [this](const Wanted& each) {
-    return !context_.archive.knows(BarArchive::name_of(exchange_, {each.symbol.symbol, each.interval}));
+    return !context_.archive.knows(archive_name(exchange_, {each.symbol.symbol, each.interval}));
   });
   if (known.empty()) return;
   apply(known, false, 0);

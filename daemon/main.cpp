@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_simulate_command(app, status);
   add_tap_command(app, status);
   add_verify_command(app, status);
+  add_warm_command(app, status);
   add_redis_setup_command(app, status);
   try {
     app.parse(argc, argv);

@@ -51,7 +51,7 @@ MarketSeries::MarketSeries(const Context& context, feeds::StreamIndex stream, fe
       provisional_(provisional),
       series_(rules_of(context.exchange, interval), from_ms, *this),
       self_(std::make_shared<MarketSeries*>(this)),
-      archive_name_(BarArchive::name_of(context.exchange, name_)),
+      archive_name_(archive_name(context.exchange, name_)),
       from_ms_(from_ms) {
   restore();
 }

@@ -215,8 +215,15 @@ std::optional<History::Series> History::add(const std::string& name) {
   std::copy(name.begin(), name.end(), record.name.begin());
   record.checksum = record_checksum(record);
   const auto at = static_cast<std::int64_t>(sizeof(HistoryHeader) + series * sizeof record);
-  // The slot first: what a full disk refuses shall leave no name without one.
-  if (!tails_.allocate(slot_at(series + 1))) return fail(tails_), std::nullopt;
+  // The slot first: what a full disk refuses shall leave no name without one. Its header tells a series that
+  // has no bars yet from one that has lost them.
+  TailHeader empty{};
+  empty.magic = kTailMagic;
+  empty.name_hash = hash_of(name);
+  empty.checksum = record_checksum(empty);
+  if (!tails_.allocate(slot_at(series + 1)) || !tails_.write(slot_at(series), &empty, sizeof empty)) {
+    return fail(tails_), std::nullopt;
+  }
   if (!names_.write(at, &record, sizeof record)) return fail(names_), std::nullopt;
   Entry entry;
   entry.name = name;

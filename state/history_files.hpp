@@ -44,7 +44,7 @@ struct TailHeader {
   std::uint32_t magic;
   std::uint32_t checksum;
   std::uint64_t name_hash;
-  std::uint32_t generation;  // rows of an earlier one fail their checksum
+  std::uint32_t generation;  // rows of an earlier one fail their checksum; 0: no bar was ever here
   std::uint32_t unused;
   std::int64_t covered_from_ms;
   std::array<char, 32> unused_too;

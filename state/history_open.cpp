@@ -210,6 +210,7 @@ void History::read_tail(Series series) {
     entry.tail.generation = header.generation + 1;
     return;
   }
+  if (header.generation == 0) return;  // as add() left it
   entry.tail = header;
   entry.tail_covered_to_ms = header.covered_from_ms;
   const auto checksums = bytes.subspan(kRowChecksums, kBlockBars * sizeof(std::uint32_t));

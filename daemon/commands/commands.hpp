@@ -17,5 +17,6 @@ void add_run_command(CLI::App& app, int& status);
 void add_simulate_command(CLI::App& app, int& status);
 void add_tap_command(CLI::App& app, int& status);
 void add_verify_command(CLI::App& app, int& status);
+void add_warm_command(CLI::App& app, int& status);
 
 }  // namespace atcd::daemon

@@ -12,21 +12,19 @@ feeds::SymbolsResult ExchangeReader::symbols(bool with_volumes) {
   feeds::SymbolsResult result;
   feed_.fetch_symbols(with_volumes, [&](feeds::SymbolsResult found) {
     result = std::move(found);
-    io_.stop();
+    stop();
   });
-  io_.restart();
-  io_.run();
+  run();
   return result;
 }
 
 feeds::HistoryResult ExchangeReader::history(const feeds::HistoryRequest& request) {
   feeds::HistoryResult result;
-  feed_.fetch_history(request, 0, [&](feeds::HistoryResult found) {
+  ask(request, [&](feeds::HistoryResult found) {
     result = std::move(found);
-    io_.stop();
+    stop();
   });
-  io_.restart();
-  io_.run();
+  run();
   return result;
 }
 

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "daemon/config.hpp"
 #include "feeds/feed.hpp"
 
 namespace atcd::daemon {
 
-/// REST questions to a feed's exchange, one at a time, each waited for: for commands, not for the daemon.
+/// REST questions to a feed's exchange, for commands, not for the daemon: one at a time, each waited for, or
+/// many at once.
 class ExchangeReader final : feeds::FeedHandler {
  public:
   /// Throws std::exception for a URL or a CA file that is of no use.
@@ -17,6 +20,17 @@ class ExchangeReader final : feeds::FeedHandler {
   const feeds::Exchange& exchange() const { return exchange_; }
   feeds::SymbolsResult symbols(bool with_volumes);
   feeds::HistoryResult history(const feeds::HistoryRequest& request);
+
+  /// Puts down a question; `take` is called from run().
+  void ask(const feeds::HistoryRequest& request, std::function<void(feeds::HistoryResult)> take) {
+    feed_.fetch_history(request, 0, std::move(take));
+  }
+  /// Until stop(), which an answer calls.
+  void run() {
+    io_.restart();
+    io_.run();
+  }
+  void stop() { io_.stop(); }
 
  private:
   // Nothing is subscribed.

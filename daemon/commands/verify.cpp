@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/bar_archive.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/exchange_reader.hpp"
 #include "daemon/commands/redis_reader.hpp"
@@ -57,10 +58,8 @@ class FromHistory final : public BarSource {
       : history_(directory + "/history", state::History::Access::read) {}
 
   KnownBars bars(const Published& series, std::int64_t from_ms) override {
-    const engine::SeriesId& id = series.id;
-    const auto found =
-        history_.find(engine::percent_encode(id.exchange) + ":" + engine::percent_encode(id.market) + ":" +
-                      engine::percent_encode(id.symbol) + ":" + engine::percent_encode(id.interval));
+    const feeds::Exchange& exchange = *feeds::find_exchange(series.id.exchange, series.id.market);
+    const auto found = history_.find(archive_name(exchange, {series.id.symbol, series.id.interval}));
     if (!found) return {};
     KnownBars known{history_.newest(*found, from_ms), {}, history_.late(*found)};
     history_.read_superseded(*found,

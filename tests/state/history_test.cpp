@@ -191,6 +191,19 @@ TEST_F(HistoryTest, ACorrectedBarKeepsTheOneItSupersedes) {
   EXPECT_EQ(superseded(again), before);
 }
 
+TEST_F(HistoryTest, ASeriesWithoutBarsIsNotDamaged) {
+  {
+    History history(directory_, History::Access::write);
+    ASSERT_TRUE(history.add("a"));
+  }
+  History again(directory_, History::Access::write);
+  EXPECT_TRUE(again.problems().empty()) << again.problems()[0];
+  EXPECT_TRUE(again.newest(*again.find("a"), 0).bars.empty());
+  const auto bars = some_bars(5, 1);
+  append(again, "a", bars);
+  EXPECT_EQ(reread("a"), bars);
+}
+
 TEST_F(HistoryTest, ALateBarLiesBesideTheOneThatWasUsed) {
   const auto bars = some_bars(1200, 1);
   History history(directory_, History::Access::write);

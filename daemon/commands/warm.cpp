@@ -1,0 +1,211 @@
+#include <unistd.h>
+#include <algorithm>
+#include <deque>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "daemon/bar_archive.hpp"
+#include "daemon/clock.hpp"
+#include "daemon/commands/commands.hpp"
+#include "daemon/commands/exchange_reader.hpp"
+#include "daemon/symbols.hpp"
+#include "daemon/verification.hpp"
+#include "engine/interval.hpp"
+#include "state/history.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::size_t kAtOnce = 8;  // series whose pages are asked for at the same time
+constexpr int kMostFailures = 3;    // of one series, one after the other
+
+/// Loads one series: back to the slot that its signals need, forward to the newest closed bar.
+struct Loading {
+  std::string symbol, name;
+  engine::Interval interval;
+  std::optional<state::History::Series> series;  // from its first bar on
+  std::int64_t wanted = 0;                       // ordinals: the first slot that is needed,
+  std::int64_t low = 0;                          // from here on
+  std::int64_t high = 0;                         // to here (exclusive) all is held
+  bool forward_done = false;
+  int failures = 0;
+
+  bool done() const { return forward_done && low <= wanted; }
+};
+
+/// All series of one feed.
+class FeedWarmer {
+ public:
+  FeedWarmer(const Config& config, const FeedConfig& feed, state::History& history)
+      : config_(config), feed_(feed), history_(history), reader_(feed) {}
+
+  /// False when some series could not be loaded: it was said.
+  bool run(const std::vector<std::string>& symbols) {
+    for (const std::string& symbol : symbols.empty() ? listed() : symbols) {
+      for (const std::string& interval : feed_.intervals) add(symbol, interval);
+    }
+    total_ = waiting_.size();
+    while (under_way_ < kAtOnce && begin_next()) {
+    }
+    if (under_way_ > 0) reader_.run();
+    if (isatty(STDERR_FILENO) != 0) std::cerr << "\r\x1b[K";
+    std::cout << feed_.exchange << ' ' << feed_.market << ": " << total_ - failed_ << " series, " << bars_
+              << " bars loaded\n";
+    return failed_ == 0;
+  }
+
+ private:
+  std::vector<std::string> listed() {
+    const feeds::SymbolsResult list = reader_.symbols(feed_.top > 0);
+    if (list.error != feeds::RestError::none)
+      throw std::runtime_error("the list of symbols: " + list.message);
+    const ResolvedSymbols resolved = resolve_symbols(feed_, list.symbols);
+    for (const std::string& unknown : resolved.unknown) {
+      std::cerr << "atcd: " << feed_.exchange << ' ' << feed_.market << " does not list " << unknown << '\n';
+      ++failed_;
+    }
+    std::vector<std::string> names;
+    for (const feeds::SymbolInfo& symbol : resolved.symbols) names.push_back(symbol.symbol);
+    return names;
+  }
+
+  void add(const std::string& symbol, const std::string& interval_text) {
+    const engine::Interval interval = *engine::Interval::parse(interval_text);
+    std::int64_t from_ms = utc_ms();
+    for (const ProfileConfig& profile : config_.profiles) {
+      const auto& used = feed_.profiles;
+      if (std::find(used.begin(), used.end(), profile.name) == used.end()) continue;
+      const engine::SeriesId id{feed_.exchange, feed_.market, symbol, interval_text, profile.name};
+      from_ms = std::min(from_ms, earliest_open_ms(profile, id, utc_ms()));
+    }
+    auto loading = std::make_unique<Loading>(Loading{symbol, "", interval, {}, 0, 0, 0, false, 0});
+    loading->name = archive_name(reader_.exchange(), {symbol, interval_text});
+    loading->wanted = interval.ordinal(from_ms);
+    waiting_.push_back(std::move(loading));
+  }
+
+  bool begin_next() {
+    if (waiting_.empty()) return false;
+    std::shared_ptr<Loading> next = std::move(waiting_.front());
+    waiting_.pop_front();
+    next->low = next->high = next->wanted;
+    next->series = history_.find(next->name);
+    if (next->series) {
+      const state::StoredBars held =
+          history_.newest(*next->series, next->interval.open_time_ms(next->wanted));
+      if (!held.bars.empty()) {
+        next->low = next->interval.ordinal(held.covered_from_ms);
+        next->high = next->interval.ordinal(held.covered_to_ms);
+      }
+    }
+    ++under_way_;
+    ask(next);
+    return true;
+  }
+
+  void ask(const std::shared_ptr<Loading>& series) {
+    const std::int64_t rows = reader_.exchange().history_rows_per_request();
+    const bool forward = !series->forward_done;
+    const std::int64_t first = forward ? series->high : std::max(series->wanted, series->low - rows);
+    const std::int64_t last = forward ? first + rows - 1 : series->low - 1;
+    reader_.ask({series->symbol, series->interval.text(), series->interval.open_time_ms(first),
+                 series->interval.open_time_ms(last)},
+                [this, series, forward, first, last](const feeds::HistoryResult& page) {
+                  take(series, forward, first, last, page);
+                });
+  }
+
+  void take(const std::shared_ptr<Loading>& series, bool forward, std::int64_t first, std::int64_t last,
+            const feeds::HistoryResult& page) {
+    if (page.error != feeds::RestError::none) {
+      if (++series->failures < kMostFailures) return ask(series);
+      std::cerr << "atcd: " << series->name << ": " << page.message << '\n';
+      ++failed_;
+      return finish();
+    }
+    series->failures = 0;
+    forward ? take_forward(*series, last, page) : take_backward(*series, first, page);
+    series->done() ? finish() : ask(series);
+  }
+
+  void take_forward(Loading& series, std::int64_t last, const feeds::HistoryResult& page) {
+    const std::int64_t settled_ms = page.server_time_ms - reader_.exchange().settling_time().count();
+    std::int64_t covered_ms = series.interval.open_time_ms(series.high);
+    for (const engine::Bar& bar : page.rows) {
+      if (bar.open_time_ms < covered_ms || bar.close_time_ms > settled_ms) continue;
+      if (!series.series) series.series = history_.add(series.name);
+      must(series.series && history_.append(*series.series, bar, covered_ms));
+      covered_ms = bar.close_time_ms;
+      ++bars_;
+    }
+    series.forward_done = series.interval.open_time_ms(last + 1) > settled_ms;
+    series.high = last + 1;
+  }
+
+  void take_backward(Loading& series, std::int64_t first, const feeds::HistoryResult& page) {
+    must(history_.insert(*series.series, page.rows, series.interval.open_time_ms(first),
+                         series.interval.open_time_ms(series.low)));
+    bars_ += page.rows.size();
+    series.low = first;
+  }
+
+  void finish() {
+    --under_way_;
+    ++done_;
+    if (isatty(STDERR_FILENO) != 0) {
+      std::cerr << '\r' << done_ << " of " << total_ << " series, " << bars_ << " bars\x1b[K" << std::flush;
+    }
+    if (!begin_next() && under_way_ == 0) reader_.stop();
+  }
+
+  void must(bool written) const {
+    if (!written) throw std::runtime_error(history_.error());
+  }
+
+  const Config& config_;
+  const FeedConfig& feed_;
+  state::History& history_;
+  ExchangeReader reader_;
+  std::deque<std::unique_ptr<Loading>> waiting_;
+  std::size_t under_way_ = 0, done_ = 0, total_ = 0, failed_ = 0, bars_ = 0;
+};
+
+int warm(const std::string& path, const std::vector<std::string>& symbols) {
+  const ConfigResult result = load_config(path);
+  print_errors(path, result);
+  if (!result.errors.empty()) return kBadUsage;
+  try {
+    state::History history(result.config.state_directory + "/history", state::History::Access::write);
+    bool all = true;
+    for (const FeedConfig& feed : result.config.feeds) {
+      all = FeedWarmer(result.config, feed, history).run(symbols) && all;
+    }
+    if (!history.sync()) throw std::runtime_error(history.error());
+    return all ? kDone : kFailed;
+  } catch (const std::exception& failure) {
+    std::cerr << "atcd: " << failure.what() << '\n';
+    return kFailed;
+  }
+}
+
+}  // namespace
+
+void add_warm_command(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand(
+      "warm", "Loads the bars that a configuration's series need into its history, before the daemon runs");
+  struct Typed {
+    std::string path;
+    std::vector<std::string> symbols;
+  };
+  auto typed = std::make_shared<Typed>();
+  command->add_option("--config", typed->path, "The configuration file")->required()->type_name("FILE");
+  command->add_option("SYMBOL", typed->symbols, "Native symbols, on every feed [those of the configuration]");
+  command->callback([typed, &status] { status = warm(typed->path, typed->symbols); });
+}
+
+}  // namespace atcd::daemon

@@ -1,0 +1,56 @@
+"""`atcd warm`: the bars are there before the daemon runs for the first time, so that it asks the exchange for next to
+nothing, and its signals are the same. Said again it loads only what is new; a daemon that runs there keeps it out."""
+import re
+import subprocess
+import sys
+
+import market_check
+from harness import ATCD, Workplace, wait_for
+from market_check import PROFILES, SYMBOLS, check_stream, fewest_bars
+
+
+def main():
+    with Workplace() as place:
+        client = place.redis()
+        simulator = place.simulator("--symbols", "3", "--speed", "60", "--seed", "31", "--weight-limit", "1000000")
+        config = market_check.configuration(simulator, client, place.directory)
+        path = place.path("daemon.toml")
+        with open(path, "w") as file:
+            file.write(config)
+
+        def warm(*arguments):
+            return subprocess.run([ATCD, "warm", "--config", path, *arguments], capture_output=True, text=True,
+                                  timeout=300)
+
+        def loaded(done):
+            assert done.returncode == 0, done
+            return [int(number) for number in re.search(r": (\d+) series, (\d+) bars loaded", done.stdout).groups()]
+
+        one = loaded(warm("BTCUSDT"))
+        assert one[0] == 1 and 120 <= one[1] <= 170, one
+        two = loaded(warm())
+        assert two[0] == 3 and 240 <= two[1] <= 340, two
+        again = loaded(warm())
+        assert again[0] == 3 and again[1] <= 30, again
+        unknown = warm("NOSUCH")
+        assert unknown.returncode == 1 and "NOSUCH" in unknown.stderr, unknown
+        listed = subprocess.run([ATCD, "history", "check", "--directory", place.directory], capture_output=True, text=True)
+        assert listed.returncode == 0 and "0 problems" in listed.stdout, listed
+
+        daemon = place.daemon(config)
+        wait_for(lambda: fewest_bars(client) >= 5, "signals of every series")
+        kept_out = warm()
+        assert kept_out.returncode == 1 and "another process" in kept_out.stderr, kept_out
+        daemon.terminate()
+        assert daemon.wait(60) == 0
+        for symbol in SYMBOLS:
+            for profile in PROFILES:
+                count, _ = check_stream(simulator, client, symbol, profile)
+        verified = subprocess.run([ATCD, "verify", "--config", path], capture_output=True, text=True)
+        assert verified.returncode == 0, verified
+        print(f"{one[1]} and {two[1]} bars ahead of time, {again[1]} when said again; {count} signals of each series after")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
