@@ -143,7 +143,7 @@ bool RedisWire::has_input() const {
   return socket_.available(unknown) > 0;
 }
 
-void RedisWire::end(std::string reason) {
+void RedisWire::end(const std::string& reason) {
   WireHandler* handler = handler_;
   close();
   handler->on_wire_end(reason);

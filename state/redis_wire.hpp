@@ -60,7 +60,7 @@ class RedisWire : public std::enable_shared_from_this<RedisWire> {
   void handshake();
   void opened();
   void read();
-  void end(std::string reason);
+  void end(const std::string& reason);
   template <typename Function>
   auto while_open(Function function);
 
