@@ -56,6 +56,18 @@ std::optional<AnchoredSignal> SignalSeries::Replay::at(const BarHistory& history
   return series_.advance(*run_, history, index);
 }
 
+std::optional<AnchoredSignal> SignalSeries::Replay::instead(const engine::Bar& bar,
+                                                            const engine::Bar& other) {
+  Run& run = *run_;
+  if (!run.segment || run.last_open_ms != bar.open_time_ms || !run.engine.step_back()) return std::nullopt;
+  const engine::Signal signal = run.engine.update(other);
+  const bool enough = run.engine.bars() >= series_.plan_->minimum_bars();
+  run.engine.step_back();
+  run.engine.update(bar);
+  if (!enough) return std::nullopt;
+  return AnchoredSignal{signal, run.anchor_ms};
+}
+
 SignalSeries::SignalSeries(std::shared_ptr<const engine::Plan> plan, const engine::AnchorRule& rule,
                            const engine::Interval& interval, std::string_view series_name)
     : plan_(std::move(plan)),

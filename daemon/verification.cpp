@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "daemon/signal_series.hpp"
 #include "engine/interval.hpp"
@@ -18,11 +19,6 @@ namespace atcd::daemon {
 namespace {
 
 using engine::Bar;
-
-std::string_view text_of(const PublishedEntry& entry, std::string_view name) {
-  const auto found = entry.fields.find(name);
-  return found == entry.fields.end() ? std::string_view{} : found->second;
-}
 
 template <typename Number>
 std::optional<Number> number(std::string_view text) {
@@ -52,136 +48,169 @@ std::string text(double value) {
 }
 std::string text(std::int64_t value) { return std::to_string(value); }
 
-class Verification {
+/// The difference between what was published and what the bar gives; empty where there is none.
+class Comparison {
  public:
-  Verification(const ProfileConfig& profile, const engine::SeriesId& id, const KnownBars& known)
-      : known_(known),
-        bars_(known.current.bars),
-        interval_(*engine::Interval::parse(id.interval)),
-        config_(config_hash(profile)),
-        signals_(std::make_shared<const engine::Plan>(profile.parameters), profile.anchor, interval_,
-                 id.name()),
-        replay_(signals_) {}
+  explicit Comparison(const PublishedEntry& entry) : entry_(entry) {}
 
-  Verdict run(std::span<const PublishedEntry> entries) {
-    for (const PublishedEntry& entry : entries) {
-      if (!take(entry)) break;
+  std::string with(const engine::Bar& bar, const AnchoredSignal& computed) {
+    const engine::Signal& signal = computed.signal;
+    check("close", bar.close);
+    check("average", signal.average);
+    check("trend", std::int64_t{signal.trend});
+    check("previous_trend", std::int64_t{signal.previous_trend});
+    check("trend_since_ms", signal.trend_since_ms);
+    for (std::size_t family = 0; family < engine::kFamilies; ++family) {
+      const std::string name(engine::kFamilyNames[family]);
+      check(name + "_signal", signal.layer1[family]);
+      check(name + "_equity", signal.equity[family]);
     }
-    return std::move(verdict_);
+    check("bar_index", signal.bar_index);
+    check("anchor_ms", computed.anchor_ms);
+    return std::move(difference_);
   }
 
  private:
-  /// False at the end: a difference, or a bar that is not known yet.
-  bool take(const PublishedEntry& entry) {
-    const auto open_ms = number<std::int64_t>(text_of(entry, "open_ms"));
-    const auto close_ms = number<std::int64_t>(text_of(entry, "close_ms"));
-    const auto rev = number<std::int64_t>(text_of(entry, "rev"));
-    if (!open_ms || !close_ms || !rev)
-      return differ(entry, "it has no open_ms, close_ms or rev that are numbers");
-    if (entry.id != std::to_string(*close_ms) + "-" + std::to_string(*rev)) {
-      return differ(entry, "its ID is not its close_ms and rev");
-    }
-    if (*open_ms >= known_.current.covered_to_ms) {
-      ++verdict_.too_new;
-      return false;
-    }
-    const auto at = std::lower_bound(bars_.begin(), bars_.end(), *open_ms,
-                                     [](const Bar& bar, std::int64_t ms) { return bar.open_time_ms < ms; });
-    const auto index = static_cast<std::size_t>(at - bars_.begin());
-    if (!follows(entry, index)) return false;
-    const bool known = *open_ms >= known_.current.covered_from_ms && text_of(entry, "config") == config_;
-    last_ = index;
-    if (!known) {
-      ++verdict_.unknown;
-      last_.reset();
-      return true;
-    }
-    if (at == bars_.end() || at->open_time_ms != *open_ms) return differ(entry, "the bar does not exist");
-    return compare(entry, index);
-  }
-
-  /// Every bar has an entry, unless the entry after them says that they can't be had.
-  bool follows(const PublishedEntry& entry, std::size_t index) {
-    if (!last_ || index <= *last_ + 1 || !text_of(entry, "gap_from_ms").empty()) return true;
-    return differ(entry, "the bar before it, that closed at " + text(bars_[index - 1].close_time_ms) +
-                             ", has no entry");
-  }
-
-  bool compare(const PublishedEntry& entry, std::size_t index) {
-    const auto signal = computed(entry, index);
-    if (!signal) {
-      ++verdict_.unknown;
-      return true;
-    }
-    const bool equal =
-        check(entry, "close", used_.close) && check(entry, "average", signal->signal.average) &&
-        check(entry, "trend", std::int64_t{signal->signal.trend}) &&
-        check(entry, "previous_trend", std::int64_t{signal->signal.previous_trend}) &&
-        check(entry, "trend_since_ms", signal->signal.trend_since_ms) &&
-        check_families(entry, signal->signal) && check(entry, "bar_index", signal->signal.bar_index) &&
-        check(entry, "anchor_ms", signal->anchor_ms);
-    if (equal) ++verdict_.equal;
-    return equal;
-  }
-
-  bool check_families(const PublishedEntry& entry, const engine::Signal& signal) {
-    for (std::size_t family = 0; family < engine::kFamilies; ++family) {
-      const std::string name(engine::kFamilyNames[family]);
-      if (!check(entry, name + "_signal", signal.layer1[family]) ||
-          !check(entry, name + "_equity", signal.equity[family])) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /// With the bar as it was when the entry was published: it may have been corrected since.
-  std::optional<AnchoredSignal> computed(const PublishedEntry& entry, std::size_t index) {
-    const std::string_view close = text_of(entry, "close");
-    used_ = bars_[index];
-    const std::int64_t covered_from = interval_.ordinal(known_.current.covered_from_ms);
-    if (!same(close, used_.close)) {
-      for (const Bar& before : known_.superseded) {
-        if (before.open_time_ms != used_.open_time_ms || !same(close, before.close)) continue;
-        std::vector<Bar> then(bars_.begin(), bars_.begin() + static_cast<std::ptrdiff_t>(index) + 1);
-        used_ = then.back() = before;
-        SignalSeries::Replay apart(signals_);
-        return apart.at({then, covered_from, known_.late}, index);
-      }
-    }
-    return replay_.at({bars_, covered_from, known_.late}, index);
-  }
-
   template <typename Number>
-  bool check(const PublishedEntry& entry, std::string_view name, Number computed_value) {
-    const std::string_view published = text_of(entry, name);
-    if (same(published, computed_value)) return true;
-    return differ(entry, std::string(name) + " is " +
-                             (published.empty() ? "undefined" : std::string(published)) + " in Redis, " +
-                             text(computed_value) + " when recomputed");
+  void check(std::string_view name, Number computed) {
+    const std::string_view published = entry_.field(name);
+    if (!difference_.empty() || same(published, computed)) return;
+    difference_ = std::string(name) + " is " + (published.empty() ? "undefined" : std::string(published)) +
+                  " in Redis, " + text(computed) + " when recomputed";
   }
 
-  bool differ(const PublishedEntry& entry, const std::string& how) {
-    verdict_.difference = "entry " + entry.id + ": " + how;
-    return false;
-  }
-
-  const KnownBars& known_;
-  std::span<const Bar> bars_;
-  engine::Interval interval_;
-  std::string config_;
-  SignalSeries signals_;
-  SignalSeries::Replay replay_;
-  Bar used_{};
-  std::optional<std::size_t> last_;  // the bar of the entry before
-  Verdict verdict_;
+  const PublishedEntry& entry_;
+  std::string difference_;
 };
 
 }  // namespace
 
-Verdict verify(const ProfileConfig& profile, const engine::SeriesId& id, const KnownBars& bars,
-               std::span<const PublishedEntry> entries) {
-  return Verification(profile, id, bars).run(entries);
+std::string_view PublishedEntry::field(std::string_view name) const {
+  const auto found = fields.find(name);
+  return found == fields.end() ? std::string_view{} : found->second;
+}
+
+std::optional<std::int64_t> PublishedEntry::number(std::string_view name) const {
+  return daemon::number<std::int64_t>(field(name));
+}
+
+Verification::Verification(const ProfileConfig& profile, const engine::SeriesId& id, OtherTellings others,
+                           MoreEntries more, std::string counted)
+    : config_(config_hash(profile)),
+      interval_(*engine::Interval::parse(id.interval)),
+      fixed_anchor_(profile.anchor.fixed_anchor_ms.has_value()),
+      others_(std::move(others)),
+      more_(std::move(more)),
+      counted_(std::move(counted)),
+      signals_(std::make_shared<const engine::Plan>(profile.parameters), profile.anchor, interval_,
+               id.name()),
+      replay_(signals_) {
+  next_entry();
+}
+
+/// Leaves entry_ empty at the end, and after a difference.
+void Verification::next_entry() {
+  entry_.reset();
+  if (!verdict_.difference.empty()) return;
+  if (next_in_page_ == page_.size()) {
+    page_ = more_();
+    next_in_page_ = 0;
+    if (page_.empty()) return;
+  }
+  PublishedEntry& published = page_[next_in_page_++];
+  const auto open_ms = published.number("open_ms"), close_ms = published.number("close_ms"),
+             rev = published.number("rev");
+  const bool numbers = open_ms && close_ms && rev;
+  entry_ = Entry{std::move(published), open_ms.value_or(0)};
+  if (!numbers) return differ("it has no open_ms, close_ms or rev that are numbers");
+  if (entry_->published.id != std::to_string(*close_ms) + "-" + std::to_string(*rev)) {
+    differ("its ID is not its close_ms and rev");
+  }
+}
+
+void Verification::take(const state::StoredBars& bars) {
+  if (window_.bars.empty() || bars.covered_from_ms > window_.covered_to_ms) {
+    window_ = {{}, bars.covered_from_ms, bars.covered_from_ms};
+    while (entry_ && entry_->open_ms < bars.covered_from_ms) {  // the bars before are not known
+      count(verdict_.unknown);
+      following_ = false;
+      next_entry();
+    }
+  }
+  for (const engine::Bar& bar : bars.bars) take_bar(bar);
+  while (entry_ && entry_->open_ms < bars.covered_to_ms) compare({}, std::nullopt);
+  window_.covered_to_ms = bars.covered_to_ms;
+  trim();
+}
+
+void Verification::take_bar(const engine::Bar& bar) {
+  window_.bars.push_back(bar);
+  while (entry_ && entry_->open_ms < bar.open_time_ms) compare({}, std::nullopt);
+  if (!entry_) return;
+  const BarHistory known{window_.bars, interval_.ordinal(window_.covered_from_ms), others_.late};
+  const auto computed = replay_.at(known, window_.bars.size() - 1);
+  if (following_ && entry_->open_ms > bar.open_time_ms) without_entry_ms_ = bar.close_time_ms;
+  while (entry_ && entry_->open_ms == bar.open_time_ms) compare(bar, computed);
+}
+
+/// The next entry with the bar that it is about; without one (close_time_ms is 0) it is about none.
+void Verification::compare(const engine::Bar& bar, const std::optional<AnchoredSignal>& computed) {
+  const auto missing_ms = std::exchange(without_entry_ms_, std::nullopt);
+  const bool announced = !entry_->published.field("gap_from_ms").empty();
+  if (missing_ms && !announced) {
+    return differ("the bar before it, that closed at " + text(*missing_ms) + ", has no entry");
+  }
+  following_ = entry_->published.field("config") == config_;
+  if (following_ && bar.close_time_ms == 0) return differ("the bar does not exist");
+  if (!following_ || !computed) {
+    count(verdict_.unknown);
+    return next_entry();
+  }
+  const std::string difference = Comparison(entry_->published).with(bar, *computed);
+  if (!difference.empty() && !equals_superseded(bar)) return differ(difference);
+  count(verdict_.equal);
+  next_entry();
+}
+
+/// The bar may have been another one when the entry was published.
+bool Verification::equals_superseded(const engine::Bar& bar) {
+  for (const engine::Bar& before : others_.superseded) {
+    if (before.open_time_ms != bar.open_time_ms) continue;
+    const auto then = replay_.instead(bar, before);
+    if (then && Comparison(entry_->published).with(before, *then).empty()) return true;
+  }
+  return false;
+}
+
+void Verification::count(std::size_t& counter) {
+  if (entry_->published.id != counted_) ++counter;
+  verdict_.last_id = entry_->published.id;
+}
+
+void Verification::differ(const std::string& how) {
+  verdict_.difference = "entry " + entry_->published.id + ": " + how;
+  entry_.reset();
+}
+
+/// Forgets bars that no later signal needs: the running one goes on from its last bar.
+void Verification::trim() {
+  if (window_.bars.empty()) return;
+  std::int64_t from_ms = window_.bars.back().open_time_ms;
+  if (!fixed_anchor_) {
+    const auto anchor = signals_.anchor_slot(interval_.ordinal(window_.covered_to_ms));
+    from_ms = std::min(from_ms, interval_.open_time_ms(*anchor));
+  }
+  if (from_ms <= window_.covered_from_ms) return;
+  const auto first =
+      std::lower_bound(window_.bars.begin(), window_.bars.end(), from_ms,
+                       [](const engine::Bar& bar, std::int64_t ms) { return bar.open_time_ms < ms; });
+  window_.bars.erase(window_.bars.begin(), first);
+  window_.covered_from_ms = from_ms;
+}
+
+Verdict Verification::finish() {
+  if (entry_) verdict_.too_new = 1;
+  return std::move(verdict_);
 }
 
 std::int64_t earliest_open_ms(const ProfileConfig& profile, const engine::SeriesId& id,

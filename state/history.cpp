@@ -154,20 +154,21 @@ std::uint64_t History::corrections(Series series) const {
   return count;
 }
 
-void History::read_all(Series series, const std::function<void(const StoredBars&)>& take) {
+void History::read_all(Series series, std::int64_t from_ms,
+                       const std::function<void(const StoredBars&)>& take) {
   const Entry& entry = series_[series];
   std::vector<BlockPlace> places;
   for (const BlockPlace& place : entry.blocks) {
-    if (place.kind == BlockKind::bars) places.push_back(place);
+    if (place.kind == BlockKind::bars && place.covered_to_ms > from_ms) places.push_back(place);
   }
   std::stable_sort(places.begin(), places.end(), [](const BlockPlace& a, const BlockPlace& b) {
     return a.covered_from_ms < b.covered_from_ms;
   });
   std::int64_t told_to_ms = 0;
   std::vector<engine::Bar> block;
-  const auto tell = [&](std::span<const engine::Bar> bars, std::int64_t from_ms, std::int64_t to_ms) {
+  const auto tell = [&](std::span<const engine::Bar> bars, std::int64_t begin_ms, std::int64_t to_ms) {
     if (to_ms <= told_to_ms) return;
-    StoredBars stored{{}, std::max(from_ms, told_to_ms), to_ms};
+    StoredBars stored{{}, std::max(begin_ms, told_to_ms), to_ms};
     for (const engine::Bar& bar : bars) {
       if (bar.open_time_ms >= stored.covered_from_ms) stored.bars.push_back(bar);
     }

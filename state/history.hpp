@@ -69,9 +69,9 @@ class History {
   std::uint64_t corrections(Series series) const;
   /// The bars of the tail where they lie, without a copy; valid until the next change.
   std::span<const engine::Bar> tail(Series series);
-  /// All that is held, oldest first, block by block: memory does not grow with the history. A jump of
-  /// covered_from_ms from one call to the next is a hole.
-  void read_all(Series series, const std::function<void(const StoredBars&)>& take);
+  /// All that is held from from_ms on (from the block that holds it), oldest first, block by block: memory
+  /// does not grow with the history. A jump of covered_from_ms from one call to the next is a hole.
+  void read_all(Series series, std::int64_t from_ms, const std::function<void(const StoredBars&)>& take);
   /// Bars that were corrected, as they were before, with the time at which that was noticed.
   void read_superseded(Series series,
                        const std::function<void(const engine::Bar&, std::int64_t at_ms)>& take);

@@ -58,7 +58,7 @@ int list(const Settings& settings) {
     const auto series = *history.find(name);
     std::size_t bars = 0, holes = 0, superseded = 0;
     std::int64_t from_ms = 0, to_ms = 0;
-    history.read_all(series, [&](const StoredBars& stored) {
+    history.read_all(series, 0, [&](const StoredBars& stored) {
       if (from_ms == 0) from_ms = stored.covered_from_ms;
       if (to_ms != 0 && stored.covered_from_ms > to_ms) ++holes;
       to_ms = stored.covered_to_ms;
@@ -80,7 +80,7 @@ int check(const Settings& settings) {
   for (const std::string& name : names) {
     if (checked++ % 100 == 0) print_progress(std::to_string(checked) + " of " + std::to_string(names.size()));
     std::int64_t end_ms = 0;
-    history.read_all(*history.find(name), [&](const StoredBars& stored) {
+    history.read_all(*history.find(name), 0, [&](const StoredBars& stored) {
       for (const Bar& bar : stored.bars) {
         ++bars;
         if (!engine::is_valid(bar) || bar.open_time_ms < end_ms) {
@@ -107,7 +107,7 @@ int export_csv(const Settings& settings) {
   std::ostream& out = settings.file == "-" ? std::cout : file;
   out << kBarCsvHeader;
   std::string text;
-  history.read_all(series, [&](const StoredBars& stored) {
+  history.read_all(series, 0, [&](const StoredBars& stored) {
     text.clear();
     for (const Bar& bar : stored.bars) append_csv_row(text, bar);
     out << text;
@@ -170,7 +170,7 @@ int import_csv(const Settings& settings) {
   const auto series = history.add(settings.series);
   if (!series) throw std::runtime_error(history.error());
   std::vector<StoredBars> held;
-  history.read_all(*series, [&held](const StoredBars& stored) {
+  history.read_all(*series, 0, [&held](const StoredBars& stored) {
     held.push_back({{}, stored.covered_from_ms, stored.covered_to_ms});
   });
   const std::int64_t end_ms = held.empty() ? 0 : held.back().covered_to_ms;
@@ -212,7 +212,7 @@ std::size_t copy(History& from, History& to) {
     });
     for (const state::LateBar& late : from.late(*from.find(name))) must(to.keep_late(*series, late));
     std::int64_t covered_to_ms = 0;
-    from.read_all(*from.find(name), [&](const StoredBars& stored) {
+    from.read_all(*from.find(name), 0, [&](const StoredBars& stored) {
       // Slots known to have no bar stay known where the bars go on behind them.
       std::int64_t covered_from_ms = stored.covered_from_ms > covered_to_ms ? stored.covered_from_ms : 0;
       for (const Bar& bar : stored.bars) {

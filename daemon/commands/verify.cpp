@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -11,6 +12,8 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/bar_archive.hpp"
@@ -26,6 +29,7 @@ namespace atcd::daemon {
 namespace {
 
 constexpr std::size_t kPage = 1000;  // entries of one reply
+constexpr std::string_view kPageText = "1000";
 constexpr std::chrono::milliseconds kRound{1000};
 
 struct Settings {
@@ -47,9 +51,13 @@ struct Published {
 /// Where bars come from: what the daemon keeps on disk, or the exchange.
 class BarSource {
  public:
+  using Take = std::function<void(const state::StoredBars&)>;
+
   virtual ~BarSource() = default;
-  /// All closed bars from from_ms on, as far as they can be had. Throws std::runtime_error with a sentence.
-  virtual KnownBars bars(const Published& series, std::int64_t from_ms) = 0;
+  virtual OtherTellings others(const Published& series) = 0;
+  /// Gives all closed bars from about from_ms on, in order, piece by piece. Throws std::runtime_error with a
+  /// sentence.
+  virtual void read(const Published& series, std::int64_t from_ms, const Take& take) = 0;
 };
 
 class FromHistory final : public BarSource {
@@ -57,49 +65,122 @@ class FromHistory final : public BarSource {
   explicit FromHistory(const std::string& directory)
       : history_(directory + "/history", state::History::Access::read) {}
 
-  KnownBars bars(const Published& series, std::int64_t from_ms) override {
-    const feeds::Exchange& exchange = *feeds::find_exchange(series.id.exchange, series.id.market);
-    const auto found = history_.find(archive_name(exchange, {series.id.symbol, series.id.interval}));
+  OtherTellings others(const Published& series) override {
+    const auto found = number_of(series);
     if (!found) return {};
-    KnownBars known{history_.newest(*found, from_ms), {}, history_.late(*found)};
+    OtherTellings others{{}, history_.late(*found)};
     history_.read_superseded(*found,
-                             [&](const engine::Bar& bar, std::int64_t) { known.superseded.push_back(bar); });
-    return known;
+                             [&](const engine::Bar& bar, std::int64_t) { others.superseded.push_back(bar); });
+    return others;
+  }
+
+  void read(const Published& series, std::int64_t from_ms, const Take& take) override {
+    if (const auto found = number_of(series)) history_.read_all(*found, from_ms, take);
   }
 
  private:
+  std::optional<state::History::Series> number_of(const Published& series) const {
+    const feeds::Exchange& exchange = *feeds::find_exchange(series.id.exchange, series.id.market);
+    return history_.find(archive_name(exchange, {series.id.symbol, series.id.interval}));
+  }
+
   state::History history_;
 };
 
 class FromExchange final : public BarSource {
  public:
-  KnownBars bars(const Published& series, std::int64_t from_ms) override {
+  OtherTellings others(const Published&) override { return {}; }
+
+  void read(const Published& series, std::int64_t from_ms, const Take& take) override {
     auto& reader = readers_[series.feed];
     if (!reader) reader = std::make_unique<ExchangeReader>(*series.feed);
     const feeds::Exchange& exchange = reader->exchange();
     const engine::Interval interval = *engine::Interval::parse(series.id.interval);
-    KnownBars known;
-    known.current.covered_from_ms = known.current.covered_to_ms = from_ms;
-    for (;;) {
-      const std::int64_t first = interval.ordinal(known.current.covered_to_ms);
+    for (std::int64_t page_ms = from_ms;;) {
+      const std::int64_t first = interval.ordinal(page_ms);
       const std::int64_t last = first + exchange.history_rows_per_request() - 1;
       const feeds::HistoryResult page = reader->history(
           {series.id.symbol, series.id.interval, interval.open_time_ms(first), interval.open_time_ms(last)});
       if (page.error != feeds::RestError::none) throw std::runtime_error(series.name + ": " + page.message);
       // Closed by the exchange's own clock.
       const std::int64_t settled_ms = page.server_time_ms - exchange.settling_time().count();
-      for (const engine::Bar& bar : page.rows) {
-        if (bar.close_time_ms <= settled_ms) known.current.bars.push_back(bar);
-      }
       const std::int64_t page_end_ms = interval.open_time_ms(last + 1);
-      known.current.covered_to_ms =
-          std::min(page_end_ms, interval.open_time_ms(interval.ordinal(settled_ms)));
-      if (page_end_ms > settled_ms) return known;
+      state::StoredBars bars{
+          {}, page_ms, std::min(page_end_ms, interval.open_time_ms(interval.ordinal(settled_ms)))};
+      for (const engine::Bar& bar : page.rows) {
+        if (bar.close_time_ms <= settled_ms) bars.bars.push_back(bar);
+      }
+      if (bars.covered_to_ms > bars.covered_from_ms) take(bars);
+      if (page_end_ms > settled_ms) return;
+      page_ms = page_end_ms;
     }
   }
 
  private:
   std::map<const FeedConfig*, std::unique_ptr<ExchangeReader>> readers_;
+};
+
+/// The newest entries of one stream, a page at a time, oldest first.
+class EntryPages {
+ public:
+  /// Asks Redis; throws std::runtime_error with a sentence.
+  using Ask = std::function<void(std::initializer_list<std::string_view>,
+                                 const std::function<void(const state::Reply&)>&)>;
+
+  EntryPages(std::string key, Ask ask) : key_(std::move(key)), ask_(std::move(ask)) {}
+
+  /// Begins with the entry of this ID.
+  void begin_at(const std::string& id) { fetch({"XRANGE", key_, id, "+", "COUNT", kPageText}); }
+
+  /// Begins so many entries before the end: goes back page by page, of which only the last is kept.
+  void begin_before_end(std::size_t count) {
+    for (std::string before = "+"; count > 0; before = "(" + page_.back().id) {
+      const std::string wanted = std::to_string(std::min(kPage, count));
+      std::vector<PublishedEntry> kept = std::move(page_);
+      fetch({"XREVRANGE", key_, before, "-", "COUNT", wanted});
+      if (page_.empty()) {
+        page_ = std::move(kept);
+        break;
+      }
+      count -= page_.size();
+    }
+    std::reverse(page_.begin(), page_.end());
+  }
+
+  const std::vector<PublishedEntry>& first() const { return page_; }
+
+  std::vector<PublishedEntry> next() {
+    if (page_.empty() && !last_id_.empty()) {
+      const std::string after = "(" + last_id_;
+      fetch({"XRANGE", key_, after, "+", "COUNT", kPageText});
+    }
+    last_id_ = page_.empty() ? "" : page_.back().id;
+    return std::exchange(page_, {});
+  }
+
+ private:
+  void fetch(std::initializer_list<std::string_view> words) {
+    page_.clear();
+    ask_(words, [this](const state::Reply& reply) {
+      for (const state::Reply& each : reply.elements) page_.push_back(entry_of(each));
+    });
+  }
+
+  static PublishedEntry entry_of(const state::Reply& reply) {
+    PublishedEntry entry;
+    if (reply.elements.size() != 2) return entry;
+    entry.id = reply.elements[0].text;
+    const auto fields = reply.elements[1].elements;
+    for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
+      entry.fields[std::string(fields[i].text)] = std::string(fields[i + 1].text);
+    }
+    return entry;
+  }
+
+  std::string key_;
+  Ask ask_;
+  std::vector<PublishedEntry> page_;
+  std::string last_id_;  // of the page that was given last; empty: there was none, or it was the end
 };
 
 class Verify {
@@ -139,38 +220,39 @@ class Verify {
     for (Published& series : all) {
       if (isatty(STDERR_FILENO) != 0)
         std::cerr << '\r' << ++done << " of " << all.size() << "\x1b[K" << std::flush;
-      const std::vector<PublishedEntry> entries = entries_of(series);
-      if (entries.empty()) continue;
-      const Verdict verdict = verify(*series.profile, series.id, bars_for(*source, series, entries), entries);
+      const Verdict verdict = verdict_of(*source, series);
       if (!verdict.difference.empty()) {
         std::cout << series.name << ": " << verdict.difference << '\n';
         return false;
       }
-      count(series, entries, verdict);
+      total_.equal += verdict.equal;
+      total_.unknown += verdict.unknown;
+      total_.too_new += verdict.too_new;
+      if (!verdict.last_id.empty()) series.last_id = verdict.last_id;
     }
     if (isatty(STDERR_FILENO) != 0) std::cerr << "\r\x1b[K";
     return true;
   }
 
-  void count(Published& series, const std::vector<PublishedEntry>& entries, const Verdict& verdict) {
-    const bool again = entries.front().id == series.last_id;  // it was counted in the round before
-    const std::size_t counted = verdict.equal + verdict.unknown;
-    total_.equal += verdict.equal - (again && verdict.equal != 0 ? 1U : 0U);
-    total_.unknown += verdict.unknown - (again && verdict.equal == 0 && verdict.unknown != 0 ? 1U : 0U);
-    total_.too_new += verdict.too_new;
-    if (counted != 0) series.last_id = entries[counted - 1].id;
+  /// Of the newest entries, or, in later rounds, of those from the last verified one on.
+  Verdict verdict_of(BarSource& source, const Published& series) {
+    const std::string key =
+        keys_ + "{" + series.id.group() + "}:stream:" + engine::percent_encode(series.id.symbol);
+    EntryPages pages(key, [&](auto words, const auto& take) { ask(key, words, take); });
+    series.last_id.empty() ? pages.begin_before_end(settings_.last) : pages.begin_at(series.last_id);
+    const auto& first = pages.first();
+    if (first.empty() || (first.size() == 1 && first[0].id == series.last_id)) return {};
+    const std::int64_t from_ms =
+        earliest_open_ms(*series.profile, series.id, first[0].number("open_ms").value_or(0));
+    Verification verification(
+        *series.profile, series.id, source.others(series), [&] { return pages.next(); }, series.last_id);
+    source.read(series, from_ms, [&](const state::StoredBars& bars) { verification.take(bars); });
+    return verification.finish();
   }
 
   std::unique_ptr<BarSource> bar_source() const {
     if (settings_.rest) return std::make_unique<FromExchange>();
     return std::make_unique<FromHistory>(config_.state_directory);
-  }
-
-  static KnownBars bars_for(BarSource& source, const Published& series,
-                            const std::vector<PublishedEntry>& entries) {
-    const auto open = entries.front().fields.find("open_ms");
-    const std::int64_t open_ms = open == entries.front().fields.end() ? 0 : std::atoll(open->second.c_str());
-    return source.bars(series, earliest_open_ms(*series.profile, series.id, open_ms));
   }
 
   std::vector<Published> published() {
@@ -210,41 +292,6 @@ class Verify {
     }
     if (series.feed == nullptr || series.profile == nullptr) return std::nullopt;
     return series;
-  }
-
-  /// The newest entries, or, in later rounds, those from the last verified one on; oldest first.
-  std::vector<PublishedEntry> entries_of(const Published& series) {
-    const std::string key =
-        keys_ + "{" + series.id.group() + "}:stream:" + engine::percent_encode(series.id.symbol);
-    std::vector<PublishedEntry> entries;
-    const auto take = [&](const state::Reply& reply) {
-      for (const state::Reply& each : reply.elements) entries.push_back(entry_of(each));
-    };
-    if (!series.last_id.empty()) {
-      ask(key, {"XRANGE", key, series.last_id, "+", "COUNT", std::to_string(kPage)}, take);
-      return entries;
-    }
-    std::string before = "+";
-    while (entries.size() < settings_.last) {
-      const std::size_t had = entries.size();
-      const std::string count = std::to_string(std::min(kPage, settings_.last - had));
-      ask(key, {"XREVRANGE", key, before, "-", "COUNT", count}, take);
-      if (entries.size() == had) break;
-      before = "(" + entries.back().id;
-    }
-    std::reverse(entries.begin(), entries.end());
-    return entries;
-  }
-
-  static PublishedEntry entry_of(const state::Reply& reply) {
-    PublishedEntry entry;
-    if (reply.elements.size() != 2) return entry;
-    entry.id = reply.elements[0].text;
-    const auto fields = reply.elements[1].elements;
-    for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
-      entry.fields[std::string(fields[i].text)] = std::string(fields[i + 1].text);
-    }
-    return entry;
   }
 
   void ask(const std::string& key, std::initializer_list<std::string_view> words,

@@ -107,7 +107,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const Bar& bar : history.newest(*series, 0).bars) {
       if (!known(bar)) std::abort();
     }
-    history.read_all(*series, [](const atcd::state::StoredBars&) {});
+    history.read_all(*series, 0, [](const atcd::state::StoredBars&) {});
     history.read_superseded(*series, [](const Bar&, std::int64_t) {});
   }
   append(history, atcd::state::some_bars(3, 1, 28'100'000));

@@ -1,0 +1,301 @@
+#include "daemon/verification.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+
+#include "engine/incremental.hpp"
+#include "engine/plan.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using engine::Bar;
+using state::StoredBars;
+using ::testing::HasSubstr;
+
+const engine::SeriesId kId{"sim", "spot", "BTCUSDT", "1m", "default"};
+constexpr std::int64_t kMinuteMs = 60'000;
+
+ProfileConfig small_profile() {
+  ProfileConfig profile;
+  profile.parameters.lengths = {10, 11, 12, 10, 11, 9};
+  profile.anchor.history_bars = 100;
+  profile.anchor.anchor_period = 70;
+  return profile;
+}
+
+/// A walk whose price is a pure function of the slot and the one before.
+class Walk {
+ public:
+  Bar next() {
+    price_ = std::max(1.0, price_ * (1 + (static_cast<double>(random_() % 2001) - 1000) * 1e-5));
+    price_ = std::round(price_ * 100) / 100;
+    const std::int64_t open_ms = slot_++ * kMinuteMs;
+    return {open_ms, open_ms + kMinuteMs, price_, price_, price_, price_, 1};
+  }
+
+ private:
+  std::minstd_rand random_{7};
+  std::int64_t slot_ = 30'000'000;
+  double price_ = 100;
+};
+
+std::vector<Bar> walk(std::size_t count) {
+  Walk walk;
+  std::vector<Bar> bars;
+  while (bars.size() < count) bars.push_back(walk.next());
+  return bars;
+}
+
+std::string text(double value) {
+  if (std::isnan(value)) return "";
+  std::array<char, 32> digits{};
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
+}
+
+PublishedEntry entry_of(const ProfileConfig& profile, const Bar& bar, const engine::Signal& signal,
+                        std::int64_t anchor_ms, std::int64_t rev = 0) {
+  PublishedEntry entry;
+  entry.id = std::to_string(bar.close_time_ms) + "-" + std::to_string(rev);
+  entry.fields = {{"open_ms", std::to_string(bar.open_time_ms)},
+                  {"close_ms", std::to_string(bar.close_time_ms)},
+                  {"rev", std::to_string(rev)},
+                  {"config", config_hash(profile)},
+                  {"close", text(bar.close)},
+                  {"average", text(signal.average)},
+                  {"trend", std::to_string(signal.trend)},
+                  {"previous_trend", std::to_string(signal.previous_trend)},
+                  {"trend_since_ms", std::to_string(signal.trend_since_ms)},
+                  {"bar_index", std::to_string(signal.bar_index)},
+                  {"anchor_ms", std::to_string(anchor_ms)}};
+  for (std::size_t family = 0; family < engine::kFamilies; ++family) {
+    const std::string name(engine::kFamilyNames[family]);
+    entry.fields[name + "_signal"] = text(signal.layer1[family]);
+    entry.fields[name + "_equity"] = text(signal.equity[family]);
+  }
+  return entry;
+}
+
+/// What would have been published of the bars, from this one on.
+std::vector<PublishedEntry> published(const ProfileConfig& profile, const std::vector<Bar>& bars,
+                                      std::size_t first) {
+  const auto plan = std::make_shared<const engine::Plan>(profile.parameters);
+  const SignalSeries signals(plan, profile.anchor, *engine::Interval::parse(kId.interval), kId.name());
+  SignalSeries::Replay replay(signals);
+  const BarHistory history{bars, bars.front().open_time_ms / kMinuteMs, {}};
+  std::vector<PublishedEntry> entries;
+  for (std::size_t i = first; i < bars.size(); ++i) {
+    const auto computed = replay.at(history, i);
+    if (computed) entries.push_back(entry_of(profile, bars[i], computed->signal, computed->anchor_ms));
+  }
+  return entries;
+}
+
+Verification::MoreEntries pages_of(std::vector<PublishedEntry> entries, std::size_t page = 13) {
+  auto left = std::make_shared<std::vector<PublishedEntry>>(std::move(entries));
+  return [left, page] {
+    const auto end = left->begin() + static_cast<std::ptrdiff_t>(std::min(page, left->size()));
+    std::vector<PublishedEntry> next(left->begin(), end);
+    left->erase(left->begin(), end);
+    return next;
+  };
+}
+
+/// The bars from one index to another, as one piece.
+StoredBars piece(const std::vector<Bar>& bars, std::size_t from, std::size_t to) {
+  return {{bars.begin() + static_cast<std::ptrdiff_t>(from), bars.begin() + static_cast<std::ptrdiff_t>(to)},
+          bars[from].open_time_ms,
+          bars[to - 1].close_time_ms};
+}
+
+class VerificationTest : public testing::Test {
+ protected:
+  Verdict verify(std::vector<PublishedEntry> entries, std::size_t piece_bars = 37,
+                 const OtherTellings& others = {}) {
+    Verification verification(profile_, kId, others, pages_of(std::move(entries)));
+    for (std::size_t from = 0; from < bars_.size(); from += piece_bars) {
+      verification.take(piece(bars_, from, std::min(from + piece_bars, bars_.size())));
+    }
+    return verification.finish();
+  }
+
+  ProfileConfig profile_ = small_profile();
+  std::vector<Bar> bars_ = walk(900);
+  std::vector<PublishedEntry> entries_ = published(profile_, bars_, 300);
+};
+
+TEST_F(VerificationTest, EqualSignalsAreCountedWhateverThePiecesInWhichTheBarsCome) {
+  ASSERT_EQ(entries_.size(), 600U);
+  for (const std::size_t piece_bars : {1U, 2U, 69U, 70U, 71U, 512U, 900U}) {
+    const Verdict verdict = verify(entries_, piece_bars);
+    EXPECT_EQ(verdict.difference, "") << piece_bars;
+    EXPECT_EQ(verdict.equal, 600U) << piece_bars;
+    EXPECT_EQ(verdict.unknown + verdict.too_new, 0U) << piece_bars;
+    EXPECT_EQ(verdict.last_id, entries_.back().id) << piece_bars;
+  }
+}
+
+TEST_F(VerificationTest, WithAFixedAnchorToo) {
+  profile_.anchor.fixed_anchor_ms = bars_[20].open_time_ms;
+  const auto entries = published(profile_, bars_, 300);
+  for (const std::size_t piece_bars : {1U, 37U, 900U}) {
+    const Verdict verdict = verify(entries, piece_bars);
+    EXPECT_EQ(verdict.difference, "") << piece_bars;
+    EXPECT_EQ(verdict.equal, 600U) << piece_bars;
+  }
+}
+
+TEST_F(VerificationTest, TheLastBitOfAnyFieldIsADifference) {
+  for (const char* name : {"close", "average", "dema_signal", "kama_equity"}) {
+    auto entries = entries_;
+    std::string& field = entries[200].fields[name];
+    field = text(std::nextafter(std::stod(field), 1e9));
+    const Verdict verdict = verify(entries);
+    EXPECT_THAT(verdict.difference, HasSubstr("entry " + entries[200].id + ": " + name + " is ")) << name;
+    EXPECT_EQ(verdict.equal, 200U) << name;
+  }
+  for (const char* name : {"trend", "previous_trend", "trend_since_ms", "bar_index", "anchor_ms"}) {
+    auto entries = entries_;
+    entries[200].fields[name] += "1";
+    EXPECT_THAT(verify(entries).difference, HasSubstr(name)) << name;
+  }
+}
+
+TEST_F(VerificationTest, AMissingAnInventedAndAMisnamedEntryAreDifferences) {
+  auto missing = entries_;
+  missing.erase(missing.begin() + 100, missing.begin() + 103);
+  EXPECT_THAT(verify(missing).difference, HasSubstr("has no entry"));
+  missing[100].fields["gap_from_ms"] = "1";
+  EXPECT_EQ(verify(missing).difference, "") << "it says that bars can't be had any more";
+
+  auto invented = entries_;
+  invented[50].fields["open_ms"] = std::to_string(bars_[350].open_time_ms - 1);
+  EXPECT_THAT(verify(invented).difference, HasSubstr("does not exist"));
+
+  auto misnamed = entries_;
+  misnamed[50].id = std::to_string(bars_[350].close_time_ms) + "-1";
+  EXPECT_THAT(verify(misnamed).difference, HasSubstr("its ID is not its close_ms and rev"));
+  misnamed[50].fields["rev"] = "x";
+  EXPECT_THAT(verify(misnamed).difference, HasSubstr("that are numbers"));
+}
+
+TEST_F(VerificationTest, WhatCannotBeRecomputedIsUnknownAndNotWrong) {
+  auto other = entries_;
+  for (std::size_t i = 0; i < 10; ++i) other[i].fields["config"] = "0000000000000000";
+  const Verdict other_config = verify(other);
+  EXPECT_EQ(other_config.difference, "");
+  EXPECT_EQ(other_config.unknown, 10U);
+  EXPECT_EQ(other_config.equal, 590U);
+
+  // Bars from 400 to 450 are not known: neither are the signals whose anchors lie before the end of that.
+  Verification hole(profile_, kId, {}, pages_of(entries_));
+  hole.take(piece(bars_, 100, 400));
+  hole.take(piece(bars_, 450, 890));
+  const Verdict verdict = hole.finish();
+  EXPECT_EQ(verdict.difference, "");
+  EXPECT_GE(verdict.unknown, 50U + 100U);
+  EXPECT_GE(verdict.equal, 100U + 200U);
+  EXPECT_EQ(verdict.equal + verdict.unknown, 590U);
+  EXPECT_EQ(verdict.too_new, 1U) << "the last ten bars";
+  EXPECT_EQ(verdict.last_id, entries_[589].id);
+}
+
+TEST_F(VerificationTest, AnEntryThatWasCountedBeforeIsOnlyLookedAt) {
+  const std::vector<PublishedEntry> later(entries_.begin() + 100, entries_.end());
+  Verification verification(profile_, kId, {}, pages_of(later), entries_[100].id);
+  verification.take(piece(bars_, 0, bars_.size()));
+  EXPECT_EQ(verification.finish().equal, 499U);
+}
+
+TEST_F(VerificationTest, ABarThatWasCorrectedIsComparedAsItWasThen) {
+  // Rev 0 was published with another content, which was superseded.
+  Bar before = bars_[500];
+  before.open = before.high = before.low = before.close = bars_[500].close + 0.25;
+  std::vector<Bar> then(bars_.begin(), bars_.begin() + 501);
+  then.back() = before;
+  const PublishedEntry first = published(profile_, then, 500)[0];
+  entries_[200].id = std::to_string(bars_[500].close_time_ms) + "-1";
+  entries_[200].fields["rev"] = "1";
+  entries_.insert(entries_.begin() + 200, first);
+
+  EXPECT_THAT(verify(entries_).difference, HasSubstr("close is "));
+  Bar another = before;
+  another.close += 1;
+  const Verdict verdict = verify(entries_, 37, {{another, before}, {}});
+  EXPECT_EQ(verdict.difference, "");
+  EXPECT_EQ(verdict.equal, 601U);
+}
+
+/// Of this process, in bytes; `name` is a line of /proc/self/status.
+std::int64_t memory(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name + ":")) return std::atoll(line.c_str() + name.size() + 1) * 1024;
+  }
+  return 0;
+}
+
+TEST(VerificationOfALongHistory, AHistoryLargerThanTheMemoryItMayUseIsRecomputed) {
+  constexpr std::size_t kBars = 1'000'000;
+  constexpr std::size_t kFirstEntry = 900'000;
+  constexpr std::int64_t kMostBytes = 12'000'000;  // the columns of the bars are 56,000,000
+  ProfileConfig profile = small_profile();
+  Walk first_walk;
+  profile.anchor.fixed_anchor_ms = first_walk.next().open_time_ms;
+
+  std::string directory = (fs::temp_directory_path() / "atcd-verification-XXXXXX").string();
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  {
+    state::History history(directory, state::History::Access::write);
+    const auto series = history.add("sim:spot:BTCUSDT:1m");
+    Walk walk;
+    for (std::size_t done = 0; done < kBars; done += 500) {
+      std::vector<Bar> bars;
+      while (bars.size() < 500) bars.push_back(walk.next());
+      ASSERT_TRUE(history.insert(*series, bars, bars.front().open_time_ms, bars.back().close_time_ms));
+    }
+  }
+  // The stream, made while it is read: by an engine that takes the bars one after the other.
+  engine::Incremental engine(std::make_shared<const engine::Plan>(profile.parameters));
+  Walk walk;
+  std::size_t taken = 0;
+  const auto more = [&] {
+    std::vector<PublishedEntry> page;
+    while (taken < kBars && page.size() < 100) {
+      const Bar bar = walk.next();
+      const engine::Signal signal = engine.update(bar);
+      if (++taken > kFirstEntry)
+        page.push_back(entry_of(profile, bar, signal, *profile.anchor.fixed_anchor_ms));
+    }
+    return page;
+  };
+  std::ofstream("/proc/self/clear_refs") << "5";  // the most that was used begins anew
+  const std::int64_t before = memory("VmRSS");
+  {
+    state::History history(directory, state::History::Access::read);
+    Verification verification(profile, kId, {}, more);
+    history.read_all(*history.find("sim:spot:BTCUSDT:1m"), 0,
+                     [&](const StoredBars& bars) { verification.take(bars); });
+    const Verdict verdict = verification.finish();
+    EXPECT_EQ(verdict.difference, "");
+    EXPECT_EQ(verdict.equal, kBars - kFirstEntry);
+  }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+  EXPECT_LT(memory("VmHWM") - before, kMostBytes);
+#endif
+  fs::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace atcd::daemon
