@@ -1,6 +1,7 @@
 #pragma once
 
-#include <zlib.h>
+#define XXH_INLINE_ALL  // most of what is hashed is shorter than a call
+#include <xxhash.h>
 
 #include <array>
 #include <cstddef>
@@ -14,7 +15,7 @@
 /// number and the checksum of what follows that.
 namespace atcd::state {
 
-inline constexpr std::uint32_t kHistoryVersion = 1;
+inline constexpr std::uint32_t kHistoryVersion = 2;
 inline constexpr std::uint32_t kByteOrder = 0x01020304;
 inline constexpr std::uint32_t kHistoryMagic = 0x48435441, kNameMagic = 0x4e435441, kTailMagic = 0x54435441,
                                kBlockMagic = 0x42435441, kIndexMagic = 0x49435441;  // "ATCH", "ATCN", ...
@@ -79,6 +80,8 @@ struct BlockHeader {
   std::int64_t unused_too;
 };
 static_assert(sizeof(BlockHeader) == 64);
+/// No block takes more bytes: what does not compress is kept as it is.
+inline constexpr std::int64_t kLongestBlock = sizeof(BlockHeader) + 2 * kBlockBars * sizeof(engine::Bar);
 
 /// A record of `index`.
 struct IndexRecord {
@@ -102,9 +105,10 @@ struct BlockPlace {
 
 inline std::int64_t padded(std::uint32_t bytes) { return (std::int64_t{bytes} + 7) / 8 * 8; }
 
-inline std::uint32_t checksum_of(const void* bytes, std::size_t count, std::uint32_t before = 0) {
-  return static_cast<std::uint32_t>(
-      ::crc32(before, static_cast<const Bytef*>(bytes), static_cast<uInt>(count)));
+/// The low half of XXH3: a start hashes all tails and the whole snapshot, several hundred MB with thousands
+/// of series, where a CRC would take most of the time.
+inline std::uint32_t checksum_of(const void* bytes, std::size_t count, std::uint64_t seed = 0) {
+  return static_cast<std::uint32_t>(XXH3_64bits_withSeed(bytes, count, seed));
 }
 
 /// Of a record: everything behind its magic number and checksum.
@@ -117,9 +121,8 @@ std::uint32_t record_checksum(const Record& record) {
 /// Of a row of a tail: a row of another series, place or generation is none.
 inline std::uint32_t row_checksum(const TailHeader& header, std::size_t row, const engine::Bar& bar) {
   const std::uint64_t place = (std::uint64_t{header.generation} << 32) | row;
-  std::uint32_t sum = checksum_of(&header.name_hash, sizeof header.name_hash, 0x41544344);
-  sum = checksum_of(&place, sizeof place, sum);
-  return checksum_of(&bar, sizeof bar, sum);
+  // An odd factor: no two places of a series have the same seed.
+  return checksum_of(&bar, sizeof bar, header.name_hash ^ (place * 0x9e3779b97f4a7c15U));
 }
 
 }  // namespace atcd::state

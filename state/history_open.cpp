@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
+#include <utility>
 
 #include "engine/anchor.hpp"
 #include "state/history.hpp"
@@ -163,7 +164,7 @@ void History::read_index() {
 /// Finds the blocks that the index does not have: those of a crash, or all.
 void History::scan_blocks(std::int64_t from) {
   std::int64_t at = from;
-  std::int64_t skipped = 0;
+  std::int64_t skipped = 0;  // before the last block that was found
   while (at + std::int64_t{sizeof(BlockHeader)} <= blocks_.size()) {
     const auto header = record_at<BlockHeader>(blocks_.view(at, sizeof(BlockHeader)));
     const std::int64_t end = at + std::int64_t{sizeof header} + padded(header.bytes);
@@ -175,9 +176,9 @@ void History::scan_blocks(std::int64_t from) {
     }
     if (!intact) {
       at += 8;
-      skipped += 8;
       continue;
     }
+    skipped += at - std::exchange(blocks_end_, end);
     if (header.series < series_.size() && series_[header.series].name_hash == header.name_hash) {
       series_[header.series].blocks.push_back({at, header.covered_from_ms, header.covered_to_ms, header.at_ms,
                                                header.bytes, header.count, header.kind});
@@ -188,8 +189,11 @@ void History::scan_blocks(std::int64_t from) {
       if (!index_.write(index_end_, &record, sizeof record)) throw std::runtime_error(index_.error());
       index_end_ += std::int64_t{sizeof record};
     }
-    blocks_end_ = at = end;
+    at = end;
   }
+  // Few bytes at the end are a block whose writer died before it was whole: nobody was told that it is
+  // written, and sealed bars are in their tail still.
+  if (const std::int64_t rest = blocks_.size() - blocks_end_; rest > kLongestBlock) skipped += rest;
   if (skipped > 0) {
     problems_.push_back(directory_ + "/blocks: " + std::to_string(skipped) + " bytes from " +
                         std::to_string(from) + " on are no blocks and were passed over");

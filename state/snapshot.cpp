@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint32_t kSnapshotMagic = 0x53435441, kEntryMagic = 0x45435441;  // "ATCS", "ATCE"
-constexpr std::uint32_t kSnapshotVersion = 1;
+constexpr std::uint32_t kSnapshotVersion = 2;
 constexpr std::size_t kConfigDigits = 16;
 constexpr std::int64_t kAlignment = 8;
 

@@ -9,7 +9,7 @@
 
 namespace atcd::feeds::simulator {
 
-inline constexpr std::size_t kMaxSymbols = 5000;
+inline constexpr std::size_t kMaxSymbols = 10000;
 inline constexpr std::int64_t kListedLongAgoMs = 1'502'928'000'000;  // 2017-08-17
 
 /// One market of the simulated exchange. Prices and volumes in units of 1e-8.

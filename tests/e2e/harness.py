@@ -80,9 +80,10 @@ class Workplace:
         return client
 
     def simulator(self, *arguments, name="simulator"):
-        self.spawn(name, [ATCD, "simulate", "--listen", "127.0.0.1:0", *arguments])
+        process = self.spawn(name, [ATCD, "simulate", "--listen", "127.0.0.1:0", *arguments])
 
         def listening():
+            assert process.poll() is None, "the simulator ended: " + open(self.path(f"{name}.log"), errors="replace").read()
             for line in open(self.path(f"{name}.log"), errors="replace"):
                 if "event=listening" in line and line.endswith("\n"):
                     return dict(part.split("=", 1) for part in line.split() if "=" in part)

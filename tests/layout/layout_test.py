@@ -23,6 +23,7 @@ ENGINE_LIBRARIES = re.compile(r"<([a-z_]+|immintrin.h)>")
 LINES = 400
 LONG_FILES = {
     "tests/feeds/feed_test.cpp": "one in-process exchange serves all its cases",
+    "tests/feeds/series_test.cpp": "one scripted handler serves all its cases",
     "tests/feeds/simulator_server_test.cpp": "one client harness serves all its cases",
     "tests/state/publish_function_test.cpp": "a case for every answer of one function",
 }

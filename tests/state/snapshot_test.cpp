@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <zlib.h>
 
 #include <array>
 #include <csignal>
@@ -14,6 +13,7 @@
 #include <iterator>
 #include <random>
 
+#include "state/history_files.hpp"
 #include "tests/state/bars.hpp"
 
 namespace atcd::state {
@@ -145,12 +145,11 @@ TEST_F(SnapshotTest, AnotherVersionIsRefusedWithAReasonAndLeftAsItIs) {
     const char* words;
   };
   for (const Case& each :
-       {Case{8, "version 2 is not 1"}, Case{12, "byte order"}, Case{16, "engine version"}}) {
+       {Case{8, "version 9 is not 2"}, Case{12, "byte order"}, Case{16, "engine version"}}) {
     std::string changed = whole;
-    std::uint32_t value = 2;
+    std::uint32_t value = 9;
     std::memcpy(changed.data() + each.at, &value, sizeof value);
-    const auto checksum =
-        static_cast<std::uint32_t>(::crc32(0, reinterpret_cast<const Bytef*>(changed.data() + 8), 24));
+    const std::uint32_t checksum = checksum_of(changed.data() + 8, 24);
     std::memcpy(changed.data() + 4, &checksum, sizeof checksum);
     write(path(), changed);
     const Snapshot snapshot(directory_);

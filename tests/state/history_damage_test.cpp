@@ -1,0 +1,155 @@
+// Torn, cut, flipped and zeroed files: what a history still gives is true, and it says what it lost.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <random>
+#include <stdexcept>
+
+#include "tests/state/history_folder.hpp"
+
+namespace atcd::state {
+namespace {
+
+using engine::Bar;
+namespace fs = std::filesystem;
+
+class DamagedHistory : public HistoryTest {
+ protected:
+  void SetUp() override {
+    HistoryTest::SetUp();
+    History history(directory_, History::Access::write);
+    append(history, "a", bars_);
+  }
+  void restore(const std::vector<std::pair<const char*, std::string>>& files) const {
+    for (const auto& [file, bytes] : files) write(file, bytes);
+    for (const auto& entry : fs::directory_iterator(directory_)) {
+      if (entry.is_directory()) fs::remove_all(entry.path());
+    }
+  }
+  std::vector<std::pair<const char*, std::string>> all_files() const {
+    return {{"names", read("names")},
+            {"tails", read("tails")},
+            {"blocks", read("blocks")},
+            {"index", read("index")}};
+  }
+
+  static bool in_rows(std::string_view file, std::size_t at) {
+    return file == "tails" && at >= sizeof(TailHeader);
+  }
+
+  std::vector<Bar> bars_ = some_bars(2 * kBlockBars + 100, 4);
+};
+
+TEST_F(DamagedHistory, CutAnywhereItGivesOnlyWhatIsTrue) {
+  const auto files = all_files();
+  std::mt19937 random(8);
+  for (const auto& [file, bytes] : files) {
+    for (int trial = 0; trial < 60; ++trial) {
+      const std::size_t size = trial == 0 ? 0 : random() % bytes.size();
+      restore(files);
+      write(file, bytes.substr(0, size));
+      expect_part_of(bars_, std::string(file) + " cut at " + std::to_string(size));
+    }
+  }
+}
+
+TEST_F(DamagedHistory, WithBitsFlippedItGivesOnlyWhatIsTrue) {
+  const auto files = all_files();
+  std::mt19937 random(9);
+  for (const auto& [file, bytes] : files) {
+    for (std::size_t trial = 0; trial < 150; ++trial) {
+      // The heads of the records first, then anywhere.
+      const std::size_t at = trial < 90 ? trial % bytes.size() : random() % bytes.size();
+      std::string flipped = bytes;
+      flipped[at] = static_cast<char>(flipped[at] ^ (1 << random() % 8));
+      restore(files);
+      write(file, flipped);
+      if (std::string_view(file) == "tails" && at >= kRows + 100 * sizeof(Bar))
+        continue;  // holds nothing there
+      expect_part_of(bars_, std::string(file) + " bit flipped at " + std::to_string(at), !in_rows(file, at));
+    }
+  }
+}
+
+TEST_F(DamagedHistory, FilledWithZerosItGivesOnlyWhatIsTrue) {
+  const auto files = all_files();
+  std::mt19937 random(10);
+  for (const auto& [file, bytes] : files) {
+    for (int trial = 0; trial < 60; ++trial) {
+      const std::size_t at = random() % bytes.size() / 64 * 64;
+      std::string zeroed = bytes;
+      std::fill(zeroed.begin() + static_cast<long>(at),
+                zeroed.begin() + static_cast<long>(std::min(zeroed.size(), at + 4096)), '\0');
+      if (zeroed == bytes) continue;
+      restore(files);
+      write(file, zeroed);
+      expect_part_of(bars_, std::string(file) + " zeros at " + std::to_string(at), !in_rows(file, at));
+    }
+  }
+}
+
+TEST_F(DamagedHistory, WithoutItsIndexItGivesAll) {
+  fs::remove(path("index"));
+  History history(directory_, History::Access::write);
+  EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars_);
+}
+
+TEST_F(DamagedHistory, ACrashBetweenBlockAndTailDoublesNothing) {
+  // The tail as it was when it was full, beside the block that was made of it.
+  std::string tails;
+  {
+    fs::remove_all(directory_);
+    History history(directory_, History::Access::write);
+    append(history, "a", std::span(bars_).first(kBlockBars));
+    tails = read("tails");
+    append(history, "a", std::span(bars_).subspan(kBlockBars, 1));
+  }
+  write("tails", tails);
+  EXPECT_EQ(reread("a"), std::vector<Bar>(bars_.begin(), bars_.begin() + kBlockBars));
+  History history(directory_, History::Access::write);
+  append(history, "a", std::span(bars_).subspan(kBlockBars));
+  EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars_);
+}
+
+TEST_F(DamagedHistory, GoesOnAfterEveryKindOfDamage) {
+  const auto files = all_files();
+  const auto more = some_bars(700, 4, bars_.back().close_time_ms / kMinuteMs);
+  for (const auto& [file, bytes] : files) {
+    std::string damaged = bytes;
+    damaged[bytes.size() / 2 / 8 * 8] ^= 1;
+    damaged[8] ^= 1;
+    restore(files);
+    write(file, damaged);
+    {
+      History history(directory_, History::Access::write);
+      append(history, "a", more);
+    }
+    const auto stored = reread("a");
+    ASSERT_GE(stored.size(), more.size()) << file;
+    EXPECT_TRUE(std::equal(more.begin(), more.end(), stored.end() - static_cast<long>(more.size()))) << file;
+  }
+}
+
+TEST_F(DamagedHistory, AnotherVersionIsSetAsideWithAReason) {
+  std::string names = read("names");
+  HistoryHeader header;
+  std::memcpy(&header, names.data(), sizeof header);
+  header.version = 9;
+  header.checksum = record_checksum(header);
+  std::memcpy(names.data(), &header, sizeof header);
+  write("names", names);
+  EXPECT_THROW(History(directory_, History::Access::read), std::runtime_error);
+  History history(directory_, History::Access::write);
+  ASSERT_EQ(history.problems().size(), 1U);
+  EXPECT_NE(history.problems()[0].find("version 9 is not 2"), std::string::npos);
+  EXPECT_TRUE(fs::exists(path("set-aside-1/blocks")));
+  EXPECT_TRUE(history.names().empty());
+  // What begins in its place sees nothing of it.
+  const auto bars = some_bars(kBlockBars + 5, 3);
+  append(history, "other", bars);
+  EXPECT_EQ(history.newest(*history.find("other"), 0).bars, bars);
+}
+
+}  // namespace
+}  // namespace atcd::state
