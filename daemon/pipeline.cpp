@@ -93,7 +93,6 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
       journal_.event(Level::warning, "snapshot", "", problem);
     }
     configure(config_);
-    tell_restored();
     tick();
   }
 
@@ -138,7 +137,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   bool warm() const {
     const bool resolved = std::all_of(runners_.begin(), runners_.end(),
                                       [](const auto& entry) { return entry.second->resolved_once(); });
-    return resolved && publisher_.connected() && publisher_.unsettled() == 0;
+    return resolved && publisher_.connected() && publisher_.settled();
   }
 
   void take_snapshot() { snapshots_.begin(indexes()); }
@@ -224,13 +223,6 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error && !stopping_) tick();
     });
-  }
-
-  void tell_restored() {
-    std::size_t resumed = 0;
-    for (const auto& [index, series] : outputs_) resumed += series->output(index)->resumed ? 1U : 0U;
-    journal_.log(Level::info, "restored", "",
-                 "series=" + std::to_string(outputs_.size()) + " engines=" + std::to_string(resumed));
   }
 
   std::vector<state::SeriesIndex> indexes() const {

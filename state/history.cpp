@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "engine/anchor.hpp"
@@ -115,7 +116,6 @@ StoredBars History::newest(Series series, std::int64_t from_ms) {
   const Entry& entry = series_[series];
   StoredBars stored;
   const auto rows = tail(series);
-  std::vector<engine::Bar> backward(rows.rbegin(), rows.rend());
   stored.covered_from_ms = entry.tail.covered_from_ms;
   stored.covered_to_ms = entry.tail_covered_to_ms;
   if (entry.tail.magic == 0) {  // damaged, or never begun
@@ -123,14 +123,32 @@ StoredBars History::newest(Series series, std::int64_t from_ms) {
       stored.covered_to_ms = std::max(stored.covered_to_ms, place.covered_to_ms);
     stored.covered_from_ms = stored.covered_to_ms;
   }
+  if (from_ms >= stored.covered_from_ms) {
+    stored.bars.assign(rows.begin(), rows.end());
+    return stored;
+  }
+  std::vector<engine::Bar> backward(rows.rbegin(), rows.rend());
   reach_back(entry, from_ms, backward, stored);
   return stored;
 }
 
+StoredBars History::latest(Series series, std::size_t most) {
+  const Entry& entry = series_[series];
+  const auto rows = tail(series);
+  if (rows.size() <= most) return newest(series, std::numeric_limits<std::int64_t>::max());
+  const auto last = rows.last(most);
+  return {{last.begin(), last.end()}, rows[rows.size() - most - 1].close_time_ms, entry.tail_covered_to_ms};
+}
+
 StoredBars History::newest_before(Series series, std::int64_t boundary_ms, std::int64_t from_ms) {
+  const Entry& entry = series_[series];
   StoredBars stored{{}, boundary_ms, boundary_ms};
   std::vector<engine::Bar> backward;
-  reach_back(series_[series], from_ms, backward, stored);
+  if (entry.tail.covered_from_ms < boundary_ms && boundary_ms <= entry.tail_covered_to_ms) {
+    prepend_reversed(tail(series), boundary_ms, backward);
+    stored.covered_from_ms = entry.tail.covered_from_ms;
+  }
+  reach_back(entry, from_ms, backward, stored);
   return stored;
 }
 

@@ -50,8 +50,10 @@ class History {
   /// Throws std::runtime_error with a sentence where the directory can't be used, or, for writing, where
   /// another process writes there.
   History(const std::string& directory, Access access);
+  /// What `written` holds at this moment, to be read while that goes on being written by another thread.
+  /// Blocks are never changed; a tail may be read until its series is written to. Throws as above.
+  explicit History(const History& written);
   ~History();
-  History(const History&) = delete;
   History& operator=(const History&) = delete;
 
   std::optional<Series> find(std::string_view name) const;
@@ -63,6 +65,8 @@ class History {
   /// The newest bars of the series that have no hole between them, back to the slot that holds from_ms or
   /// further (whole blocks), or to the newest hole. Equal boundaries: nothing is known.
   StoredBars newest(Series series, std::int64_t from_ms);
+  /// The newest bars of the tail, at most so many; where there are none, as newest().
+  StoredBars latest(Series series, std::size_t most);
   /// As newest(), but of what lies before a boundary that is held.
   StoredBars newest_before(Series series, std::int64_t boundary_ms, std::int64_t from_ms);
   /// How many bars were ever corrected.
@@ -110,6 +114,7 @@ class History {
   };
 
   void open_files(Access access);
+  void map_files();
   bool usable_header(std::string& why);
   void set_aside(const std::string& why);
   void read_names();

@@ -47,23 +47,32 @@ History::History(const std::string& directory, Access access) : directory_(direc
   }
 }
 
+History::History(const History& written)
+    : directory_(written.directory_),
+      access_(Access::read),
+      series_(written.series_),
+      by_name_(written.by_name_) {
+  map_files();
+}
+
 History::~History() {
   if (lock_ >= 0) ::close(lock_);
 }
 
+void History::map_files() {
+  const std::array<MappedFile*, 4> files = {&names_, &tails_, &blocks_, &index_};
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (!files[i]->open(directory_ + "/" + kFiles[i], access_)) throw std::runtime_error(files[i]->error());
+  }
+}
+
 void History::open_files(Access access) {
-  const auto open_all = [this, access] {
-    const std::array<MappedFile*, 4> files = {&names_, &tails_, &blocks_, &index_};
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (!files[i]->open(directory_ + "/" + kFiles[i], access)) throw std::runtime_error(files[i]->error());
-    }
-  };
-  open_all();
+  map_files();
   std::string why;
   if (!usable_header(why)) {
     if (access == Access::read) throw std::runtime_error(directory_ + ": " + why);
     set_aside(why);
-    open_all();
+    map_files();
   }
   if (names_.size() == 0) {
     if (access == Access::read) return;

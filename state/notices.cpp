@@ -6,7 +6,7 @@
 namespace atcd::state {
 namespace {
 
-constexpr std::size_t kMostEvents = 10'000;         // kept while Redis is away
+constexpr std::size_t kMostEvents = 100'000;        // kept while Redis is away
 constexpr std::string_view kEventsKept = "100000";  // in Redis
 constexpr std::string_view kHeartbeatTtlMs = "10000";
 constexpr std::size_t kPairsPerCommand = 200;
@@ -48,7 +48,7 @@ void Notices::on_ready(RedisNode& node) {
       reply->is_error() ? on_error("HKEYS", reply->text) : drop_strangers(*reply);
     });
   }
-  if (here(events_key_)) send_events();
+  if (here(events_key_)) send_all_events();
 }
 
 void Notices::write_all() {
@@ -172,11 +172,19 @@ void Notices::event(std::string_view event, std::int64_t at_ms, std::string_view
   send_events();
 }
 
+/// Also those that were sent and came to nothing.
+void Notices::send_all_events() {
+  first_unsent_ = 0;
+  send_events();
+}
+
 void Notices::send_events() {
-  // Those not sent stand at the end, except after an error: then the heartbeat finds them.
-  auto first = events_.end();
-  while (first != events_.begin() && !std::prev(first)->sent) --first;
+  auto first =
+      std::lower_bound(events_.begin(), events_.end(), first_unsent_,
+                       [](const Event& event, std::uint64_t number) { return event.number < number; });
   for (; first != events_.end(); ++first) {
+    first_unsent_ = first->number;
+    if (first->sent) continue;
     const std::string at = std::to_string(first->at_ms);
     first->sent = send(events_key_,
                        {"XADD", events_key_, "MAXLEN", "~", kEventsKept, "*", "event", first->event, "at_ms",
@@ -184,6 +192,7 @@ void Notices::send_events() {
                        [this, number = first->number](const Reply* reply) { on_event_reply(number, reply); });
     if (!first->sent) return;
   }
+  first_unsent_ = next_event_;
 }
 
 void Notices::on_event_reply(std::uint64_t number, const Reply* reply) {
@@ -218,11 +227,7 @@ void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& 
   send(daemon_key_, {"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
   send(daemon_key_, {"EXEC"}, checked("EXEC"));
   if (incomplete_) write_all();
-  for (Event& event : events_) {
-    if (event.sent) continue;
-    send_events();
-    break;
-  }
+  send_all_events();
   look_for_missing();
 }
 

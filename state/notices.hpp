@@ -74,6 +74,7 @@ class Notices {
   void forget(const std::string& name);
   void drop_strangers(const Reply& fields);
   void send_events();
+  void send_all_events();
   void on_event_reply(std::uint64_t number, const Reply* reply);
   void look_for_missing();
   void look_for(const std::string& key, void (Notices::*write)());
@@ -92,8 +93,9 @@ class Notices {
   std::set<std::string> gone_;  // removed here, perhaps not yet in Redis
   std::deque<Event> events_;
   std::uint64_t next_event_ = 1;
-  std::set<std::string> told_;  // errors named since the connection was made
-  bool incomplete_ = false;     // something could not be written
+  std::uint64_t first_unsent_ = 1;  // those before were sent, unless an error or a lost connection undid it
+  std::set<std::string> told_;      // errors named since the connection was made
+  bool incomplete_ = false;         // something could not be written
 };
 
 }  // namespace atcd::state

@@ -9,6 +9,13 @@
 --   <json>                       what is pushed; its "rev":0 becomes the entry's
 --
 -- Answers (texts): added REV | same REV | different REV | behind HEAD_CLOSE_MS | unknown HEAD_CLOSE_MS
+--
+-- And, for whoever begins to publish: the newest entry of the stream. A latest that is missing or older becomes
+-- that entry again.
+--
+-- FCALL atc_head_1 2 <stream> <last> <instance> <published_us>
+--
+-- Answers: { ID, { <field>, <value>, ... } } as XREVRANGE has it, or {} where there is none
 
 local function refuse(text)
   return redis.error_reply('ATCD ' .. text)
@@ -66,18 +73,35 @@ local function parse(keys, args)
   return call
 end
 
--- A right that is missing would stop us half way.
-local function missing_right(call)
-  local commands = {
-    { 'XREVRANGE', call.stream, '+', '-' }, { 'XINFO', 'STREAM', call.stream }, { 'XLEN', call.all },
-    { 'HGETALL', call.last }, { 'HSET', call.last, 'f', 'v' }, { 'HDEL', call.last, 'f' },
-    { 'XADD', call.stream, '*', 'f', 'v' }, { 'XADD', call.all, '*', 'f', 'v' },
-  }
+local function read_commands(call)
+  return { { 'XREVRANGE', call.stream, '+', '-' }, { 'XINFO', 'STREAM', call.stream }, { 'XLEN', call.all },
+    { 'HGETALL', call.last } }
+end
+
+local function latest_commands(call)
+  return { { 'HSET', call.last, 'f', 'v' }, { 'HDEL', call.last, 'f' } }
+end
+
+local function add_commands(call)
+  local commands = { { 'XADD', call.stream, '*', 'f', 'v' }, { 'XADD', call.all, '*', 'f', 'v' } }
   if call.push then commands[#commands + 1] = { 'PUBLISH', call.channel, '' } end
+  return commands
+end
+
+-- An error reply where this user may not run one of the commands.
+local function missing_right(commands)
   for _, command in ipairs(commands) do
-    if not redis.acl_check_cmd(unpack(command)) then return command[1] .. ' on ' .. command[2] end
+    if not redis.acl_check_cmd(unpack(command)) then
+      return redis.error_reply('NOPERM this user has no right to ' .. command[1] .. ' on ' .. command[2])
+    end
   end
   return nil
+end
+
+-- A right that is missing would stop us half way: raised before the first write.
+local function need(commands)
+  local refusal = missing_right(commands)
+  if refusal then error(refusal) end
 end
 
 local function by_name_of(flat)
@@ -97,7 +121,10 @@ local function head_of(call, latest)
   local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
   if newest then return entry_of(newest) end
   local info = redis.pcall('XINFO', 'STREAM', call.stream)
-  if info.err then return nil end
+  if info.err then
+    if info.err:find('no such key', 1, true) then return nil end
+    error(info)
+  end
   local id = by_name_of(info)['last-generated-id']
   if id == '0-0' then return nil end
   local head = entry_of({ id, {} })
@@ -136,6 +163,7 @@ end
 local function restore_latest(call, latest, head)
   local ms, rev = tonumber(latest.close_ms or -1), tonumber(latest.rev or -1)
   if ms and rev and (ms > head.ms or (ms == head.ms and rev >= head.rev)) then return end
+  need(latest_commands(call))
   if head.ms == call.close_ms then
     write_latest(call, latest, with_rev(call, string.format('%d', head.rev)))
   elseif head.flat then
@@ -144,6 +172,8 @@ local function restore_latest(call, latest, head)
 end
 
 local function add(call, latest, rev_number)
+  need(add_commands(call))
+  need(latest_commands(call))
   local rev = string.format('%d', rev_number)
   local flat = with_rev(call, rev)
   redis.call('XADD', call.stream, 'MAXLEN', '~', call.keep, call.close_text .. '-' .. rev, unpack(flat))
@@ -181,11 +211,7 @@ local function compare(call, latest, head)
   return { 'different', rev }
 end
 
-local function publish(keys, args)
-  local call, wrong = parse(keys, args)
-  if not call then return refuse(wrong) end
-  local right = missing_right(call)
-  if right then return redis.error_reply('NOPERM this user has no right to ' .. right) end
+local function answer_to(call)
   -- Reads first: a key of another type fails here, before anything is written.
   redis.call('XLEN', call.all)
   local latest = by_name_of(redis.call('HGETALL', call.last))
@@ -196,4 +222,44 @@ local function publish(keys, args)
   return { 'behind', head.ms_text }
 end
 
+-- What stopped it came before the first write. Where a right to read is missing Redis does not call it that.
+local function guarded(answer_to_call, call, reads)
+  local answered, answer = pcall(answer_to_call, call)
+  if answered then return answer end
+  return missing_right(reads) or redis.error_reply(tostring(answer))
+end
+
+local function publish(keys, args)
+  local call, wrong = parse(keys, args)
+  if not call then return refuse(wrong) end
+  return guarded(answer_to, call, read_commands(call))
+end
+
+local function head_entry(call)
+  local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
+  if not newest then return {} end
+  local latest = redis.call('HMGET', call.last, 'close_ms', 'rev', 'gap_from_ms')
+  local ms, rev = newest[1]:match('^(%d+)-(%d+)$')
+  local latest_ms, latest_rev = tonumber(latest[1] or -1), tonumber(latest[2] or -1)
+  ms, rev = tonumber(ms), tonumber(rev)
+  if latest_ms and latest_rev and (latest_ms > ms or (latest_ms == ms and latest_rev >= rev)) then return newest end
+  need(latest_commands(call))
+  local flat, gap = {}, false
+  for i, text in ipairs(newest[2]) do
+    flat[i] = i % 2 == 0 and call.fresh[newest[2][i - 1]] or text
+    gap = gap or (i % 2 == 1 and text == 'gap_from_ms')
+  end
+  redis.call('HSET', call.last, unpack(flat))
+  if latest[3] and not gap then redis.call('HDEL', call.last, 'gap_from_ms') end
+  return newest
+end
+
+local function head(keys, args)
+  if #keys ~= 2 or #args ~= 2 then return refuse('needs 2 keys: stream, last; and an instance and a time') end
+  local call = { stream = keys[1], last = keys[2],
+    fresh = { source = 'warm', instance = args[1], published_us = args[2] } }
+  return guarded(head_entry, call, { { 'XREVRANGE', call.stream, '+', '-' }, { 'HMGET', call.last, 'f' } })
+end
+
 redis.register_function('atc_publish_1', publish)
+redis.register_function('atc_head_1', head)

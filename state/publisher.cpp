@@ -1,5 +1,6 @@
 #include "state/publisher.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
@@ -87,8 +88,15 @@ class Publisher::Impl final : public NodesHandler {
     return any;
   }
 
-  std::size_t unpublished() const { return sum(&SeriesSender::unpublished); }
-  std::size_t unsettled() const { return sum(&SeriesSender::unsettled); }
+  std::size_t unpublished() const {
+    std::size_t count = 0;
+    for (const auto& [node, link] : links_) count += link->sender.unpublished();
+    return count;
+  }
+  bool settled() const {
+    return std::all_of(links_.begin(), links_.end(),
+                       [](const auto& entry) { return entry.second->sender.settled(); });
+  }
 
  private:
   /// A server, and what is sent to it.
@@ -102,12 +110,6 @@ class Publisher::Impl final : public NodesHandler {
     std::string told_refused;
     bool told_unreachable = false;
   };
-
-  std::size_t sum(std::size_t (SeriesSender::*count)() const) const {
-    std::size_t total = 0;
-    for (const auto& [node, link] : links_) total += (link->sender.*count)();
-    return total;
-  }
 
   Link& link_of(RedisNode& node) {
     auto& link = links_[&node];
@@ -359,7 +361,7 @@ void Publisher::heartbeat(const std::vector<std::pair<std::string, std::string>>
 void Publisher::describe(const std::string& series_name, const std::string& catalogue_json) {
   impl_->notices().add_series(series_name, catalogue_json);
 }
-std::size_t Publisher::unsettled() const { return impl_->unsettled(); }
+bool Publisher::settled() const { return impl_->settled(); }
 bool Publisher::connected() const { return impl_->connected(); }
 const PublishCounters& Publisher::counters() const { return impl_->counters(); }
 std::size_t Publisher::unpublished() const { return impl_->unpublished(); }

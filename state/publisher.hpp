@@ -128,8 +128,8 @@ class Publisher {
   /// Every server that has one of our series.
   bool connected() const;
   const PublishCounters& counters() const;
-  /// Series that history answers for and whose stream was not yet compared with it.
-  std::size_t unsettled() const;
+  /// The stream of every series that history answers for was compared with it.
+  bool settled() const;
   /// Closed bars that are not acknowledged yet, over all series.
   std::size_t unpublished() const;
 

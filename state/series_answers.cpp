@@ -50,7 +50,7 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
         ++parts_.counters.errors;
         on_failure(series, *cursor, reply->text);
       } else if (!reply->elements.empty()) {
-        begin_at(series, *cursor, reply->elements[0]);
+        begin_at(series, *cursor, *reply);
       } else {
         cursor->other_config = false;
         cursor->own_ms = 0;
@@ -70,8 +70,10 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
 void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Reply& entry) {
   if (entry.elements.size() != 2) return on_failure(series, cursor, "the stream's newest entry is malformed");
   const std::string_view id = entry.elements[0].text;
-  const auto head_ms = number(id.substr(0, id.find('-')));
-  if (!head_ms || *head_ms <= 0) return on_failure(series, cursor, "the stream's newest ID is not a time");
+  const auto dash = id.find('-');
+  const auto head_ms = number(id.substr(0, dash));
+  const auto rev = dash == std::string_view::npos ? std::nullopt : number(id.substr(dash + 1));
+  if (!head_ms || *head_ms <= 0 || !rev) return on_failure(series, cursor, "the stream's newest ID is not a time and a revision");
   const std::string_view config = field_of(entry.elements[1], "config");
   cursor.other_config = config != cursor.info.config;
   if (cursor.other_config && !parts_.options.adopt) return stop(cursor, config);
@@ -82,8 +84,20 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   cursor.told_head_ms = 0;
   cursor.own_ms = 0;
   cursor.position_ms = *head_ms;
+  cursor.head_rev = *rev;
+  cursor.head_content =
+      content_of([&entry](std::string_view name) { return field_of(entry.elements[1], name); });
   cursor.phase = Phase::checking;
   want_turn(series, cursor);
+}
+
+/// The head as it was read has the content that we have for its bar.
+void SeriesSender::says_the_same(SeriesIndex series, SeriesCursor& cursor, std::int64_t head_ms) {
+  ++parts_.counters.same;
+  cursor.acknowledged_ms = std::max(cursor.acknowledged_ms, head_ms);
+  if (head_ms >= cursor.newest_ms) cursor.remembered = 0;
+  tell(PublishEvent::same, cursor, "close_ms=" + std::to_string(head_ms) + " rev=" + std::to_string(cursor.head_rev) + " source=head");
+  parts_.handler.on_published(series, head_ms, cursor.head_rev);
 }
 
 void SeriesSender::stop(SeriesCursor& cursor, std::string_view their_config) {

@@ -4,6 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "state/publish_function.hpp"
+
 namespace atcd::state {
 namespace {
 
@@ -163,15 +165,17 @@ std::size_t SeriesSender::unpublished() const {
   return count;
 }
 
-std::size_t SeriesSender::unsettled() const {
-  std::size_t count = 0;
-  for (const auto& [series, cursor] : cursors_) {
-    const Phase phase = cursor->phase;
-    const bool walking = phase == Phase::wants_head || phase == Phase::reading || phase == Phase::checking ||
-                         phase == Phase::paging;
-    count += walking ? 1 : 0;
-  }
-  return count;
+bool SeriesSender::settled() {
+  const auto walking = [](const auto& entry) {
+    const Phase phase = entry.second->phase;
+    return phase == Phase::wants_head || phase == Phase::reading || phase == Phase::checking ||
+           phase == Phase::paging;
+  };
+  // Asked again and again: the one that was not settled the last time most often is not yet.
+  if (const auto last = cursors_.find(unsettled_); last != cursors_.end() && walking(*last)) return false;
+  const auto found = std::find_if(cursors_.begin(), cursors_.end(), walking);
+  if (found != cursors_.end()) unsettled_ = found->first;
+  return found == cursors_.end();
 }
 
 // ---- bars as they close
@@ -303,7 +307,9 @@ void SeriesSender::take_turn(SeriesIndex series, SeriesCursor& cursor) {
 
 void SeriesSender::read_head(SeriesIndex series, SeriesCursor& cursor) {
   ask(cursor);
-  const bool sent = parts_.connection.send({"XREVRANGE", cursor.text.stream_key(), "+", "-", "COUNT", "1"},
+  const std::string now_us = std::to_string(utc_us());
+  const bool sent = parts_.connection.send({"FCALL", kHeadFunction, "2", cursor.text.stream_key(),
+                                            cursor.text.last_key(), parts_.options.instance, now_us},
                                            [this, series, generation = cursor.generation](
                                                const Reply* reply) { on_head(series, generation, reply); });
   if (!sent) return retry_later(series, cursor);
@@ -316,6 +322,7 @@ void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   // From just before the head: its own bar comes first, where history has it.
   const std::int64_t head_ms = cursor.position_ms;
   const bool correct_newest = std::exchange(cursor.correct_newest, false);
+  const std::string head_content = std::exchange(cursor.head_content, "");
   page_.clear();
   if (parts_.history.signals_after(series, head_ms - 1, correct_newest ? 2 : 1, page_) ==
       HistoryAnswer::wait) {
@@ -338,6 +345,10 @@ void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   head.correction = cursor.correction_ms == head_ms || (correct_newest && page_.size() == 1);
   if (!head.correction) {
     if (cursor.other_config || head_ms <= cursor.conflict_ms) return want_turn(series, cursor);
+    if (formatter_.content(cursor.text, head) == head_content) {
+      says_the_same(series, cursor, head_ms);
+      return want_turn(series, cursor);
+    }
     head.source = Source::warm;
   }
   head.prev_close_ms = std::min(head.prev_close_ms, head_ms - 1);

@@ -75,7 +75,7 @@ class SeriesSender {
   /// Connected, and nothing more can be sent without something new happening.
   bool idle() const;
   std::size_t unpublished() const;
-  std::size_t unsettled() const;
+  bool settled();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -101,6 +101,7 @@ class SeriesSender {
   // Answers, in series_answers.cpp.
   void on_head(SeriesIndex series, std::uint32_t generation, const Reply* reply);
   void begin_at(SeriesIndex series, SeriesCursor& cursor, const Reply& entry);
+  void says_the_same(SeriesIndex series, SeriesCursor& cursor, std::int64_t head_ms);
   void on_answer(SeriesIndex series, std::uint32_t generation, const Reply* reply);
   void act_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent, const Reply& reply);
   void acknowledged(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent, std::string_view answer,
@@ -123,6 +124,7 @@ class SeriesSender {
   SignalFormatter formatter_;
   std::unordered_map<SeriesIndex, std::unique_ptr<SeriesCursor>> cursors_;
   std::uint32_t next_generation_ = 1;
+  SeriesIndex unsettled_ = 0;  // one that was not, when settled() last found one
   std::deque<std::pair<SeriesIndex, std::uint32_t>> turns_;
   std::multimap<Clock::time_point, std::pair<SeriesIndex, std::uint32_t>> retries_;
   boost::asio::steady_timer retry_timer_;

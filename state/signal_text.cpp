@@ -59,6 +59,7 @@ SeriesText::SeriesText(const PublishedSeries& series, std::string_view instance,
   const std::string group = start + "{" + series.id.group() + "}:";
   const std::string symbol = engine::percent_encode(series.id.symbol);
   stream_key_ = group + "stream:" + symbol;
+  last_key_ = group + "last:" + symbol;
   signal_channel_ = start + "signal:" + name_;
   forming_channel_ = start + "forming:" + name_;
 
@@ -66,7 +67,7 @@ SeriesText::SeriesText(const PublishedSeries& series, std::string_view instance,
   append_argument(command_start_, kPublishFunction);
   append_argument(command_start_, "3");
   append_argument(command_start_, stream_key_);
-  append_argument(command_start_, group + "last:" + symbol);
+  append_argument(command_start_, last_key_);
   append_argument(command_start_, group + "all");
   append_argument(channel_argument_, signal_channel_);
 
@@ -164,6 +165,26 @@ void SignalFormatter::append_pairs(std::string& out, bool content) const {
     append_argument(out, row.name);
     append_argument(out, text(row.field));
   }
+}
+
+const std::string& SignalFormatter::content(const SeriesText& series, const SignalRecord& record) {
+  render(record, 0);
+  content_.clear();
+  append_pairs(content_, true);
+  content_ += series.constant_content_;
+  return content_;
+}
+
+std::string content_of(const std::function<std::string_view(std::string_view name)>& field) {
+  std::string content;
+  for (const bool constants : {false, true}) {
+    for (const FieldRow& row : kFieldTable) {
+      if (!row.content || constant(row) != constants) continue;
+      append_argument(content, row.name);
+      append_argument(content, field(row.name));
+    }
+  }
+  return content;
 }
 
 void SignalFormatter::append_command(std::string& out, const SeriesText& series, const SignalRecord& record,

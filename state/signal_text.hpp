@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,7 @@ class SeriesText {
 
   const std::string& name() const { return name_; }
   const std::string& stream_key() const { return stream_key_; }
+  const std::string& last_key() const { return last_key_; }
   const std::string& signal_channel() const { return signal_channel_; }
   const std::string& forming_channel() const { return forming_channel_; }
 
@@ -26,6 +28,7 @@ class SeriesText {
 
   std::string name_;
   std::string stream_key_;
+  std::string last_key_;
   std::string signal_channel_;
   std::string forming_channel_;
   std::string command_start_;              // the command after its argument count, up to the last key
@@ -48,6 +51,8 @@ class SignalFormatter {
   /// Appends the whole FCALL of one signal to `out`. Source live is pushed, others are not.
   void append_command(std::string& out, const SeriesText& series, const SignalRecord& record,
                       const StreamLimits& limits, std::int64_t published_us);
+  /// What must be equal for two entries to say the same, as one text; valid until the next call.
+  const std::string& content(const SeriesText& series, const SignalRecord& record);
   /// The JSON object; valid until the next call.
   const std::string& json(const SeriesText& series, const SignalRecord& record, std::int64_t published_us);
 
@@ -66,8 +71,13 @@ class SignalFormatter {
   std::array<char, kFields * kLongestNumber> digits_{};
   std::array<std::uint8_t, kFields> lengths_{};
   std::string json_;
+  std::string content_;
   bool has_gap_ = false;
 };
+
+/// Of an entry in Redis, given its fields by name: what SignalFormatter::content makes of a record that says
+/// the same.
+std::string content_of(const std::function<std::string_view(std::string_view name)>& field);
 
 /// Redis' wire form of one argument.
 void append_argument(std::string& out, std::string_view text);

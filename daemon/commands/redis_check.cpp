@@ -98,6 +98,7 @@ class Check final : public state::NodesHandler {
             {"XINFO", "STREAM", stream},
             {"XLEN", all},
             {"HGETALL", last},
+            {"HMGET", last, "close_ms"},
             {"PUBLISH", keys_ + "forming:check", ""},
             {"PUBLISH", keys_ + "signal:check", ""},
             {"HSET", hash, "f", "v"},

@@ -90,7 +90,7 @@ void print_users(const std::string& prefix, bool cluster) {
       << "ACL SETUSER atcd on >CHANGE-ME resetkeys ~" << keys << "* resetchannels &" << keys << "signal:* &"
       << keys
       << "forming:* -@all +ping +select +client|setname +info +fcall +function|list +function|load +xadd "
-         "+xrevrange +xinfo|stream +xlen +hset +hdel +hkeys +hgetall +exists +pexpire +multi +exec "
+         "+xrevrange +xinfo|stream +xlen +hset +hdel +hkeys +hgetall +hmget +exists +pexpire +multi +exec "
          "+publish"
       << (cluster ? " +cluster|slots +asking" : "") << "\n"
       << "# A subscriber: it reads and listens, and can't write.\n"

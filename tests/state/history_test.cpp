@@ -106,6 +106,28 @@ TEST_F(HistoryTest, OlderBarsComeBeforeAndReadingStopsWhereEnoughIsThere) {
   EXPECT_LE(most, kBlockBars);
 }
 
+TEST_F(HistoryTest, TheNewestFewAndWhatLiesBeforeThemAreAllThatThereIs) {
+  for (const std::size_t count : {1U, 63U, 64U, 65U, 512U, 513U, 600U, 1200U}) {
+    const std::string name = "of" + std::to_string(count);
+    auto bars = some_bars(count, 1);
+    if (count > 64) bars.erase(bars.end() - 65);  // a slot without a bar, just before the newest
+    History history(directory_, History::Access::write);
+    const auto series = *history.add(name);
+    std::int64_t covered_from_ms = bars.front().open_time_ms;
+    for (const Bar& bar : bars) {
+      ASSERT_TRUE(history.append(series, bar, covered_from_ms));
+      covered_from_ms = bar.close_time_ms;
+    }
+    StoredBars few = history.latest(series, 64);
+    EXPECT_LE(few.bars.size(), std::max<std::size_t>(64, (count - 1) % kBlockBars + 1)) << count;
+    EXPECT_EQ(few.covered_to_ms, bars.back().close_time_ms) << count;
+    const StoredBars before = history.newest_before(series, few.covered_from_ms, 0);
+    few.bars.insert(few.bars.begin(), before.bars.begin(), before.bars.end());
+    EXPECT_EQ(few.bars, bars) << count;
+    EXPECT_EQ(before.covered_from_ms, bars.front().open_time_ms) << count;
+  }
+}
+
 TEST_F(HistoryTest, ACorrectedBarKeepsTheOneItSupersedes) {
   auto bars = some_bars(1200, 1);
   History history(directory_, History::Access::write);

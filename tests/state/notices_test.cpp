@@ -73,17 +73,17 @@ TEST_F(NoticesTest, StatesOfAnEarlierRunAreTakenBack) {
 TEST_F(NoticesTest, EventsAreKeptWhileRedisIsAwayAndTheOldestAreDroppedCounted) {
   server_.kill();
   Daemon daemon(io_, options_for(server_));
-  for (int i = 0; i < 10'010; ++i) daemon.publisher->event("state", i, "s", "d");
+  for (int i = 0; i < 100'010; ++i) daemon.publisher->event("state", i, "s", "d");
   EXPECT_EQ(daemon.publisher->counters().events_dropped, 10U);
   server_.start();
   run_until_idle(daemon);
   RedisClient redis = server_.client();
   const auto events = redis.stream("atc:1:events");
-  ASSERT_EQ(events.size(), 10'000U);
+  ASSERT_EQ(events.size(), 100'000U);
   EXPECT_EQ(
       events.front().fields,
       (Fields{{"event", "state"}, {"at_ms", "10"}, {"instance", "main"}, {"series", "s"}, {"detail", "d"}}));
-  EXPECT_EQ(events.back().fields.at("at_ms"), "10009");
+  EXPECT_EQ(events.back().fields.at("at_ms"), "100009");
 }
 
 TEST_F(NoticesTest, TheHeartbeatEndsTenSecondsAfterTheLastBeat) {

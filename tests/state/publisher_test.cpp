@@ -71,6 +71,21 @@ TEST_F(PublisherWithRedis, ARestartWithNothingNewRestoresTheLatestAsWarm) {
   EXPECT_EQ(redis_.stream(stream_key(1)).size(), 1U);
 }
 
+TEST_F(PublisherWithRedis, AHeadThatSaysTheSameIsNotSentAgain) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  daemon.stop();
+  redis_.command({"CONFIG", "RESETSTAT"});
+  daemon.start();
+  daemon.announce(1);
+  run_until([&] { return daemon.publisher->counters().same == 1; }, "the check");
+  EXPECT_THAT(redis_.text({"INFO", "commandstats"}), Not(HasSubstr("cmdstat_xlen"))) << "as publishing does";
+  daemon.close_bar(1);
+  run_until_drained(daemon);
+  expect_complete(redis_, daemon, 1);
+}
+
 TEST_F(PublisherWithRedis, PublishedBeforeRedisIsThereIsNotLost) {
   server_.kill();
   Daemon daemon(io_, options_for(server_));

@@ -96,7 +96,6 @@ class RedisClient {
     return {static_cast<redisReply*>(reply), freeReplyObject};
   }
 
- private:
   static Fields fields_of(const redisReply& flat) {
     Fields fields;
     for (std::size_t i = 0; i + 1 < flat.elements; i += 2) {
@@ -105,6 +104,7 @@ class RedisClient {
     return fields;
   }
 
+ private:
   std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
 };
 
