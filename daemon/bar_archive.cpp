@@ -1,24 +1,25 @@
 #include "daemon/bar_archive.hpp"
 
-#include <limits>
 #include <memory>
+#include <utility>
 
 #include "engine/series_id.hpp"
 
 namespace atcd::daemon {
 namespace {
 
-constexpr std::int64_t kNow = std::numeric_limits<std::int64_t>::max();
+// More than close between a snapshot and the end of a run: an engine goes on from there.
+constexpr std::size_t kNewest = 64;
 
 }  // namespace
 
-// Members in this order: opening for writing mends what a crash left, and only then is there something to
-// read.
 BarArchive::BarArchive(const std::string& directory)
-    : directory_(directory + "/history"),
-      writer_(std::make_unique<state::History>(directory_, state::History::Access::write)),
-      before_(directory_, state::History::Access::read),
-      snapshot_(directory_) {}
+    : BarArchive(directory + "/history",
+                 std::make_unique<state::History>(directory + "/history", state::History::Access::write)) {}
+
+// Members in this order: what is there is remembered before anything is written.
+BarArchive::BarArchive(const std::string& directory, std::unique_ptr<state::History> history)
+    : before_(*history), writer_(std::move(history)), snapshot_(directory) {}
 
 std::string archive_name(const feeds::Exchange& exchange, const feeds::StreamName& stream) {
   return engine::percent_encode(exchange.name()) + ":" + engine::percent_encode(exchange.market()) + ":" +
@@ -33,12 +34,12 @@ BarArchive::Opened BarArchive::open(const std::string& name) {
   if (!series) return opened;
   opened.corrections = before_.corrections(*series);
   opened.late = before_.late(*series);
-  opened.bars = before_.newest(*series, kNow);
+  opened.bars = before_.latest(*series, kNewest);
   if (opened.bars.bars.size() < 2) opened.bars = before_.newest(*series, opened.bars.covered_from_ms - 1);
   return opened;
 }
 
-// Blocks are never changed: this holds whatever was written since the start.
+// Blocks are never changed: of them this holds whatever was written since the start.
 state::StoredBars BarArchive::earlier(const std::string& name, std::int64_t boundary_ms,
                                       std::int64_t from_ms) {
   const auto series = before_.find(name);

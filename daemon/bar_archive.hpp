@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -34,7 +35,8 @@ class BarArchive {
   Opened open(const std::string& name);
   /// Something was known of the series at the start.
   bool knows(const std::string& name) const { return before_.find(name).has_value(); }
-  /// What lies before the bars that open() gave, back to from_ms or to the newest hole.
+  /// What lies before the bars that open() gave, back to from_ms or to the newest hole. For the first time
+  /// before the series is written to: its newest bars lie where those that follow are put.
   state::StoredBars earlier(const std::string& name, std::int64_t boundary_ms, std::int64_t from_ms);
   /// The engine of a published series as an earlier run saved it.
   std::optional<state::SnapshotEntry> engine_of(const std::string& series) const {
@@ -44,9 +46,10 @@ class BarArchive {
   state::HistoryWriter& writer() { return writer_; }
 
  private:
-  std::string directory_;
-  state::HistoryWriter writer_;
+  BarArchive(const std::string& directory, std::unique_ptr<state::History> history);
+
   state::History before_;  // as it was at the start
+  state::HistoryWriter writer_;
   state::Snapshot snapshot_;
   std::set<std::string> opened_;
 };

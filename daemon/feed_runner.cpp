@@ -1,6 +1,7 @@
 #include "daemon/feed_runner.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <utility>
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::chrono::seconds kFirstRetry{2};
 constexpr int kLongestRetryDoublings = 5;
+constexpr std::size_t kKnownAtOnce = 128;
 
 Level level_of(feeds::Severity severity) {
   switch (severity) {
@@ -39,11 +41,13 @@ FeedRunner::FeedRunner(const Context& context, const FeedKey& key)
     : context_(context),
       key_(key),
       exchange_(*feeds::find_exchange(key.exchange, key.market)),
-      refresh_timer_(context.io) {}
+      refresh_timer_(context.io),
+      self_(std::make_shared<FeedRunner*>(this)) {}
 
-FeedRunner::~FeedRunner() = default;
+FeedRunner::~FeedRunner() { *self_ = nullptr; }
 
 void FeedRunner::stop() {
+  known_.clear();
   refresh_timer_.cancel();
   if (feed_) feed_->stop();
 }
@@ -57,8 +61,9 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
     for (const FeedConfig& block : blocks_)
       options.rest_share = std::max(options.rest_share, block.rest_share);
     feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
-    begin_with_known();
+    return begin_with_known();
   }
+  known_.clear();
   resolve();
 }
 
@@ -74,13 +79,35 @@ void FeedRunner::retire() {
 /// A start does not wait for the exchange's list where symbols are named outright and an earlier run knew
 /// them.
 void FeedRunner::begin_with_known() {
-  std::vector<Wanted> known = wanted({}, false);
-  std::erase_if(known, [this](const Wanted& each) {
+  known_ = wanted({}, false);
+  std::erase_if(known_, [this](const Wanted& each) {
     return !context_.archive.knows(archive_name(exchange_, {each.symbol.symbol, each.interval}));
   });
-  if (known.empty()) return;
-  apply(known, false, 0);
+  known_.empty() ? resolve() : begin_with_some(0);
+}
+
+/// Some at a time: Redis is busy with the first while the next are taken up from the disk.
+void FeedRunner::begin_with_some(std::size_t first) {
+  const std::size_t end = std::min(first + kKnownAtOnce, known_.size());
+  apply(std::span(known_).subspan(first, end - first), false, 0);
+  if (end < known_.size()) {
+    boost::asio::post(context_.io, [self = self_, end] {
+      if (*self != nullptr && !(*self)->known_.empty()) (*self)->begin_with_some(end);
+    });
+    return;
+  }
+  known_.clear();
   resolved_once_ = true;
+  std::size_t count = 0, resumed = 0;
+  for (const auto& [stream, series] : series_) {
+    for (const auto& output : series->outputs()) {
+      ++count;
+      resumed += output->resumed ? 1U : 0U;
+    }
+  }
+  context_.journal.log(Level::info, "restored", key_.exchange + ":" + key_.market,
+                       "series=" + std::to_string(count) + " engines=" + std::to_string(resumed));
+  resolve();
 }
 
 void FeedRunner::resolve() {
@@ -139,22 +166,23 @@ std::vector<FeedRunner::Wanted> FeedRunner::wanted(const feeds::SymbolsResult& r
   return outputs;
 }
 
-void FeedRunner::apply(const std::vector<Wanted>& wanted_outputs, bool listed,
-                       std::int64_t exchange_time_ms) {
+void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std::int64_t exchange_time_ms) {
   std::set<std::string> names;
+  std::map<const ProfileConfig*, std::string> hashes;
+  for (const ProfileConfig& profile : profiles_) hashes[&profile] = config_hash(profile);
   for (const Wanted& each : wanted_outputs) {
     engine::SeriesId id{key_.exchange, key_.market, each.symbol.symbol, each.interval, each.profile->name};
     const std::string name = id.name();
     if (!names.insert(name).second) continue;
     leaving_.erase(name);
-    const std::string hash = config_hash(*each.profile);
+    const std::string& hash = hashes.at(each.profile);
     const auto stream = streams_.find({each.symbol.symbol, each.interval});
     if (stream != streams_.end()) {
       const auto& outputs = series_.at(stream->second)->outputs();
       const auto same = std::find_if(outputs.begin(), outputs.end(),
                                      [&](const auto& output) { return output->name == name; });
       if (same != outputs.end()) {
-        if (config_hash((*same)->profile) == hash) {
+        if ((*same)->config == hash) {
           if (listed) series_.at(stream->second)->describe(**same, each.symbol);
           continue;
         }
@@ -164,21 +192,22 @@ void FeedRunner::apply(const std::vector<Wanted>& wanted_outputs, bool listed,
       }
     }
     auto& plan = plans_[hash];
-    if (!plan) plan = std::make_shared<const engine::Plan>(each.profile->parameters);
+    if (!plan) {
+      plan = std::make_shared<const engine::Plan>(each.profile->parameters);
+      context_.publisher.set_config(hash, config_json(*each.profile));
+    }
     MarketSeries& series = series_for(each, exchange_time_ms);
     const state::SeriesIndex index = context_.numbers.take();
     context_.on_output(index, &series);
     series.add_output(
-        std::make_unique<Output>(index, *each.profile, plan, series.series().interval(), std::move(id)),
+        std::make_unique<Output>(index, *each.profile, hash, plan, series.series().interval(), std::move(id)),
         each.symbol);
-    context_.journal.event(Level::info, "added", name, "");
+    // A start says how many it has taken up; it does not name each of thousands.
+    context_.journal.event(exchange_time_ms == 0 ? Level::debug : Level::info, "added", name, "");
   }
   // Without the exchange's list, or with an empty one, nobody is known to have left.
   if (listed && !wanted_outputs.empty()) remove_unwanted(names);
-  for (const auto& [stream, series] : series_) {
-    if (!started_.insert(stream).second) continue;
-    series->start();
-  }
+  for (MarketSeries* series : std::exchange(unstarted_, {})) series->start();
 }
 
 MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange_time_ms) {
@@ -198,6 +227,7 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
   auto series = std::make_unique<MarketSeries>(context, stream, feeds::StreamName{key.first, key.second},
                                                interval, from_ms, output.block->provisional);
   streams_[key] = stream;
+  unstarted_.push_back(series.get());
   return *(series_[stream] = std::move(series));
 }
 
@@ -226,7 +256,6 @@ void FeedRunner::remove_unwanted(const std::set<std::string>& wanted_names) {
     feed_->remove(stream);
     streams_.erase({series->name().symbol, series->name().interval});
     std::erase(dirty_, series);
-    started_.erase(stream);
     series_.erase(stream);
   }
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -86,10 +87,11 @@ class FeedRunner final : public feeds::FeedHandler {
   };
 
   void begin_with_known();
+  void begin_with_some(std::size_t first);
   void resolve();
   void resolved(const feeds::SymbolsResult& result);
   std::vector<Wanted> wanted(const feeds::SymbolsResult& result, bool listed);
-  void apply(const std::vector<Wanted>& wanted_outputs, bool listed, std::int64_t exchange_time_ms);
+  void apply(std::span<const Wanted> wanted_outputs, bool listed, std::int64_t exchange_time_ms);
   MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);
   void remove_unwanted(const std::set<std::string>& wanted_names);
 
@@ -102,14 +104,16 @@ class FeedRunner final : public feeds::FeedHandler {
   std::map<std::string, std::shared_ptr<const engine::Plan>> plans_;  // by configuration hash
   std::unordered_map<feeds::StreamIndex, std::unique_ptr<MarketSeries>> series_;
   std::map<std::pair<std::string, std::string>, feeds::StreamIndex> streams_;  // by symbol and interval
-  std::set<std::string> leaving_;  // left the exchange's list once; removed at the next resolution
-  std::set<feeds::StreamIndex> started_;
+  std::set<std::string> leaving_;         // left the exchange's list once; removed at the next resolution
+  std::vector<Wanted> known_;             // what the start has still to take up from the disk
+  std::vector<MarketSeries*> unstarted_;  // made, but not subscribed yet
   std::vector<MarketSeries*> dirty_;
   boost::asio::steady_timer refresh_timer_;
   feeds::StreamIndex next_stream_ = 0;
   bool reconfigured_ = false;  // series that are not wanted any more go at once, not after another period
   bool resolved_once_ = false;
   int failed_resolutions_ = 0;
+  std::shared_ptr<FeedRunner*> self_;  // what was posted asks whether we are still there
 };
 
 }  // namespace atcd::daemon

@@ -34,11 +34,12 @@ std::string prices(const engine::Bar& bar) {
 
 }  // namespace
 
-Output::Output(state::SeriesIndex series_index, const ProfileConfig& profile_config,
+Output::Output(state::SeriesIndex series_index, const ProfileConfig& profile_config, std::string hash,
                std::shared_ptr<const engine::Plan> plan, const engine::Interval& interval,
                engine::SeriesId series_id)
     : index(series_index),
       profile(profile_config),
+      config(std::move(hash)),
       id(std::move(series_id)),
       name(id.name()),
       signals(std::move(plan), profile_config.anchor, interval, name) {}
@@ -61,11 +62,10 @@ MarketSeries::~MarketSeries() { *self_ = nullptr; }
 void MarketSeries::add_output(std::unique_ptr<Output> output, const feeds::SymbolInfo& symbol) {
   state::PublishedSeries published{
       output->id,
-      config_hash(output->profile),
+      output->config,
       std::string(engine::kDialectNames[static_cast<std::size_t>(output->profile.parameters.dialect)]),
       {}};
   published.catalogue_json = catalogue_json(output->id, symbol, series_.interval(), published.config);
-  context_.publisher.set_config(published.config, config_json(output->profile));
   context_.publisher.add(output->index, std::move(published), can_answer());
   const auto entry = restored_ ? context_.archive.engine_of(output->name) : std::nullopt;
   if (entry) {
@@ -73,13 +73,14 @@ void MarketSeries::add_output(std::unique_ptr<Output> output, const feeds::Symbo
     output->resumed = why.empty();
     if (!why.empty()) context_.journal.log(Level::info, "snapshot_refused", output->name, why);
   }
+  output->state = state_of(*output);
+  context_.publisher.set_state(output->name, feeds::state_name(output->state), utc_ms(), "added");
   outputs_.push_back(std::move(output));
-  write_state(*outputs_.back(), "added");
 }
 
 void MarketSeries::describe(const Output& output, const feeds::SymbolInfo& symbol) {
-  context_.publisher.describe(
-      output.name, catalogue_json(output.id, symbol, series_.interval(), config_hash(output.profile)));
+  context_.publisher.describe(output.name,
+                              catalogue_json(output.id, symbol, series_.interval(), output.config));
 }
 
 void MarketSeries::remove_output(state::SeriesIndex index) {
@@ -136,7 +137,8 @@ void MarketSeries::write_state(Output& output, std::string_view reason) {
 // ---- bars, in message order
 // -------------------------------------------------------------------------------------
 
-void MarketSeries::on_bar(const engine::Bar& bar, std::int64_t received_us) {
+void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
+  const engine::Bar bar = newest;  // history() may move the bars
   if (loaded_) {
     for (const auto& output : outputs_) {
       if (const auto computed = output->signals.newest(history()))

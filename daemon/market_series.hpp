@@ -20,11 +20,13 @@ namespace atcd::daemon {
 
 /// One published series: a profile's view of a market series.
 struct Output {
-  Output(state::SeriesIndex series_index, const ProfileConfig& profile_config,
+  /// `hash`: config_hash of the profile.
+  Output(state::SeriesIndex series_index, const ProfileConfig& profile_config, std::string hash,
          std::shared_ptr<const engine::Plan> plan, const engine::Interval& interval, engine::SeriesId id);
 
   state::SeriesIndex index;
   ProfileConfig profile;
+  std::string config;  // its hash
   engine::SeriesId id;
   std::string name;
   SignalSeries signals;

@@ -30,7 +30,7 @@ BarHistory MarketSeries::history() {
 
 /// Empty when the engine goes on from there, else why it can't.
 std::string_view MarketSeries::resume_engine(Output& output, const state::SnapshotEntry& entry) {
-  if (entry.config != config_hash(output.profile)) return "it was made with another configuration";
+  if (entry.config != output.config) return "it was made with another configuration";
   if (entry.corrections != corrections_) return "bars were corrected since";
   const auto bars =
       (entry.last_bar.open_time_ms < series_.bars().front().open_time_ms ? history() : known()).bars;
@@ -55,11 +55,12 @@ void MarketSeries::save(const Output& output, std::string& bytes) const {
   if (!saved) return;
   const std::size_t at = series_.index_at(saved->last_open_ms);
   if (at == series_.bars().size() || series_.bars()[at].open_time_ms != saved->last_open_ms) return;
-  state::append_entry(bytes, {output.name, config_hash(output.profile), saved->anchor_ordinal,
-                              saved->anchor_ms, corrections_, series_.bars()[at], saved->engine});
+  state::append_entry(bytes, {output.name, output.config, saved->anchor_ordinal, saved->anchor_ms,
+                              corrections_, series_.bars()[at], saved->engine});
 }
 
 void MarketSeries::archive(const engine::Bar& bar) {
+  history();  // what is there is read before it is written to
   const auto bars = series_.bars();
   const std::int64_t covered_from_ms = bars.size() > 1
                                            ? bars[bars.size() - 2].close_time_ms
@@ -68,6 +69,7 @@ void MarketSeries::archive(const engine::Bar& bar) {
 }
 
 void MarketSeries::correct_archived(const engine::Bar& bar) {
+  history();  // as above
   ++corrections_;
   context_.archive.writer().correct(archived_, bar, utc_ms());
 }

@@ -1,6 +1,9 @@
 #include "daemon/symbols.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <unordered_set>
+#include <vector>
 
 namespace atcd::daemon {
 namespace {
@@ -40,15 +43,17 @@ bool has_patterns(const FeedConfig& feed) {
 
 ResolvedSymbols resolve_symbols(const FeedConfig& feed, std::span<const feeds::SymbolInfo> listed) {
   ResolvedSymbols resolved;
+  const std::unordered_set<std::string_view> names(feed.symbols.begin(), feed.symbols.end());
+  std::vector<std::string> patterns;
+  std::copy_if(feed.symbols.begin(), feed.symbols.end(), std::back_inserter(patterns), is_pattern);
+  std::unordered_set<std::string_view> known;
   for (const feeds::SymbolInfo& info : listed) {
-    const bool named = std::find(feed.symbols.begin(), feed.symbols.end(), info.symbol) != feed.symbols.end();
-    const bool wanted = named || (info.trading && any_matches(feed.symbols, info.symbol));
+    known.insert(info.symbol);
+    const bool wanted = names.contains(info.symbol) || (info.trading && any_matches(patterns, info.symbol));
     if (wanted && !any_matches(feed.exclude, info.symbol)) resolved.symbols.push_back(info);
   }
   for (const std::string& symbol : feed.symbols) {
-    const bool known = std::any_of(listed.begin(), listed.end(),
-                                   [&](const feeds::SymbolInfo& info) { return info.symbol == symbol; });
-    if (!known && !is_pattern(symbol)) resolved.unknown.push_back(symbol);
+    if (!known.contains(symbol) && !is_pattern(symbol)) resolved.unknown.push_back(symbol);
   }
   const auto top = static_cast<std::size_t>(feed.top);
   if (top > 0 && resolved.symbols.size() > top) {
