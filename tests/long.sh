@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What takes longer than a change may wait for: 200 kills of the daemon instead of 20, and every fuzzer for ten minutes
-# instead of twenty seconds. The last line is the verdict. Arguments: KILLS [FUZZ_SECONDS].
+# What takes longer than a change may wait for: 200 kills of the daemon, 200 faults of Redis and 200 kills of a process
+# that writes a history instead of 20 each, and every fuzzer for ten minutes instead of twenty seconds. The last line is
+# the verdict. Arguments: KILLS [FUZZ_SECONDS].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kills=${1:-200}
@@ -10,17 +11,26 @@ deploy/install-dependencies.sh --tests
 launcher=()
 command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 cmake --preset dev "${launcher[@]}" >/dev/null
-cmake --build --preset dev --target atcd
-(cd tests/e2e && ATCD_PROGRAM=$OLDPWD/build/dev/atcd ATCD_KILLS=$kills /usr/bin/python3 -B restart_test.py)
+cmake --build --preset dev
+export ATCD_KILLS=$kills ATCD_PROGRAM=$PWD/build/dev/atcd ATCD_BAD_DISK_LIBRARY=$PWD/build/dev/tests/libbad_disk.so
+build/dev/state_tests --gtest_filter='KilledHistory.*'
+(cd tests/e2e && /usr/bin/python3 -B restart_test.py && /usr/bin/python3 -B redis_faults_test.py)
+
+fuzz() {
+  local name=$1 fuzzer
+  fuzzer=$(find build/asan -name "$name" -type f -perm -u+x | head -1)
+  mkdir -p "build/asan/corpus/$name"
+  "$fuzzer" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -max_len=8192 "build/asan/corpus/$name" \
+    >"build/asan/$name.log" 2>&1 || { tail -60 "build/asan/$name.log"; return 1; }
+  echo "$name: $(tail -1 "build/asan/$name.log")"
+}
+export -f fuzz
 
 if [ "$fuzz_seconds" -gt 0 ]; then
   cmake --preset asan "${launcher[@]}" >/dev/null
   cmake --build --preset asan
-  for source in tests/fuzz/*_fuzz.cpp; do
-    name=$(basename "$source" .cpp)
-    fuzzer=$(find build/asan -name "$name" -type f -perm -u+x | head -1)
-    mkdir -p "build/asan/corpus/$name"
-    "$fuzzer" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 "build/asan/corpus/$name"
-  done
+  for source in tests/fuzz/*_fuzz.cpp; do basename "$source" .cpp; done |
+    xargs -P "$(nproc)" -I{} bash -c "fuzz {} $fuzz_seconds"
 fi
-echo "verdict: $kills kills lost, doubled and changed nothing; every fuzzer ran for $fuzz_seconds s without a finding"
+echo "verdict: $kills kills of the daemon, $kills faults of Redis and $kills kills of a writer lost, doubled and changed" \
+  "nothing; every fuzzer ran for $fuzz_seconds s without a finding"

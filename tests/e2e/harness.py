@@ -63,10 +63,10 @@ class Workplace:
         self.processes.append((name, process))
         return process
 
-    def redis(self, name="redis", extra=()):
+    def redis(self, name="redis", extra=(), env=None):
         socket = self.path(f"{name}.sock")
         self.spawn(name, ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no",
-                          "--dir", self.directory, *extra])
+                          "--dir", self.directory, *extra], env=env)
         client = redis.Redis(unix_socket_path=socket, decode_responses=True)
 
         def ready():

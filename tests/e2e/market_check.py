@@ -91,6 +91,13 @@ def expected_rows(simulator, symbol, profile, first_anchor_ms, last_open_ms):
 def check_stream(simulator, client, symbol, profile):
     """Returns how many entries and anchors were checked."""
     found = harness.entries(client, stream_key(symbol, profile))
+    last = client.hgetall(f"atc:1:{{binance:spot:1m:{profile}}}:last:{symbol}")
+    assert last["close_ms"] >= found[-1][1]["close_ms"]
+    return check_entries(simulator, found, symbol, profile)
+
+
+def check_entries(simulator, found, symbol, profile):
+    """As check_stream, of entries wherever they come from."""
     anchors = {int(fields["anchor_ms"]) for _, fields in found}
     rows, computed = expected_rows(simulator, symbol, profile, min(anchors), int(found[-1][1]["open_ms"]))
     at = {row[0]: row for row in rows}
@@ -116,8 +123,6 @@ def check_stream(simulator, client, symbol, profile):
         for name, text in wanted.items():
             assert fields[name] == text, f"{where}: {name} is {fields[name]}, computed offline {text}"
         validator.validate(harness.as_json(fields))
-    last = client.hgetall(f"atc:1:{{binance:spot:1m:{profile}}}:last:{symbol}")
-    assert last["close_ms"] >= found[-1][1]["close_ms"]
     return len(found), len(anchors)
 
 
