@@ -14,7 +14,7 @@ namespace atcd::daemon {
 
 /// Reads closed bars from CSV: a header row with open_ms (or open_time_ms), open, high, low, close and volume
 /// in any order, other columns ignored; then a bar a row, in order of time. Prices are the nearest double of
-/// their text. Throws std::runtime_error with a sentence that names the line.
+/// their text. Throws std::runtime_error with a sentence that names the line; the next line can be read then.
 class BarCsvReader {
  public:
   BarCsvReader(std::string_view text, const engine::Interval& interval);

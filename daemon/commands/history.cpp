@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -26,6 +27,7 @@ using state::History;
 using state::StoredBars;
 
 constexpr std::size_t kProgressRows = 100'000;
+constexpr std::size_t kMostErrors = 20;  // that are told, each with its line
 
 struct Settings {
   std::string directory = "/var/lib/atcd", series, file = "-";
@@ -107,11 +109,15 @@ int export_csv(const Settings& settings) {
   std::ostream& out = settings.file == "-" ? std::cout : file;
   out << kBarCsvHeader;
   std::string text;
+  std::size_t rows = 0;
   history.read_all(series, 0, [&](const StoredBars& stored) {
     text.clear();
     for (const Bar& bar : stored.bars) append_csv_row(text, bar);
     out << text;
+    rows += stored.bars.size();
+    if (settings.file != "-") print_progress(std::to_string(rows) + " bars written");
   });
+  end_progress();
   out.flush();
   print_problems(history);
   if (out) return history.problems().empty() ? kDone : kFailed;
@@ -122,16 +128,29 @@ int export_csv(const Settings& settings) {
 std::vector<Bar> read_bars(const std::string& file, const engine::Interval& interval) {
   const TextResult text = read_text(file);
   if (!text.error.empty()) throw std::runtime_error(text.error);
-  std::vector<Bar> bars;
+  std::optional<BarCsvReader> reader;
   try {
-    BarCsvReader reader(text.text, interval);
-    while (const auto bar = reader.next()) {
-      bars.push_back(*bar);
-      if (bars.size() % kProgressRows == 0) print_progress(std::to_string(reader.line()) + " lines read");
-    }
+    reader.emplace(text.text, interval);
   } catch (const std::runtime_error& error) {
-    end_progress();
     throw std::runtime_error(file + ": " + error.what() + ": nothing was imported");
+  }
+  std::vector<Bar> bars;
+  std::size_t wrong = 0;
+  for (bool more = true; more;) {
+    try {
+      const auto bar = reader->next();
+      more = bar.has_value();
+      if (bar) bars.push_back(*bar);
+    } catch (const std::runtime_error& error) {
+      if (++wrong > kMostErrors) continue;
+      end_progress();
+      std::cerr << file << ": " << error.what() << '\n';
+    }
+    if (reader->line() % kProgressRows == 0) print_progress(std::to_string(reader->line()) + " lines read");
+  }
+  end_progress();
+  if (wrong > 0) {
+    throw std::runtime_error(file + ": " + std::to_string(wrong) + " lines are wrong: nothing was imported");
   }
   return bars;
 }

@@ -42,9 +42,14 @@ def main():
         assert listed[1].split()[:2] == [SERIES, "3000"] and listed[1].split()[3] == "0", listed
         assert "nothing is damaged" in history("repair")
 
-        # Refused as a whole, by line.
-        bad = HEADER + "".join(all_rows[:2]) + all_rows[2].replace("6", "x", 1)
-        assert "line 4" in history("import", "binance:spot:OTHER:1m", "-", text=bad, expect=1)
+        # Refused as a whole, every wrong line named; of very many the first.
+        bad = HEADER + "".join(all_rows[:2]) + all_rows[2].replace("6", "x", 1) + all_rows[3] + "a,b\n" + all_rows[4]
+        refused = history("import", "binance:spot:OTHER:1m", "-", text=bad, expect=1)
+        assert "-: line 4: open_ms" in refused and "-: line 6: open_ms" in refused, refused
+        assert "2 lines are wrong: nothing was imported" in refused, refused
+        hopeless = history("import", "binance:spot:OTHER:1m", "-", text=HEADER + "x\n" * 1000, expect=1)
+        assert "1000 lines are wrong" in hopeless and hopeless.count("is no number") == 20, hopeless
+        assert "no column" in history("import", "binance:spot:OTHER:1m", "-", text="a,b\n", expect=1)
         assert "is no series" in history("import", "BTCUSDT", "-", text=HEADER, expect=2)
         assert "no series" in history("export", "binance:spot:OTHER:1m", expect=1)
 
