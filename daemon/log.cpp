@@ -95,11 +95,16 @@ void start_logging(const LogConfig& config) {
 void stop_logging() {
   Running& log = running();
   if (!log.logger) return;
-  const std::size_t lost = log.pool->overrun_counter();
+  const std::size_t lost = lost_log_lines();
   if (lost > 0) log_event(Level::warning, "log_lines_lost", {{"count", lost}});
   log.logger->flush();
   log.logger.reset();
   log.pool.reset();  // waits until the queue is written
+}
+
+std::size_t lost_log_lines() {
+  const Running& log = running();
+  return log.pool ? log.pool->overrun_counter() : 0;
 }
 
 void log_event(Level level, std::string_view event, std::initializer_list<LogField> fields) {

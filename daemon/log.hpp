@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -36,6 +37,8 @@ std::string format_line(std::string_view format, std::int64_t utc_us, Level leve
 void start_logging(const LogConfig& config);
 /// Writes what is queued.
 void stop_logging();
+/// Lines that gave way so far.
+std::size_t lost_log_lines();
 void log_event(Level level, std::string_view event, std::initializer_list<LogField> fields);
 
 }  // namespace atcd::daemon

@@ -211,6 +211,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     for (const auto& [key, runner] : runners_) runner->on_timer();
     archive_.writer().commit();
     tell_archive_problems();
+    tell_lost_lines();
     tell_snapshot_problem(snapshots_.take_problem());
     audit();
     if (ticks_ % kTicksPerSnapshot == kTicksPerSnapshot - 1) take_snapshot();
@@ -267,6 +268,12 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
                      ": the disk does not take as many bars, REST will be asked for them");
   }
 
+  void tell_lost_lines() {
+    const std::size_t lost = lost_log_lines();
+    if (lost == std::exchange(told_lost_lines_, lost)) return;
+    journal_.log(Level::warning, "log_lines_lost", "", "count=" + std::to_string(lost) + " since the start");
+  }
+
   void heartbeat() {
     std::array<std::size_t, feeds::kSeriesStates> by_state{};
     for (const auto& [index, series] : outputs_) {
@@ -307,6 +314,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   std::string host_;
   std::int64_t ticks_ = 0;
   std::uint64_t told_dropped_ = 0;
+  std::size_t told_lost_lines_ = 0;
   bool prepare_posted_ = false;
   bool stopping_ = false;
 };

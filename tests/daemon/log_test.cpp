@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <simdjson.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <thread>
 
 namespace atcd::daemon {
 namespace {
@@ -46,6 +51,31 @@ TEST(Log, LinesBelowTheLevelAreNotWritten) {
   const std::string written = testing::internal::GetCapturedStderr();
   EXPECT_EQ(written.find("quiet"), std::string::npos);
   EXPECT_NE(written.find("event=loud\n"), std::string::npos) << written;
+}
+
+TEST(Log, LinesThatNobodyReadsGiveWayAreCountedAndStopNobody) {
+  testing::internal::CaptureStderr();
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(ends[1], STDERR_FILENO);
+  start_logging({"info", "logfmt"});
+  for (int i = 0; i < 30'000; ++i) log_event(Level::info, "flood", {{"number", i}});
+  const std::size_t lost = lost_log_lines();
+  ::dup2(before, STDERR_FILENO);  // what is left goes there once the reader takes what is in the pipe
+  ::close(ends[1]);
+  std::thread reader([&] {
+    std::array<char, 65536> taken;
+    while (::read(ends[0], taken.data(), taken.size()) > 0) {
+    }
+  });
+  stop_logging();
+  const std::string written = testing::internal::GetCapturedStderr();
+  reader.join();
+  ::close(ends[0]);
+  ::close(before);
+  EXPECT_GT(lost, 10'000U);
+  EXPECT_NE(written.find("event=log_lines_lost count="), std::string::npos);
 }
 
 }  // namespace
