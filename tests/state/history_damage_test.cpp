@@ -34,6 +34,41 @@ class DamagedHistory : public HistoryTest {
             {"index", read("index")}};
   }
 
+  /// Where one thing ends in a file and the next begins: records, blocks, the parts of a tail's slot.
+  static std::vector<std::size_t> boundaries(std::string_view file, const std::string& bytes) {
+    std::vector<std::size_t> found;
+    const auto every = [&](std::size_t from, std::size_t step) {
+      for (std::size_t at = from; at <= bytes.size(); at += step) found.push_back(at);
+    };
+    if (file == "names") every(0, sizeof(NameRecord));
+    if (file == "index") every(0, sizeof(IndexRecord));
+    if (file == "tails") {
+      found = {0, sizeof(TailHeader), static_cast<std::size_t>(kRows)};
+      every(static_cast<std::size_t>(kRows), 17 * sizeof(Bar));
+    }
+    for (std::size_t at = 0; file == "blocks" && at < bytes.size();) {
+      BlockHeader header;
+      std::memcpy(&header, bytes.data() + at, sizeof header);
+      EXPECT_EQ(header.magic, kBlockMagic) << at;
+      found.insert(found.end(), {at, at + sizeof header});
+      at += sizeof header + static_cast<std::size_t>(padded(header.bytes));
+      found.push_back(at);
+    }
+    return found;
+  }
+  /// Every boundary, the places beside it, and as many anywhere.
+  static std::vector<std::size_t> places(std::string_view file, const std::string& bytes,
+                                         std::mt19937& random) {
+    std::vector<std::size_t> found;
+    for (const std::size_t at : boundaries(file, bytes)) {
+      for (const std::size_t near : {at - 1, at, at + 1}) {
+        if (near < bytes.size()) found.push_back(near);
+        found.push_back(random() % bytes.size());
+      }
+    }
+    return found;
+  }
+
   static bool in_rows(std::string_view file, std::size_t at) {
     return file == "tails" && at >= sizeof(TailHeader);
   }
@@ -45,8 +80,7 @@ TEST_F(DamagedHistory, CutAnywhereItGivesOnlyWhatIsTrue) {
   const auto files = all_files();
   std::mt19937 random(8);
   for (const auto& [file, bytes] : files) {
-    for (int trial = 0; trial < 60; ++trial) {
-      const std::size_t size = trial == 0 ? 0 : random() % bytes.size();
+    for (const std::size_t size : places(file, bytes, random)) {
       restore(files);
       write(file, bytes.substr(0, size));
       expect_part_of(bars_, std::string(file) + " cut at " + std::to_string(size));
@@ -58,9 +92,9 @@ TEST_F(DamagedHistory, WithBitsFlippedItGivesOnlyWhatIsTrue) {
   const auto files = all_files();
   std::mt19937 random(9);
   for (const auto& [file, bytes] : files) {
-    for (std::size_t trial = 0; trial < 150; ++trial) {
-      // The heads of the records first, then anywhere.
-      const std::size_t at = trial < 90 ? trial % bytes.size() : random() % bytes.size();
+    auto where = places(file, bytes, random);
+    for (std::size_t at = 0; at < 90; ++at) where.push_back(at);  // the whole first record
+    for (const std::size_t at : where) {
       std::string flipped = bytes;
       flipped[at] = static_cast<char>(flipped[at] ^ (1 << random() % 8));
       restore(files);
@@ -76,8 +110,7 @@ TEST_F(DamagedHistory, FilledWithZerosItGivesOnlyWhatIsTrue) {
   const auto files = all_files();
   std::mt19937 random(10);
   for (const auto& [file, bytes] : files) {
-    for (int trial = 0; trial < 60; ++trial) {
-      const std::size_t at = random() % bytes.size() / 64 * 64;
+    for (const std::size_t at : places(file, bytes, random)) {
       std::string zeroed = bytes;
       std::fill(zeroed.begin() + static_cast<long>(at),
                 zeroed.begin() + static_cast<long>(std::min(zeroed.size(), at + 4096)), '\0');
