@@ -54,8 +54,8 @@ History::Series series_of(const History& history, const std::string& name) {
 
 int list(const Settings& settings) {
   History history(settings.history(), History::Access::read);
-  std::printf("%-40s %10s %8s %6s %14s %14s %10s\n", "series", "bars", "newest", "holes", "from_ms", "to_ms",
-              "superseded");
+  std::printf("%-40s %10s %8s %6s %14s %14s %10s %6s\n", "series", "bars", "newest", "holes", "from_ms",
+              "to_ms", "superseded", "late");
   for (const std::string& name : history.names()) {
     const auto series = *history.find(name);
     std::size_t bars = 0, holes = 0, superseded = 0;
@@ -67,9 +67,9 @@ int list(const Settings& settings) {
       bars += stored.bars.size();
     });
     history.read_superseded(series, [&](const Bar&, std::int64_t) { ++superseded; });
-    std::printf("%-40s %10zu %8zu %6zu %14lld %14lld %10zu\n", name.c_str(), bars,
+    std::printf("%-40s %10zu %8zu %6zu %14lld %14lld %10zu %6zu\n", name.c_str(), bars,
                 history.tail(series).size(), holes, static_cast<long long>(from_ms),
-                static_cast<long long>(to_ms), superseded);
+                static_cast<long long>(to_ms), superseded, history.late(series).size());
   }
   print_problems(history);
   return kDone;
@@ -292,7 +292,7 @@ void add_history_command(CLI::App& app, int& status) {
     command->callback([settings, run, &status] { status = run(*settings); });
     return command;
   };
-  add("list", "A line per series: bars, holes, first and last boundary, superseded bars", list);
+  add("list", "A line per series: bars, holes, first and last boundary, superseded and late bars", list);
   add("check", "Reads every block: exit 1 where anything is damaged or out of order", check);
   auto* exporting = add("export", "The bars of one series as CSV", export_csv);
   auto* importing =

@@ -220,7 +220,22 @@ std::optional<Kline> Market::kline(std::size_t symbol, const engine::Interval& i
                                    std::int64_t now_ms) const {
   RunningBar bar(*this, symbol, interval, time_ms);
   bar.extend(now_ms);
-  return bar.empty() ? std::nullopt : std::optional(bar.kline());
+  if (bar.empty()) return std::nullopt;
+  Kline kline = bar.kline();
+  const auto corrected = corrections_.find({symbol, bar.open_ms(), bar.close_ms()});
+  if (corrected != corrections_.end()) {
+    const std::int64_t tick_e8 = symbols_[symbol].tick_e8;
+    const auto ticks = std::llround(kline.bar.high * 1e8 / static_cast<double>(tick_e8)) + corrected->second;
+    kline.bar.close = kline.bar.high = static_cast<double>(ticks * tick_e8) / 1e8;
+  }
+  return kline;
+}
+
+std::optional<Kline> Market::correct(std::size_t symbol, const engine::Interval& interval,
+                                     std::int64_t time_ms, std::int64_t now_ms) {
+  const std::int64_t open_ms = interval.open_time_ms(interval.ordinal(time_ms));
+  ++corrections_[{symbol, open_ms, interval.close_time_ms(open_ms)}];
+  return kline(symbol, interval, time_ms, now_ms);
 }
 
 std::vector<Kline> Market::klines(const KlineQuery& query) const {

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -62,6 +64,11 @@ class Market final : public Source {
   std::optional<Kline> kline(std::size_t symbol, const engine::Interval& interval, std::int64_t time_ms,
                              std::int64_t now_ms) const;
 
+  /// From now on the bar that holds `time_ms` closes one tick above its high: the exchange corrects itself.
+  /// The bar as it is now; empty where there is none.
+  std::optional<Kline> correct(std::size_t symbol, const engine::Interval& interval, std::int64_t time_ms,
+                               std::int64_t now_ms);
+
   /// No trade from now on, until resumed: bars without a trade do not exist.
   void halt(std::size_t symbol, std::int64_t now_ms);
   void resume(std::size_t symbol, std::int64_t now_ms);
@@ -80,6 +87,8 @@ class Market final : public Source {
   std::vector<MarketSymbol> symbols_;
   std::vector<std::uint64_t> keys_;
   std::vector<std::vector<Halt>> halts_;  // in order of time
+  // How often which bar was corrected: by symbol, open and close time.
+  std::map<std::tuple<std::size_t, std::int64_t, std::int64_t>, std::int64_t> corrections_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
   std::uint64_t quiet_below_;  // of 2^32
 };

@@ -2,8 +2,8 @@
 
 namespace atcd::feeds::simulator {
 
-MarketStreams::MarketStreams(const Market& market, const Wire& wire, Faults& faults,
-                             Subscriptions& subscriptions, std::int64_t closing_delay_ms)
+MarketStreams::MarketStreams(Market& market, const Wire& wire, Faults& faults, Subscriptions& subscriptions,
+                             std::int64_t closing_delay_ms)
     : market_(market),
       wire_(wire),
       faults_(faults),
@@ -61,6 +61,23 @@ void MarketStreams::send_one(Open& stream) {
     return wire_.frame({symbol, stream.interval_text, kline, true, close_ms + closing_delay_ms_}, form);
   });
   if (receivers > 0) ++closing_frames_[stream.symbol];
+}
+
+std::size_t MarketStreams::correct(std::size_t symbol, std::int64_t bars_ago, std::int64_t now_ms) {
+  std::size_t corrected = 0;
+  for (const auto& [number, stream] : streams_) {
+    if (stream.symbol != symbol) continue;
+    const std::int64_t open_ms =
+        stream.interval.open_time_ms(stream.interval.ordinal(stream.next_close_ms) - 1 - bars_ago);
+    const auto kline = market_.correct(symbol, stream.interval, open_ms, now_ms);
+    if (!kline) continue;
+    ++corrected;
+    const MarketSymbol& named = market_.symbols()[symbol];
+    subscriptions_.send(stream.name, kNothingDue, [&](Form form) {
+      return wire_.frame({named, stream.interval_text, *kline, true, now_ms}, form);
+    });
+  }
+  return corrected;
 }
 
 void MarketStreams::send_forming(std::int64_t now_ms) {

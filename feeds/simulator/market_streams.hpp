@@ -24,7 +24,7 @@ class MarketStreams {
  public:
   static constexpr std::int64_t kNothingDue = std::numeric_limits<std::int64_t>::max();
 
-  MarketStreams(const Market& market, const Wire& wire, Faults& faults, Subscriptions& subscriptions,
+  MarketStreams(Market& market, const Wire& wire, Faults& faults, Subscriptions& subscriptions,
                 std::int64_t closing_delay_ms);
 
   void open(const std::string& name, std::size_t symbol, const WireStream& stream, std::int64_t now_ms);
@@ -36,6 +36,10 @@ class MarketStreams {
   bool send_closing(std::int64_t now_ms, std::size_t most);
   /// Sends the running bar of every stream whose last bar has been closed.
   void send_forming(std::int64_t now_ms);
+
+  /// Of every stream of the symbol: corrects the bar that closed so many bars ago (1: the newest that has
+  /// closed) and sends it as closed once more. How many there were.
+  std::size_t correct(std::size_t symbol, std::int64_t bars_ago, std::int64_t now_ms);
 
   std::size_t size() const { return streams_.size(); }
   /// Of each symbol, by its index: closing frames that were sent, each counted once for all who got it.
@@ -52,7 +56,7 @@ class MarketStreams {
   RunningBar& running(Open& stream, std::int64_t time_ms) const;
   void send_one(Open& stream);
 
-  const Market& market_;
+  Market& market_;
   const Wire& wire_;
   Faults& faults_;
   Subscriptions& subscriptions_;

@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds kPlaybackPause{2};
 constexpr std::chrono::seconds kPlaybackLead{1};
 constexpr std::int64_t kLongestAdvanceMs = 31LL * 86'400'000;
 constexpr std::int64_t kMostWithheld = 1'000'000;
+constexpr std::int64_t kMostBarsAgo = 1000;
 
 std::int64_t utc_ms() {
   using namespace std::chrono;
@@ -111,7 +112,7 @@ std::optional<RestAnswer> Venue::control(const Target& target) {
     return RestAnswer{200, "{}", {}};
   }
   for (const std::string_view path :
-       {"/sim/withhold_closing", "/sim/refuse", "/sim/allow", "/sim/halt", "/sim/resume"}) {
+       {"/sim/withhold_closing", "/sim/correct", "/sim/refuse", "/sim/allow", "/sim/halt", "/sim/resume"}) {
     if (target.path != path) continue;
     const auto symbol = source().find(target.value("symbol"));
     if (!symbol) return control_fault("symbol \"" + std::string(target.value("symbol")) + "\" is unknown");
@@ -133,6 +134,12 @@ RestAnswer Venue::control_symbol(const Target& target, std::size_t symbol) {
     const auto count = read_count(target, "count", 1, kMostWithheld);
     if (!count) return control_fault("count must be a whole number from 1 to 1000000");
     faults_.withheld[name] += *count;
+  } else if (fault == "correct") {
+    const auto bars_ago = read_count(target, "bars_ago", 1, kMostBarsAgo);
+    if (!bars_ago) return control_fault("bars_ago must be a whole number from 1 to 1000");
+    return {200,
+            "{\"corrected\":" + std::to_string(streams_->correct(symbol, *bars_ago, clock_.now_ms())) + "}",
+            {}};
   } else if (fault == "halt") {
     market_->halt(symbol, clock_.now_ms());
   } else {

@@ -216,6 +216,25 @@ TEST(SimulatorServer, withholds_closing_frames_on_demand) {
   EXPECT_EQ(history(server, "BTCUSDT", kMondayMs, kMondayMs + 2 * kMinuteMs).size(), 3U) << "REST has them";
 }
 
+TEST(SimulatorServer, corrects_closed_bars_on_demand) {
+  const RunningServer server(still());
+  WebsocketClient client(server.port(), "/ws");
+  ASSERT_EQ(client.subscribe({"btcusdt@kline_1m"}), kAck);
+  advance(server, 2 * kMinuteMs);
+  next_closed(client);
+  const auto before = next_closed(client).bar;
+  for (const double tick : {0.01, 0.02}) {
+    EXPECT_EQ(post(server.port(), "/sim/correct?symbol=BTCUSDT").body(), R"({"corrected":1})");
+    const auto after = next_closed(client).bar;
+    EXPECT_EQ(after.open_time_ms, before.open_time_ms);
+    EXPECT_EQ(after.close, after.high);
+    EXPECT_NEAR(after.high - before.high, tick, 1e-6);
+    EXPECT_EQ(history(server, "BTCUSDT", kMondayMs, kMondayMs + kMinuteMs).at(1).close, after.close);
+  }
+  EXPECT_EQ(post(server.port(), "/sim/correct?symbol=BTCUSDT&bars_ago=2").body(), R"({"corrected":1})");
+  EXPECT_EQ(next_closed(client).bar.open_time_ms, kMondayMs);
+}
+
 TEST(SimulatorServer, refuses_a_symbols_subscriptions_on_demand) {
   const RunningServer server(still());
   ASSERT_EQ(post(server.port(), "/sim/refuse?symbol=ETHUSDT").result_int(), 200U);
@@ -295,7 +314,8 @@ TEST(SimulatorServer, refuses_controls_that_are_none) {
   for (const char* bad :
        {"/sim/advance", "/sim/advance?ms=0", "/sim/advance?ms=-5", "/sim/advance?ms=9999999999",
         "/sim/advance?ms=5x", "/sim/halt", "/sim/halt?symbol=NOPE", "/sim/cut?how=softly",
-        "/sim/withhold_closing?symbol=BTCUSDT&count=0", "/sim/play"})
+        "/sim/withhold_closing?symbol=BTCUSDT&count=0", "/sim/correct?symbol=BTCUSDT&bars_ago=0",
+        "/sim/play"})
     EXPECT_EQ(post(server.port(), bad).result_int(), 400U) << bad;
   EXPECT_EQ(post(server.port(), "/sim/explode").result_int(), 404U);
   EXPECT_EQ(get(server.port(), "/sim/cut").result_int(), 404U);

@@ -1,0 +1,102 @@
+"""The exchange corrects bars that it had closed. The newest is published again with the next rev, pushed again, and every
+later signal of the run has it; an older one stays as it was published and holds from the next anchor on. Both are told in
+events, also across a kill; and atcd verify finds each entry to be what was valid when it was published."""
+import signal
+import subprocess
+import sys
+
+import market_check
+from harness import ATCD, Workplace, entries, wait_for
+from market_check import MINUTE_MS, check_entries, fewest_bars, stream_key
+
+SERIES = "binance:spot:BTCUSDT:1m:default"
+KEY = stream_key("BTCUSDT", "default")
+
+
+def verify(config, *arguments):
+    return subprocess.run([ATCD, "verify", "--config", config, *arguments], capture_output=True, text=True, timeout=300)
+
+
+def main():
+    with Workplace() as place:
+        client = place.redis()
+        # A bar a second: a correction comes well before the next bar.
+        simulator = place.simulator("--symbols", "3", "--speed", "60", "--seed", "51", "--weight-limit", "1000000")
+        config = market_check.configuration(simulator, client, place.directory)
+        subscriber = market_check.Subscriber(client)
+        subscriber.start()
+        daemon = place.daemon(config)
+
+        def events(kind):
+            return [fields["detail"] for _, fields in client.xrange("atc:1:events")
+                    if fields["event"] == kind and fields["series"] == SERIES]
+
+        def after_the_next_bar(action):
+            """Just after a bar has closed, so that none closes meanwhile."""
+            before = client.xlen(KEY)
+            wait_for(lambda: client.xlen(KEY) > before, "the next bar")
+            action()
+
+        wait_for(lambda: fewest_bars(client) >= 5, "the first signals of every series")
+        for number in range(1, 4):
+            after_the_next_bar(lambda: simulator.control("correct?symbol=BTCUSDT"))
+            wait_for(lambda: len(events("correction")) == number, f"correction {number}")
+        # The same bar once more: rev 2.
+        before = {entry for entry, _ in client.xrange(KEY)}
+        after_the_next_bar(lambda: (simulator.control("correct?symbol=BTCUSDT"), simulator.control("correct?symbol=BTCUSDT")))
+        wait_for(lambda: len(events("correction")) == 5, "two corrections of one bar")
+        wait_for(lambda: any(entry.endswith("-2") for entry, _ in client.xrange(KEY)), "rev 2")
+        # An older bar.
+        late = entries(client, KEY)[-4]
+        after_the_next_bar(lambda: simulator.control("correct?symbol=BTCUSDT&bars_ago=4"))
+        wait_for(lambda: len(events("late_correction")) == 1, "the late correction is told")
+
+        # Announced before it is on disk, as everything is: what a kill must not lose is what was written.
+        def on_disk():
+            listed = subprocess.run([ATCD, "history", "list", "--directory", place.directory], capture_output=True, text=True)
+            return [line.split()[-2:] for line in listed.stdout.splitlines() if line.startswith("binance:spot:BTCUSDT:1m")]
+
+        wait_for(lambda: on_disk() == [["5", "1"]], "five superseded bars and a late one on disk")
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait()
+        daemon = place.daemon(config)
+        found = entries(client, KEY)
+        # Every anchor is another than when bars were corrected.
+        last_anchor = found[-1][1]["anchor_ms"]
+        wait_for(lambda: entries(client, KEY)[-1][1]["anchor_ms"] > last_anchor, "the next anchor")
+        ripe = client.xlen(KEY)
+        wait_for(lambda: client.xlen(KEY) >= ripe + 3, "signals under it")
+        verified = verify(place.path("daemon.toml"))
+        assert verified.returncode == 0 and "could not" not in verified.stdout, verified
+        daemon.terminate()
+        assert daemon.wait(60) == 0
+        subscriber.stopped = True
+        subscriber.join()
+
+        found = entries(client, KEY)
+        revisions = [entry for entry, fields in found if fields["rev"] != "0"]
+        assert len(revisions) == 5 and revisions[-1].endswith("-2"), revisions
+        by_id = dict(found)
+        for entry in revisions:
+            close_ms, rev = entry.split("-")
+            earlier = by_id[f"{close_ms}-{int(rev) - 1}"]
+            assert float(by_id[entry]["close"]) > float(earlier["close"]), entry
+            pushed = [data for channel, data in subscriber.heard
+                      if channel == f"atc:1:signal:{SERIES}" and f"\"close_ms\":{close_ms}," in data]
+            assert len(pushed) == int(client.xrevrange(KEY, f"{close_ms}-9", f"{close_ms}-0", count=1)[0][0][-1]) + 1, pushed
+        # Every bar is there, and what was corrected late is as it was.
+        times = sorted({int(fields["close_ms"]) for _, fields in found})
+        assert times == list(range(times[0], times[-1] + 1, MINUTE_MS)), "a bar is missing"
+        assert by_id[late[0]]["close"] == late[1]["close"]
+        assert not place.log_lines("daemon", "event=conflict"), place.log_lines("daemon", "event=conflict")
+        # Under the newest anchor, and before the first correction, signals are those of the exchange's bars as they are now.
+        newest = [(entry, fields) for entry, fields in found if fields["anchor_ms"] > last_anchor]
+        count, _ = check_entries(simulator, newest, "BTCUSDT", "default")
+        market_check.check_stream(simulator, client, "ETHUSDT", "default")
+        print(f"{len(found)} entries, {len(revisions)} of them corrections, one bar corrected late; {count} under an anchor "
+              f"after it; {verified.stdout.strip()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
