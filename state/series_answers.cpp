@@ -73,7 +73,8 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   const auto dash = id.find('-');
   const auto head_ms = number(id.substr(0, dash));
   const auto rev = dash == std::string_view::npos ? std::nullopt : number(id.substr(dash + 1));
-  if (!head_ms || *head_ms <= 0 || !rev) return on_failure(series, cursor, "the stream's newest ID is not a time and a revision");
+  if (!head_ms || *head_ms <= 0 || !rev)
+    return on_failure(series, cursor, "the stream's newest ID is not a time and a revision");
   const std::string_view config = field_of(entry.elements[1], "config");
   cursor.other_config = config != cursor.info.config;
   if (cursor.other_config && !parts_.options.adopt) return stop(cursor, config);
@@ -96,7 +97,8 @@ void SeriesSender::says_the_same(SeriesIndex series, SeriesCursor& cursor, std::
   ++parts_.counters.same;
   cursor.acknowledged_ms = std::max(cursor.acknowledged_ms, head_ms);
   if (head_ms >= cursor.newest_ms) cursor.remembered = 0;
-  tell(PublishEvent::same, cursor, "close_ms=" + std::to_string(head_ms) + " rev=" + std::to_string(cursor.head_rev) + " source=head");
+  tell(PublishEvent::same, cursor,
+       "close_ms=" + std::to_string(head_ms) + " rev=" + std::to_string(cursor.head_rev) + " source=head");
   parts_.handler.on_published(series, head_ms, cursor.head_rev);
 }
 

@@ -55,9 +55,9 @@ struct SeriesCursor {
   Ring<InFlight> in_flight;
   bool queued = false;  // for its turn
 
-  std::int64_t position_ms = 0;    // the stream's head once all in flight has arrived; 0: empty
-  std::int64_t own_ms = 0;         // the newest bar that we have sent since the head was read
-  std::string head_content;        // of the head that was read, until it is compared
+  std::int64_t position_ms = 0;  // the stream's head once all in flight has arrived; 0: empty
+  std::int64_t own_ms = 0;       // the newest bar that we have sent since the head was read
+  std::string head_content;      // of the head that was read, until it is compared
   std::int64_t head_rev = 0;
   std::int64_t told_head_ms = 0;   // a head named by an answer; for a stream trimmed to nothing
   std::int64_t conflict_ms = 0;    // conflicts up to here were settled: not checked again

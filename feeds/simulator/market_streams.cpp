@@ -65,7 +65,8 @@ void MarketStreams::send_one(Open& stream) {
 
 std::size_t MarketStreams::correct(std::size_t symbol, std::int64_t bars_ago, std::int64_t now_ms) {
   std::size_t corrected = 0;
-  for (const auto& [number, stream] : streams_) {
+  for (const auto& each : streams_) {
+    const Open& stream = each.second;
     if (stream.symbol != symbol) continue;
     const std::int64_t open_ms =
         stream.interval.open_time_ms(stream.interval.ordinal(stream.next_close_ms) - 1 - bars_ago);

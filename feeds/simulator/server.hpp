@@ -33,7 +33,7 @@ struct ServerOptions {
 ///   POST /sim/cut?how=close|reset|shutdown   ends every websocket now; shutdown announces it first
 ///   POST /sim/advance?ms=N                   the exchange's clock jumps ahead
 ///   POST /sim/withhold_closing?symbol=S&count=N   the next N closing frames of S are not sent
-///   POST /sim/correct?symbol=S&bars_ago=N         the bar of S that closed N bars ago (1) closes anew, higher
+///   POST /sim/correct?symbol=S&bars_ago=N         the bar of S that closed N bars ago closes anew
 ///   POST /sim/refuse?symbol=S, /sim/allow    subscriptions of S are refused, or are not any more
 ///   POST /sim/halt?symbol=S, /sim/resume     no trade in S: bars without a trade do not exist
 ///   POST /sim/play                           a recording begins now, not after the subscriptions
