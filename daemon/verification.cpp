@@ -18,8 +18,6 @@
 namespace atcd::daemon {
 namespace {
 
-using engine::Bar;
-
 template <typename Number>
 std::optional<Number> number(std::string_view text) {
   Number value{};

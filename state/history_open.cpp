@@ -25,9 +25,8 @@ Record record_at(std::span<const std::byte> bytes) {
   return record;
 }
 
-bool is_zero(const engine::Bar& bar) {
-  static constexpr std::array<std::byte, sizeof(engine::Bar)> kZeros{};
-  return std::memcmp(&bar, kZeros.data(), sizeof bar) == 0;
+bool is_zero(std::span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte == std::byte{0}; });
 }
 
 }  // namespace
@@ -242,10 +241,11 @@ void History::read_tail(Series series) {
   }
   entry.tail_bars = row;
   for (std::size_t later = row + 1; later < kBlockBars; ++later) {
-    const auto bar = record_at<engine::Bar>(rows.subspan(later * sizeof(engine::Bar)));
+    const auto bytes_of_row = rows.subspan(later * sizeof(engine::Bar), sizeof(engine::Bar));
+    const auto bar = record_at<engine::Bar>(bytes_of_row);
     const auto checksum = record_at<std::uint32_t>(checksums.subspan(later * sizeof(std::uint32_t)));
     // A row comes before its checksum: only one can be without. Rows of earlier generations have theirs.
-    const bool nothing = checksum == 0 ? is_zero(bar) : checksum != row_checksum(header, later, bar);
+    const bool nothing = checksum == 0 ? is_zero(bytes_of_row) : checksum != row_checksum(header, later, bar);
     if (nothing) continue;
     problems_.push_back(directory_ + "/tails: row " + std::to_string(row) + " of " + entry.name +
                         " is damaged: it and the bars after it are left out");
