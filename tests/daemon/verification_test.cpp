@@ -299,7 +299,9 @@ TEST(VerificationOfALongHistory, AHistoryLargerThanTheMemoryItMayUseIsRecomputed
     EXPECT_EQ(verdict.difference, "");
     EXPECT_EQ(verdict.equal, kBars - kFirstEntry);
   }
-  if (!kSanitized) EXPECT_LT(memory("VmHWM") - before, kMostBytes);
+  if (!kSanitized) {
+    EXPECT_LT(memory("VmHWM") - before, kMostBytes);
+  }
   fs::remove_all(directory);
 }
 
