@@ -83,8 +83,12 @@ void FeedRunner::begin_with_known() {
   std::erase_if(known_, [this](const Wanted& each) {
     return !context_.archive.knows(archive_name(exchange_, {each.symbol.symbol, each.interval}));
   });
-  known_.empty() ? resolve() : begin_with_some(0);
+  if (known_.empty()) return resolve();
+  feed_->hold_rest(true);
+  begin_with_some(0);
 }
+
+void FeedRunner::fill() { feed_->hold_rest(false); }
 
 /// Some at a time: Redis is busy with the first while the next are taken up from the disk.
 void FeedRunner::begin_with_some(std::size_t first) {

@@ -64,6 +64,8 @@ class FeedRunner final : public feeds::FeedHandler {
   /// The series are there, as far as they can be without the exchange.
   bool resolved_once() const { return resolved_once_; }
 
+  /// Asks the exchange for what is missing: what is known from earlier runs comes first, without it.
+  void fill();
   void on_timer();
   void prepare();
   void trim();

@@ -139,11 +139,12 @@ void MarketSeries::write_state(Output& output, std::string_view reason) {
 
 void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
   const engine::Bar bar = newest;  // history() may move the bars
-  if (loaded_) {
-    for (const auto& output : outputs_) {
-      if (const auto computed = output->signals.newest(history()))
-        publish(*output, *computed, received_us, false);
-    }
+  for (const auto& output : outputs_) {
+    // Before the first load the publisher asks for signals itself; an engine of an earlier run is kept up to
+    // date for it.
+    if (!loaded_ && !output->resumed) continue;
+    const auto computed = output->signals.newest(history());
+    if (loaded_ && computed) publish(*output, *computed, received_us, false);
   }
   archive(bar);
 }

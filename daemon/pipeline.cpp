@@ -140,6 +140,11 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
     return resolved && publisher_.connected() && publisher_.settled();
   }
 
+  void fill() {
+    filling_ = true;
+    for (const auto& [key, runner] : runners_) runner->fill();
+  }
+
   void take_snapshot() { snapshots_.begin(indexes()); }
 
   // state::SignalHistory
@@ -176,6 +181,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
       auto& runner = runners_[key];
       if (!runner) runner = std::make_unique<FeedRunner>(feed_context(), key);
       runner->configure(std::move(feeds), config.profiles);
+      if (filling_) runner->fill();
     }
     std::erase_if(runners_, [&](const auto& entry) { return !blocks.contains(entry.first); });
   }
@@ -315,6 +321,7 @@ class Pipeline::Impl final : public state::SignalHistory, public state::PublishH
   std::int64_t ticks_ = 0;
   std::uint64_t told_dropped_ = 0;
   std::size_t told_lost_lines_ = 0;
+  bool filling_ = false;
   bool prepare_posted_ = false;
   bool stopping_ = false;
 };
@@ -326,6 +333,7 @@ void Pipeline::start() { impl_->start(); }
 void Pipeline::reload(const Config& config) { impl_->reload(config); }
 void Pipeline::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
 bool Pipeline::warm() const { return impl_->warm(); }
+void Pipeline::fill() { impl_->fill(); }
 void Pipeline::take_snapshot() { impl_->take_snapshot(); }
 PipelineStatus Pipeline::status() const { return impl_->status(); }
 

@@ -37,6 +37,8 @@ class Pipeline {
   PipelineStatus status() const;
   /// All that could be known from the last run is: its signals are the latest in Redis.
   bool warm() const;
+  /// From now on the exchanges are asked for what is missing.
+  void fill();
   /// Takes a snapshot of all engines, as it does by itself every minute.
   void take_snapshot();
 

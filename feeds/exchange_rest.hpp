@@ -20,6 +20,7 @@ class ExchangeRest {
 
   void fetch(const HistoryRequest& request, int priority, std::function<void(HistoryResult)> done);
   void fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> done);
+  void hold(bool held) { client_.hold(held); }
   std::chrono::milliseconds estimated_time() const { return client_.estimated_time(); }
 
  private:

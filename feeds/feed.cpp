@@ -362,6 +362,10 @@ void Feed::fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> d
   if (ExchangeRest* rest = impl_->rest()) rest->fetch_symbols(with_volumes, std::move(done));
 }
 
+void Feed::hold_rest(bool held) {
+  if (ExchangeRest* rest = impl_->rest()) rest->hold(held);
+}
+
 const FeedCounters& Feed::counters() const { return impl_->counters(); }
 
 milliseconds Feed::estimated_rest_time() const {

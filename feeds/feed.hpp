@@ -96,6 +96,9 @@ class Feed {
   /// Asks for the exchange's symbols, with 24 h volumes when `with_volumes`.
   void fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> done);
 
+  /// While held REST requests only wait.
+  void hold_rest(bool held);
+
   const FeedCounters& counters() const;
   /// How long the queued REST requests will take within the limits.
   std::chrono::milliseconds estimated_rest_time() const;

@@ -73,9 +73,12 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
     queued_weight_ += request.weight;
     const Order order{request.priority, next_number_++};
     queue_.emplace(order, std::move(request));
-    asio::post(io_, [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->pump();
-    });
+    pump_later();
+  }
+
+  void hold(bool held) {
+    held_ = held;
+    pump_later();
   }
 
   void stop() {
@@ -113,8 +116,14 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
     RestRequest request;
   };
 
+  void pump_later() {
+    asio::post(io_, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->pump();
+    });
+  }
+
   void pump() {
-    while (!stopped_ && !queue_.empty()) {
+    while (!stopped_ && !held_ && !queue_.empty()) {
       const auto channel =
           std::find_if(channels_.begin(), channels_.end(), [](const Channel& each) { return !each.busy; });
       if (channel == channels_.end()) return;  // the next answer pumps again
@@ -199,6 +208,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
   std::int64_t queued_weight_ = 0;
   std::uint64_t next_number_ = 0;
   bool stopped_ = false;
+  bool held_ = false;
 };
 
 RestClient::RestClient(asio::io_context& io, const RestOptions& options, Log log)
@@ -207,6 +217,8 @@ RestClient::RestClient(asio::io_context& io, const RestOptions& options, Log log
 RestClient::~RestClient() { impl_->stop(); }
 
 void RestClient::get(RestRequest request) { impl_->get(std::move(request)); }
+
+void RestClient::hold(bool held) { impl_->hold(held); }
 
 std::size_t RestClient::pending() const { return impl_->pending(); }
 

@@ -51,6 +51,8 @@ class RestClient {
 
   /// `done` is called once, from the io_context, never from inside.
   void get(RestRequest request);
+  /// While held requests only wait.
+  void hold(bool held);
   /// Requests that wait or are under way.
   std::size_t pending() const;
   /// How long until all of them are answered, within the limits.

@@ -128,7 +128,7 @@ class Publisher {
   /// Every server that has one of our series.
   bool connected() const;
   const PublishCounters& counters() const;
-  /// The stream of every series that history answers for was compared with it.
+  /// The stream of every series that history answers for was compared with it, once at least.
   bool settled() const;
   /// Closed bars that are not acknowledged yet, over all series.
   std::size_t unpublished() const;

@@ -103,7 +103,7 @@ void SeriesSender::says_the_same(SeriesIndex series, SeriesCursor& cursor, std::
 }
 
 void SeriesSender::stop(SeriesCursor& cursor, std::string_view their_config) {
-  cursor.phase = Phase::stopped;
+  cursor.settle(Phase::stopped);
   const std::string theirs = their_config.empty() ? "none" : std::string(their_config);
   if (std::exchange(cursor.stopped_for, theirs) == theirs) return;
   tell(PublishEvent::stopped, cursor, "config=" + cursor.info.config + " head_config=" + theirs);
@@ -208,7 +208,7 @@ void SeriesSender::go_on(SeriesIndex series, SeriesCursor& cursor, const InFligh
 void SeriesSender::conflict(SeriesIndex series, SeriesCursor& cursor, std::int64_t close_ms,
                             std::string_view detail) {
   ++cursor.epoch;
-  cursor.phase = Phase::conflict;
+  cursor.settle(Phase::conflict);
   cursor.conflict_ms = std::max(cursor.conflict_ms, close_ms);
   std::string text = "close_ms=" + std::to_string(close_ms) + " ";
   tell(PublishEvent::conflict, cursor, text.append(detail));

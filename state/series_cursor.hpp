@@ -53,7 +53,8 @@ struct SeriesCursor {
   std::uint32_t epoch = 0;
   std::uint32_t heads_in_flight = 0;
   Ring<InFlight> in_flight;
-  bool queued = false;  // for its turn
+  bool queued = false;   // for its turn
+  bool settled = false;  // its stream was compared with history, once at least
 
   std::int64_t position_ms = 0;  // the stream's head once all in flight has arrived; 0: empty
   std::int64_t own_ms = 0;       // the newest bar that we have sent since the head was read
@@ -74,6 +75,12 @@ struct SeriesCursor {
   std::int64_t acknowledged_ms = 0;  // the newest bar that Redis has acknowledged
   std::int64_t first_remembered_ms = 0;
   std::size_t remembered = 0;
+
+  /// There is nothing more to be done for now.
+  void settle(Phase now) {
+    phase = now;
+    settled = true;
+  }
 
   std::size_t unpublished() const {
     return phase == Phase::stopped ? 0 : std::max(remembered, in_flight.size());

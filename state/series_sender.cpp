@@ -166,14 +166,12 @@ std::size_t SeriesSender::unpublished() const {
 }
 
 bool SeriesSender::settled() {
-  const auto walking = [](const auto& entry) {
-    const Phase phase = entry.second->phase;
-    return phase == Phase::wants_head || phase == Phase::reading || phase == Phase::checking ||
-           phase == Phase::paging;
+  const auto on_its_way = [](const auto& entry) {
+    return !entry.second->settled && entry.second->phase != Phase::unready;
   };
   // Asked again and again: the one that was not settled the last time most often is not yet.
-  if (const auto last = cursors_.find(unsettled_); last != cursors_.end() && walking(*last)) return false;
-  const auto found = std::find_if(cursors_.begin(), cursors_.end(), walking);
+  if (const auto last = cursors_.find(unsettled_); last != cursors_.end() && on_its_way(*last)) return false;
+  const auto found = std::find_if(cursors_.begin(), cursors_.end(), on_its_way);
   if (found != cursors_.end()) unsettled_ = found->first;
   return found == cursors_.end();
 }
@@ -327,7 +325,7 @@ void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   if (parts_.history.signals_after(series, head_ms - 1, correct_newest ? 2 : 1, page_) ==
       HistoryAnswer::wait) {
     cursor.correct_newest = correct_newest;
-    cursor.phase = Phase::waiting;
+    cursor.settle(Phase::waiting);
     return;
   }
   cursor.phase = Phase::paging;
@@ -360,7 +358,7 @@ void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {
   const std::int64_t after_ms = cursor.position_ms;
   page_.clear();
   if (parts_.history.signals_after(series, after_ms, kPage, page_) == HistoryAnswer::wait) {
-    cursor.phase = Phase::waiting;
+    cursor.settle(Phase::waiting);
     return;
   }
   if (!page_.empty() && after_ms != 0 && page_[0].prev_close_ms != after_ms) {
@@ -378,7 +376,7 @@ void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {
 }
 
 void SeriesSender::become_level(SeriesCursor& cursor) {
-  cursor.phase = Phase::level;
+  cursor.settle(Phase::level);
   if (cursor.newest_ms <= cursor.position_ms && cursor.in_flight.empty()) cursor.remembered = 0;
 }
 

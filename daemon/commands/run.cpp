@@ -67,6 +67,7 @@ class Service {
   void look_whether_warm() {
     if (pipeline_.warm() || std::chrono::steady_clock::now() >= ready_at_latest_) {
       sd_notify(0, "READY=1");
+      pipeline_.fill();
       return;
     }
     warm_timer_.expires_after(kWarmLook);

@@ -151,6 +151,24 @@ TEST_F(RestClientTest, UrgentRequestsGoFirst) {
   EXPECT_EQ(targets_, (std::vector<std::string>{"/first", "/second", "/third", "/last"}));
 }
 
+TEST_F(RestClientTest, HeldRequestsWaitUntilTheyAreReleased) {
+  start();
+  make_client();
+  client_->hold(true);
+  get("/later");
+  get("/first", 1, -1);
+  // A second client shows that time enough has passed for the first one's requests.
+  RestClient other(io_, options_, nullptr);
+  bool answered = false;
+  other.get({"/other", 1, 0, [&](const RestReply&) { answered = true; }});
+  ASSERT_TRUE(run_until(io_, [&] { return answered; }));
+  EXPECT_EQ(targets_, std::vector<std::string>{"/other"});
+  EXPECT_EQ(client_->pending(), 2U);
+  client_->hold(false);
+  wait_for(2);
+  EXPECT_EQ(targets_, (std::vector<std::string>{"/other", "/first", "/later"}));
+}
+
 TEST_F(RestClientTest, OtherStatusesAreToldWithTheBody) {
   start();
   make_client();
