@@ -98,7 +98,11 @@ class Faults:
         os.unlink(full)
 
     def forgets(self):
+        # What is flushed before anybody has read it nobody can read: the reader has all when it happens.
+        self.daemon.send_signal(signal.SIGSTOP)
+        wait_for(lambda: self.reader.has_all(self.client), "all is read")
         self.client.flushall()
+        self.daemon.send_signal(signal.SIGCONT)
         wait_for(lambda: all(self.client.exists(key) for key in KEYS), "every stream has begun anew")
 
     def comes_back_older(self):
@@ -121,6 +125,7 @@ def main():
         wait_for(lambda: fewest_bars(faults.client) >= 5, "the first signals of every series")
         reader = Reader(place.path("redis.sock"))
         reader.start()
+        faults.daemon, faults.reader = daemon, reader
         happened = {}
         for number in range(FAULTS):
             fault = faults.kinds[number] if number < len(faults.kinds) else random.choice(faults.kinds)
