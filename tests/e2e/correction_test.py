@@ -20,8 +20,8 @@ def verify(config, *arguments):
 def main():
     with Workplace() as place:
         client = place.redis()
-        # A bar a second: a correction comes well before the next bar.
-        simulator = place.simulator("--symbols", "3", "--speed", "60", "--seed", "51", "--weight-limit", "1000000")
+        # A bar every two seconds: a correction comes well before the next bar.
+        simulator = place.simulator("--symbols", "3", "--speed", "30", "--seed", "51", "--weight-limit", "1000000")
         config = market_check.configuration(simulator, client, place.directory)
         subscriber = market_check.Subscriber(client)
         subscriber.start()
@@ -63,6 +63,8 @@ def main():
         found = entries(client, KEY)
         # Every anchor is another than when bars were corrected.
         last_anchor = found[-1][1]["anchor_ms"]
+        wait_for(lambda: '"LIVE"' in client.hget("atc:1:state:main", SERIES), "the series is live again")
+        simulator.control(f"advance?ms={40 * MINUTE_MS}")
         wait_for(lambda: entries(client, KEY)[-1][1]["anchor_ms"] > last_anchor, "the next anchor")
         ripe = client.xlen(KEY)
         wait_for(lambda: client.xlen(KEY) >= ripe + 3, "signals under it")
