@@ -15,7 +15,7 @@
 namespace atcd::daemon {
 
 /// False with the error's line and sentence where the text is no TOML. Characters beyond ASCII are allowed in
-/// strings and comments only.
+/// comments only; strings have escapes for them.
 bool parse_toml(std::string_view text, toml::table& table, ConfigError& error);
 
 }  // namespace atcd::daemon

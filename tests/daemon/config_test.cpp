@@ -155,7 +155,12 @@ TEST(Config, WhatIsNoTomlIsOneErrorWithItsLine) {
   EXPECT_THAT(all(parse_config(std::string(2U << 20, 'x'))), HasSubstr("at most 1048576"));
   EXPECT_THAT(all(parse_config("a = " + std::string(5000, '['))), testing::Not(IsEmpty()));
   EXPECT_THAT(all(parse_config("# \xc3\xa4 '\n\xef\xb6\xbf = 1\n")), HasSubstr("2:  is no TOML"));
-  EXPECT_THAT(all(parse_config("[log]\nlevel = \"\xc3\xa4\\\"#\"  # '\xc3\xa4\n")), HasSubstr("level"));
+  EXPECT_THAT(all(parse_config("a = 1\nb = \"\xc3\xa4\"\n")),
+              HasSubstr("2:  is no TOML: characters beyond ASCII"));
+  EXPECT_THAT(all(parse_config("a = 28'@\xef\xbb\xbe"
+                               "0'\n")),
+              HasSubstr("1:  is no TOML"));
+  EXPECT_THAT(all(parse_config("[log]\nlevel = \"\\u00e4\"  # '\xc3\xa4\n")), HasSubstr("level"));
   EXPECT_THAT(all(parse_config("a = 1\n[[$x]]\n")), HasSubstr("2:  is no TOML"));
   EXPECT_THAT(all(load_config("/no/such/file")), HasSubstr("can't be read"));
 }
