@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <sstream>
+#include <utility>
 
 namespace atcd::daemon {
 namespace {
@@ -23,19 +24,52 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-/// A value as the file has it, short enough for a message.
-std::string shown(const toml::node& node) {
-  std::ostringstream out;
-  node.visit([&](const auto& value) { out << value; });
-  std::string text = out.str();
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  if (text.size() > kShownCharacters) text = text.substr(0, kShownCharacters) + "...";
-  return text;
-}
-
 std::string plain(double value) {
   std::array<char, 32> digits;
   return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
+}
+
+/// Appends the value as TOML has it, until there is enough for a message. (toml++ 3.3 itself has undefined
+/// behaviour with lists of small numbers.)
+void show(const toml::node& node, std::string& text) {
+  std::string_view between;
+  const auto next = [&] {
+    text += std::exchange(between, ", ");
+    return text.size() <= kShownCharacters;
+  };
+  if (const toml::array* array = node.as_array()) {
+    text += '[';
+    for (const toml::node& element : *array) {
+      if (!next()) return;
+      show(element, text);
+    }
+    text += ']';
+  } else if (const toml::table* table = node.as_table()) {
+    text += "{ ";
+    for (const auto& [key, value] : *table) {
+      if (!next()) return;
+      text.append(key.str()).append(" = ");
+      show(value, text);
+    }
+    text += " }";
+  } else if (const auto* number = node.as_floating_point()) {
+    text += plain(number->get());
+  } else {
+    std::ostringstream out;
+    node.visit([&](const auto& value) {
+      if constexpr (toml::is_value<decltype(value)>) out << value;
+    });
+    text += out.str();
+  }
+}
+
+/// A value as the file has it, short enough for a message.
+std::string shown(const toml::node& node) {
+  std::string text;
+  show(node, text);
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  if (text.size() > kShownCharacters) text = text.substr(0, kShownCharacters) + "...";
+  return text;
 }
 
 std::string listed(std::span<const std::string_view> names) {

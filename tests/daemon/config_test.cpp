@@ -85,6 +85,15 @@ TEST(Config, WrongTypesAreNamedWithTheValue) {
   EXPECT_THAT(errors_with("[log]\nlevel = \"loud\"\n"), HasSubstr("one of debug, info, warning, error"));
 }
 
+TEST(Config, ListsAndTablesAreShownAsTheyAreUpToALength) {
+  EXPECT_THAT(all(parse_config("instance = [0.03, 'a', [1], { b = true, c = 2 }]\n")),
+              HasSubstr("[0.03, 'a', [1], { b = true, c = 2 }]"));
+  std::string many = "instance = [0";
+  for (int i = 1; i < 1000; ++i) many += ", " + std::to_string(i);
+  EXPECT_THAT(all(parse_config(many + "]\n")), HasSubstr("[0, 1, 2, 3,"));
+  EXPECT_THAT(all(parse_config(many + "]\n")), Not(HasSubstr("40")));
+}
+
 TEST(Config, FeedsAreCheckedAgainstTheExchangeTable) {
   const auto feed = [](std::string_view lines) {
     return all(parse_config("[[feed]]\nsymbols = [\"A\"]\n" + std::string(lines)));
