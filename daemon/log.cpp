@@ -98,8 +98,8 @@ void stop_logging() {
   const std::size_t lost = lost_log_lines();
   if (lost > 0) log_event(Level::warning, "log_lines_lost", {{"count", lost}});
   log.logger->flush();
+  log.pool.reset();  // waits until the queue is written: its thread is not the last to let go of the logger
   log.logger.reset();
-  log.pool.reset();  // waits until the queue is written
 }
 
 std::size_t lost_log_lines() {
