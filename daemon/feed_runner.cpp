@@ -207,7 +207,7 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
         std::make_unique<Output>(index, *each.profile, hash, plan, series.series().interval(), std::move(id)),
         each.symbol);
     // A start says how many it has taken up; it does not name each of thousands.
-    context_.journal.event(exchange_time_ms == 0 ? Level::debug : Level::info, "added", name, "");
+    context_.journal.event(known_.empty() ? Level::info : Level::debug, "added", name, "");
   }
   // Without the exchange's list, or with an empty one, nobody is known to have left.
   if (listed && !wanted_outputs.empty()) remove_unwanted(names);

@@ -91,7 +91,7 @@ def main():
         assert times == list(range(times[0], times[-1] + 1, MINUTE_MS)), "a bar is missing"
         assert by_id[late[0]]["close"] == late[1]["close"]
         assert not place.log_lines("daemon", "event=conflict"), place.log_lines("daemon", "event=conflict")
-        # Under the newest anchor, and before the first correction, signals are those of the exchange's bars as they are now.
+        # Under the newest anchor signals are those of the exchange's bars as they are now.
         newest = [(entry, fields) for entry, fields in found if fields["anchor_ms"] > last_anchor]
         count, _ = check_entries(simulator, newest, "BTCUSDT", "default")
         market_check.check_stream(simulator, client, "ETHUSDT", "default")
