@@ -276,6 +276,8 @@ void FeedRunner::on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, 
   if (dirty_.size() == 1) context_.on_work();
 }
 
+void FeedRunner::on_trade(feeds::StreamIndex, const feeds::Trade&, std::int64_t) {}
+
 void FeedRunner::on_stream_up(feeds::StreamIndex stream) {
   if (const auto found = series_.find(stream); found != series_.end()) found->second->on_stream_up();
 }

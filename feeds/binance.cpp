@@ -130,7 +130,7 @@ class Binance final : public Exchange {
   }
 
   std::string_view websocket_url() const override { return market_.websocket_url; }
-  std::string_view websocket_path() const override { return market_.websocket_path; }
+  std::string_view websocket_path(StreamKind) const override { return market_.websocket_path; }
   // 1,024 are granted (on futures 200 is what others found to hold). Fewer spread the burst at a bar's end
   // over several sockets, and one cut then concerns few series.
   std::size_t streams_per_connection() const override { return 200; }
@@ -153,7 +153,9 @@ class Binance final : public Exchange {
   milliseconds settling_time() const override { return std::chrono::seconds(3); }
 
   std::string_view rest_url() const override { return market_.rest_url; }
-  RestLimit rest_limit() const override { return {market_.weight_per_minute, "X-MBX-USED-WEIGHT-1M"}; }
+  RestLimit rest_limit() const override {
+    return {market_.weight_per_minute, std::chrono::minutes(1), "X-MBX-USED-WEIGHT-1M"};
+  }
   std::int64_t history_rows_per_request() const override { return kRowsPerRequest; }
   std::int64_t history_depth() const override { return std::numeric_limits<std::int64_t>::max(); }
 
@@ -205,9 +207,9 @@ class Binance final : public Exchange {
     return true;
   }
 
-  std::string symbols_target() const override { return std::string(market_.symbols_target); }
+  std::string symbols_target(std::string_view) const override { return std::string(market_.symbols_target); }
   int symbols_weight() const override { return market_.symbols_weight; }
-  bool parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols,
+  bool parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols, std::string& next_page,
                      std::string& error) const override;
   std::string volumes_target() const override { return std::string(market_.volumes_target); }
   int volumes_weight() const override { return market_.volumes_weight; }
@@ -241,7 +243,7 @@ class Binance final : public Exchange {
   const Market& market_;
 };
 
-bool Binance::parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols,
+bool Binance::parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols, std::string& next_page,
                             std::string& error) const {
   simdjson::dom::parser parser;
   simdjson::dom::array list;
@@ -267,7 +269,8 @@ bool Binance::parse_symbols(std::string_view body, std::vector<SymbolInfo>& symb
     if (entry["onboardDate"].get(listed_ms) == simdjson::SUCCESS) info.listed_ms = listed_ms;
     read.push_back(std::move(info));
   }
-  symbols = std::move(read);
+  symbols.insert(symbols.end(), std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
+  next_page.clear();
   return true;
 }
 

@@ -222,7 +222,7 @@ const char* check_times(Event& event, const KnownInterval& known) {
 
 class BinanceFrameParser final : public FrameParser {
  public:
-  FrameResult parse(std::string_view frame, KlineSink& sink) override {
+  FrameResult parse(std::string_view frame, FrameSink& sink) override {
     if (frame.size() > kLargestFrame) return {FrameKind::malformed, 0, "longer than 4 MiB"};
     Event event;
     const char* reason = read(frame, event);

@@ -23,9 +23,24 @@ struct Kline {
   bool closed = false;             // the exchange marked the bar closed
 };
 
+/// One trade as a frame reported it, or several that the exchange tells as one. Views live as long as the
+/// frame.
+struct Trade {
+  std::string_view symbol;   // native
+  double price = 0;          // above 0
+  double quantity = 0;       // above 0, in the unit of the exchange's own volumes
+  std::int64_t time_ms = 0;  // when it was made, on the exchange's clock
+  // Numbers of the first and last trade told here: those of one symbol follow one another without a hole. 0
+  // where the exchange has no such numbers.
+  std::int64_t first_id = 0;
+  std::int64_t last_id = 0;
+  std::int64_t event_time_ms = 0;  // the exchange's clock when it sent the frame; 0 where it does not say
+};
+
 /// What a frame turned out to be.
 enum class FrameKind : std::uint8_t {
   klines,     // one or more bars were handed to the sink
+  trades,     // one or more trades were
   ack,        // answer to a request: it was taken
   refusal,    // answer to a request: it was refused, `text` says why
   ping,       // the exchange asks in a text frame; `text` is the answer to send
@@ -35,19 +50,29 @@ enum class FrameKind : std::uint8_t {
   malformed,  // refused: not what the exchange documents; `text` says why
 };
 
-struct FrameResult {
-  FrameKind kind = FrameKind::ignored;
-  std::int64_t request_id = 0;  // of ack and refusal
-  std::string_view text;        // static, or lives until the next call of the parser
+/// A stream as a frame names it: `interval` is empty for trades. Lives until the next call of the parser.
+struct StreamView {
+  std::string_view symbol;
+  std::string_view interval;
 };
 
-/// Takes the bars of a frame in their order.
-class KlineSink {
+struct FrameResult {
+  FrameKind kind = FrameKind::ignored;
+  std::int64_t request_id = 0;  // of ack and refusal; 0 where they carry no number
+  std::string_view text;        // static, or lives until the next call of the parser
+  // Of ack and refusal where the exchange answers for each stream, not for the request as a whole; without a
+  // symbol the answer is to all that the request asked for.
+  StreamView stream{};
+};
+
+/// Takes the bars and trades of a frame in their order.
+class FrameSink {
  public:
   virtual void on_kline(const Kline& kline) = 0;
+  virtual void on_trade(const Trade& trade) = 0;
 
  protected:
-  ~KlineSink() = default;
+  ~FrameSink() = default;
 };
 
 /// Bytes to bars, pure but for its own scratch memory. One per connection, used by one thread.
@@ -55,21 +80,26 @@ class FrameParser {
  public:
   virtual ~FrameParser() = default;
   /// `frame` must be followed by at least simdjson::SIMDJSON_PADDING readable bytes.
-  virtual FrameResult parse(std::string_view frame, KlineSink& sink) = 0;
+  virtual FrameResult parse(std::string_view frame, FrameSink& sink) = 0;
 };
+
+enum class StreamKind : std::uint8_t { klines, trades };
 
 struct StreamName {
   std::string symbol;    // native
-  std::string interval;  // "1m"
+  std::string interval;  // "1m"; empty: the symbol's trades
+  StreamKind kind() const { return interval.empty() ? StreamKind::trades : StreamKind::klines; }
   bool operator==(const StreamName&) const = default;
 };
 
-/// One row of REST history. `final` when the exchange's own clock or a later row proves that it is closed.
+/// A page of REST history.
 struct HistoryRequest {
   std::string symbol;
   std::string interval;
   std::int64_t from_ms = 0;  // open time of the first wanted bar
   std::int64_t to_ms = 0;    // open time of the last wanted bar, inclusive
+  // Our clock when it was asked for, where an exchange has another address for older rows; 0: not known.
+  std::int64_t asked_at_ms = 0;
 };
 
 /// What the exchange's own list says of one symbol.
@@ -83,8 +113,9 @@ struct SymbolInfo {
 };
 
 struct RestLimit {
-  int weight_per_minute = 0;     // what the exchange grants one address
-  std::string_view used_header;  // response header that tells the weight used in this minute; may be empty
+  int weight = 0;                    // what the exchange grants one address in any
+  std::chrono::milliseconds window;  // this long
+  std::string_view used_header;      // response header that tells the weight used in it; may be empty
 };
 
 /// What an exchange must supply: one file each (feeds/binance.cpp), one row in feeds/exchanges.cpp.
@@ -99,7 +130,7 @@ class Exchange {
 
   // Websocket.
   virtual std::string_view websocket_url() const = 0;  // scheme://host:port, no path
-  virtual std::string_view websocket_path() const = 0;
+  virtual std::string_view websocket_path(StreamKind kind) const = 0;
   virtual std::size_t streams_per_connection() const = 0;
   virtual std::size_t streams_per_request() const = 0;
   virtual std::chrono::milliseconds request_spacing() const = 0;  // between two requests on one connection
@@ -129,9 +160,12 @@ class Exchange {
   /// then `rows` is left as it was.
   virtual bool parse_history(std::string_view body, const HistoryRequest& request,
                              std::vector<engine::Bar>& rows, std::string& error) const = 0;
-  virtual std::string symbols_target() const = 0;
+  /// `page`: empty for the first, else what parse_symbols() gave as the next.
+  virtual std::string symbols_target(std::string_view page) const = 0;
   virtual int symbols_weight() const = 0;
-  virtual bool parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols,
+  /// Appends the symbols of one page; `next_page` is empty after the last. False, with the reason, for a body
+  /// of another form; then `symbols` is left as it was.
+  virtual bool parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols, std::string& next_page,
                              std::string& error) const = 0;
   virtual std::string volumes_target() const = 0;  // 24 h quote volumes, for "top"
   virtual int volumes_weight() const = 0;

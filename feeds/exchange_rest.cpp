@@ -11,12 +11,18 @@ constexpr int kSymbolsPriority = std::numeric_limits<int>::min();
 constexpr std::chrono::seconds kWorthTelling{5};
 constexpr std::chrono::minutes kBetweenReports{1};
 
+std::int64_t utc_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
 RestOptions options_of(const Exchange& exchange, HttpOptions http, double rest_share) {
   const RestLimit limit = exchange.rest_limit();
   http.used_header = limit.used_header;
   RestOptions options;
   options.http = std::move(http);
-  options.weight_per_minute = limit.weight_per_minute;
+  options.weight = limit.weight;
+  options.window = limit.window;
   options.share = rest_share;
   return options;
 }
@@ -49,8 +55,9 @@ void ExchangeRest::report_queue() {
            " estimated_seconds=" + std::to_string(time.count() / 1000));
 }
 
-void ExchangeRest::fetch(const HistoryRequest& request, int priority,
-                         std::function<void(HistoryResult)> done) {
+void ExchangeRest::fetch(const HistoryRequest& asked, int priority, std::function<void(HistoryResult)> done) {
+  HistoryRequest request = asked;
+  request.asked_at_ms = utc_ms();
   get(exchange_.history_target(request), exchange_.history_weight(request), priority,
       [this, request, done = std::move(done)](RestReply reply) {
         HistoryResult result{reply.error, std::move(reply.message), {}, reply.server_time_ms};
@@ -64,14 +71,28 @@ void ExchangeRest::fetch(const HistoryRequest& request, int priority,
 }
 
 void ExchangeRest::fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> done) {
-  get(exchange_.symbols_target(), exchange_.symbols_weight(), kSymbolsPriority,
-      [this, with_volumes, done = std::move(done)](RestReply reply) mutable {
-        SymbolsResult result{reply.error, std::move(reply.message), {}, reply.server_time_ms};
+  fetch_symbols_page({}, "", with_volumes, std::move(done));
+}
+
+void ExchangeRest::fetch_symbols_page(SymbolsResult so_far, const std::string& page, bool with_volumes,
+                                      std::function<void(SymbolsResult)> done) {
+  get(exchange_.symbols_target(page), exchange_.symbols_weight(), kSymbolsPriority,
+      [this, result = std::move(so_far), with_volumes, done = std::move(done)](RestReply reply) mutable {
+        std::string next_page;
+        result.error = reply.error;
+        result.message = std::move(reply.message);
+        result.server_time_ms = reply.server_time_ms;
+        const std::size_t before = result.symbols.size();
         if (result.error == RestError::none &&
-            !exchange_.parse_symbols(reply.body, result.symbols, result.message)) {
+            !exchange_.parse_symbols(reply.body, result.symbols, next_page, result.message)) {
           result.error = RestError::bad_body;
           ++counters_.rest_errors;
         }
+        // A part of the list would look as if the others had been delisted. A page that brings nothing is the
+        // last, or a server would keep us asking for ever.
+        if (result.error != RestError::none) result.symbols.clear();
+        if (!next_page.empty() && result.symbols.size() > before)
+          return fetch_symbols_page(std::move(result), next_page, with_volumes, std::move(done));
         if (!with_volumes || result.error != RestError::none) return done(std::move(result));
         fetch_volumes(std::move(result), std::move(done));
       });

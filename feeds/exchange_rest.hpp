@@ -24,6 +24,8 @@ class ExchangeRest {
   std::chrono::milliseconds estimated_time() const { return client_.estimated_time(); }
 
  private:
+  void fetch_symbols_page(SymbolsResult so_far, const std::string& page, bool with_volumes,
+                          std::function<void(SymbolsResult)> done);
   void fetch_volumes(SymbolsResult result, std::function<void(SymbolsResult)> done);
   void get(std::string target, int weight, int priority, std::function<void(RestReply)> done);
   void report_queue();

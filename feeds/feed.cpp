@@ -51,7 +51,8 @@ struct Stream {
 
 /// A place for the streams of one connection: the connection of today, and while it is handed over the next.
 struct Slot {
-  explicit Slot(asio::io_context& io) : timer(io) {}
+  Slot(asio::io_context& io, StreamKind of_kind) : kind(of_kind), timer(io) {}
+  StreamKind kind;  // of all its streams: an exchange may have another address for each
   std::vector<StreamIndex> streams;
   std::shared_ptr<Link> active;
   std::shared_ptr<Link> standby;
@@ -78,7 +79,6 @@ class Feed::Impl final : private LinkHandler {
     if (options.websocket_url.empty()) options.websocket_url = exchange.websocket_url();
     if (options.rest_url.empty()) options.rest_url = exchange.rest_url();
     link_.url = parse_option("websocket_url", options.websocket_url, "ws");
-    link_.path = exchange.websocket_path();
     link_.ping_text = exchange.ping_text();
     HttpOptions http;
     http.url = parse_option("rest_url", options.rest_url, "http");
@@ -148,14 +148,16 @@ class Feed::Impl final : private LinkHandler {
   // ---- slots
 
   void place(StreamIndex index) {
-    auto slot = std::find_if(slots_.begin(), slots_.end(), [this](const auto& each) {
-      return each.second.streams.size() < std::max<std::size_t>(1, exchange_.streams_per_connection());
+    Stream& stream = streams_.at(index);
+    const StreamKind kind = stream.name.kind();
+    auto slot = std::find_if(slots_.begin(), slots_.end(), [this, kind](const auto& each) {
+      return each.second.kind == kind &&
+             each.second.streams.size() < std::max<std::size_t>(1, exchange_.streams_per_connection());
     });
     if (slot == slots_.end()) {
-      slot = slots_.try_emplace(next_slot_++, io_).first;
+      slot = slots_.try_emplace(next_slot_++, io_, kind).first;
       dial_after(slot->first, milliseconds(0));
     }
-    Stream& stream = streams_.at(index);
     stream.slot = slot->first;
     slot->second.streams.push_back(index);
     for (const auto& link : {slot->second.active, slot->second.standby}) {
@@ -215,7 +217,9 @@ class Feed::Impl final : private LinkHandler {
       return dial_after(number, wait);
     }
     next_connect_at_ = now + exchange_.connect_spacing();
-    const auto link = std::make_shared<Link>(io_, exchange_, link_, ++links_made_,
+    ConnectionOptions options = link_;
+    options.path = exchange_.websocket_path(slot.kind);
+    const auto link = std::make_shared<Link>(io_, exchange_, std::move(options), ++links_made_,
                                              static_cast<LinkHandler&>(*this), counters_);
     (slot.active ? slot.standby : slot.active) = link;
     for (const StreamIndex index : slot.streams) link->subscribe(index, streams_.at(index).name);
@@ -254,6 +258,14 @@ class Feed::Impl final : private LinkHandler {
   void on_link_kline(const Kline& kline, std::int64_t received_us) override {
     if (const StreamIndex* index = names_.find(kline.symbol, kline.interval)) {
       handler_.on_kline(*index, kline, received_us);
+    } else {
+      ++counters_.unknown_streams;
+    }
+  }
+
+  void on_link_trade(const Trade& trade, std::int64_t received_us) override {
+    if (const StreamIndex* index = names_.find(trade.symbol, {})) {
+      handler_.on_trade(*index, trade, received_us);
     } else {
       ++counters_.unknown_streams;
     }

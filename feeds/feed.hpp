@@ -54,6 +54,8 @@ class FeedHandler {
  public:
   /// A bar of one of the feed's streams; `received_us`: UTC when the frame was read.
   virtual void on_kline(StreamIndex stream, const Kline& kline, std::int64_t received_us) = 0;
+  /// A trade of one of the feed's streams of trades.
+  virtual void on_trade(StreamIndex stream, const Trade& trade, std::int64_t received_us) = 0;
   /// The exchange took the subscription on a new connection: from now on no frame is missed while it lives.
   virtual void on_stream_up(StreamIndex stream) = 0;
   /// The connection that carried the stream is gone and no other carries it: frames may be missed from here
@@ -70,8 +72,8 @@ class FeedHandler {
 
 /// Counters of one feed since its start, for logs and metrics. Nothing is dropped uncounted.
 struct FeedCounters {
-  std::uint64_t connects = 0, disconnects = 0, frames = 0, bytes = 0, klines = 0, ignored = 0, malformed = 0,
-                refusals = 0, unknown_streams = 0, rest_requests = 0, rest_errors = 0;
+  std::uint64_t connects = 0, disconnects = 0, frames = 0, bytes = 0, klines = 0, trades = 0, ignored = 0,
+                malformed = 0, refusals = 0, unknown_streams = 0, rest_requests = 0, rest_errors = 0;
 };
 
 /// All connections and REST requests of one exchange and market: spreads streams over connections, subscribes

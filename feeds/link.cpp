@@ -137,12 +137,13 @@ void Link::on_message(std::string_view message, std::int64_t received_us) {
   if (handler_ == nullptr) return;
   switch (result.kind) {
     case FrameKind::klines:
+    case FrameKind::trades:
     case FrameKind::pong:
       return;
     case FrameKind::ack:
-      return taken(result.request_id);
+      return taken(result);
     case FrameKind::refusal:
-      return refused(result.request_id, result.text);
+      return refused(result);
     case FrameKind::ping:
       return connection_->send(std::string(result.text));
     case FrameKind::closing:
@@ -161,37 +162,81 @@ void Link::on_kline(const Kline& kline) {
   if (handler_ != nullptr) handler_->on_link_kline(kline, received_us_);
 }
 
-std::optional<Link::Request> Link::answered(std::int64_t request_id) {
-  auto found = waiting_.find(request_id);
-  // An answer without a number can only be told apart where one request waits.
-  if (request_id == 0 && waiting_.size() == 1) found = waiting_.begin();
-  if (found == waiting_.end()) return std::nullopt;
-  Request request = std::move(found->second);
-  waiting_.erase(found);
-  watch_answers();
-  return request;
+void Link::on_trade(const Trade& trade) {
+  ++counters_.trades;
+  if (handler_ != nullptr) handler_->on_link_trade(trade, received_us_);
 }
 
-void Link::taken(std::int64_t request_id) {
-  const auto request = answered(request_id);
-  if (!request || !request->subscribes) return;
-  for (const Entry& entry : request->entries) carried_.insert(entry.stream);
-  for (const Entry& entry : request->entries) {
+/// The oldest request that asked for it: answers come in the order of the requests.
+Link::Waiting::iterator Link::asked(const FrameResult& answer) {
+  if (!answer.stream.symbol.empty()) {
+    return std::find_if(waiting_.begin(), waiting_.end(),
+                        [&](const auto& each) { return entry_of(each.second, answer.stream) != nullptr; });
+  }
+  // An answer without a number can only be told apart where one request waits.
+  if (answer.request_id == 0 && waiting_.size() == 1) return waiting_.begin();
+  return waiting_.find(answer.request_id);
+}
+
+const Link::Entry* Link::entry_of(const Request& request, const StreamView& stream) {
+  const auto found = std::find_if(request.entries.begin(), request.entries.end(), [&](const Entry& entry) {
+    return entry.name.symbol == stream.symbol && entry.name.interval == stream.interval;
+  });
+  return found == request.entries.end() ? nullptr : &*found;
+}
+
+/// What the answer is about: one stream of a request, or all that is left of it.
+std::vector<Link::Entry> Link::take(Waiting::iterator request, const FrameResult& answer) {
+  std::vector<Entry>& entries = request->second.entries;
+  std::vector<Entry> taken;
+  if (const Entry* entry =
+          answer.stream.symbol.empty() ? nullptr : entry_of(request->second, answer.stream)) {
+    taken.push_back(*entry);
+    entries.erase(entries.begin() + (entry - entries.data()));
+  } else {
+    taken = std::move(entries);
+    entries.clear();
+  }
+  if (entries.empty()) waiting_.erase(request);
+  watch_answers();
+  return taken;
+}
+
+void Link::taken(const FrameResult& answer) {
+  const auto request = asked(answer);
+  if (request == waiting_.end()) return;
+  const bool subscribes = request->second.subscribes;
+  const std::vector<Entry> entries = take(request, answer);
+  if (!subscribes) return;
+  for (const Entry& entry : entries) carried_.insert(entry.stream);
+  for (const Entry& entry : entries) {
     if (handler_ == nullptr) return;
     // Removed by whoever was told of the one before it.
     if (carries(entry.stream)) handler_->on_link_carries(*this, entry.stream);
   }
 }
 
-void Link::refused(std::int64_t request_id, std::string_view reason) {
+void Link::refused(const FrameResult& answer) {
   ++counters_.refusals;
-  auto request = answered(request_id);
-  if (!request || !request->subscribes) return;
-  if (request->entries.size() == 1)
-    return handler_->on_link_refused(*this, request->entries[0].stream, reason);
-  const auto middle = request->entries.begin() + static_cast<std::ptrdiff_t>(request->entries.size() / 2);
-  halves_.push_back({true, {request->entries.begin(), middle}, {}});
-  halves_.push_back({true, {middle, request->entries.end()}, {}});
+  const auto request = asked(answer);
+  if (request == waiting_.end()) return;
+  const bool subscribes = request->second.subscribes;
+  const std::int64_t number = request->first;
+  std::vector<Entry> entries = take(request, answer);
+  if (!subscribes) return;
+  if (entries.size() == 1) {
+    // An exchange that names the stream does not say what became of the others: they are asked for again.
+    if (const auto rest = waiting_.find(number); rest != waiting_.end()) {
+      halves_.push_back(std::move(rest->second));
+      waiting_.erase(rest);
+      watch_answers();
+      schedule();
+    }
+    return handler_->on_link_refused(*this, entries[0].stream, answer.text);
+  }
+  const auto middle = entries.begin() + static_cast<std::ptrdiff_t>(entries.size() / 2);
+  halves_.push_back({true, {entries.begin(), middle}, {}});
+  halves_.push_back({true, {middle, entries.end()}, {}});
   schedule();
 }
 

@@ -25,6 +25,7 @@ class LinkHandler {
  public:
   virtual void on_link_open(Link& link) = 0;
   virtual void on_link_kline(const Kline& kline, std::int64_t received_us) = 0;
+  virtual void on_link_trade(const Trade& trade, std::int64_t received_us) = 0;
   /// The exchange took the subscription of the stream on this link.
   virtual void on_link_carries(Link& link, StreamIndex stream) = 0;
   /// The exchange refused it, asked for this one alone.
@@ -40,8 +41,9 @@ class LinkHandler {
 };
 
 /// One connection with its subscriptions: sends them in batches at the pace that the exchange allows, and
-/// matches the answers. Where a batch is refused it is asked for in halves, down to the stream that is meant.
-class Link final : public std::enable_shared_from_this<Link>, private ConnectionHandler, private KlineSink {
+/// matches the answers. Where a batch is refused it is asked for in halves, down to the stream that is meant;
+/// where the refusal names a stream the others are asked for again.
+class Link final : public std::enable_shared_from_this<Link>, private ConnectionHandler, private FrameSink {
  public:
   /// `number` is for the log; `counters` outlives the link.
   Link(boost::asio::io_context& io, const Exchange& exchange, ConnectionOptions options, std::uint64_t number,
@@ -74,6 +76,7 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   void on_message(std::string_view message, std::int64_t received_us) override;
   void on_end(const ConnectionEnd& end) override;
   void on_kline(const Kline& kline) override;
+  void on_trade(const Trade& trade) override;
 
   bool subscribing() const;
   void schedule();
@@ -81,9 +84,12 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   std::optional<Request> next_request();
   void send(Request request);
   void watch_answers();
-  std::optional<Request> answered(std::int64_t request_id);
-  void taken(std::int64_t request_id);
-  void refused(std::int64_t request_id, std::string_view reason);
+  using Waiting = std::map<std::int64_t, Request>;
+  Waiting::iterator asked(const FrameResult& answer);
+  static const Entry* entry_of(const Request& request, const StreamView& stream);
+  std::vector<Entry> take(Waiting::iterator request, const FrameResult& answer);
+  void taken(const FrameResult& answer);
+  void refused(const FrameResult& answer);
 
   const Exchange& exchange_;
   std::unique_ptr<FrameParser> parser_;
@@ -94,8 +100,8 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   boost::asio::steady_timer patience_;
   std::deque<Entry> to_unsubscribe_;
   std::deque<Entry> to_subscribe_;
-  std::deque<Request> halves_;               // of refused batches
-  std::map<std::int64_t, Request> waiting_;  // for an answer, by request number
+  std::deque<Request> halves_;  // of refused batches
+  Waiting waiting_;             // for an answer, by request number
   std::unordered_set<StreamIndex> carried_;
   std::int64_t last_request_ = 0;
   std::int64_t received_us_ = 0;  // of the frame that is being parsed

@@ -7,19 +7,17 @@
 namespace atcd::feeds {
 namespace {
 
-constexpr std::int64_t kWindowMs = 60'000;
 constexpr std::int64_t kLongAgoMs = std::numeric_limits<std::int64_t>::min() / 2;
-constexpr double kUsableOfLimit = 0.95;  // the exchange's minute and ours do not begin together
+constexpr double kUsableOfLimit = 0.95;  // the exchange's window and ours do not begin together
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max() / 4;
 
 }  // namespace
 
-RateLimiter::RateLimiter(int weight_per_minute, double share)
-    : limit_(weight_per_minute > 0 ? static_cast<std::int64_t>(weight_per_minute * kUsableOfLimit)
-                                   : kUnlimited),
-      share_(weight_per_minute > 0
-                 ? std::max<std::int64_t>(1, static_cast<std::int64_t>(std::floor(weight_per_minute * share)))
-                 : kUnlimited),
+RateLimiter::RateLimiter(int weight, std::int64_t window_ms, double share)
+    : window_ms_(window_ms),
+      limit_(weight > 0 ? static_cast<std::int64_t>(weight * kUsableOfLimit) : kUnlimited),
+      share_(weight > 0 ? std::max<std::int64_t>(1, static_cast<std::int64_t>(std::floor(weight * share)))
+                        : kUnlimited),
       reported_at_ms_(kLongAgoMs),
       paused_until_ms_(kLongAgoMs) {}
 
@@ -32,23 +30,23 @@ std::int64_t RateLimiter::sent_after(std::int64_t time_ms) const {
 
 std::int64_t RateLimiter::ready_at_ms(int weight, std::int64_t now_ms) const {
   std::int64_t ready_ms = std::max(now_ms, paused_until_ms_);
-  // Our own share: wait until enough of the last minute has left the window.
-  std::int64_t used = sent_after(ready_ms - kWindowMs);
+  // Our own share: wait until enough of it has left the window.
+  std::int64_t used = sent_after(ready_ms - window_ms_);
   for (const Sent& each : log_) {
     if (used + weight <= share_ || used == 0) break;
-    if (each.at_ms <= ready_ms - kWindowMs) continue;
-    ready_ms = each.at_ms + kWindowMs;
-    used = sent_after(ready_ms - kWindowMs);
+    if (each.at_ms <= ready_ms - window_ms_) continue;
+    ready_ms = each.at_ms + window_ms_;
+    used = sent_after(ready_ms - window_ms_);
   }
-  // The whole address: what was reported is forgotten when the exchange's minute is over for certain.
-  const std::int64_t report_ends_ms = reported_at_ms_ + kWindowMs;
+  // The whole address: what was reported is forgotten when the exchange's window is over for certain.
+  const std::int64_t report_ends_ms = reported_at_ms_ + window_ms_;
   if (ready_ms < report_ends_ms && reported_ + sent_after(reported_at_ms_) + weight > limit_)
     ready_ms = report_ends_ms;
   return ready_ms;
 }
 
 void RateLimiter::sent(int weight, std::int64_t now_ms) {
-  while (!log_.empty() && log_.front().at_ms <= now_ms - kWindowMs) log_.pop_front();
+  while (!log_.empty() && log_.front().at_ms <= now_ms - window_ms_) log_.pop_front();
   if (!log_.empty() && log_.back().at_ms == now_ms) {
     log_.back().weight += weight;
   } else {
@@ -68,9 +66,9 @@ void RateLimiter::pause_until(std::int64_t until_ms) {
 
 std::int64_t RateLimiter::time_for_ms(std::int64_t weight, std::int64_t now_ms) const {
   const std::int64_t pause_ms = std::max<std::int64_t>(0, paused_until_ms_ - now_ms);
-  const std::int64_t room = std::max<std::int64_t>(0, share_ - sent_after(now_ms - kWindowMs));
+  const std::int64_t room = std::max<std::int64_t>(0, share_ - sent_after(now_ms - window_ms_));
   if (weight <= room) return pause_ms;
-  return pause_ms + (weight - room + share_ - 1) / share_ * kWindowMs;
+  return pause_ms + (weight - room + share_ - 1) / share_ * window_ms_;
 }
 
 }  // namespace atcd::feeds

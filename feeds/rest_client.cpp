@@ -65,7 +65,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
       : io_(io),
         options_(options),
         log_(std::move(log)),
-        limiter_(options.weight_per_minute, options.share),
+        limiter_(options.weight, options.window.count(), options.share),
         timer_(io),
         channels_(std::max<std::size_t>(1, options.connections)) {}
 

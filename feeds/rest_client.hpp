@@ -16,7 +16,8 @@ namespace atcd::feeds {
 
 struct RestOptions {
   HttpOptions http;
-  int weight_per_minute = 0;    // of one address; 0: no limit
+  int weight = 0;  // of one address in any window; 0: no limit
+  std::chrono::milliseconds window = std::chrono::minutes(1);
   double share = 0.5;           // of that, ours
   std::size_t connections = 4;  // kept alive; each has one request under way
 };

@@ -52,8 +52,9 @@ std::vector<Expected> make_frames() {
   return frames;
 }
 
-struct Sink final : feeds::KlineSink {
+struct Sink final : feeds::FrameSink {
   feeds::Kline last;
+  void on_trade(const feeds::Trade&) override {}
   void on_kline(const feeds::Kline& kline) override { last = kline; }
 };
 

@@ -51,7 +51,7 @@ std::vector<std::string> make_frames() {
 }
 
 /// One series from frame to command, as the daemon does it.
-class Path final : public feeds::KlineSink {
+class Path final : public feeds::FrameSink {
  public:
   explicit Path(const std::shared_ptr<const engine::Plan>& plan)
       : engine_(plan),
@@ -64,6 +64,7 @@ class Path final : public feeds::KlineSink {
   std::string& command() { return command_; }
 
  private:
+  void on_trade(const feeds::Trade&) override {}
   void on_kline(const feeds::Kline& kline) override {
     state::SignalRecord record;
     record.bar = kline.bar;

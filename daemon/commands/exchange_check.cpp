@@ -31,7 +31,7 @@ std::int64_t deepest(const Config& config, const FeedConfig& feed, const std::st
 /// Minutes to load the bars of so many symbols within our share of the limit.
 double warm_up_minutes(const Config& config, const feeds::Exchange& exchange, const FeedConfig& feed,
                        std::size_t symbols) {
-  const int a_minute = exchange.rest_limit().weight_per_minute;
+  const feeds::RestLimit limit = exchange.rest_limit();
   const std::int64_t rows = exchange.history_rows_per_request();
   double weight = 0;
   for (const std::string& interval : feed.intervals) {
@@ -39,7 +39,9 @@ double warm_up_minutes(const Config& config, const feeds::Exchange& exchange, co
     const feeds::HistoryRequest page{feed.symbols.front(), interval, 0, 0};
     weight += static_cast<double>(pages) * exchange.history_weight(page);
   }
-  return a_minute == 0 ? 0 : static_cast<double>(symbols) * weight / (a_minute * feed.rest_share);
+  const double windows = static_cast<double>(symbols) * weight / (limit.weight * feed.rest_share);
+  return limit.weight == 0 ? 0
+                           : windows * std::chrono::duration<double, std::ratio<60>>(limit.window).count();
 }
 
 void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& findings) {

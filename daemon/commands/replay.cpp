@@ -135,7 +135,7 @@ class JsonLines {
 };
 
 /// Takes frames as a connection would hand them over, and prints what closed.
-class Replay final : private feeds::KlineSink {
+class Replay final : private feeds::FrameSink {
  public:
   Replay(const feeds::Exchange& exchange, bool bars)
       : parser_(exchange.new_parser()),
@@ -154,7 +154,7 @@ class Replay final : private feeds::KlineSink {
   bool flush() { return lines_.flush(); }
 
   void summary(std::ostream& out) const {
-    constexpr std::array<const char*, 8> kNames = {"klines", "ack",     "refusal", "ping",
+    constexpr std::array<const char*, 9> kNames = {"klines", "trades",  "ack",     "refusal",  "ping",
                                                    "pong",   "closing", "ignored", "malformed"};
     static_assert(kNames.size() == std::tuple_size_v<decltype(kinds_)>);
     out << "frames=" << frames_;
@@ -194,6 +194,8 @@ class Replay final : private feeds::KlineSink {
     }
   }
 
+  void on_trade(const feeds::Trade&) override {}  // counted as a frame
+
   void print_name(const feeds::Kline& kline) {
     lines_.field("symbol", kline.symbol);
     lines_.field("interval", kline.interval);
@@ -232,12 +234,12 @@ class Replay final : private feeds::KlineSink {
   std::shared_ptr<const engine::Plan> plan_;  // null: bars only
   JsonLines lines_;
   std::map<std::pair<std::string, std::string>, SeriesState> series_;
-  std::array<std::uint64_t, 8> kinds_{};  // by feeds::FrameKind
+  std::array<std::uint64_t, 9> kinds_{};  // by feeds::FrameKind
   std::uint64_t frames_ = 0, closed_ = 0, forming_ = 0, duplicates_ = 0, late_ = 0;
   std::string first_malformed_;
 };
 
-static_assert(static_cast<int>(feeds::FrameKind::malformed) == 7, "Replay counts by kind");
+static_assert(static_cast<int>(feeds::FrameKind::malformed) == 8, "Replay counts by kind");
 
 int replay(const Typed& typed) {
   const feeds::Exchange* exchange = feeds::find_exchange(typed.exchange, typed.market);

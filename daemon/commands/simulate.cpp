@@ -19,6 +19,7 @@
 #include "daemon/toml.hpp"
 #include "daemon/toml_reader.hpp"
 #include "feeds/simulator/server.hpp"
+#include "feeds/simulator/wire.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -138,9 +139,11 @@ std::vector<MarketSymbol> to_symbols(const Settings& settings) {
 
 simulator::ServerOptions to_options(const Settings& settings) {
   using std::chrono::milliseconds, std::chrono::seconds;
-  if (settings.exchange != "binance") throw refusal("exchange", settings.exchange, "binance");
+  if (!simulator::new_wire(settings.exchange, 0))
+    throw refusal("exchange", settings.exchange, "one of " + simulator::known_wires());
   simulator::ServerOptions options;
   simulator::VenueOptions& venue = options.venue;
+  venue.exchange = settings.exchange;
   venue.symbols = to_symbols(settings);
   venue.seed = settings.seed;
   venue.quiet_share = settings.quiet_share;
@@ -181,8 +184,8 @@ int serve(const simulator::ServerOptions& options) {
     const std::string secure = to_text(*options.tls_listen, server.tls_port());
     std::cout << " wss_url=wss://" << secure << " https_url=https://" << secure;
   }
-  std::cout << " exchange=binance symbols=" << options.venue.symbols.size() << " seed=" << options.venue.seed
-            << std::endl;
+  std::cout << " exchange=" << options.venue.exchange << " symbols=" << options.venue.symbols.size()
+            << " seed=" << options.venue.seed << std::endl;
   signals.async_wait([&](const boost::system::error_code&, int) {
     server.stop();
     signals.clear();  // a second signal ends the program at once
@@ -279,7 +282,8 @@ int simulate(const Settings& settings, CLI::App& command) {
 }
 
 void add_market_options(CLI::App& command, Settings& settings) {
-  command.add_option("--exchange", settings.exchange, "Whose formats: binance")->capture_default_str();
+  command.add_option("--exchange", settings.exchange, "Whose formats: " + simulator::known_wires())
+      ->capture_default_str();
   command.add_option("--symbols", settings.symbols, "How many, or their names, as BTCUSDT,ETHUSDT")
       ->delimiter(',')
       ->capture_default_str();

@@ -56,11 +56,12 @@ class BinanceWire final : public Wire {
  public:
   explicit BinanceWire(std::int64_t weight_limit) : rest_(weight_limit) {}
 
+  std::string native_name(const MarketSymbol& symbol) const override { return symbol.symbol; }
   std::optional<WireOpening> open(std::string_view address) const override;
   WireRequest read(std::string_view message) const override;
 
-  std::string accepted(const WireRequest& request) const override {
-    return "{\"result\":null,\"id\":" + request.id + "}";
+  std::vector<std::string> accepted(const WireRequest& request) const override {
+    return {"{\"result\":null,\"id\":" + request.id + "}"};
   }
   std::string refused(const WireRequest& request, Refusal why, std::string_view stream) const override {
     std::string message = "Too many streams: at most " + std::to_string(kStreamsPerConnection);
@@ -82,6 +83,7 @@ class BinanceWire final : public Wire {
     return std::string("{\"result\":") + ((form & kWrapped) != 0 ? "true" : "false") +
            ",\"id\":" + request.id + "}";
   }
+  std::string pong(const WireRequest&) const override { return {}; }
   Form wrapped(Form form, bool wrapped) const override {
     return static_cast<Form>(wrapped ? form | kWrapped : form & ~kWrapped);
   }

@@ -58,7 +58,8 @@ void MarketStreams::send_one(Open& stream) {
   if (bar.empty() || faults_.withhold(symbol.symbol)) return;
   const Kline kline = bar.kline();
   const std::size_t receivers = subscriptions_.send(stream.name, close_ms, [&](Form form) {
-    return wire_.frame({symbol, stream.interval_text, kline, true, close_ms + closing_delay_ms_}, form);
+    return wire_.frame({stream.name, symbol, stream.interval_text, kline, true, close_ms + closing_delay_ms_},
+                       form);
   });
   if (receivers > 0) ++closing_frames_[stream.symbol];
 }
@@ -75,7 +76,7 @@ std::size_t MarketStreams::correct(std::size_t symbol, std::int64_t bars_ago, st
     ++corrected;
     const MarketSymbol& named = market_.symbols()[symbol];
     subscriptions_.send(stream.name, kNothingDue, [&](Form form) {
-      return wire_.frame({named, stream.interval_text, *kline, true, now_ms}, form);
+      return wire_.frame({stream.name, named, stream.interval_text, *kline, true, now_ms}, form);
     });
   }
   return corrected;
@@ -91,7 +92,7 @@ void MarketStreams::send_forming(std::int64_t now_ms) {
     const Kline kline = bar.kline();
     const MarketSymbol& symbol = market_.symbols()[stream.symbol];
     subscriptions_.send(stream.name, MarketStreams::kNothingDue, [&](Form form) {
-      return wire_.frame({symbol, stream.interval_text, kline, false, now_ms}, form);
+      return wire_.frame({stream.name, symbol, stream.interval_text, kline, false, now_ms}, form);
     });
   }
 }

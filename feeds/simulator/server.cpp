@@ -113,7 +113,8 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
     venue_.leave(client);
   }
   void on_message(WebsocketClient& client, std::string_view text) override {
-    client.send(std::make_shared<const std::string>(venue_.on_message(client, text)));
+    for (std::string& answer : venue_.on_message(client, text))
+      client.send(std::make_shared<const std::string>(std::move(answer)));
     wake();
   }
 

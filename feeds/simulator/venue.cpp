@@ -6,7 +6,6 @@
 #include <stdexcept>
 
 #include "feeds/json_text.hpp"
-#include "feeds/simulator/binance_wire.hpp"
 
 namespace atcd::feeds::simulator {
 namespace {
@@ -68,13 +67,15 @@ void append_count(std::string& out, std::string_view name, std::uint64_t value) 
 }  // namespace
 
 Venue::Venue(const VenueOptions& options)
-    : wire_(new_binance_wire(options.weight_limit)),
+    : wire_(new_wire(options.exchange, options.weight_limit)),
       clock_(options.start_ms.value_or(utc_ms()), options.frame_files.empty() ? options.speed : 0),
       update_(options.update),
       playback_speed_(options.playback_speed) {
+  if (!wire_) throw std::invalid_argument("exchange " + options.exchange + " is none of " + known_wires());
   if (options.frame_files.empty()) {
-    market_ =
-        std::make_unique<Market>(checked(options.symbols), MarketOptions{options.seed, options.quiet_share});
+    std::vector<MarketSymbol> symbols = checked(options.symbols);
+    for (MarketSymbol& symbol : symbols) symbol.symbol = wire_->native_name(symbol);
+    market_ = std::make_unique<Market>(std::move(symbols), MarketOptions{options.seed, options.quiet_share});
     streams_ =
         std::make_unique<MarketStreams>(*market_, *wire_, faults_, subscriptions_, options.closing_delay_ms);
   } else {
@@ -223,15 +224,17 @@ void Venue::leave(Subscriber& subscriber) {
   while (!subscriber.streams.empty()) unsubscribe(subscriber, std::string(*subscriber.streams.begin()));
 }
 
-std::string Venue::on_message(Subscriber& subscriber, std::string_view message) {
+std::vector<std::string> Venue::on_message(Subscriber& subscriber, std::string_view message) {
   const WireRequest request = wire_->read(message);
   switch (request.kind) {
     case WireRequest::Kind::malformed:
-      return request.refusal;
+      return {request.refusal};
     case WireRequest::Kind::list:
-      return wire_->listed(request, subscriber.streams);
+      return {wire_->listed(request, subscriber.streams)};
     case WireRequest::Kind::get_form:
-      return wire_->form_told(request, subscriber.form);
+      return {wire_->form_told(request, subscriber.form)};
+    case WireRequest::Kind::ping:
+      return {wire_->pong(request)};
     case WireRequest::Kind::set_form:
       subscriber.form = wire_->wrapped(subscriber.form, request.wrapped);
       return wire_->accepted(request);
@@ -242,7 +245,7 @@ std::string Venue::on_message(Subscriber& subscriber, std::string_view message) 
   return change(subscriber, request);
 }
 
-std::string Venue::change(Subscriber& subscriber, const WireRequest& request) {
+std::vector<std::string> Venue::change(Subscriber& subscriber, const WireRequest& request) {
   if (request.kind == WireRequest::Kind::unsubscribe) {
     for (const std::string& stream : request.streams) unsubscribe(subscriber, stream);
     return wire_->accepted(request);
@@ -255,7 +258,7 @@ std::string Venue::change(Subscriber& subscriber, const WireRequest& request) {
     if (!why && wanted.size() > wire_->streams_per_connection()) why = Refusal::too_many_streams;
     if (!why) continue;
     ++subscriptions_refused_;
-    return wire_->refused(request, *why, stream);
+    return {wire_->refused(request, *why, stream)};
   }
   for (const std::string& stream : request.streams) subscribe(subscriber, stream);
   return wire_->accepted(request);

@@ -20,6 +20,7 @@
 namespace atcd::feeds::simulator {
 
 struct VenueOptions {
+  std::string exchange = "binance";                       // whose formats: one of known_wires()
   std::vector<MarketSymbol> symbols = first_symbols(20);  // 1 to kMaxSymbols, no name twice
   std::uint64_t seed = 1;
   double quiet_share = 0;                 // of the minutes are without a trade, 0 to 0.9
@@ -27,7 +28,7 @@ struct VenueOptions {
   double speed = 1;                       // of that clock; 0: it moves on request only
   std::chrono::milliseconds update{250};  // real time between two frames of a running bar
   std::int64_t closing_delay_ms = 100;    // from a bar's end to its closing frame, on the exchange's clock
-  std::int64_t weight_limit = 0;          // REST, a real minute; 0: what Binance grants
+  std::int64_t weight_limit = 0;          // REST, a real minute; 0: what the exchange grants
   std::vector<std::string> frame_files;   // to be played instead of the market
   double playback_speed = 1;              // 0: as fast as the clients read
 };
@@ -53,8 +54,8 @@ class Venue {
   std::optional<WireOpening> open(std::string_view target) const { return wire_->open(target); }
   void join(Subscriber& subscriber, const WireOpening& opening);
   void leave(Subscriber& subscriber);
-  /// The answer to a client's message.
-  std::string on_message(Subscriber& subscriber, std::string_view message);
+  /// The answers to a client's message.
+  std::vector<std::string> on_message(Subscriber& subscriber, std::string_view message);
   std::string shutdown_text() const { return wire_->shutdown_text(clock_.now_ms()); }
 
   /// Sends what is due. Returns when to be called again; time_point::max(): not before a request came.
@@ -65,7 +66,7 @@ class Venue {
   std::optional<Refusal> fault_of(const std::string& stream) const;
   void subscribe(Subscriber& subscriber, const std::string& stream);
   void unsubscribe(Subscriber& subscriber, const std::string& stream);
-  std::string change(Subscriber& subscriber, const WireRequest& request);
+  std::vector<std::string> change(Subscriber& subscriber, const WireRequest& request);
   Real::time_point run_market(Real::time_point now);
   Real::time_point run_playback(Real::time_point now);
   RestAnswer control_symbol(const Target& target, std::size_t symbol);

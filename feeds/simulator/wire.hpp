@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,7 +27,7 @@ struct WireOpening {
 
 /// What a client's message asks for.
 struct WireRequest {
-  enum class Kind : std::uint8_t { subscribe, unsubscribe, list, set_form, get_form, malformed };
+  enum class Kind : std::uint8_t { subscribe, unsubscribe, list, set_form, get_form, ping, malformed };
   Kind kind = Kind::malformed;
   std::vector<std::string> streams;
   std::string id;        // as the client wrote it
@@ -45,6 +46,7 @@ struct WireStream {
 };
 
 struct WireFrame {
+  std::string_view stream;  // its name, as it was subscribed
   const MarketSymbol& symbol;
   std::string_view interval_text;
   const Kline& kline;
@@ -81,13 +83,19 @@ class Wire {
  public:
   virtual ~Wire() = default;
 
+  /// How the exchange writes the symbol.
+  virtual std::string native_name(const MarketSymbol& symbol) const = 0;
+
   /// Empty: there is no websocket at that address.
   virtual std::optional<WireOpening> open(std::string_view target) const = 0;
   virtual WireRequest read(std::string_view message) const = 0;
-  virtual std::string accepted(const WireRequest& request) const = 0;
+  /// The answers to a request that was taken, in order: one, or one for each stream.
+  virtual std::vector<std::string> accepted(const WireRequest& request) const = 0;
   virtual std::string refused(const WireRequest& request, Refusal why, std::string_view stream) const = 0;
   virtual std::string listed(const WireRequest& request, const std::set<std::string>& streams) const = 0;
   virtual std::string form_told(const WireRequest& request, Form form) const = 0;
+  /// The answer to a ping in a text; empty where the exchange has none.
+  virtual std::string pong(const WireRequest& request) const = 0;
   virtual Form wrapped(Form form, bool wrapped) const = 0;
   virtual std::size_t streams_per_connection() const = 0;
   /// A text that says that the server is about to go; empty where the exchange has none.
@@ -104,5 +112,11 @@ class Wire {
   /// GET; counts the weight.
   virtual RestAnswer get(const RestQuestion& question) = 0;
 };
+
+/// The formats of an exchange of known_wires(); null for another name. `weight_limit`: of REST, in a real
+/// minute; 0: what the exchange grants.
+std::unique_ptr<Wire> new_wire(std::string_view exchange, std::int64_t weight_limit);
+/// "binance, bybit": for error messages.
+std::string known_wires();
 
 }  // namespace atcd::feeds::simulator

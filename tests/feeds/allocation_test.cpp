@@ -19,10 +19,11 @@ TEST(FeedAllocation, TheCounterCounts) {
 }
 
 TEST(FeedAllocation, NoFrameAllocatesOnItsWayToItsStream) {
-  struct Sink final : KlineSink {
+  struct Sink final : FrameSink {
     const StreamNames& names;
     long found = 0;
     explicit Sink(const StreamNames& all) : names(all) {}
+    void on_trade(const Trade&) override {}
     void on_kline(const Kline& kline) override {
       found += names.find(kline.symbol, kline.interval) != nullptr ? 1 : 0;
     }

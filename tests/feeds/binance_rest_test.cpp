@@ -123,9 +123,9 @@ TEST(BinanceRest, IntervalsAreThoseOfTheMarket) {
 
 TEST(BinanceRest, SymbolsAreRead) {
   std::vector<SymbolInfo> symbols;
-  std::string error;
+  std::string error, next_page;
   ASSERT_TRUE(binance_spot().parse_symbols(frame_text("binance/2026-11-23-rest-spot-exchange-info.json"),
-                                           symbols, error))
+                                           symbols, next_page, error))
       << error;
   ASSERT_EQ(symbols.size(), 2U);
   EXPECT_EQ(symbols[0].symbol, "BTCUSDT");
@@ -139,8 +139,9 @@ TEST(BinanceRest, SymbolsAreRead) {
   EXPECT_EQ(symbols[0].quote_volume_24h, 1650123456.78);
   EXPECT_EQ(symbols[1].quote_volume_24h, 0);
 
+  symbols.clear();
   ASSERT_TRUE(binance_usdm().parse_symbols(frame_text("binance/2026-11-23-rest-usdm-exchange-info.json"),
-                                           symbols, error))
+                                           symbols, next_page, error))
       << error;
   ASSERT_EQ(symbols.size(), 2U);
   EXPECT_EQ(symbols[0].listed_ms, 1567965300000);
@@ -149,10 +150,10 @@ TEST(BinanceRest, SymbolsAreRead) {
 
 TEST(BinanceRest, SymbolListsOfAnotherFormAreRefused) {
   std::vector<SymbolInfo> symbols(1);
-  std::string error;
+  std::string error, next_page;
   for (const char* body : {"", "[]", "{}", R"({"symbols":{}})", R"({"symbols":[1]})",
                            R"({"symbols":[{"symbol":"A","baseAsset":"A","quoteAsset":"B"}]})"}) {
-    EXPECT_FALSE(binance_spot().parse_symbols(body, symbols, error)) << body;
+    EXPECT_FALSE(binance_spot().parse_symbols(body, symbols, next_page, error)) << body;
     EXPECT_EQ(symbols.size(), 1U);
   }
   for (const char* body : {"", "{}", "[1]", R"([{"symbol":"A"}])", R"([{"symbol":"A","quoteVolume":1}])"}) {
@@ -198,7 +199,7 @@ TEST(BinanceRest, RecordedBodiesAreRead) {
 
 TEST(Exchanges, AreFoundByNameAndMarket) {
   EXPECT_EQ(find_exchange("binance", "spot"), &binance_spot());
-  EXPECT_EQ(find_exchange("binance", "usdm")->websocket_path(), "/market/stream");
+  EXPECT_EQ(find_exchange("binance", "usdm")->websocket_path(StreamKind::klines), "/market/stream");
   EXPECT_EQ(find_exchange("binance", "options"), nullptr);
   EXPECT_EQ(find_exchange("", ""), nullptr);
   EXPECT_THAT(known_exchanges(), HasSubstr("binance spot, binance usdm"));

@@ -24,7 +24,7 @@ class ExchangeWrapper : public Exchange {
   std::string_view market() const override { return inner_.market(); }
   bool offers(const engine::Interval& interval) const override { return inner_.offers(interval); }
   std::string_view websocket_url() const override { return inner_.websocket_url(); }
-  std::string_view websocket_path() const override { return inner_.websocket_path(); }
+  std::string_view websocket_path(StreamKind kind) const override { return inner_.websocket_path(kind); }
   std::size_t streams_per_connection() const override { return streams_per_connection_; }
   std::size_t streams_per_request() const override { return streams_per_request_; }
   std::chrono::milliseconds request_spacing() const override { return request_spacing_; }
@@ -52,11 +52,11 @@ class ExchangeWrapper : public Exchange {
                      std::string& error) const override {
     return inner_.parse_history(body, request, rows, error);
   }
-  std::string symbols_target() const override { return inner_.symbols_target(); }
+  std::string symbols_target(std::string_view page) const override { return inner_.symbols_target(page); }
   int symbols_weight() const override { return inner_.symbols_weight(); }
-  bool parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols,
+  bool parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols, std::string& next_page,
                      std::string& error) const override {
-    return inner_.parse_symbols(body, symbols, error);
+    return inner_.parse_symbols(body, symbols, next_page, error);
   }
   std::string volumes_target() const override { return inner_.volumes_target(); }
   int volumes_weight() const override { return inner_.volumes_weight(); }

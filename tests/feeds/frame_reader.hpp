@@ -32,21 +32,39 @@ struct Parsed {
   std::int64_t request_id = 0;
   std::string text;
   std::vector<Row> klines;
+  struct TradeRow {
+    std::string symbol;
+    double price, quantity;
+    std::int64_t time_ms, first_id, last_id, event_time_ms;
+  };
+  std::vector<TradeRow> trades;
+  std::string answered_symbol, answered_interval;  // FrameResult::stream
 };
 
 /// Gives the parser the frame in a buffer of exactly the promised size, so that a sanitizer sees a byte too
 /// far.
 inline Parsed parse_frame(FrameParser& parser, std::string_view frame) {
-  struct Sink final : KlineSink {
+  struct Sink final : FrameSink {
     std::vector<Parsed::Row> rows;
     void on_kline(const Kline& kline) override {
       rows.push_back({std::string(kline.symbol), std::string(kline.interval), kline.bar, kline.event_time_ms,
                       kline.closed});
     }
+    std::vector<Parsed::TradeRow> trades;
+    void on_trade(const Trade& trade) override {
+      trades.push_back({std::string(trade.symbol), trade.price, trade.quantity, trade.time_ms, trade.first_id,
+                        trade.last_id, trade.event_time_ms});
+    }
   } sink;
   const simdjson::padded_string padded(frame);
   const FrameResult result = parser.parse(std::string_view(padded.data(), frame.size()), sink);
-  return {result.kind, result.request_id, std::string(result.text), std::move(sink.rows)};
+  return {result.kind,
+          result.request_id,
+          std::string(result.text),
+          std::move(sink.rows),
+          std::move(sink.trades),
+          std::string(result.stream.symbol),
+          std::string(result.stream.interval)};
 }
 
 }  // namespace atcd::feeds::testing

@@ -10,8 +10,8 @@ namespace atcd::feeds {
 namespace {
 
 TEST(RateLimiter, LetsTheShareGoAtOnceAndTheRestWhenTheMinuteIsOver) {
-  RateLimiter limiter(100, 0.5);
-  EXPECT_EQ(limiter.share_per_minute(), 50);
+  RateLimiter limiter(100, 60'000, 0.5);
+  EXPECT_EQ(limiter.share(), 50);
   EXPECT_EQ(limiter.ready_at_ms(50, 1000), 1000);
   limiter.sent(30, 1000);
   EXPECT_EQ(limiter.ready_at_ms(20, 2000), 2000);
@@ -23,7 +23,7 @@ TEST(RateLimiter, LetsTheShareGoAtOnceAndTheRestWhenTheMinuteIsOver) {
 
 TEST(RateLimiter, NoMinuteEverSeesMoreThanTheShare) {
   std::mt19937 random(5);
-  RateLimiter limiter(200, 0.5);
+  RateLimiter limiter(200, 60'000, 0.5);
   std::deque<std::pair<std::int64_t, int>> sent;
   std::int64_t now = 0;
   for (int i = 0; i < 20000; ++i) {
@@ -40,7 +40,7 @@ TEST(RateLimiter, NoMinuteEverSeesMoreThanTheShare) {
 }
 
 TEST(RateLimiter, OthersBehindTheSameAddressCount) {
-  RateLimiter limiter(1000, 0.5);
+  RateLimiter limiter(1000, 60'000, 0.5);
   limiter.sent(10, 1000);
   limiter.reported(940, 1500);
   EXPECT_EQ(limiter.ready_at_ms(10, 2000), 2000);
@@ -52,7 +52,7 @@ TEST(RateLimiter, OthersBehindTheSameAddressCount) {
 }
 
 TEST(RateLimiter, AReportIsForgottenAfterAMinute) {
-  RateLimiter limiter(1000, 0.5);
+  RateLimiter limiter(1000, 60'000, 0.5);
   limiter.reported(5000, 0);
   EXPECT_EQ(limiter.ready_at_ms(1, 10), 60000);
   EXPECT_EQ(limiter.ready_at_ms(1, 60001), 60001);
@@ -61,7 +61,7 @@ TEST(RateLimiter, AReportIsForgottenAfterAMinute) {
 }
 
 TEST(RateLimiter, APauseHoldsEverything) {
-  RateLimiter limiter(1000, 0.5);
+  RateLimiter limiter(1000, 60'000, 0.5);
   limiter.pause_until(90'000);
   limiter.pause_until(50'000);
   EXPECT_TRUE(limiter.paused(89'999));
@@ -70,7 +70,7 @@ TEST(RateLimiter, APauseHoldsEverything) {
 }
 
 TEST(RateLimiter, WhatOutweighsTheShareGoesAlone) {
-  RateLimiter limiter(100, 0.1);
+  RateLimiter limiter(100, 60'000, 0.1);
   EXPECT_EQ(limiter.ready_at_ms(20, 0), 0);
   limiter.sent(20, 0);
   EXPECT_EQ(limiter.ready_at_ms(1, 1), 60000);
@@ -78,14 +78,14 @@ TEST(RateLimiter, WhatOutweighsTheShareGoesAlone) {
 }
 
 TEST(RateLimiter, WithoutALimitNothingWaits) {
-  RateLimiter limiter(0, 0.5);
+  RateLimiter limiter(0, 60'000, 0.5);
   for (int i = 0; i < 100; ++i) limiter.sent(1'000'000, i);
   limiter.reported(1'000'000'000, 100);
   EXPECT_EQ(limiter.ready_at_ms(1'000'000, 200), 200);
 }
 
 TEST(RateLimiter, EstimatesInWholeMinutes) {
-  RateLimiter limiter(100, 0.5);
+  RateLimiter limiter(100, 60'000, 0.5);
   EXPECT_EQ(limiter.time_for_ms(50, 0), 0);
   EXPECT_EQ(limiter.time_for_ms(51, 0), 60'000);
   EXPECT_EQ(limiter.time_for_ms(150, 0), 120'000);

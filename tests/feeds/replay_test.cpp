@@ -74,7 +74,7 @@ TEST_F(Replay, PrintsClosedBarsOnceAndCountsTheRest) {
   const std::string file = write("frames.jsonl", ack + "\n" + forming_ + "\r\n" + closed_ + "\n\n" + closed_ +
                                                      "\n{\"e\":\"kline\"}\nrubbish\n" + closed_);
   EXPECT_EQ(replay("--exchange binance --bars " + file), bar_);
-  EXPECT_THAT(said_, HasSubstr("frames=7 klines=4 ack=1 "));
+  EXPECT_THAT(said_, HasSubstr("frames=7 klines=4 trades=0 ack=1 "));
   EXPECT_THAT(said_, HasSubstr(" malformed=2 closed=1 forming=1 duplicates=2 late=0 series=1"));
   EXPECT_THAT(said_, HasSubstr("first malformed: frame 5: "));
 }

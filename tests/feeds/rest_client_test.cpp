@@ -225,7 +225,7 @@ TEST_F(RestClientTest, WithoutRetryAfterThePauseIsAMinute) {
 
 TEST_F(RestClientTest, StaysWithinItsShareOfTheLimit) {
   start();
-  options_.weight_per_minute = 100;
+  options_.weight = 100;
   options_.share = 0.2;
   make_client();
   for (int i = 0; i < 10; ++i) get("/" + std::to_string(i), 5);
@@ -239,7 +239,7 @@ TEST_F(RestClientTest, StaysWithinItsShareOfTheLimit) {
 
 TEST_F(RestClientTest, WhatOthersUsedIsReadFromTheHeader) {
   start();
-  options_.weight_per_minute = 1000;
+  options_.weight = 1000;
   options_.http.used_header = "X-MBX-USED-WEIGHT-1M";
   make_client();
   answer_ = [](const auto&) {

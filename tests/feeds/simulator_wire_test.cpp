@@ -40,13 +40,14 @@ TEST_F(SimulatorWire, writes_a_frame_key_by_key_as_binance_does) {
                     400'000,
                     90,
                     1000};
-  EXPECT_EQ(wire->frame({symbol, "1m", kline, true, kMondayMs + 60'100}, kSpotWrapped),
+  EXPECT_EQ(wire->frame({"btcusdt@kline_1m", symbol, "1m", kline, true, kMondayMs + 60'100}, kSpotWrapped),
             R"({"stream":"btcusdt@kline_1m","data":{"e":"kline","E":1795392060100,"s":"BTCUSDT","k":{)"
             R"("t":1795392000000,"T":1795392059999,"s":"BTCUSDT","i":"1m","f":1000,"L":1089,)"
             R"("o":"64000.50000000","c":"64001.00000000","h":"64010.25000000","l":"63999.00000000",)"
             R"("v":"12.50390625","n":90,"x":true,"q":"800000.12500000","V":"6.25000000",)"
             R"("Q":"400000.00000000","B":"0"}}})");
-  const std::string futures = wire->frame({symbol, "1m", kline, false, kMondayMs}, kFuturesRaw);
+  const std::string futures =
+      wire->frame({"btcusdt@kline_1m", symbol, "1m", kline, false, kMondayMs}, kFuturesRaw);
   EXPECT_TRUE(futures.starts_with(R"({"e":"kline","E":)")) << futures;
   EXPECT_NE(futures.find(R"("o":"64000.50","c":"64001.00")"), std::string::npos) << futures;
 }
@@ -60,7 +61,7 @@ TEST_F(SimulatorWire, writes_frames_that_the_real_parser_reads_back_bit_for_bit)
       for (Form form = 0; form < kForms; ++form) {
         const bool closed = row.bar.close_time_ms <= kNowMs;
         const auto parsed = testing::parse_frame(
-            *parser, wire->frame({market.symbols()[i], "1m", row, closed, kNowMs}, form));
+            *parser, wire->frame({"", market.symbols()[i], "1m", row, closed, kNowMs}, form));
         ASSERT_EQ(parsed.kind, FrameKind::klines) << parsed.text;
         EXPECT_EQ(parsed.klines[0].bar, row.bar);
         EXPECT_EQ(parsed.klines[0].symbol, market.symbols()[i].symbol);
@@ -100,9 +101,9 @@ TEST_F(SimulatorWire, lists_symbols_and_volumes_that_the_real_exchanges_read_bac
       return simdjson::padded_string(wire->get({target, young, kNowMs, 0}).body);
     };
     std::vector<SymbolInfo> infos;
-    std::string error;
-    const auto list = text(exchange.symbols_target());
-    ASSERT_TRUE(exchange.parse_symbols({list.data(), list.size()}, infos, error)) << error;
+    std::string error, next_page;
+    const auto list = text(exchange.symbols_target(""));
+    ASSERT_TRUE(exchange.parse_symbols({list.data(), list.size()}, infos, next_page, error)) << error;
     ASSERT_EQ(infos.size(), 3U) << "one is not listed yet";
     EXPECT_EQ(infos[0].symbol, "BTCUSDT");
     EXPECT_EQ(infos[0].base, "BTC");
@@ -209,7 +210,7 @@ TEST_F(SimulatorWire, answers_requests_in_binances_form) {
   const WireRequest request = wire->read(find_exchange("binance", "spot")->subscribe_text({&name, 1}, 12));
   ASSERT_EQ(request.kind, WireRequest::Kind::subscribe);
   EXPECT_EQ(request.streams, std::vector<std::string>{"btcusdt@kline_1m"});
-  EXPECT_EQ(wire->accepted(request), R"({"result":null,"id":12})");
+  EXPECT_EQ(wire->accepted(request), std::vector<std::string>{R"({"result":null,"id":12})"});
   EXPECT_EQ(wire->listed(request, {"a@kline_1m", "b\"@kline_1m"}),
             R"({"result":["a@kline_1m","b\"@kline_1m"],"id":12})");
   const auto refusal = testing::parse_frame(*parser, wire->refused(request, Refusal::unknown_stream, "x\"y"));

@@ -14,8 +14,9 @@ namespace {
 
 using namespace atcd;
 
-struct Sink final : feeds::KlineSink {
+struct Sink final : feeds::FrameSink {
   std::size_t klines = 0;
+  void on_trade(const feeds::Trade&) override {}
   void on_kline(const feeds::Kline& kline) override {
     ++klines;
     const auto interval = engine::Interval::parse(kline.interval);

@@ -29,10 +29,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const feeds::Exchange* exchange : {&feeds::binance_usdm(), &feeds::binance_coinm()}) {
     std::vector<feeds::SymbolInfo> symbols(1);
     symbols[0].symbol = "BTCUSDT";
-    std::string error;
+    std::string error, next_page;
     if (exchange->parse_volumes(body, symbols, error) != error.empty()) std::abort();
     error.clear();
-    if (exchange->parse_symbols(body, symbols, error) != error.empty()) std::abort();
+    if (exchange->parse_symbols(body, symbols, next_page, error) != error.empty()) std::abort();
   }
   return 0;
 }

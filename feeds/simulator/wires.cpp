@@ -1,0 +1,36 @@
+#include <array>
+
+#include "feeds/simulator/binance_wire.hpp"
+#include "feeds/simulator/wire.hpp"
+
+namespace atcd::feeds::simulator {
+namespace {
+
+struct Row {
+  std::string_view exchange;
+  std::unique_ptr<Wire> (*make)(std::int64_t weight_limit);
+};
+
+constexpr std::array kTable = {
+    Row{"binance", new_binance_wire},
+};
+
+}  // namespace
+
+std::unique_ptr<Wire> new_wire(std::string_view exchange, std::int64_t weight_limit) {
+  for (const Row& row : kTable) {
+    if (row.exchange == exchange) return row.make(weight_limit);
+  }
+  return nullptr;
+}
+
+std::string known_wires() {
+  std::string text;
+  for (const Row& row : kTable) {
+    if (!text.empty()) text += ", ";
+    text += row.exchange;
+  }
+  return text;
+}
+
+}  // namespace atcd::feeds::simulator
