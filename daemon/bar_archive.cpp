@@ -13,13 +13,16 @@ constexpr std::size_t kNewest = 64;
 
 }  // namespace
 
-BarArchive::BarArchive(const std::string& directory)
-    : BarArchive(directory + "/history",
-                 std::make_unique<state::History>(directory + "/history", state::History::Access::write)) {}
+BarStore::BarStore(const std::string& directory, std::size_t workers)
+    : BarStore(directory + "/history", workers,
+               std::make_unique<state::History>(directory + "/history", state::History::Access::write)) {}
 
-// Members in this order: what is there is remembered before anything is written.
-BarArchive::BarArchive(const std::string& directory, std::unique_ptr<state::History> history)
-    : before_(*history), writer_(std::move(history)), snapshot_(directory) {}
+// The directory is ours once the history is open; what is there is remembered before anything is written.
+BarStore::BarStore(const std::string& directory, std::size_t workers, std::unique_ptr<state::History> history)
+    : snapshot_(directory) {
+  for (std::size_t i = 0; i < workers; ++i) before_.push_back(std::make_unique<state::History>(*history));
+  writer_ = std::make_unique<state::HistoryWriter>(std::move(history), workers);
+}
 
 std::string archive_name(const feeds::Exchange& exchange, const feeds::StreamName& stream) {
   return engine::percent_encode(exchange.name()) + ":" + engine::percent_encode(exchange.market()) + ":" +
@@ -27,7 +30,7 @@ std::string archive_name(const feeds::Exchange& exchange, const feeds::StreamNam
 }
 
 BarArchive::Opened BarArchive::open(const std::string& name) {
-  Opened opened{writer_.open(name), {}, 0, {}};
+  Opened opened{port_.open(name), {}, 0, {}};
   // A series that was removed and comes again was written to since the start: REST knows it.
   const bool first_time = opened_.insert(name).second;
   const auto series = first_time ? before_.find(name) : std::nullopt;

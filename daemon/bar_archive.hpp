@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "feeds/exchange.hpp"
 #include "state/history.hpp"
@@ -17,14 +18,34 @@ namespace atcd::daemon {
 /// history.
 std::string archive_name(const feeds::Exchange& exchange, const feeds::StreamName& stream);
 
-/// The running daemon's history on disk: what earlier runs left, and the writer of what comes. Reading and
-/// writing share no state: a series is read once, before the first of its bars is written.
+/// The running daemon's history on disk, for all its workers: what earlier runs left, and the writer of what
+/// comes.
+class BarStore {
+ public:
+  /// `directory`: [state] directory. Throws std::runtime_error with a sentence where it can't be used.
+  BarStore(const std::string& directory, std::size_t workers);
+
+  /// As it was at the start, for one worker alone.
+  state::History& before(std::size_t worker) { return *before_[worker]; }
+  state::HistoryWriter& writer() { return *writer_; }
+  const state::Snapshot& snapshot() const { return snapshot_; }
+
+ private:
+  BarStore(const std::string& directory, std::size_t workers, std::unique_ptr<state::History> history);
+
+  std::vector<std::unique_ptr<state::History>> before_;
+  std::unique_ptr<state::HistoryWriter> writer_;
+  state::Snapshot snapshot_;
+};
+
+/// One worker's part of the store. Reading and writing share no state: a series is read once, before the
+/// first of its bars is written. The worker's thread.
 class BarArchive {
  public:
-  using Handle = state::HistoryWriter::Handle;
+  using Handle = state::HistoryPort::Handle;
 
-  /// `directory`: [state] directory. Throws std::runtime_error with a sentence where it can't be used.
-  explicit BarArchive(const std::string& directory);
+  BarArchive(BarStore& store, std::size_t worker)
+      : before_(store.before(worker)), port_(store.writer().port(worker)), snapshot_(store.snapshot()) {}
 
   struct Opened {
     Handle handle;
@@ -42,15 +63,12 @@ class BarArchive {
   std::optional<state::SnapshotEntry> engine_of(const std::string& series) const {
     return snapshot_.find(series);
   }
-  const state::Snapshot& snapshot() const { return snapshot_; }
-  state::HistoryWriter& writer() { return writer_; }
+  state::HistoryPort& writer() { return port_; }
 
  private:
-  BarArchive(const std::string& directory, std::unique_ptr<state::History> history);
-
-  state::History before_;  // as it was at the start
-  state::HistoryWriter writer_;
-  state::Snapshot snapshot_;
+  state::History& before_;  // as it was at the start
+  state::HistoryPort& port_;
+  const state::Snapshot& snapshot_;
   std::set<std::string> opened_;
 };
 

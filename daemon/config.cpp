@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxFileBytes = 1U << 20;
 constexpr std::int64_t kMaxBars = 1'000'000;
+constexpr std::int64_t kMostThreads = 64;
 constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kFormats = {"logfmt", "json"};
 constexpr std::array<std::string_view, 2> kSources = {"klines", "trades"};
@@ -289,6 +290,7 @@ ConfigResult parse_config(std::string_view text) {
   top.text("instance", config.instance);
   if (!is_name(config.instance))
     top.fault("instance", "is \"" + config.instance.substr(0, 80) + "\": " + std::string(kNameRule));
+  top.integer("threads", config.threads, 1, kMostThreads);
   top.tables("profile", [&](TomlReader& reader) { read_profile(reader, reading); });
   top.tables("feed", [&](TomlReader& reader) { read_feed(reader, reading); });
   top.table("redis", [&](TomlReader& reader) { read_redis(reader, config.redis); });

@@ -54,6 +54,7 @@ struct LogConfig {
 
 struct Config {
   std::string instance = "main";
+  std::int64_t threads = 1;  // that the symbols are divided over
   std::vector<ProfileConfig> profiles;
   std::vector<FeedConfig> feeds;
   RedisConfig redis;

@@ -60,6 +60,9 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
     feeds::FeedOptions options{key_.websocket_url, key_.rest_url, key_.ca_file, 0};
     for (const FeedConfig& block : blocks_)
       options.rest_share = std::max(options.rest_share, block.rest_share);
+    options.limits =
+        context_.addresses.limits(key_.rest_url.empty() ? std::string(exchange_.rest_url()) : key_.rest_url,
+                                  exchange_.rest_limit(), options.rest_share);
     feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
     return begin_with_known();
   }
@@ -153,11 +156,13 @@ std::vector<FeedRunner::Wanted> FeedRunner::wanted(const feeds::SymbolsResult& r
       for (const std::string& symbol : block.symbols) symbols.symbols.push_back({symbol, "", "", true, 0, 0});
     }
     for (const std::string& symbol : symbols.unknown) {
+      if (!owns(symbol)) continue;
       context_.journal.event(Level::error, "unknown_symbol", "",
                              key_.exchange + " " + key_.market + " does not list " + symbol +
                                  ": it is left out until the list is resolved again");
     }
     for (const feeds::SymbolInfo& symbol : symbols.symbols) {
+      if (!owns(symbol.symbol)) continue;
       for (const std::string& interval : block.intervals) {
         for (const ProfileConfig& profile : profiles_) {
           const auto& names = block.profiles;

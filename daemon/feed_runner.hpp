@@ -14,6 +14,8 @@
 #include "daemon/config.hpp"
 #include "daemon/journal.hpp"
 #include "daemon/market_series.hpp"
+#include "daemon/share.hpp"
+#include "feeds/address_limits.hpp"
 #include "feeds/feed.hpp"
 #include "state/publisher.hpp"
 
@@ -27,7 +29,7 @@ struct FeedKey {
   static FeedKey of(const FeedConfig& config);
 };
 
-/// Numbers published series; shared by all feeds of the daemon.
+/// Numbers published series; shared by all feeds of a worker.
 class SeriesNumbers {
  public:
   state::SeriesIndex take() { return next_++; }
@@ -45,7 +47,9 @@ class FeedRunner final : public feeds::FeedHandler {
     Journal& journal;
     BarArchive& archive;
     SeriesNumbers& numbers;
-    /// A published series begins and ends: the pipeline keeps the way from its number to it.
+    feeds::AddressBook& addresses;
+    Share share;
+    /// A published series begins and ends: the worker keeps the way from its number to it.
     std::function<void(state::SeriesIndex, MarketSeries*)> on_output;
     /// Bars were closed: prepare() is wanted once the hot path is done.
     std::function<void()> on_work;
@@ -89,6 +93,7 @@ class FeedRunner final : public feeds::FeedHandler {
     std::string interval;
   };
 
+  bool owns(std::string_view symbol) const { return context_.share.owns(key_.exchange, key_.market, symbol); }
   void begin_with_known();
   void begin_with_some(std::size_t first);
   void resolve();

@@ -19,18 +19,18 @@ struct PipelineStatus {
   bool redis_connected = false;
 };
 
-/// The running daemon: feeds, series, engines and publisher, wired in the order of a message. Everything runs
-/// on the one thread that runs the io_context.
+/// The running daemon: its workers, each with a share of the symbols, and what concerns all of them: the
+/// store on disk, snapshots, the heartbeat. Used from the one thread that runs the io_context.
 class Pipeline {
  public:
   /// `login`: of the configuration's Redis.
-  Pipeline(boost::asio::io_context& io, const Config& config, RedisLogin login);
+  Pipeline(boost::asio::io_context& io, const Config& config, const RedisLogin& login);
   ~Pipeline();
 
   void start();
   /// Takes up another configuration: series that are in both are not touched. What only a restart can change
-  /// (Redis, state, http, instance) is named in the log and left as it is.
-  void reload(const Config& config);
+  /// (Redis, state, http, instance, threads) is named in the log and left as it is. Then calls `done`.
+  void reload(const Config& config, std::function<void()> done);
   /// Stops the feeds, brings what is ready to Redis, says what was flushed, then calls `done`.
   void stop(std::function<void()> done);
 

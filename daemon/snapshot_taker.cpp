@@ -1,53 +1,36 @@
 #include "daemon/snapshot_taker.hpp"
 
-#include <boost/asio/post.hpp>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "daemon/clock.hpp"
 #include "state/snapshot.hpp"
 
 namespace atcd::daemon {
-namespace {
 
-constexpr std::size_t kSeriesAtOnce = 32;
-
-}  // namespace
-
-SnapshotTaker::SnapshotTaker(boost::asio::io_context& io, std::string directory, Save save)
-    : io_(io), directory_(std::move(directory)), save_(std::move(save)) {}
-SnapshotTaker::~SnapshotTaker() = default;
-
-void SnapshotTaker::begin(std::vector<state::SeriesIndex> series) {
-  if (!waiting_.empty() || writing_.valid() || series.empty()) return;
-  waiting_ = std::move(series);
+bool SnapshotTaker::begin(std::size_t parts) {
+  if (missing_ > 0 || writing_.valid() || parts == 0) return false;
+  missing_ = parts;
   pieces_.assign(1, state::snapshot_header(utc_ms()));
-  save_some();
+  return true;
 }
 
-void SnapshotTaker::save_some() {
-  if (pieces_.empty()) return;  // take_now() came in between
-  std::string& piece = pieces_.emplace_back();
-  for (std::size_t i = 0; i < kSeriesAtOnce && !waiting_.empty(); ++i) {
-    save_(waiting_.back(), piece);
-    waiting_.pop_back();
-  }
-  if (!waiting_.empty()) {
-    boost::asio::post(io_, [this] { save_some(); });
-    return;
-  }
+void SnapshotTaker::add(std::vector<std::string> entries) {
+  if (missing_ == 0) return;  // write_now() came in between
+  std::move(entries.begin(), entries.end(), std::back_inserter(pieces_));
+  if (--missing_ > 0) return;
   writing_ = std::async(std::launch::async, [directory = directory_, pieces = std::exchange(pieces_, {})] {
     return state::write_snapshot(directory, pieces);
   });
 }
 
-std::string SnapshotTaker::take_now(const std::vector<state::SeriesIndex>& series) {
-  waiting_.clear();
+std::string SnapshotTaker::write_now(std::vector<std::string> entries) {
+  missing_ = 0;
   pieces_.clear();
   if (writing_.valid()) writing_.get();
-  std::vector<std::string> pieces(1, state::snapshot_header(utc_ms()));
-  for (const state::SeriesIndex index : series) save_(index, pieces.emplace_back());
-  return state::write_snapshot(directory_, pieces);
+  entries.insert(entries.begin(), state::snapshot_header(utc_ms()));
+  return state::write_snapshot(directory_, entries);
 }
 
 std::string SnapshotTaker::take_problem() {

@@ -16,25 +16,22 @@ std::int64_t utc_ms() {
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
-RestOptions options_of(const Exchange& exchange, HttpOptions http, double rest_share) {
-  const RestLimit limit = exchange.rest_limit();
-  http.used_header = limit.used_header;
+RestOptions options_of(const Exchange& exchange, HttpOptions http, std::shared_ptr<AddressLimits> limits) {
+  http.used_header = exchange.rest_limit().used_header;
   RestOptions options;
   options.http = std::move(http);
-  options.weight = limit.weight;
-  options.window = limit.window;
-  options.share = rest_share;
+  options.limits = std::move(limits);
   return options;
 }
 
 }  // namespace
 
 ExchangeRest::ExchangeRest(boost::asio::io_context& io, const Exchange& exchange, const HttpOptions& http,
-                           double rest_share, RestClient::Log log, FeedCounters& counters)
+                           std::shared_ptr<AddressLimits> limits, RestClient::Log log, FeedCounters& counters)
     : exchange_(exchange),
       log_(log),
       counters_(counters),
-      client_(io, options_of(exchange, http, rest_share), std::move(log)) {}
+      client_(io, options_of(exchange, http, std::move(limits)), std::move(log)) {}
 
 void ExchangeRest::get(std::string target, int weight, int priority, std::function<void(RestReply)> done) {
   ++counters_.rest_requests;

@@ -16,7 +16,7 @@ namespace atcd::feeds {
 class ExchangeRest {
  public:
   ExchangeRest(boost::asio::io_context& io, const Exchange& exchange, const HttpOptions& http,
-               double rest_share, RestClient::Log log, FeedCounters& counters);
+               std::shared_ptr<AddressLimits> limits, RestClient::Log log, FeedCounters& counters);
 
   void fetch(const HistoryRequest& request, int priority, std::function<void(HistoryResult)> done);
   void fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> done);

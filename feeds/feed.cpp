@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "feeds/address_limits.hpp"
 #include "feeds/backoff.hpp"
 #include "feeds/exchange_rest.hpp"
 #include "feeds/link.hpp"
@@ -84,8 +85,10 @@ class Feed::Impl final : private LinkHandler {
     http.url = parse_option("rest_url", options.rest_url, "http");
     if (link_.url.secure() || http.url.secure())
       link_.tls = http.tls = make_tls_context({options.ca_file, "", ""});
+    limits_ = options.limits ? std::move(options.limits)
+                             : std::make_shared<AddressLimits>(exchange.rest_limit(), options.rest_share);
     rest_.emplace(
-        io, exchange, http, options.rest_share,
+        io, exchange, http, limits_,
         [this](Severity severity, std::string_view event, std::string_view detail) {
           handler_.on_feed_event(severity, event, detail);
         },
@@ -212,11 +215,8 @@ class Feed::Impl final : private LinkHandler {
     if (slot.active && slot.standby) return;
     // The exchange counts the connects of the address: each waits for its turn.
     const auto now = steady_clock::now();
-    if (now < next_connect_at_) {
-      const auto wait = std::chrono::ceil<milliseconds>(next_connect_at_ - now);
-      return dial_after(number, wait);
-    }
-    next_connect_at_ = now + exchange_.connect_spacing();
+    const auto turn = limits_->take_connect(now, exchange_.connect_spacing());
+    if (turn > now) return dial_after(number, std::chrono::ceil<milliseconds>(turn - now));
     ConnectionOptions options = link_;
     options.path = exchange_.websocket_path(slot.kind);
     const auto link = std::make_shared<Link>(io_, exchange_, std::move(options), ++links_made_,
@@ -349,7 +349,7 @@ class Feed::Impl final : private LinkHandler {
   std::map<std::uint64_t, Slot> slots_;
   std::uint64_t next_slot_ = 0;
   std::uint64_t links_made_ = 0;
-  steady_clock::time_point next_connect_at_{};
+  std::shared_ptr<AddressLimits> limits_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // timers that fired late look here
   bool stopped_ = false;
   std::optional<ExchangeRest> rest_;

@@ -12,6 +12,8 @@
 
 namespace atcd::feeds {
 
+class AddressLimits;
+
 /// A caller's number for one stream (symbol and interval) of one feed.
 using StreamIndex = std::uint32_t;
 
@@ -20,6 +22,8 @@ struct FeedOptions {
   std::string rest_url;
   std::string ca_file;      // trusted instead of the system's; empty: the system's
   double rest_share = 0.5;  // of each REST limit, above 0, at most 1
+  // Shared with the other feeds of this address; null: this feed has them alone, with rest_share.
+  std::shared_ptr<AddressLimits> limits{};
 };
 
 enum class Severity : std::uint8_t { debug, info, warning, error };

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "feeds/http_date.hpp"
-#include "feeds/rate_limiter.hpp"
 
 namespace atcd::feeds {
 
@@ -65,7 +64,6 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
       : io_(io),
         options_(options),
         log_(std::move(log)),
-        limiter_(options.weight, options.window.count(), options.share),
         timer_(io),
         channels_(std::max<std::size_t>(1, options.connections)) {}
 
@@ -100,7 +98,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
                         static_cast<std::int64_t>(channels_.size());
     if (queue_.empty()) return std::chrono::milliseconds(rounds * kUsualAnswerMs);
     return std::chrono::milliseconds(
-        std::max(limiter_.time_for_ms(queued_weight_, steady_ms()), rounds * kUsualAnswerMs));
+        std::max(options_.limits->time_for_ms(queued_weight_, steady_ms()), rounds * kUsualAnswerMs));
   }
 
  private:
@@ -129,9 +127,8 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
       if (channel == channels_.end()) return;  // the next answer pumps again
       const int weight = queue_.begin()->second.weight;
       const std::int64_t now_ms = steady_ms();
-      const std::int64_t ready_ms = limiter_.ready_at_ms(weight, now_ms);
+      const std::int64_t ready_ms = options_.limits->take(weight, now_ms);
       if (ready_ms > now_ms) return wait(ready_ms - now_ms);
-      limiter_.sent(weight, now_ms);
       queued_weight_ -= weight;
       channel->request = std::move(queue_.begin()->second);
       queue_.erase(queue_.begin());
@@ -171,7 +168,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
       return result;
     }
     result.server_time_ms = parse_http_date(reply.date).value_or(0);
-    if (const auto used = whole_number(reply.used)) limiter_.reported(*used, steady_ms());
+    if (const auto used = whole_number(reply.used)) options_.limits->reported(*used, steady_ms());
     if (reply.status == 200) {
       result.body = std::move(reply.body);
       return result;
@@ -191,9 +188,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
 
   void pause(std::chrono::milliseconds time, const std::string& why) {
     const std::int64_t now_ms = steady_ms();
-    const bool paused_already = limiter_.paused(now_ms);
-    limiter_.pause_until(now_ms + time.count());
-    if (paused_already || !log_) return;
+    if (!options_.limits->pause_until(now_ms + time.count(), now_ms) || !log_) return;
     log_(Severity::warning, "rest_paused",
          "seconds=" + std::to_string(time.count() / 1000) + " reason=\"" + why + "\"");
   }
@@ -201,7 +196,6 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
   asio::io_context& io_;
   RestOptions options_;
   Log log_;
-  RateLimiter limiter_;
   asio::steady_timer timer_;
   std::vector<Channel> channels_;  // never resized: requests under way refer to theirs
   std::map<Order, RestRequest> queue_;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "feeds/address_limits.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/http_session.hpp"
 
@@ -16,10 +17,8 @@ namespace atcd::feeds {
 
 struct RestOptions {
   HttpOptions http;
-  int weight = 0;  // of one address in any window; 0: no limit
-  std::chrono::milliseconds window = std::chrono::minutes(1);
-  double share = 0.5;           // of that, ours
-  std::size_t connections = 4;  // kept alive; each has one request under way
+  std::shared_ptr<AddressLimits> limits;  // never null
+  std::size_t connections = 4;            // kept alive; each has one request under way
 };
 
 struct RestReply {

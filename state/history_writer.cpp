@@ -1,6 +1,7 @@
 #include "state/history_writer.hpp"
 
 #include <chrono>
+#include <numeric>
 #include <utility>
 
 namespace atcd::state {
@@ -10,92 +11,31 @@ constexpr std::chrono::seconds kPause{1};  // between two syncs, and before what
 
 }  // namespace
 
-HistoryWriter::HistoryWriter(std::unique_ptr<History> history)
-    : problems_(history->problems()), history_(std::move(history)), thread_([this] { run(); }) {}
+HistoryWriter::HistoryWriter(std::unique_ptr<History> history, std::size_t ports)
+    : problems_(history->problems()), history_(std::move(history)) {
+  for (std::size_t i = 0; i < ports; ++i) ports_.push_back(std::make_unique<HistoryPort>(*this));
+  thread_ = std::thread([this] { run(); });
+}
 
 HistoryWriter::~HistoryWriter() {
-  // What the queue had no room for goes in as the thread takes what is before it, unless the disk refuses.
+  // What a queue had no room for goes in as the thread takes what is before it, unless the disk refuses.
   const std::uint64_t failed_before = failures_;
-  while (!kept_.empty() && failures_ == failed_before) {
-    commit();
-    std::this_thread::yield();
+  for (const auto& port : ports_) {
+    while (!port->kept_.empty() && failures_ == failed_before) {
+      port->commit();
+      std::this_thread::yield();
+    }
   }
   stopping_ = true;
   wake_.release();
   thread_.join();
 }
 
-// ---- the callers' side
-// ----------------------------------------------------------------------------------------------
-
-HistoryWriter::Handle HistoryWriter::open(const std::string& name) {
-  Change change;
-  change.kind = Kind::open;
-  change.name = name;
-  put(std::move(change));
-  return next_handle_++;
+HistoryWriter::Counters HistoryWriter::counters() const {
+  Counters counters{written_, 0, failures_, syncs_};
+  for (const auto& port : ports_) counters.dropped += port->dropped_;
+  return counters;
 }
-
-void HistoryWriter::append(Handle series, const engine::Bar& bar, std::int64_t covered_from_ms) {
-  Change change;
-  change.series = series;
-  change.bar = bar;
-  change.from_ms = covered_from_ms;
-  put(std::move(change));
-}
-
-void HistoryWriter::insert(Handle series, std::vector<engine::Bar> bars, std::int64_t covered_from_ms,
-                           std::int64_t covered_to_ms) {
-  Change change;
-  change.kind = Kind::insert;
-  change.series = series;
-  change.from_ms = covered_from_ms;
-  change.to_ms = covered_to_ms;
-  change.bars = std::move(bars);
-  put(std::move(change));
-}
-
-void HistoryWriter::correct(Handle series, const engine::Bar& bar, std::int64_t at_ms) {
-  Change change;
-  change.kind = Kind::correct;
-  change.series = series;
-  change.bar = bar;
-  change.from_ms = at_ms;
-  put(std::move(change));
-}
-
-void HistoryWriter::keep_late(Handle series, const LateBar& late) {
-  Change change;
-  change.kind = Kind::late;
-  change.series = series;
-  change.bar = late.bar;
-  change.from_ms = late.after_ms;
-  put(std::move(change));
-}
-
-void HistoryWriter::put(Change change) {
-  // Many at once, as when history is fetched: the thread begins before the queue is full.
-  if (++since_wake_ >= kQueued / 4) commit();
-  if (kept_.empty() && queue_.push(change)) return;
-  // A series that was never opened could take nothing later, so that much is always kept.
-  if (kept_.size() >= kMostKept && change.kind != Kind::open) {
-    ++dropped_;
-    return;
-  }
-  kept_.push_back(std::move(change));
-}
-
-void HistoryWriter::move_kept() {
-  while (!kept_.empty() && queue_.push(kept_.front())) kept_.pop_front();
-}
-
-void HistoryWriter::commit() {
-  since_wake_ = 0;
-  move_kept();
-  wake_.release();
-}
-
-HistoryWriter::Counters HistoryWriter::counters() const { return {written_, dropped_, failures_, syncs_}; }
 
 std::vector<std::string> HistoryWriter::take_problems() {
   const std::lock_guard lock(problems_lock_);
@@ -137,46 +77,53 @@ void HistoryWriter::run() {
 }
 
 void HistoryWriter::write_all() {
+  if (refused_) {
+    Refused again = std::move(*refused_);
+    refused_.reset();
+    if (!take(*again.port, again.change)) return;
+  }
   Change change;
-  while (true) {
-    if (refused_) {
-      change = std::move(*refused_);
-      refused_.reset();
-    } else if (!queue_.pop(change)) {
-      return;
+  for (const auto& port : ports_) {
+    while (port->queue_.pop(change)) {
+      if (!take(*port, change)) return;
     }
-    if (!write(change)) {
-      ++failures_;
-      tell(history_->error());
-      refused_ = std::move(change);
-      return;
-    }
-    ++written_;
-    dirty_ = true;
   }
 }
 
+/// False where the disk refused it: it is kept until it is tried again.
+bool HistoryWriter::take(HistoryPort& port, Change& change) {
+  if (!write(port, change)) {
+    ++failures_;
+    tell(history_->error());
+    refused_.emplace(Refused{&port, std::move(change)});
+    return false;
+  }
+  ++written_;
+  dirty_ = true;
+  return true;
+}
+
 /// False where the disk did not take it.
-bool HistoryWriter::write(Change& change) {
-  if (change.kind == Kind::open) {
+bool HistoryWriter::write(HistoryPort& port, Change& change) {
+  if (change.kind == HistoryPort::Kind::open) {
     const auto number = history_->add(change.name);
     if (!number && change.name.size() <= kLongestName) return false;
     if (!number) tell(history_->error());
-    numbers_.push_back(number);
+    port.numbers_.push_back(number);
     return true;
   }
-  const auto number = numbers_[change.series];
+  const auto number = port.numbers_[change.series];
   if (!number) return true;
   switch (change.kind) {
-    case Kind::append:
+    case HistoryPort::Kind::append:
       return history_->append(*number, change.bar, change.from_ms);
-    case Kind::insert:
+    case HistoryPort::Kind::insert:
       return history_->insert(*number, change.bars, change.from_ms, change.to_ms);
-    case Kind::correct:
+    case HistoryPort::Kind::correct:
       return history_->correct(*number, change.bar, change.from_ms);
-    case Kind::late:
+    case HistoryPort::Kind::late:
       return history_->keep_late(*number, {change.bar, change.from_ms});
-    case Kind::open:
+    case HistoryPort::Kind::open:
       break;
   }
   return true;

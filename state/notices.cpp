@@ -19,6 +19,7 @@ Notices::Notices(RedisNodes& nodes, const RedisOptions& options, PublishCounters
       counters_(counters),
       handler_(handler),
       on_missing_(std::move(on_missing)),
+      owns_(options.owns),
       instance_(options.instance) {
   const std::string start = options.prefix + ":1:";
   const std::string instance = engine::percent_encode(options.instance);
@@ -118,7 +119,7 @@ void Notices::forget(const std::string& name) {
 
 void Notices::drop_strangers(const Reply& fields) {
   for (const Reply& field : fields.elements) {
-    if (!states_.contains(std::string(field.text))) {
+    if (owns_(field.text) && !states_.contains(std::string(field.text))) {
       send(state_key_, {"HDEL", state_key_, field.text}, checked("HDEL"));
     }
   }
@@ -233,16 +234,17 @@ void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& 
 
 void Notices::look_for_missing() {
   if (incomplete_) return;
-  if (!catalogue_.empty()) look_for(catalogue_key_, &Notices::write_catalogue);
-  if (!configs_.empty()) look_for(configs_key_, &Notices::write_configs);
-  if (!states_.empty()) look_for(state_key_, &Notices::write_states);
+  if (!catalogue_.empty()) look_for(catalogue_key_, catalogue_.begin()->first, &Notices::write_catalogue);
+  if (!configs_.empty()) look_for(configs_key_, configs_.begin()->first, &Notices::write_configs);
+  if (!states_.empty()) look_for(state_key_, states_.begin()->first, &Notices::write_states);
 }
 
-void Notices::look_for(const std::string& key, void (Notices::*write)()) {
-  send(key, {"EXISTS", key}, [this, write](const Reply* reply) {
+/// A field of our own: the key may be there with what others wrote.
+void Notices::look_for(const std::string& key, const std::string& field, void (Notices::*write)()) {
+  send(key, {"HMGET", key, field}, [this, write](const Reply* reply) {
     if (reply == nullptr) return;
-    if (reply->is_error()) return on_error("EXISTS", reply->text);
-    if (reply->integer != 0) return;
+    if (reply->is_error()) return on_error("HMGET", reply->text);
+    if (reply->elements.empty() || reply->elements[0].type != ReplyType::nil) return;
     (this->*write)();
     on_missing_();
   });

@@ -77,7 +77,7 @@ class Notices {
   void send_all_events();
   void on_event_reply(std::uint64_t number, const Reply* reply);
   void look_for_missing();
-  void look_for(const std::string& key, void (Notices::*write)());
+  void look_for(const std::string& key, const std::string& field, void (Notices::*write)());
   void on_error(std::string_view what, std::string_view error);
   RedisConnection::Callback checked(const char* what);
 
@@ -85,6 +85,7 @@ class Notices {
   PublishCounters& counters_;
   PublishHandler& handler_;
   std::function<void()> on_missing_;
+  std::function<bool(std::string_view)> owns_;
   std::string catalogue_key_, configs_key_, state_key_, events_key_, daemon_key_;
   std::string instance_;
   std::map<std::string, std::string> catalogue_;

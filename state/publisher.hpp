@@ -29,6 +29,8 @@ struct RedisOptions {
   std::int64_t keep = 500;
   bool adopt = false;
   std::string instance = "main";
+  /// Which series of the instance are this publisher's: others are published by another thread of the daemon.
+  std::function<bool(std::string_view series)> owns = [](std::string_view) { return true; };
   std::chrono::milliseconds command_timeout{5000};
 };
 

@@ -32,9 +32,9 @@ void report(const std::string& path, const ConfigResult& result) {
 /// The service while it runs: signals of the process, and what systemd is told.
 class Service {
  public:
-  Service(const std::string& config_path, const Config& config, RedisLogin login)
+  Service(const std::string& config_path, const Config& config, const RedisLogin& login)
       : config_path_(config_path),
-        pipeline_(io_, config, std::move(login)),
+        pipeline_(io_, config, login),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         status_timer_(io_),
         warm_timer_(io_) {}
@@ -81,10 +81,10 @@ class Service {
     const ConfigResult result = load_config(config_path_);
     report(config_path_, result);
     if (result.errors.empty()) {
-      pipeline_.reload(result.config);
-    } else {
-      log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
+      pipeline_.reload(result.config, [] { sd_notify(0, "READY=1"); });
+      return;
     }
+    log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
     sd_notify(0, "READY=1");
   }
 
@@ -143,7 +143,7 @@ int run(const std::string& config_path) {
   start_logging(result.config.log);
   int status = kDone;
   try {
-    Service(config_path, result.config, std::move(*login)).run();
+    Service(config_path, result.config, *login).run();
   } catch (const std::exception& failure) {
     log_event(Level::error, "failed", {{"message", std::string_view(failure.what())}});
     status = kFailed;

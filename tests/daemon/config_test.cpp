@@ -80,6 +80,8 @@ TEST(Config, AnUnknownKeyIsAnErrorWithTheKeyThatWasMeant) {
 
 TEST(Config, WrongTypesAreNamedWithTheValue) {
   EXPECT_THAT(errors_with("instance = 5\n"), HasSubstr("is 5: it must be a text in quotes"));
+  EXPECT_THAT(errors_with("threads = 0\n"), HasSubstr("threads"));
+  EXPECT_THAT(errors_with("threads = 65\n"), HasSubstr("threads"));
   EXPECT_THAT(errors_with("profile = 1\n"), HasSubstr("it must be written as [[profile]]"));
   EXPECT_THAT(all(parse_config("feed = [1]\n")), HasSubstr("must be a table: [[feed]]"));
   EXPECT_THAT(errors_with("[log]\nlevel = \"loud\"\n"), HasSubstr("one of debug, info, warning, error"));

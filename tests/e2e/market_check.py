@@ -26,10 +26,11 @@ PROFILES = {
 }
 
 
-def configuration(simulator, client, directory):
+def configuration(simulator, client, directory, threads=2):
     profiles = "".join(f"[[profile]]\nname = \"{name}\"\n{text}\n" for name, (text, _) in PROFILES.items())
     symbols = ", ".join(f"\"{symbol}\"" for symbol in SYMBOLS)
-    return f"""{profiles}
+    return f"""threads = {threads}
+{profiles}
 [[feed]]
 exchange = "binance"
 market = "spot"

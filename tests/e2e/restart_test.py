@@ -34,7 +34,8 @@ def killed_at_random_moments():
             daemon.send_signal(signal.SIGTERM if kill % 7 == 3 else signal.SIGKILL)
             daemon.wait()
             before = fewest_bars(client)
-            daemon = place.daemon(config)
+            # Symbols move between threads from one run to the next.
+            daemon = place.daemon(configuration(simulator, client, place.directory, threads=1 + kill % 3))
             if kill % 3 == 0:
                 wait_for(lambda: fewest_bars(client) > before, f"signals go on after kill {kill}")
         reached = fewest_bars(client)

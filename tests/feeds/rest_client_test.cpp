@@ -37,7 +37,6 @@ class RestClientTest : public ::testing::Test {
     };
     std::string error;
     options_.http.url = *Url::parse(server_->rest_url(), error);
-    options_.connections = 1;
   }
   void make_client() {
     client_ = std::make_unique<RestClient>(io_, options_,
@@ -60,7 +59,10 @@ class RestClientTest : public ::testing::Test {
 
   asio::io_context io_;
   std::unique_ptr<LocalServer> server_;
-  RestOptions options_;
+  static std::shared_ptr<AddressLimits> limits(int weight, double share) {
+    return std::make_shared<AddressLimits>(RestLimit{weight, std::chrono::minutes(1), {}}, share);
+  }
+  RestOptions options_{{}, limits(0, 0.5), 1};
   std::unique_ptr<RestClient> client_;
   std::function<std::optional<LocalServer::Response>(const LocalServer::Request&)> answer_;
   std::vector<std::string> targets_;
@@ -225,8 +227,7 @@ TEST_F(RestClientTest, WithoutRetryAfterThePauseIsAMinute) {
 
 TEST_F(RestClientTest, StaysWithinItsShareOfTheLimit) {
   start();
-  options_.weight = 100;
-  options_.share = 0.2;
+  options_.limits = limits(100, 0.2);
   make_client();
   for (int i = 0; i < 10; ++i) get("/" + std::to_string(i), 5);
   EXPECT_GE(client_->estimated_time(), milliseconds(60'000));
@@ -239,7 +240,7 @@ TEST_F(RestClientTest, StaysWithinItsShareOfTheLimit) {
 
 TEST_F(RestClientTest, WhatOthersUsedIsReadFromTheHeader) {
   start();
-  options_.weight = 1000;
+  options_.limits = limits(1000, 0.5);
   options_.http.used_header = "X-MBX-USED-WEIGHT-1M";
   make_client();
   answer_ = [](const auto&) {

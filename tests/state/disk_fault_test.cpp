@@ -56,10 +56,10 @@ class DiskFaultTest : public testing::Test {
 TEST_F(DiskFaultTest, ASyncThatFailsIsSaidAndTriedAgainUntilItSucceeds) {
   const auto bars = some_bars(300, 1);
   HistoryWriter writing(std::make_unique<History>(directory_, History::Access::write));
-  const auto series = writing.open("a");
+  const auto series = writing.port(0).open("a");
   disk_is_bad = true;
-  for (const engine::Bar& bar : bars) writing.append(series, bar, bar.open_time_ms);
-  writing.commit();
+  for (const engine::Bar& bar : bars) writing.port(0).append(series, bar, bar.open_time_ms);
+  writing.port(0).commit();
   std::vector<std::string> problems;
   wait_for([&] {
     if (problems.empty()) problems = writing.take_problems();

@@ -51,10 +51,10 @@ TEST_F(HistoryWriterTest, WritesInOrderWhateverTheQueueHolds) {
   const auto a = some_bars(12'000, 1), b = some_bars(2000, 2);
   {
     const auto writing = writer();
-    const auto to_a = writing->open("a"), to_b = writing->open("b");
+    const auto to_a = writing->port(0).open("a"), to_b = writing->port(0).open("b");
     for (std::size_t i = 0; i < a.size(); ++i) {
-      writing->append(to_a, a[i], a[i].open_time_ms);
-      if (i < b.size()) writing->append(to_b, b[i], b[i].open_time_ms);
+      writing->port(0).append(to_a, a[i], a[i].open_time_ms);
+      if (i < b.size()) writing->port(0).append(to_b, b[i], b[i].open_time_ms);
     }
     // No commit: ending it is one.
   }
@@ -65,8 +65,8 @@ TEST_F(HistoryWriterTest, WritesInOrderWhateverTheQueueHolds) {
 TEST_F(HistoryWriterTest, WhatComesAllAtOnceIsWrittenMeanwhile) {
   const auto bars = some_bars(30'000, 1);
   const auto writing = writer();
-  const auto series = writing->open("a");
-  for (const Bar& bar : bars) writing->append(series, bar, bar.open_time_ms);
+  const auto series = writing->port(0).open("a");
+  for (const Bar& bar : bars) writing->port(0).append(series, bar, bar.open_time_ms);
   // Nobody commits: but for the last few it goes to the disk by itself as more comes.
   std::int64_t open_ms = bars.back().close_time_ms;
   wait_for([&] { return writing->counters().written > bars.size(); },
@@ -74,7 +74,7 @@ TEST_F(HistoryWriterTest, WhatComesAllAtOnceIsWrittenMeanwhile) {
              Bar next = bars.back();
              next.open_time_ms = open_ms;
              next.close_time_ms = open_ms += kMinuteMs;
-             writing->append(series, next, next.open_time_ms);
+             writing->port(0).append(series, next, next.open_time_ms);
            });
   EXPECT_EQ(writing->counters().dropped, 0U);
 }
@@ -82,13 +82,15 @@ TEST_F(HistoryWriterTest, WhatComesAllAtOnceIsWrittenMeanwhile) {
 TEST_F(HistoryWriterTest, WritesAndSyncsWithoutBeingEnded) {
   const auto bars = some_bars(700, 1);
   const auto writing = writer();
-  const auto series = writing->open("a");
-  writing->insert(series, {bars.begin(), bars.begin() + 600}, bars[0].open_time_ms, bars[600].open_time_ms);
-  for (std::size_t i = 600; i < bars.size(); ++i) writing->append(series, bars[i], bars[i].open_time_ms);
+  const auto series = writing->port(0).open("a");
+  writing->port(0).insert(series, {bars.begin(), bars.begin() + 600}, bars[0].open_time_ms,
+                          bars[600].open_time_ms);
+  for (std::size_t i = 600; i < bars.size(); ++i)
+    writing->port(0).append(series, bars[i], bars[i].open_time_ms);
   Bar corrected = bars[699];
   corrected.close += 0.5;
-  writing->correct(series, corrected, 5);
-  writing->commit();
+  writing->port(0).correct(series, corrected, 5);
+  writing->port(0).commit();
   wait_for([&] { return writing->counters().syncs > 0; }, [] {});
   EXPECT_EQ(writing->counters().written, 103U);
   auto expected = bars;
@@ -104,17 +106,17 @@ TEST_F(HistoryWriterTest, WhatAFullDiskRefusesIsKeptAndWrittenOnceThereIsRoom) {
   const auto writing = writer();
   const rlimit none{100, before.rlim_max};
   setrlimit(RLIMIT_FSIZE, &none);
-  const auto series = writing->open("a");
-  for (const Bar& bar : bars) writing->append(series, bar, bar.open_time_ms);
+  const auto series = writing->port(0).open("a");
+  for (const Bar& bar : bars) writing->port(0).append(series, bar, bar.open_time_ms);
   std::vector<std::string> problems;
   wait_for([&] { return !problems.empty(); },
            [&] {
-             writing->commit();
+             writing->port(0).commit();
              problems = writing->take_problems();
            });
   const bool tried_again = [&] {
     const auto failures = writing->counters().failures;
-    wait_for([&] { return writing->counters().failures > failures; }, [&] { writing->commit(); });
+    wait_for([&] { return writing->counters().failures > failures; }, [&] { writing->port(0).commit(); });
     return true;
   }();
   EXPECT_TRUE(tried_again);
@@ -122,10 +124,27 @@ TEST_F(HistoryWriterTest, WhatAFullDiskRefusesIsKeptAndWrittenOnceThereIsRoom) {
   EXPECT_EQ(writing->counters().written, 0U);
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, ignored);
-  wait_for([&] { return writing->counters().written == 2001; }, [&] { writing->commit(); });
+  wait_for([&] { return writing->counters().written == 2001; }, [&] { writing->port(0).commit(); });
   EXPECT_NE(problems[0].find("File too large"), std::string::npos) << problems[0];
   EXPECT_EQ(writing->counters().dropped, 0U);
   EXPECT_EQ(reread("a"), bars);
+}
+
+TEST_F(HistoryWriterTest, EachThreadHasAPortOfItsOwn) {
+  const auto a = some_bars(12'000, 1), b = some_bars(12'000, 2);
+  {
+    HistoryWriter writing(std::make_unique<History>(directory_, History::Access::write), 2);
+    const auto close_all = [](HistoryPort& port, const std::string& name, const std::vector<Bar>& bars) {
+      const auto series = port.open(name);
+      for (const Bar& bar : bars) port.append(series, bar, bar.open_time_ms);
+      port.commit();
+    };
+    std::thread other([&] { close_all(writing.port(1), "b", b); });
+    close_all(writing.port(0), "a", a);
+    other.join();
+  }
+  EXPECT_EQ(reread("a"), a);
+  EXPECT_EQ(reread("b"), b);
 }
 
 TEST_F(HistoryWriterTest, ANameThatCantBeKeptCostsOnlyItself) {
@@ -133,12 +152,12 @@ TEST_F(HistoryWriterTest, ANameThatCantBeKeptCostsOnlyItself) {
   const std::string overlong(kLongestName + 1, 'x');
   {
     const auto writing = writer();
-    const auto refused = writing->open(overlong), series = writing->open("a");
+    const auto refused = writing->port(0).open(overlong), series = writing->port(0).open("a");
     for (const Bar& bar : bars) {
-      writing->append(refused, bar, bar.open_time_ms);
-      writing->append(series, bar, bar.open_time_ms);
+      writing->port(0).append(refused, bar, bar.open_time_ms);
+      writing->port(0).append(series, bar, bar.open_time_ms);
     }
-    writing->commit();
+    writing->port(0).commit();
     wait_for([&] { return writing->counters().written == 22; }, [] {});
     EXPECT_EQ(writing->take_problems().size(), 1U);
   }

@@ -70,6 +70,31 @@ TEST_F(NoticesTest, StatesOfAnEarlierRunAreTakenBack) {
   EXPECT_EQ(redis_.hash("atc:1:state:twin").size(), 1U) << "another instance's";
 }
 
+TEST_F(NoticesTest, TwoThreadsOfOneInstanceShareTheHashes) {
+  const auto half = [this](SeriesIndex series) {
+    RedisOptions options = options_for(server_);
+    options.owns = [name = series_info(series).id.name()](std::string_view each) { return each == name; };
+    return options;
+  };
+  redis_.command({"HSET", "atc:1:state:main", series_info(2).id.name(), R"({"state":"LIVE"})"});
+  Daemon first(io_, half(1));
+  first.add(1, 0, 1);
+  run_until_drained_after_first(first);
+  EXPECT_EQ(redis_.hash("atc:1:state:main").size(), 2U) << "the other's was taken back";
+  Daemon second(io_, half(2));
+  second.add(2, 0, 1);
+  run_until_drained_after_first(second);
+  EXPECT_EQ(redis_.hash("atc:1:state:main").size(), 2U);
+
+  redis_.command({"FLUSHALL"});
+  first.publisher->heartbeat({});
+  run_until([&] { return redis_.hash("atc:1:catalogue").size() == 1; }, "the first writes its own again");
+  second.publisher->heartbeat({});
+  run_until([&] { return redis_.hash("atc:1:catalogue").size() == 2; },
+            "though the key is there, the second too");
+  run_until([&] { return redis_.hash("atc:1:state:main").size() == 2; }, "and its states");
+}
+
 TEST_F(NoticesTest, EventsAreKeptWhileRedisIsAwayAndTheOldestAreDroppedCounted) {
   server_.kill();
   Daemon daemon(io_, options_for(server_));

@@ -1,0 +1,357 @@
+#include "daemon/worker.hpp"
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <thread>
+
+#include "daemon/clock.hpp"
+#include "daemon/feed_runner.hpp"
+#include "daemon/journal.hpp"
+#include "daemon/self_audit.hpp"
+#include "daemon/version.hpp"
+#include "state/publisher.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::chrono::seconds kTick{1};
+constexpr std::chrono::milliseconds kWarmLook{2};
+constexpr std::int64_t kTicksPerTrim = 60;
+constexpr std::int64_t kTicksPerAudit = 5;
+constexpr std::chrono::seconds kDrainTime{5};
+constexpr std::size_t kSavedAtOnce = 32;
+
+state::RedisOptions redis_options(const Config& config, RedisLogin login, const Share& share) {
+  state::RedisOptions options;
+  options.url = std::move(login.url);
+  options.tls = std::move(login.tls);
+  options.prefix = config.redis.prefix;
+  options.keep = config.redis.keep;
+  options.adopt = config.redis.adopt;
+  options.instance = config.instance;
+  options.owns = [share](std::string_view series) { return share.owns(series); };
+  return options;
+}
+
+Level level_of(state::PublishEvent event) {
+  switch (event) {
+    case state::PublishEvent::refused:
+    case state::PublishEvent::stopped:
+    case state::PublishEvent::conflict:
+      return Level::error;
+    case state::PublishEvent::disconnected:
+    case state::PublishEvent::unknown:
+      return Level::warning;
+    case state::PublishEvent::connected:
+    case state::PublishEvent::moved:
+    case state::PublishEvent::backfilled:
+      return Level::info;
+    case state::PublishEvent::published:
+    case state::PublishEvent::same:
+    case state::PublishEvent::behind:
+      break;
+  }
+  return Level::debug;
+}
+
+constexpr std::array<std::string_view, 11> kEventNames = {
+    "redis_connected", "redis_disconnected", "redis_refused", "redis_moved", "series_stopped", "conflict",
+    "published",       "published_already",  "behind",        "unknown",     "backfilled"};
+static_assert(static_cast<std::size_t>(state::PublishEvent::backfilled) + 1 == kEventNames.size());
+
+}  // namespace
+
+class Worker::Impl final : public state::SignalHistory, public state::PublishHandler {
+ public:
+  explicit Impl(Context context)
+      : config_(context.config),
+        share_(context.share),
+        addresses_(context.addresses),
+        on_failure_(std::move(context.on_failure)),
+        publisher_(io_, redis_options(config_, std::move(context.login), share_), *this, *this),
+        journal_(publisher_),
+        archive_(context.store, share_.worker),
+        timer_(io_),
+        warm_timer_(io_) {}
+
+  ~Impl() {
+    io_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // ---- from the owner's thread
+
+  void begin() {
+    thread_ = std::thread([this] {
+      try {
+        start();
+        io_.run();
+      } catch (...) {
+        on_failure_(std::current_exception());
+      }
+    });
+  }
+  template <class Task>
+  void post(Task task) {
+    boost::asio::post(io_, std::move(task));
+  }
+  const WorkerStatus& status() const { return status_; }
+
+  // ---- on the worker's
+
+  void reload(const Config& config) {
+    configure(config);
+    config_.profiles = config.profiles;
+    config_.feeds = config.feeds;
+  }
+
+  void fill() {
+    filling_ = true;
+    for (const auto& [key, runner] : runners_) runner->fill();
+  }
+
+  void save(std::function<void(std::vector<std::string>)> done) { save_some(indexes(), {}, std::move(done)); }
+
+  void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
+    publisher_.heartbeat(fields);
+  }
+  void event(Level level, std::string_view event, std::string_view detail) {
+    journal_.event(level, event, "", detail);
+  }
+
+  void stop(std::function<void(Stopped)> done) {
+    timer_.cancel();
+    warm_timer_.cancel();
+    stopping_ = true;
+    for (const auto& [key, runner] : runners_) runner->stop();
+    publisher_.drain(kDrainTime, [this, done = std::move(done)](std::size_t left) {
+      Stopped stopped{left, publisher_.counters().added, {}};
+      for (const state::SeriesIndex index : indexes()) save_one(index, stopped.entries.emplace_back());
+      done(std::move(stopped));
+    });
+  }
+
+  // state::SignalHistory
+  state::HistoryAnswer signals_after(state::SeriesIndex index, std::int64_t after_close_ms, std::size_t limit,
+                                     std::vector<state::SignalRecord>& records) override {
+    const auto found = outputs_.find(index);
+    Output* output = found == outputs_.end() ? nullptr : found->second->output(index);
+    if (output == nullptr) return state::HistoryAnswer::wait;
+    return found->second->signals_after(*output, after_close_ms, limit, records);
+  }
+
+  void on_different(state::SeriesIndex index, std::int64_t close_ms) override {
+    if (const auto found = outputs_.find(index); found != outputs_.end()) {
+      found->second->check_against_exchange(index, close_ms);
+    }
+  }
+
+  // state::PublishHandler
+  void on_publish_event(state::PublishEvent event, std::string_view series,
+                        std::string_view detail) override {
+    journal_.log(level_of(event), kEventNames[static_cast<std::size_t>(event)], series, detail);
+  }
+
+  void on_published(state::SeriesIndex, std::int64_t, std::int64_t) override {}
+
+ private:
+  void configure(const Config& config) {
+    std::map<FeedKey, std::vector<FeedConfig>> blocks;
+    for (const FeedConfig& feed : config.feeds) blocks[FeedKey::of(feed)].push_back(feed);
+    for (const auto& [key, runner] : runners_) {
+      if (!blocks.contains(key)) runner->retire();
+    }
+    for (auto& [key, feeds] : blocks) {
+      auto& runner = runners_[key];
+      if (!runner) runner = std::make_unique<FeedRunner>(feed_context(), key);
+      runner->configure(std::move(feeds), config.profiles);
+      if (filling_) runner->fill();
+    }
+    std::erase_if(runners_, [&](const auto& entry) { return !blocks.contains(entry.first); });
+  }
+
+  FeedRunner::Context feed_context() {
+    return {io_,
+            publisher_,
+            journal_,
+            archive_,
+            numbers_,
+            addresses_,
+            share_,
+            [this](state::SeriesIndex index, MarketSeries* series) {
+              if (series != nullptr) {
+                outputs_[index] = series;
+              } else {
+                outputs_.erase(index);
+              }
+            },
+            [this] { prepare_later(); }};
+  }
+
+  /// Behind whatever else is ready to run: a burst of closing bars is published first, then everything
+  /// prepares.
+  void prepare_later() {
+    if (std::exchange(prepare_posted_, true)) return;
+    boost::asio::post(io_, [this] {
+      prepare_posted_ = false;
+      for (const auto& [key, runner] : runners_) runner->prepare();
+      archive_.writer().commit();
+    });
+  }
+
+  void start() {
+    publisher_.start();
+    if (share_.worker == 0)
+      journal_.event(Level::info, "start", "", "version " + std::string(version_number()));
+    configure(config_);
+    look_whether_warm();
+    tick();
+  }
+
+  /// All that could be known from the last run is: its signals are the latest in Redis.
+  void look_whether_warm() {
+    const bool resolved = std::all_of(runners_.begin(), runners_.end(),
+                                      [](const auto& entry) { return entry.second->resolved_once(); });
+    if (resolved && publisher_.connected() && publisher_.settled()) {
+      tell_status();
+      status_.warm = true;
+      return;
+    }
+    warm_timer_.expires_after(kWarmLook);
+    warm_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error && !stopping_) look_whether_warm();
+    });
+  }
+
+  void tick() {
+    for (const auto& [key, runner] : runners_) runner->on_timer();
+    archive_.writer().commit();
+    audit();
+    tell_status();
+    if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
+      for (const auto& [key, runner] : runners_) runner->trim();
+    }
+    ++ticks_;
+    timer_.expires_after(kTick);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error && !stopping_) tick();
+    });
+  }
+
+  void tell_status() {
+    std::array<std::size_t, feeds::kSeriesStates> by_state{};
+    for (const auto& [index, series] : outputs_) {
+      if (const Output* output = series->output(index))
+        ++by_state[static_cast<std::size_t>(series->state_of(*output))];
+    }
+    for (std::size_t state = 0; state < by_state.size(); ++state) status_.by_state[state] = by_state[state];
+    status_.unpublished = publisher_.unpublished();
+    status_.redis_connected = publisher_.connected();
+    status_.audited = audit_.counters().audited;
+    status_.audit_differences = audit_.counters().differences;
+  }
+
+  std::vector<state::SeriesIndex> indexes() const {
+    std::vector<state::SeriesIndex> found;
+    found.reserve(outputs_.size());
+    for (const auto& [index, series] : outputs_) found.push_back(index);
+    return found;
+  }
+
+  void save_some(std::vector<state::SeriesIndex> left, std::vector<std::string> entries,
+                 std::function<void(std::vector<std::string>)> done) {
+    std::string& piece = entries.emplace_back();
+    for (std::size_t i = 0; i < kSavedAtOnce && !left.empty(); ++i) {
+      save_one(left.back(), piece);
+      left.pop_back();
+    }
+    if (left.empty()) return done(std::move(entries));
+    post([this, left = std::move(left), entries = std::move(entries), done = std::move(done)]() mutable {
+      save_some(std::move(left), std::move(entries), std::move(done));
+    });
+  }
+
+  void save_one(state::SeriesIndex index, std::string& bytes) const {
+    const auto found = outputs_.find(index);
+    const Output* output = found == outputs_.end() ? nullptr : found->second->output(index);
+    if (output != nullptr) found->second->save(*output, bytes);
+  }
+
+  /// The next series in turn, where the last one is done.
+  void audit() {
+    if (const auto difference = audit_.take_difference()) {
+      journal_.event(Level::error, "audit", difference->series, difference->detail);
+    }
+    if (ticks_ % kTicksPerAudit != 0 || audit_.busy() || outputs_.empty()) return;
+    auto next = outputs_.upper_bound(audited_);
+    if (next == outputs_.end()) next = outputs_.begin();
+    audited_ = next->first;
+    const Output* output = next->second->output(audited_);
+    if (output == nullptr) return;
+    if (auto subject = next->second->audit_subject(*output)) audit_.begin(std::move(*subject));
+  }
+
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> working_{io_.get_executor()};
+  Config config_;
+  Share share_;
+  feeds::AddressBook& addresses_;
+  std::function<void(std::exception_ptr)> on_failure_;
+  WorkerStatus status_;
+  state::Publisher publisher_;
+  Journal journal_;
+  BarArchive archive_;
+  SelfAudit audit_;
+  state::SeriesIndex audited_ = 0;
+  SeriesNumbers numbers_;
+  std::map<state::SeriesIndex, MarketSeries*> outputs_;
+  std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;
+  boost::asio::steady_timer timer_, warm_timer_;
+  std::int64_t ticks_ = 0;
+  bool filling_ = false;
+  bool prepare_posted_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+Worker::Worker(Context context) : impl_(std::make_unique<Impl>(std::move(context))) {}
+Worker::~Worker() = default;
+
+void Worker::start() { impl_->begin(); }
+
+void Worker::reload(const Config& config, std::function<void()> done) {
+  impl_->post([impl = impl_.get(), config, done = std::move(done)] {
+    impl->reload(config);
+    done();
+  });
+}
+
+void Worker::fill() {
+  impl_->post([impl = impl_.get()] { impl->fill(); });
+}
+
+void Worker::save(std::function<void(std::vector<std::string>)> done) {
+  impl_->post([impl = impl_.get(), done = std::move(done)]() mutable { impl->save(std::move(done)); });
+}
+
+void Worker::heartbeat(std::vector<std::pair<std::string, std::string>> fields) {
+  impl_->post([impl = impl_.get(), fields = std::move(fields)] { impl->heartbeat(fields); });
+}
+
+void Worker::event(Level level, std::string event, std::string detail) {
+  impl_->post([impl = impl_.get(), level, event = std::move(event), detail = std::move(detail)] {
+    impl->event(level, event, detail);
+  });
+}
+
+void Worker::stop(std::function<void(Stopped)> done) {
+  impl_->post([impl = impl_.get(), done = std::move(done)]() mutable { impl->stop(std::move(done)); });
+}
+
+const WorkerStatus& Worker::status() const { return impl_->status(); }
+
+}  // namespace atcd::daemon

@@ -1,0 +1,76 @@
+#include "state/history_port.hpp"
+
+#include <utility>
+
+#include "state/history_writer.hpp"
+
+namespace atcd::state {
+
+HistoryPort::Handle HistoryPort::open(const std::string& name) {
+  Change change;
+  change.kind = Kind::open;
+  change.name = name;
+  put(std::move(change));
+  return next_handle_++;
+}
+
+void HistoryPort::append(Handle series, const engine::Bar& bar, std::int64_t covered_from_ms) {
+  Change change;
+  change.series = series;
+  change.bar = bar;
+  change.from_ms = covered_from_ms;
+  put(std::move(change));
+}
+
+void HistoryPort::insert(Handle series, std::vector<engine::Bar> bars, std::int64_t covered_from_ms,
+                         std::int64_t covered_to_ms) {
+  Change change;
+  change.kind = Kind::insert;
+  change.series = series;
+  change.from_ms = covered_from_ms;
+  change.to_ms = covered_to_ms;
+  change.bars = std::move(bars);
+  put(std::move(change));
+}
+
+void HistoryPort::correct(Handle series, const engine::Bar& bar, std::int64_t at_ms) {
+  Change change;
+  change.kind = Kind::correct;
+  change.series = series;
+  change.bar = bar;
+  change.from_ms = at_ms;
+  put(std::move(change));
+}
+
+void HistoryPort::keep_late(Handle series, const LateBar& late) {
+  Change change;
+  change.kind = Kind::late;
+  change.series = series;
+  change.bar = late.bar;
+  change.from_ms = late.after_ms;
+  put(std::move(change));
+}
+
+void HistoryPort::put(Change change) {
+  // Many at once, as when history is fetched: the thread begins before the queue is full.
+  if (++since_wake_ >= kQueued / 4) commit();
+  if (kept_.empty() && queue_.push(change)) return;
+  // A series that was never opened could take nothing later, so that much is always kept.
+  if (kept_.size() >= kMostKept && change.kind != Kind::open) {
+    ++dropped_;
+    return;
+  }
+  kept_.push_back(std::move(change));
+}
+
+void HistoryPort::move_kept() {
+  while (!kept_.empty() && queue_.push(kept_.front())) kept_.pop_front();
+}
+
+void HistoryPort::commit() {
+  since_wake_ = 0;
+  move_kept();
+  writer_.wake_.release();
+}
+
+}  // namespace atcd::state

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "state/bar_queue.hpp"
+#include "state/history.hpp"
+
+namespace atcd::state {
+
+class HistoryWriter;
+
+/// One thread's way to a HistoryWriter. The calls only put down what is to be done: they never wait for the
+/// disk, nor for other threads. All of them belong to one thread. What is put down is written after commit(),
+/// in order. While the disk takes nothing it is kept, up to kMostKept changes; beyond that it is dropped and
+/// counted, and the history has a hole there.
+class HistoryPort {
+ public:
+  /// A caller's number for a series, from open().
+  using Handle = std::uint32_t;
+  static constexpr std::size_t kMostKept = 1'000'000;
+
+  explicit HistoryPort(HistoryWriter& writer) : writer_(writer) {}
+  HistoryPort(const HistoryPort&) = delete;
+  HistoryPort& operator=(const HistoryPort&) = delete;
+
+  Handle open(const std::string& name);
+  void append(Handle series, const engine::Bar& bar, std::int64_t covered_from_ms);
+  void insert(Handle series, std::vector<engine::Bar> bars, std::int64_t covered_from_ms,
+              std::int64_t covered_to_ms);
+  void correct(Handle series, const engine::Bar& bar, std::int64_t at_ms);
+  void keep_late(Handle series, const LateBar& late);
+  /// Wakes the writing thread; off the hot path.
+  void commit();
+
+ private:
+  friend class HistoryWriter;
+  enum class Kind : std::uint8_t { open, append, insert, correct, late };
+  struct Change {
+    Kind kind = Kind::append;
+    Handle series = 0;
+    engine::Bar bar;
+    std::int64_t from_ms = 0;  // of append and insert; of correct: when it was noticed; of late: after_ms
+    std::int64_t to_ms = 0;
+    std::vector<engine::Bar> bars;
+    std::string name;
+  };
+  static constexpr std::size_t kQueued = 8192;
+
+  void put(Change change);
+  void move_kept();
+
+  HistoryWriter& writer_;
+
+  // The caller's.
+  Handle next_handle_ = 0;
+  std::deque<Change> kept_;  // what the queue had no room for
+  std::size_t since_wake_ = 0;
+
+  // Where the threads meet.
+  BarQueue<Change, kQueued> queue_;
+  std::atomic<std::uint64_t> dropped_{0};
+
+  // The writing thread's.
+  std::vector<std::optional<History::Series>> numbers_;  // by handle
+};
+
+}  // namespace atcd::state

@@ -1,0 +1,54 @@
+#include "feeds/address_limits.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace atcd::feeds {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(AddressLimits, AllWhoAskTogetherStayWithinTheShare) {
+  AddressLimits limits({1000, milliseconds(60'000), {}}, 0.5);
+  std::atomic<int> taken{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int request = 0; request < 1000; ++request) {
+        if (limits.take(1, 5000) == 5000) ++taken;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(taken, 500);
+  EXPECT_EQ(limits.take(1, 5001), 65'000) << "when the first leave the window";
+}
+
+TEST(AddressLimits, ABanHoldsForAllAndIsToldOnce) {
+  AddressLimits limits({1000, milliseconds(60'000), {}}, 0.5);
+  EXPECT_TRUE(limits.pause_until(9000, 5000));
+  EXPECT_FALSE(limits.pause_until(10'000, 5001));
+  EXPECT_EQ(limits.take(1, 6000), 10'000);
+  EXPECT_EQ(limits.take(1, 10'000), 10'000);
+}
+
+TEST(AddressLimits, ConnectsKeepTheirDistance) {
+  AddressLimits limits({0, milliseconds(1), {}}, 0.5);
+  const auto now = std::chrono::steady_clock::time_point(std::chrono::hours(1));
+  EXPECT_EQ(limits.take_connect(now, milliseconds(300)), now);
+  EXPECT_EQ(limits.take_connect(now, milliseconds(300)), now + milliseconds(300));
+  EXPECT_EQ(limits.take_connect(now + milliseconds(300), milliseconds(300)), now + milliseconds(300));
+}
+
+TEST(AddressBook, OneAddressHasOneSetOfLimits) {
+  AddressBook book;
+  const auto bybit = book.limits("https://api.bybit.com", {600, milliseconds(5000), {}}, 0.5);
+  EXPECT_EQ(book.limits("https://api.bybit.com", {600, milliseconds(5000), {}}, 0.9), bybit);
+  EXPECT_NE(book.limits("https://www.okx.com", {40, milliseconds(2000), {}}, 0.5), bybit);
+}
+
+}  // namespace
+}  // namespace atcd::feeds
