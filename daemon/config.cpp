@@ -15,6 +15,7 @@
 #include "daemon/toml_reader.hpp"
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
+#include "feeds/interval_source.hpp"
 #include "state/redis_url.hpp"
 
 namespace atcd::daemon {
@@ -177,10 +178,14 @@ void read_feed(TomlReader& reader, Reading& reading) {
   }
   for (const std::string& text : feed.intervals) {
     const auto interval = engine::Interval::parse(text);
-    if (!interval || (exchange != nullptr && !exchange->offers(*interval))) {
-      reader.fault("intervals", "holds \"" + text.substr(0, 80) + "\", which " +
-                                    (interval ? feed.exchange + " " + feed.market + " does not offer"
-                                              : std::string("is no interval such as 1m, 4h or 1d")));
+    const std::string holds = "holds \"" + text.substr(0, 80) + "\", which ";
+    if (!interval) {
+      reader.fault("intervals", holds + "is no interval such as 1m, 4h or 1d");
+    } else if (exchange != nullptr && !feeds::rows_from(*exchange, *interval)) {
+      reader.fault("intervals", holds + feed.exchange + " " + feed.market +
+                                    " does not offer and which can't be folded from what it offers: " +
+                                    feeds::offered_intervals(*exchange) +
+                                    ", and whatever one of them divides");
     }
   }
   reading.feed_lines.push_back(reader.line(""));
@@ -233,13 +238,17 @@ void check_depth(Reading& reading, std::size_t feed_index, const ProfileConfig& 
   const FeedConfig& feed = reading.result.config.feeds[feed_index];
   const feeds::Exchange* exchange = feeds::find_exchange(feed.exchange, feed.market);
   if (exchange == nullptr || profile.anchor.fixed_anchor_ms) return;
-  const std::int64_t depth = exchange->history_depth();
   const std::int64_t needed = profile.anchor.history_bars + profile.anchor.anchor_period;
-  if (needed <= depth) return;
-  reading.fault(reading.feed_lines[feed_index], "feed[" + std::to_string(feed_index) + "].profiles",
-                "profile \"" + profile.name + "\" needs history_bars + anchor_period = " +
-                    std::to_string(needed) + " bars, but " + feed.exchange + " " + feed.market + " gives " +
-                    std::to_string(depth) + ": the largest legal values add up to that");
+  for (const std::string& text : feed.intervals) {
+    const auto interval = engine::Interval::parse(text);
+    if (!interval) continue;
+    const std::int64_t depth = feeds::history_depth(*exchange, *interval);
+    if (needed <= depth) continue;
+    reading.fault(reading.feed_lines[feed_index], "feed[" + std::to_string(feed_index) + "].profiles",
+                  "profile \"" + profile.name + "\" needs history_bars + anchor_period = " +
+                      std::to_string(needed) + " bars, but " + feed.exchange + " " + feed.market + " gives " +
+                      std::to_string(depth) + " of " + text + ": the largest legal values add up to that");
+  }
 }
 
 void check_feeds(Reading& reading) {

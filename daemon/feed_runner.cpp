@@ -9,6 +9,7 @@
 #include "daemon/symbols.hpp"
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
+#include "feeds/interval_source.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -106,7 +107,7 @@ void FeedRunner::begin_with_some(std::size_t first) {
   known_.clear();
   resolved_once_ = true;
   std::size_t count = 0, resumed = 0;
-  for (const auto& [stream, series] : series_) {
+  for (const auto& [name, series] : series_) {
     for (const auto& output : series->outputs()) {
       ++count;
       resumed += output->resumed ? 1U : 0U;
@@ -185,19 +186,19 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
     if (!names.insert(name).second) continue;
     leaving_.erase(name);
     const std::string& hash = hashes.at(each.profile);
-    const auto stream = streams_.find({each.symbol.symbol, each.interval});
-    if (stream != streams_.end()) {
-      const auto& outputs = series_.at(stream->second)->outputs();
+    const auto found = series_.find({each.symbol.symbol, each.interval});
+    if (found != series_.end()) {
+      const auto& outputs = found->second->outputs();
       const auto same = std::find_if(outputs.begin(), outputs.end(),
                                      [&](const auto& output) { return output->name == name; });
       if (same != outputs.end()) {
         if ((*same)->config == hash) {
-          if (listed) series_.at(stream->second)->describe(**same, each.symbol);
+          if (listed) found->second->describe(**same, each.symbol);
           continue;
         }
         // Other parameters under the same name: another series of signals.
         context_.on_output((*same)->index, nullptr);
-        series_.at(stream->second)->remove_output((*same)->index);
+        found->second->remove_output((*same)->index);
       }
     }
     auto& plan = plans_[hash];
@@ -220,8 +221,8 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
 }
 
 MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange_time_ms) {
-  const auto key = std::pair(output.symbol.symbol, output.interval);
-  if (const auto found = streams_.find(key); found != streams_.end()) return *series_.at(found->second);
+  auto& series = series_[{output.symbol.symbol, output.interval}];
+  if (series) return *series;
   const engine::Interval interval = *engine::Interval::parse(output.interval);
   // The oldest anchor that the bar before the present one may have; other needs reach back later.
   const std::int64_t clock_ms = exchange_time_ms != 0 ? exchange_time_ms : utc_ms();
@@ -230,19 +231,33 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
   const std::int64_t from_ms = rule.fixed_anchor_ms
                                    ? *rule.fixed_anchor_ms
                                    : interval.open_time_ms(interval.ordinal(clock_ms) - slots_back);
-  const feeds::StreamIndex stream = next_stream_++;
-  const MarketSeries::Context context{*feed_, exchange_, context_.publisher, context_.journal,
-                                      context_.archive};
-  auto series = std::make_unique<MarketSeries>(context, stream, feeds::StreamName{key.first, key.second},
-                                               interval, from_ms, output.block->provisional);
-  streams_[key] = stream;
+  const MarketSeries::Context context{*feed_,
+                                      router_,
+                                      exchange_,
+                                      context_.publisher,
+                                      context_.journal,
+                                      context_.archive,
+                                      [this](MarketSeries& each) { bar_came(each); }};
+  series = std::make_unique<MarketSeries>(context, feeds::StreamName{output.symbol.symbol, output.interval},
+                                          listens_to(output, interval), interval, from_ms,
+                                          output.block->provisional);
   unstarted_.push_back(series.get());
-  return *(series_[stream] = std::move(series));
+  return *series;
+}
+
+/// The stream whose frames give the series its bars.
+feeds::StreamName FeedRunner::listens_to(const Wanted& output, const engine::Interval& interval) const {
+  std::vector<engine::Interval> subscribed;
+  for (const FeedConfig& block : blocks_) {
+    if (!may_have(block, output.symbol.symbol)) continue;
+    for (const std::string& each : block.intervals) subscribed.push_back(*engine::Interval::parse(each));
+  }
+  return {output.symbol.symbol, feeds::frames_from(exchange_, interval, subscribed)->text()};
 }
 
 void FeedRunner::remove_unwanted(const std::set<std::string>& wanted_names) {
   std::vector<std::pair<MarketSeries*, Output*>> gone;
-  for (const auto& [stream, series] : series_) {
+  for (const auto& [key, series] : series_) {
     for (const auto& output : series->outputs()) {
       if (wanted_names.contains(output->name)) continue;
       // Who leaves the exchange's list runs one more period; who leaves the configuration goes at once.
@@ -261,11 +276,9 @@ void FeedRunner::remove_unwanted(const std::set<std::string>& wanted_names) {
     series->remove_output(output->index);
     context_.journal.event(Level::info, "removed", name, "");
     if (!series->outputs().empty()) continue;
-    const feeds::StreamIndex stream = series->stream();
-    feed_->remove(stream);
-    streams_.erase({series->name().symbol, series->name().interval});
+    series->leave();
     std::erase(dirty_, series);
-    series_.erase(stream);
+    series_.erase({series->name().symbol, series->name().interval});
   }
 }
 
@@ -273,27 +286,26 @@ void FeedRunner::remove_unwanted(const std::set<std::string>& wanted_names) {
 // -----------------------------------------------------------------------------------------
 
 void FeedRunner::on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, std::int64_t received_us) {
-  const auto found = series_.find(stream);
-  if (found == series_.end()) return;  // removed while the frame was on its way
-  found->second->on_kline(kline, received_us);
-  if (!kline.closed) return;
-  dirty_.push_back(found->second.get());
-  if (dirty_.size() == 1) context_.on_work();
+  router_.on_kline(stream, kline, received_us);
 }
 
-void FeedRunner::on_trade(feeds::StreamIndex, const feeds::Trade&, std::int64_t) {}
-
-void FeedRunner::on_stream_up(feeds::StreamIndex stream) {
-  if (const auto found = series_.find(stream); found != series_.end()) found->second->on_stream_up();
+void FeedRunner::on_trade(feeds::StreamIndex stream, const feeds::Trade& trade, std::int64_t received_us) {
+  router_.on_trade(stream, trade, received_us);
 }
+
+void FeedRunner::on_stream_up(feeds::StreamIndex stream) { router_.on_stream_up(stream); }
 
 void FeedRunner::on_stream_down(feeds::StreamIndex stream, std::string_view reason) {
-  if (const auto found = series_.find(stream); found != series_.end()) found->second->on_stream_down(reason);
+  router_.on_stream_down(stream, reason);
 }
 
 void FeedRunner::on_stream_refused(feeds::StreamIndex stream, std::string_view reason) {
-  if (const auto found = series_.find(stream); found != series_.end())
-    found->second->on_stream_refused(reason);
+  router_.on_stream_refused(stream, reason);
+}
+
+void FeedRunner::bar_came(MarketSeries& series) {
+  dirty_.push_back(&series);
+  if (dirty_.size() == 1) context_.on_work();
 }
 
 void FeedRunner::on_feed_event(feeds::Severity severity, std::string_view event, std::string_view detail) {
@@ -301,7 +313,7 @@ void FeedRunner::on_feed_event(feeds::Severity severity, std::string_view event,
 }
 
 void FeedRunner::on_timer() {
-  for (const auto& [stream, series] : series_) series->on_timer();
+  for (const auto& [name, series] : series_) series->on_timer();
 }
 
 void FeedRunner::prepare() {
@@ -310,7 +322,7 @@ void FeedRunner::prepare() {
 }
 
 void FeedRunner::trim() {
-  for (const auto& [stream, series] : series_) series->trim();
+  for (const auto& [name, series] : series_) series->trim();
 }
 
 }  // namespace atcd::daemon

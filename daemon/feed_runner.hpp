@@ -8,7 +8,7 @@
 #include <set>
 #include <span>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "daemon/config.hpp"
@@ -17,6 +17,7 @@
 #include "daemon/share.hpp"
 #include "feeds/address_limits.hpp"
 #include "feeds/feed.hpp"
+#include "feeds/stream_router.hpp"
 #include "state/publisher.hpp"
 
 namespace atcd::daemon {
@@ -39,7 +40,7 @@ class SeriesNumbers {
 };
 
 /// One Feed with its series: resolves symbols, adds and removes series, hands the feed's news to them.
-class FeedRunner final : public feeds::FeedHandler {
+class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter::Streams {
  public:
   struct Context {
     boost::asio::io_context& io;
@@ -73,9 +74,6 @@ class FeedRunner final : public feeds::FeedHandler {
   void on_timer();
   void prepare();
   void trim();
-  const std::unordered_map<feeds::StreamIndex, std::unique_ptr<MarketSeries>>& series() const {
-    return series_;
-  }
 
   // feeds::FeedHandler
   void on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, std::int64_t received_us) override;
@@ -101,7 +99,14 @@ class FeedRunner final : public feeds::FeedHandler {
   std::vector<Wanted> wanted(const feeds::SymbolsResult& result, bool listed);
   void apply(std::span<const Wanted> wanted_outputs, bool listed, std::int64_t exchange_time_ms);
   MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);
+  feeds::StreamName listens_to(const Wanted& output, const engine::Interval& interval) const;
   void remove_unwanted(const std::set<std::string>& wanted_names);
+  void bar_came(MarketSeries& series);
+
+  // feeds::StreamRouter::Streams
+  void add(feeds::StreamIndex stream, const feeds::StreamName& name) override { feed_->add(stream, name); }
+  void remove(feeds::StreamIndex stream) override { feed_->remove(stream); }
+  void resubscribe(feeds::StreamIndex stream) override { feed_->resubscribe(stream); }
 
   Context context_;
   FeedKey key_;
@@ -110,14 +115,13 @@ class FeedRunner final : public feeds::FeedHandler {
   std::vector<FeedConfig> blocks_;
   std::vector<ProfileConfig> profiles_;
   std::map<std::string, std::shared_ptr<const engine::Plan>> plans_;  // by configuration hash
-  std::unordered_map<feeds::StreamIndex, std::unique_ptr<MarketSeries>> series_;
-  std::map<std::pair<std::string, std::string>, feeds::StreamIndex> streams_;  // by symbol and interval
+  feeds::StreamRouter router_{*this};
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<MarketSeries>> series_;  // symbol, interval
   std::set<std::string> leaving_;         // left the exchange's list once; removed at the next resolution
   std::vector<Wanted> known_;             // what the start has still to take up from the disk
   std::vector<MarketSeries*> unstarted_;  // made, but not subscribed yet
-  std::vector<MarketSeries*> dirty_;
+  std::vector<MarketSeries*> dirty_;      // bars came; to be prepared for the next
   boost::asio::steady_timer refresh_timer_;
-  feeds::StreamIndex next_stream_ = 0;
   bool reconfigured_ = false;  // series that are not wanted any more go at once, not after another period
   bool resolved_once_ = false;
   int failed_resolutions_ = 0;

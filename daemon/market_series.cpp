@@ -9,6 +9,7 @@
 #include "daemon/catalogue.hpp"
 #include "daemon/clock.hpp"
 #include "engine/plan.hpp"
+#include "feeds/interval_source.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -16,12 +17,17 @@ namespace {
 // A kline stream sends at least its closing frame every interval, whatever the market does.
 constexpr std::int64_t kStaleGraceMs = 60'000;
 
-feeds::SeriesRules rules_of(const feeds::Exchange& exchange, const engine::Interval& interval) {
+feeds::SeriesRules rules_of(const feeds::Exchange& exchange, const engine::Interval& interval,
+                            const engine::Interval& heard) {
   feeds::SeriesRules rules{interval};
   rules.settling_ms = exchange.settling_time().count();
-  rules.rows_per_request = exchange.history_rows_per_request();
-  rules.stale_after_ms = 2 * interval.length_ms() + kStaleGraceMs;
+  rules.rows_per_request = feeds::history_rows_per_request(exchange, interval);
+  rules.stale_after_ms = 2 * heard.length_ms() + kStaleGraceMs;
   return rules;
+}
+
+engine::Interval heard_interval(const feeds::StreamName& stream) {
+  return *engine::Interval::parse(stream.interval);
 }
 
 std::string prices(const engine::Bar& bar) {
@@ -44,16 +50,17 @@ Output::Output(state::SeriesIndex series_index, const ProfileConfig& profile_con
       name(id.name()),
       signals(std::move(plan), profile_config.anchor, interval, name) {}
 
-MarketSeries::MarketSeries(const Context& context, feeds::StreamIndex stream, feeds::StreamName name,
+MarketSeries::MarketSeries(Context context, feeds::StreamName name, feeds::StreamName listens_to,
                            const engine::Interval& interval, std::int64_t from_ms, bool provisional)
-    : context_(context),
-      stream_(stream),
+    : context_(std::move(context)),
       name_(std::move(name)),
+      listens_to_(std::move(listens_to)),
       provisional_(provisional),
-      series_(rules_of(context.exchange, interval), from_ms, *this),
+      series_(rules_of(context_.exchange, interval, heard_interval(listens_to_)), from_ms, *this),
       self_(std::make_shared<MarketSeries*>(this)),
-      archive_name_(archive_name(context.exchange, name_)),
+      archive_name_(archive_name(context_.exchange, name_)),
       from_ms_(from_ms) {
+  if (listens_to_ != name_) fold_.emplace(heard_interval(listens_to_), interval);
   restore();
 }
 
@@ -96,13 +103,27 @@ Output* MarketSeries::output(state::SeriesIndex index) const {
 }
 
 void MarketSeries::start() {
-  context_.feed.add(stream_, name_);
+  context_.router.listen(*this, listens_to_);
   series_.start(now());
 }
 
+void MarketSeries::leave() { context_.router.leave(*this, listens_to_); }
+
 void MarketSeries::on_kline(const feeds::Kline& kline, std::int64_t received_us) {
+  if (!fold_) return take(kline, true, received_us);
+  if (const auto folded = fold_->take(kline)) take(*folded, fold_->whole(), received_us);
+}
+
+void MarketSeries::on_trade(const feeds::Trade&, std::int64_t) {}
+
+/// `whole`: a running bar has all that was traded since its beginning.
+void MarketSeries::take(const feeds::Kline& kline, bool whole, std::int64_t received_us) {
   series_.on_kline(kline, received_us, now());
-  if (provisional_ && !kline.closed) preview(kline.bar, received_us);
+  if (provisional_ && whole && !kline.closed) preview(kline.bar, received_us);
+}
+
+void MarketSeries::bars_came() {
+  if (!std::exchange(told_, true)) context_.on_bars(*this);
 }
 
 void MarketSeries::on_stream_up() { series_.on_stream_up(now()); }
@@ -147,11 +168,13 @@ void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
     if (loaded_ && computed) publish(*output, *computed, received_us, false);
   }
   archive(bar);
+  bars_came();
 }
 
 void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& now,
                                  std::int64_t received_us) {
   correct_archived(now);
+  bars_came();
   if (!loaded_) {
     for (const auto& output : outputs_) output->signals.forget();
     return;
@@ -211,6 +234,7 @@ void MarketSeries::preview(const engine::Bar& forming, std::int64_t received_us)
 }
 
 void MarketSeries::prepare() {
+  told_ = false;
   if (!loaded_) return;
   for (const auto& output : outputs_) {
     output->signals.prepare(history());
@@ -286,7 +310,7 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
   });
 }
 
-void MarketSeries::resubscribe() { context_.feed.resubscribe(stream_); }
+void MarketSeries::resubscribe() { context_.router.resubscribe(listens_to_); }
 
 // ---- history is the outbox
 // --------------------------------------------------------------------------------------
@@ -295,7 +319,7 @@ void MarketSeries::resubscribe() { context_.feed.resubscribe(stream_); }
 bool MarketSeries::reach_back(Output& output, std::int64_t ordinal) {
   const auto anchor = output.signals.anchor_slot(ordinal);
   if (!anchor || *anchor >= series_.covered_from()) return true;
-  const std::int64_t depth = context_.exchange.history_depth();
+  const std::int64_t depth = feeds::history_depth(context_.exchange, series_.interval());
   if (depth != std::numeric_limits<std::int64_t>::max() && series_.next() - *anchor > depth) return true;
   output.waiting = true;
   series_.require_from(*anchor, now());

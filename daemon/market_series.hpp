@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,7 +14,9 @@
 #include "daemon/self_audit.hpp"
 #include "daemon/signal_series.hpp"
 #include "feeds/feed.hpp"
+#include "feeds/fold.hpp"
 #include "feeds/series.hpp"
+#include "feeds/stream_router.hpp"
 #include "state/publisher.hpp"
 
 namespace atcd::daemon {
@@ -39,18 +42,23 @@ struct Output {
 
 /// One symbol and interval of one feed: its bars, and the signals of every profile over them. Wires the
 /// feed's frames to the engine to the publisher on one thread; everything else about it happens after that.
-class MarketSeries final : public feeds::SeriesHandler {
+class MarketSeries final : public feeds::SeriesHandler, public feeds::StreamListener {
  public:
   struct Context {
     feeds::Feed& feed;
+    feeds::StreamRouter& router;
     const feeds::Exchange& exchange;
     state::Publisher& publisher;
     Journal& journal;
     BarArchive& archive;
+    /// Bars came: prepare() is wanted. Not again before it.
+    std::function<void(MarketSeries&)> on_bars;
   };
 
-  /// `from_ms`: a time inside the first slot whose bar is wanted. What the archive has is taken up here.
-  MarketSeries(const Context& context, feeds::StreamIndex stream, feeds::StreamName name,
+  /// `listens_to`: the stream that brings the bars: its own, or that of a shorter interval from which they
+  /// are folded. `from_ms`: a time inside the first slot whose bar is wanted. What the archive has is taken
+  /// up here.
+  MarketSeries(Context context, feeds::StreamName name, feeds::StreamName listens_to,
                const engine::Interval& interval, std::int64_t from_ms, bool provisional);
   ~MarketSeries();
 
@@ -63,12 +71,15 @@ class MarketSeries final : public feeds::SeriesHandler {
 
   /// Brings to Redis what it lacks of the bars that the archive had, subscribes and asks for history.
   void start();
+  /// Subscribes to nothing any more.
+  void leave();
 
-  // From the feed.
-  void on_kline(const feeds::Kline& kline, std::int64_t received_us);
-  void on_stream_up();
-  void on_stream_down(std::string_view reason);
-  void on_stream_refused(std::string_view reason);
+  // feeds::StreamListener
+  void on_kline(const feeds::Kline& kline, std::int64_t received_us) override;
+  void on_trade(const feeds::Trade& trade, std::int64_t received_us) override;
+  void on_stream_up() override;
+  void on_stream_down(std::string_view reason) override;
+  void on_stream_refused(std::string_view reason) override;
 
   /// About once a second.
   void on_timer();
@@ -87,7 +98,6 @@ class MarketSeries final : public feeds::SeriesHandler {
   void check_against_exchange(state::SeriesIndex index, std::int64_t close_ms);
 
   const feeds::StreamName& name() const { return name_; }
-  feeds::StreamIndex stream() const { return stream_; }
   const feeds::Series& series() const { return series_; }
   feeds::SeriesState state_of(const Output& output) const;
 
@@ -107,6 +117,8 @@ class MarketSeries final : public feeds::SeriesHandler {
   BarHistory history();
   state::SignalRecord record(const Output& output, std::size_t index, const AnchoredSignal& computed,
                              std::int64_t received_us) const;
+  void take(const feeds::Kline& kline, bool whole, std::int64_t received_us);
+  void bars_came();
   void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);
   void preview(const engine::Bar& forming, std::int64_t received_us);
   void restore();
@@ -119,10 +131,11 @@ class MarketSeries final : public feeds::SeriesHandler {
   bool reach_back(Output& output, std::int64_t ordinal);
 
   Context context_;
-  feeds::StreamIndex stream_;
   feeds::StreamName name_;
+  feeds::StreamName listens_to_;
   bool provisional_;
   feeds::Series series_;
+  std::optional<feeds::FrameFold> fold_;  // of the bars that the stream brings
   std::vector<std::unique_ptr<Output>> outputs_;
   std::vector<engine::Bar> scratch_;
   // Callbacks of requests that outlive the series find it gone.
@@ -132,6 +145,7 @@ class MarketSeries final : public feeds::SeriesHandler {
   std::int64_t from_ms_;
   std::vector<state::LateBar> late_;  // of the bars, in the order in which they came
   std::uint64_t corrections_ = 0;     // of the bars, in all runs
+  bool told_ = false;                 // that bars came
   bool complete_ = false;             // the archive has nothing more that is wanted
   bool restored_ = false;             // the archive had bars: history answers for streams that have begun
   bool loaded_ = false;               // the series was live once: history answers

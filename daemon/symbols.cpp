@@ -41,6 +41,10 @@ bool has_patterns(const FeedConfig& feed) {
   return feed.top > 0 || std::any_of(feed.symbols.begin(), feed.symbols.end(), is_pattern);
 }
 
+bool may_have(const FeedConfig& feed, std::string_view symbol) {
+  return any_matches(feed.symbols, symbol) && !any_matches(feed.exclude, symbol);
+}
+
 ResolvedSymbols resolve_symbols(const FeedConfig& feed, std::span<const feeds::SymbolInfo> listed) {
   ResolvedSymbols resolved;
   const std::unordered_set<std::string_view> names(feed.symbols.begin(), feed.symbols.end());

@@ -16,6 +16,9 @@ bool matches(std::string_view pattern, std::string_view symbol);
 /// Whether any of the feed's symbols is a pattern, so that only the exchange's list can resolve it.
 bool has_patterns(const FeedConfig& feed);
 
+/// Whether the feed may have the symbol; only the exchange's list tells whether it is among the `top`.
+bool may_have(const FeedConfig& feed, std::string_view symbol);
+
 struct ResolvedSymbols {
   std::vector<feeds::SymbolInfo> symbols;  // in the list's order, each once
   std::vector<std::string> unknown;        // named in the configuration, not in the list

@@ -59,4 +59,13 @@ std::int64_t Interval::open_time_ms(std::int64_t ordinal) const {
   return ordinal * length_ms();
 }
 
+bool Interval::divides(const Interval& target) const {
+  if (unit_ == Unit::month) return target.unit_ == Unit::month && target.count_ % count_ == 0;
+  if (unit_ == Unit::week) return target.unit_ == Unit::week && target.count_ % count_ == 0;
+  // A month may have any number of days from 28 to 31: only what divides a day divides it.
+  if (target.unit_ == Unit::month) return kDayMs % length_ms() == 0;
+  const bool weeks = target.unit_ == Unit::week;
+  return target.length_ms() % length_ms() == 0 && (!weeks || kFirstMondayMs % length_ms() == 0);
+}
+
 }  // namespace atcd::engine

@@ -27,6 +27,11 @@ class Interval {
   /// The next boundary, exclusive end of the bar that holds the time.
   std::int64_t close_time_ms(std::int64_t time_ms) const { return open_time_ms(ordinal(time_ms) + 1); }
   bool is_boundary(std::int64_t time_ms) const { return open_time_ms(ordinal(time_ms)) == time_ms; }
+  /// Every boundary of the target is one of ours too: its bars can be folded from ours.
+  bool divides(const Interval& target) const;
+
+  int count() const { return count_; }
+  Unit unit() const { return unit_; }
 
   /// The length in milliseconds; of months the mean length (for estimates only).
   std::int64_t length_ms() const;

@@ -1,13 +1,19 @@
 #include "feeds/exchange_rest.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
+
+#include "feeds/fold.hpp"
+#include "feeds/interval_source.hpp"
 
 namespace atcd::feeds {
 namespace {
 
 // Without the symbols nothing else is known to be worth asking for.
 constexpr int kSymbolsPriority = std::numeric_limits<int>::min();
+constexpr std::int64_t kWithoutEnd = std::numeric_limits<std::int64_t>::max();
 constexpr std::chrono::seconds kWorthTelling{5};
 constexpr std::chrono::minutes kBetweenReports{1};
 
@@ -52,7 +58,55 @@ void ExchangeRest::report_queue() {
            " estimated_seconds=" + std::to_string(time.count() / 1000));
 }
 
-void ExchangeRest::fetch(const HistoryRequest& asked, int priority, std::function<void(HistoryResult)> done) {
+/// A request for bars that are folded from rows of `base`.
+struct ExchangeRest::Folding {
+  HistoryRequest asked;
+  engine::Interval base, target;
+  std::int64_t first, last;  // ordinals of the rows that are still to be asked for
+  HistoryResult rows;        // so far
+};
+
+void ExchangeRest::fetch(const HistoryRequest& request, int priority,
+                         std::function<void(HistoryResult)> done) {
+  const auto target = engine::Interval::parse(request.interval);
+  const auto base = target ? rows_from(exchange_, *target) : std::nullopt;
+  if (!base || *base == *target) return fetch_page(request, priority, std::move(done));
+  const std::int64_t end_ms = target->close_time_ms(request.to_ms);
+  fetch_parts({request, *base, *target, base->ordinal(request.from_ms), base->ordinal(end_ms) - 1, {}},
+              priority, std::move(done));
+}
+
+/// The newest page first: what an answer shows to have a successor had closed when an older page is read
+/// later; and of the answers' clocks the first is the one that proves something about the newest row.
+void ExchangeRest::fetch_parts(Folding folding, int priority, std::function<void(HistoryResult)> done) {
+  const std::int64_t first = std::max(folding.first, folding.last - exchange_.history_rows_per_request() + 1);
+  const HistoryRequest page{folding.asked.symbol, folding.base.text(), folding.base.open_time_ms(first),
+                            folding.base.open_time_ms(folding.last), 0};
+  fetch_page(page, priority,
+             [this, first, priority, folding = std::move(folding),
+              done = std::move(done)](HistoryResult parts) mutable {
+               HistoryResult& all = folding.rows;
+               if (parts.error != RestError::none) return done(std::move(parts));
+               if (all.server_time_ms == 0) all.server_time_ms = parts.server_time_ms;
+               all.rows.insert(all.rows.begin(), parts.rows.begin(), parts.rows.end());
+               if (first > folding.first) {
+                 folding.last = first - 1;
+                 return fetch_parts(std::move(folding), priority, std::move(done));
+               }
+               all.rows = fold_rows(all.rows, folding.target);
+               // Where the exchange has only so many rows, it may lack the first ones of a slot.
+               if (const std::int64_t depth = exchange_.history_depth(); depth != kWithoutEnd) {
+                 const std::int64_t oldest = folding.base.ordinal(all.server_time_ms) - depth + 1;
+                 const std::int64_t oldest_ms = folding.base.open_time_ms(oldest);
+                 std::erase_if(all.rows,
+                               [&](const engine::Bar& bar) { return bar.open_time_ms < oldest_ms; });
+               }
+               done(std::move(all));
+             });
+}
+
+void ExchangeRest::fetch_page(const HistoryRequest& asked, int priority,
+                              std::function<void(HistoryResult)> done) {
   HistoryRequest request = asked;
   request.asked_at_ms = utc_ms();
   get(exchange_.history_target(request), exchange_.history_weight(request), priority,

@@ -18,12 +18,17 @@ class ExchangeRest {
   ExchangeRest(boost::asio::io_context& io, const Exchange& exchange, const HttpOptions& http,
                std::shared_ptr<AddressLimits> limits, RestClient::Log log, FeedCounters& counters);
 
+  /// Rows of an interval that the exchange does not offer are folded from those of the longest that divides
+  /// it, in as many requests as it takes.
   void fetch(const HistoryRequest& request, int priority, std::function<void(HistoryResult)> done);
   void fetch_symbols(bool with_volumes, std::function<void(SymbolsResult)> done);
   void hold(bool held) { client_.hold(held); }
   std::chrono::milliseconds estimated_time() const { return client_.estimated_time(); }
 
  private:
+  struct Folding;
+  void fetch_page(const HistoryRequest& request, int priority, std::function<void(HistoryResult)> done);
+  void fetch_parts(Folding folding, int priority, std::function<void(HistoryResult)> done);
   void fetch_symbols_page(SymbolsResult so_far, const std::string& page, bool with_volumes,
                           std::function<void(SymbolsResult)> done);
   void fetch_volumes(SymbolsResult result, std::function<void(SymbolsResult)> done);

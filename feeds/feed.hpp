@@ -95,7 +95,8 @@ class Feed {
   void resubscribe(StreamIndex stream);
   void stop();
 
-  /// Asks for one page of history (at most Exchange::history_rows_per_request rows); waits its turn within
+  /// Asks for one page of history (at most history_rows_per_request rows; also of an interval that is folded
+  /// from others, both feeds/interval_source.hpp); waits its turn within
   /// the limits, lower `priority` first. The callback comes from the io_context, never from inside this call,
   /// and not after stop().
   void fetch_history(const HistoryRequest& request, int priority, std::function<void(HistoryResult)> done);

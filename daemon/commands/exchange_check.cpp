@@ -10,6 +10,7 @@
 #include "daemon/symbols.hpp"
 #include "engine/interval.hpp"
 #include "feeds/exchange.hpp"
+#include "feeds/interval_source.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -32,12 +33,10 @@ std::int64_t deepest(const Config& config, const FeedConfig& feed, const std::st
 double warm_up_minutes(const Config& config, const feeds::Exchange& exchange, const FeedConfig& feed,
                        std::size_t symbols) {
   const feeds::RestLimit limit = exchange.rest_limit();
-  const std::int64_t rows = exchange.history_rows_per_request();
   double weight = 0;
   for (const std::string& interval : feed.intervals) {
-    const std::int64_t pages = (deepest(config, feed, interval) + rows - 1) / rows;
-    const feeds::HistoryRequest page{feed.symbols.front(), interval, 0, 0};
-    weight += static_cast<double>(pages) * exchange.history_weight(page);
+    weight +=
+        feeds::history_weight(exchange, *engine::Interval::parse(interval), deepest(config, feed, interval));
   }
   const double windows = static_cast<double>(symbols) * weight / (limit.weight * feed.rest_share);
   return limit.weight == 0 ? 0

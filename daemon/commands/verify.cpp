@@ -23,6 +23,7 @@
 #include "daemon/redis_login.hpp"
 #include "daemon/verification.hpp"
 #include "engine/interval.hpp"
+#include "feeds/interval_source.hpp"
 #include "state/history.hpp"
 
 namespace atcd::daemon {
@@ -98,7 +99,7 @@ class FromExchange final : public BarSource {
     const engine::Interval interval = *engine::Interval::parse(series.id.interval);
     for (std::int64_t page_ms = from_ms;;) {
       const std::int64_t first = interval.ordinal(page_ms);
-      const std::int64_t last = first + exchange.history_rows_per_request() - 1;
+      const std::int64_t last = first + feeds::history_rows_per_request(exchange, interval) - 1;
       const feeds::HistoryResult page = reader->history(
           {series.id.symbol, series.id.interval, interval.open_time_ms(first), interval.open_time_ms(last)});
       if (page.error != feeds::RestError::none) throw std::runtime_error(series.name + ": " + page.message);

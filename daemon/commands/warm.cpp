@@ -16,6 +16,7 @@
 #include "daemon/symbols.hpp"
 #include "daemon/verification.hpp"
 #include "engine/interval.hpp"
+#include "feeds/interval_source.hpp"
 #include "state/history.hpp"
 
 namespace atcd::daemon {
@@ -109,7 +110,7 @@ class FeedWarmer {
   }
 
   void ask(const std::shared_ptr<Loading>& series) {
-    const std::int64_t rows = reader_.exchange().history_rows_per_request();
+    const std::int64_t rows = feeds::history_rows_per_request(reader_.exchange(), series->interval);
     const bool forward = !series->forward_done;
     const std::int64_t first = forward ? series->high : std::max(series->wanted, series->low - rows);
     const std::int64_t last = forward ? first + rows - 1 : series->low - 1;

@@ -102,8 +102,14 @@ TEST(Config, FeedsAreCheckedAgainstTheExchangeTable) {
   };
   EXPECT_THAT(feed("exchange = \"binanse\"\nmarket = \"spot\"\nintervals = [\"1m\"]\n"),
               HasSubstr("known are binance spot"));
-  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"7m\"]\n"),
-              HasSubstr("does not offer"));
+  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1500ms\"]\n"),
+              HasSubstr("no interval"));
+  EXPECT_EQ(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"7m\", \"2w\", \"5M\"]\n"), "")
+      << "folded";
+  EXPECT_THAT(
+      feed("exchange = \"binance\"\nmarket = \"usdm\"\nintervals = [\"90s\"]\n"),
+      HasSubstr("holds \"90s\", which binance usdm does not offer and which can't be folded from what "
+                "it offers: 1m, 3m, 5m, 15m"));
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"soon\"]\n"),
               HasSubstr("no interval"));
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = []\n"),

@@ -58,5 +58,21 @@ TEST(IntervalTest, BoundariesMeet) {
   EXPECT_TRUE(Interval::parse("1w")->is_boundary(kMonday2024));
 }
 
+TEST(IntervalTest, DividesWhatHasNoBoundaryThatItLacks) {
+  const std::vector<std::string> texts = {"1s", "7s", "1m", "2m",  "5m", "7m", "10m", "1h", "2h",
+                                          "5h", "8h", "1d", "24h", "2d", "3d", "4d",  "7d", "1w",
+                                          "2w", "4w", "1M", "2M",  "3M", "6M", "12M"};
+  for (const std::string& base_text : texts) {
+    for (const std::string& target_text : texts) {
+      const Interval base = *Interval::parse(base_text), target = *Interval::parse(target_text);
+      bool all = true;
+      const std::int64_t middle = target.ordinal(kLeapDay2024);
+      for (std::int64_t n = middle - 500; n < middle + 500; ++n)
+        all = all && base.is_boundary(target.open_time_ms(n));
+      EXPECT_EQ(base.divides(target), all) << base_text << " and " << target_text;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace atcd::engine

@@ -11,6 +11,9 @@ namespace atcd::feeds::testing {
 
 /// An exchange with other limits: everything else is that of the one it wraps.
 class ExchangeWrapper : public Exchange {
+ private:
+  const Exchange& inner_;
+
  public:
   explicit ExchangeWrapper(const Exchange& inner) : inner_(inner) {}
 
@@ -19,6 +22,8 @@ class ExchangeWrapper : public Exchange {
   std::chrono::milliseconds request_spacing_{1};
   std::chrono::milliseconds connection_lifetime_ = std::chrono::hours(24);
   std::chrono::milliseconds connect_spacing_{1};
+  std::int64_t history_rows_per_request_ = inner_.history_rows_per_request();
+  std::int64_t history_depth_ = inner_.history_depth();
 
   std::string_view name() const override { return inner_.name(); }
   std::string_view market() const override { return inner_.market(); }
@@ -42,8 +47,8 @@ class ExchangeWrapper : public Exchange {
   std::chrono::milliseconds settling_time() const override { return inner_.settling_time(); }
   std::string_view rest_url() const override { return inner_.rest_url(); }
   RestLimit rest_limit() const override { return inner_.rest_limit(); }
-  std::int64_t history_rows_per_request() const override { return inner_.history_rows_per_request(); }
-  std::int64_t history_depth() const override { return inner_.history_depth(); }
+  std::int64_t history_rows_per_request() const override { return history_rows_per_request_; }
+  std::int64_t history_depth() const override { return history_depth_; }
   std::string history_target(const HistoryRequest& request) const override {
     return inner_.history_target(request);
   }
@@ -64,9 +69,6 @@ class ExchangeWrapper : public Exchange {
                      std::string& error) const override {
     return inner_.parse_volumes(body, symbols, error);
   }
-
- private:
-  const Exchange& inner_;
 };
 
 }  // namespace atcd::feeds::testing
