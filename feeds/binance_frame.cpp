@@ -5,6 +5,8 @@
 #include <string>
 
 #include "feeds/binance.hpp"
+#include "feeds/binance_kline.hpp"
+#include "feeds/binance_kline_scan.hpp"
 #include "feeds/decimal.hpp"
 
 // A combined frame (tests/feeds/frames/binance/2026-11-23-spot-kline-closed.json); on a /ws path the object
@@ -18,44 +20,9 @@ namespace atcd::feeds {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
-using engine::Interval;
 
 constexpr std::size_t kLargestFrame = 4U << 20;
-constexpr std::int64_t kYear10000Ms = 253'402'300'800'000;
 constexpr std::size_t kLongestQuotedMessage = 200;
-
-struct KnownInterval {
-  std::string_view text;
-  Interval interval;
-  std::int64_t length_ms;
-  std::int64_t first_ms;  // any boundary
-};
-
-constexpr std::int64_t kMinuteMs = 60'000, kHourMs = 60 * kMinuteMs, kDayMs = 24 * kHourMs;
-using Unit = Interval::Unit;
-constexpr std::array<KnownInterval, 16> kIntervals = {{{"1m", {1, Unit::minute}, kMinuteMs, 0},
-                                                       {"3m", {3, Unit::minute}, 3 * kMinuteMs, 0},
-                                                       {"5m", {5, Unit::minute}, 5 * kMinuteMs, 0},
-                                                       {"15m", {15, Unit::minute}, 15 * kMinuteMs, 0},
-                                                       {"30m", {30, Unit::minute}, 30 * kMinuteMs, 0},
-                                                       {"1h", {1, Unit::hour}, kHourMs, 0},
-                                                       {"2h", {2, Unit::hour}, 2 * kHourMs, 0},
-                                                       {"4h", {4, Unit::hour}, 4 * kHourMs, 0},
-                                                       {"6h", {6, Unit::hour}, 6 * kHourMs, 0},
-                                                       {"8h", {8, Unit::hour}, 8 * kHourMs, 0},
-                                                       {"12h", {12, Unit::hour}, 12 * kHourMs, 0},
-                                                       {"1d", {1, Unit::day}, kDayMs, 0},
-                                                       {"3d", {3, Unit::day}, 3 * kDayMs, 0},
-                                                       {"1w", {1, Unit::week}, 7 * kDayMs, 4 * kDayMs},
-                                                       {"1s", {1, Unit::second}, 1000, 0},
-                                                       {"1M", {1, Unit::month}, 0, 0}}};
-
-const KnownInterval* find_interval(std::string_view text) {
-  for (const KnownInterval& known : kIntervals) {
-    if (known.text == text) return &known;
-  }
-  return nullptr;
-}
 
 /// The fields that a kline frame must have, each once.
 enum Field : unsigned {
@@ -202,28 +169,19 @@ const char* read_event_field(const char* key, ondemand::value value, Event& even
   }
 }
 
-const char* check_times(Event& event, const KnownInterval& known) {
-  engine::Bar& bar = event.kline.bar;
-  if (bar.open_time_ms < 0 || bar.open_time_ms >= kYear10000Ms) return "k.t is not a time of our calendar";
-  if (event.last_ms < 0 || event.last_ms >= kYear10000Ms) return "k.T is not a time of our calendar";
-  bar.close_time_ms = event.last_ms + 1;
-  if (known.length_ms == 0) {
-    if (!known.interval.is_boundary(bar.open_time_ms)) return "k.t is not a boundary of the interval";
-    if (known.interval.close_time_ms(bar.open_time_ms) != bar.close_time_ms)
-      return "k.T is not the last millisecond of the interval";
-    return nullptr;
-  }
-  if ((bar.open_time_ms - known.first_ms) % known.length_ms != 0)
-    return "k.t is not a boundary of the interval";
-  if (bar.open_time_ms + known.length_ms != bar.close_time_ms)
-    return "k.T is not the last millisecond of the interval";
-  return nullptr;
-}
-
 class BinanceFrameParser final : public FrameParser {
  public:
+  /// `scans`: what is written just as Binance writes it is read without simdjson.
+  explicit BinanceFrameParser(bool scans) : scans_(scans) {}
+
   FrameResult parse(std::string_view frame, FrameSink& sink) override {
     if (frame.size() > kLargestFrame) return {FrameKind::malformed, 0, "longer than 4 MiB"};
+    Kline kline;
+    std::int64_t last_ms = 0;
+    if (scans_ && scan_binance_kline(frame, kline, last_ms) && check_.refusal(kline, last_ms) == nullptr) {
+      sink.on_kline(kline);
+      return {FrameKind::klines, 0, {}};
+    }
     Event event;
     const char* reason = read(frame, event);
     if (reason == nullptr) {
@@ -262,15 +220,7 @@ class BinanceFrameParser final : public FrameParser {
       return kFieldTexts[static_cast<std::size_t>(__builtin_ctz(missing))].missing;
     if (event.kline.symbol.empty()) return "k.s is empty";
     if (event.kline.symbol != event.symbol_of_event) return "s and k.s differ";
-    if (event.kline.interval != last_interval_->text) {
-      const KnownInterval* known = find_interval(event.kline.interval);
-      if (known == nullptr) return "k.i is not an interval that Binance offers";
-      last_interval_ = known;
-    }
-    event.kline.interval = last_interval_->text;
-    if (const char* reason = check_times(event, *last_interval_)) return reason;
-    return engine::is_valid(event.kline.bar) ? nullptr
-                                             : "not 0 < low <= open, close <= high with a volume >= 0";
+    return check_.refusal(event.kline, event.last_ms);
   }
 
   /// Whatever is not a kline in good order is read again by the parser that checks everything. `reason`: why
@@ -317,12 +267,17 @@ class BinanceFrameParser final : public FrameParser {
 
   ondemand::parser klines_{kLargestFrame};
   simdjson::dom::parser others_{kLargestFrame};
-  const KnownInterval* last_interval_ = kIntervals.data();
+  BinanceKlineCheck check_;
+  bool scans_;
   std::string text_;
 };
 
 }  // namespace
 
-std::unique_ptr<FrameParser> new_binance_frame_parser() { return std::make_unique<BinanceFrameParser>(); }
+std::unique_ptr<FrameParser> new_binance_frame_parser() { return std::make_unique<BinanceFrameParser>(true); }
+
+std::unique_ptr<FrameParser> new_binance_full_frame_parser() {
+  return std::make_unique<BinanceFrameParser>(false);
+}
 
 }  // namespace atcd::feeds

@@ -12,6 +12,33 @@
 namespace atcd::feeds {
 namespace decimal_detail {
 
+constexpr std::uint64_t kOnes = 0x0101010101010101;
+
+inline std::uint64_t eight_bytes(const char* text) {
+  std::uint64_t bytes;
+  std::memcpy(&bytes, text, sizeof bytes);
+  return bytes;
+}
+
+/// Not zero in each byte that is no digit, up to the first such; 0 where all are digits.
+inline std::uint64_t no_digits(std::uint64_t bytes) {
+  // A byte is a digit when its high half is 3 and adding 6 does not carry out of the low half. A carry out of
+  // a byte can only reach bytes behind a first one that is none.
+  return ((bytes & (kOnes * 0xf0)) ^ (kOnes * 0x30)) |
+         (((bytes & (kOnes * 0x0f)) + kOnes * 0x06) & (kOnes * 0xf0));
+}
+
+/// What eight digits say, the first in the lowest byte; bytes of zero are zeros.
+inline std::uint64_t number_of(std::uint64_t digits) {
+  digits &= kOnes * 0x0f;
+  digits = digits * 10 + (digits >> 8);
+  constexpr std::uint64_t kPairs = 0x000000ff000000ff;
+  digits = ((digits & kPairs) * (100 + (1'000'000ULL << 32)) +
+            ((digits >> 16) & kPairs) * (1 + (10'000ULL << 32))) >>
+           32;
+  return digits & 0xffffffff;
+}
+
 struct Digits {
   unsigned count;       // 0 to 8
   std::uint64_t value;  // of those digits
@@ -19,22 +46,11 @@ struct Digits {
 
 /// The digits at the front of eight bytes, without a branch: eight bytes are one register.
 inline Digits leading_digits(const char* text) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101;
-  std::uint64_t bytes;
-  std::memcpy(&bytes, text, sizeof bytes);
-  // A byte is a digit when its high half is 3 and adding 6 does not carry out of the low half. A carry out of
-  // a byte can only reach bytes behind a first one that is none.
-  const std::uint64_t other = ((bytes & (kOnes * 0xf0)) ^ (kOnes * 0x30)) |
-                              (((bytes & (kOnes * 0x0f)) + kOnes * 0x06) & (kOnes * 0xf0));
+  const std::uint64_t bytes = eight_bytes(text);
+  const std::uint64_t other = no_digits(bytes);
   const unsigned count = other == 0 ? 8 : static_cast<unsigned>(std::countr_zero(other)) / 8;
   if (count == 0) return {0, 0};
-  bytes = (bytes & (kOnes * 0x0f)) << (64 - 8 * count);  // zeros in front, the last digit in the highest byte
-  bytes = bytes * 10 + (bytes >> 8);
-  constexpr std::uint64_t kPairs = 0x000000ff000000ff;
-  bytes = ((bytes & kPairs) * (100 + (1'000'000ULL << 32)) +
-           ((bytes >> 16) & kPairs) * (1 + (10'000ULL << 32))) >>
-          32;
-  return {count, bytes & 0xffffffff};
+  return {count, number_of(bytes << (64 - 8 * count))};  // zeros in front, the last digit in the highest byte
 }
 
 }  // namespace decimal_detail
