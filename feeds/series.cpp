@@ -178,11 +178,19 @@ void Series::release_pending() {
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
-const Series::PendingBar* Series::pending_at(std::int64_t ordinal) const {
-  for (const PendingBar& held : pending_) {
-    if (slot_of(held.bar) == ordinal) return &held;
+/// A row exists at this slot, so the exchange has no bar in those before it but for what frames have told.
+/// And a frame that marked the bar itself closed is better evidence than a row that may have been read just
+/// before.
+void Series::skip_to(std::int64_t ordinal) {
+  const auto skip = [&](std::int64_t slot) {
+    counters_.absent_slots += static_cast<std::uint64_t>(std::max<std::int64_t>(0, slot - next_));
+    next_ = std::max(next_, slot);
+  };
+  while (!pending_.empty() && slot_of(pending_.front().bar) <= ordinal) {
+    skip(slot_of(pending_.front().bar));
+    release_pending();
   }
-  return nullptr;
+  skip(ordinal);
 }
 
 void Series::request_forward(const Now& now, int priority) {
@@ -239,27 +247,17 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     const std::int64_t ordinal = slot_of(row);
     if (ordinal > request.to) break;
     const bool final_row = i + 1 < result.rows.size() || clock_ms >= row.close_time_ms + rules_.settling_ms;
+    skip_to(ordinal);
     if (ordinal < next_) {
       if (ordinal >= request.from && final_row) seen_again(ordinal, row, false, received_us);
       continue;
     }
-    // A frame that marked the bar closed is better evidence than a row that may have been read just before.
-    const PendingBar* held = pending_at(ordinal);
-    // A later row exists, so the exchange has none for the slots that were skipped.
-    counters_.absent_slots += static_cast<std::uint64_t>(ordinal - next_);
-    next_ = ordinal;
-    if (held == nullptr && !final_row) {
+    if (!final_row) {
       running_row = true;
       break;
     }
-    if (held != nullptr) {
-      const PendingBar taken = *held;
-      ++counters_.closed_by_frame;
-      append(taken.bar, taken.received_us);
-    } else {
-      ++counters_.closed_by_history;
-      append(row, received_us);
-    }
+    ++counters_.closed_by_history;
+    append(row, received_us);
   }
   release_pending();
 
@@ -290,6 +288,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
 }
 
 void Series::take_backward(const HistoryResult& result, const Request& request) {
+  if (request.to != covered_from_ - 1) return;  // trimmed meanwhile: it would not adjoin
   std::vector<engine::Bar> earlier;
   for (const engine::Bar& row : result.rows) {
     const std::int64_t ordinal = slot_of(row);

@@ -121,7 +121,7 @@ class Series {
   void append(const engine::Bar& bar, std::int64_t received_us);
   void hold_back(const engine::Bar& bar, std::int64_t received_us);
   void release_pending();
-  const PendingBar* pending_at(std::int64_t ordinal) const;
+  void skip_to(std::int64_t ordinal);
   void request_forward(const Now& now, int priority);
   void request_backward();
   void take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,

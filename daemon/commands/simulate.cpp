@@ -18,6 +18,7 @@
 #include "daemon/config.hpp"
 #include "daemon/toml.hpp"
 #include "daemon/toml_reader.hpp"
+#include "feeds/simulator/fault_kinds.hpp"
 #include "feeds/simulator/server.hpp"
 #include "feeds/simulator/wire.hpp"
 
@@ -32,7 +33,7 @@ constexpr double kFastest = 1e6;
 /// The command's options as they are written, on the command line or in the file.
 struct Settings {
   std::string config, exchange = "binance", listen = "127.0.0.1:0", tls_listen, certificate, key, start,
-                      playback_speed = "1";
+                      playback_speed = "1", faults;
   std::vector<std::string> symbols = {"20"}, symbol, frames;
   std::uint64_t seed = 1;
   double speed = 1, quiet_share = 0;
@@ -137,6 +138,21 @@ std::vector<MarketSymbol> to_symbols(const Settings& settings) {
   return symbols;
 }
 
+/// "7,2.5": a seed, and how many seconds lie between two faults on average.
+simulator::FaultSchedule to_schedule(const std::string& text) {
+  constexpr std::string_view kAllowed =
+      "SEED,MEAN_SECONDS: a whole number from 0, and a number from above 0 to 86400";
+  const auto comma = std::min(text.find(','), text.size());
+  simulator::FaultSchedule schedule;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + comma, schedule.seed);
+  if (error != std::errc{} || end != text.data() + comma || comma == text.size())
+    throw refusal("faults", text, kAllowed);
+  const double seconds = to_number("faults", std::string_view(text).substr(comma + 1), 0, 86'400, kAllowed);
+  schedule.mean = std::chrono::milliseconds(std::max<std::int64_t>(1, std::llround(seconds * 1000)));
+  schedule.told = [](std::string_view target) { std::cout << "event=fault target=" << target << std::endl; };
+  return schedule;
+}
+
 simulator::ServerOptions to_options(const Settings& settings) {
   using std::chrono::milliseconds, std::chrono::seconds;
   if (!simulator::new_wire(settings.exchange, 0))
@@ -170,6 +186,7 @@ simulator::ServerOptions to_options(const Settings& settings) {
   options.lifetime = seconds(settings.lifetime_s);
   options.messages_per_second = static_cast<std::size_t>(settings.message_limit);
   options.connections = static_cast<std::size_t>(settings.connections);
+  if (!settings.faults.empty()) options.faults = to_schedule(settings.faults);
   return options;
 }
 
@@ -320,6 +337,8 @@ void add_market_options(CLI::App& command, Settings& settings) {
 }
 
 void add_server_options(CLI::App& command, Settings& settings) {
+  command.add_option("--faults", settings.faults,
+                     "SEED,MEAN_SECONDS: so often on average one of the faults below, at random");
   command.add_option("--listen", settings.listen, "HOST:PORT; port 0 takes any")->capture_default_str();
   command.add_option("--tls-listen", settings.tls_listen, "HOST:PORT for TLS besides");
   command.add_option("--certificate", settings.certificate, "Certificate chain, PEM");
@@ -342,12 +361,15 @@ void add_server_options(CLI::App& command, Settings& settings) {
 
 void add_simulate_command(CLI::App& app, int& status) {
   auto* command =
-      app.add_subcommand("simulate", "A local exchange in Binance's wire formats, for trials and tests");
+      app.add_subcommand("simulate", "A local exchange in real wire formats, for trials and tests");
   auto settings = std::make_shared<Settings>();
   command->add_option("--config", settings->config, "A TOML file with these options; the command line wins")
       ->type_name("FILE");
   add_market_options(*command, *settings);
   add_server_options(*command, *settings);
+  command->footer(
+      "Faults on demand, from loopback only: POST /sim/NAME; GET /sim/status tells what was done.\n" +
+      simulator::faults_help());
   command->callback([settings, command, &status] { status = simulate(*settings, *command); });
 }
 

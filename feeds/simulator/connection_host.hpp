@@ -24,6 +24,28 @@ enum class Cut : std::uint8_t {
   reset,  // the socket alone, as a dead machine would
 };
 
+/// How a websocket falls silent.
+enum class Hush : std::uint8_t {
+  none,
+  stall,   // what is to be sent waits, and comes afterwards
+  frames,  // frames are lost; requests and pings are answered
+  all,     // as a dead machine: nothing is sent or read, and at last it is reset
+};
+
+/// How a client that wants a websocket is received.
+struct Welcome {
+  enum class Kind : std::uint8_t { open, status, reset, hang } kind = Kind::open;
+  int status = 0;
+  std::chrono::milliseconds left{0};  // until clients are received again
+};
+
+/// What is answered to a request, and how that goes.
+struct Answer {
+  HttpResponse response;
+  std::chrono::milliseconds after{0};  // it is held back for so long
+  bool cut = false;                    // the connection ends in the middle of it
+};
+
 /// A connection of any kind, while it lives.
 class Connection {
  public:
@@ -38,6 +60,7 @@ class WebsocketClient : public Connection, public Subscriber {
  public:
   /// Sends the text and then closes.
   virtual void close_after(std::string_view text) = 0;
+  virtual void hush(Hush how, std::chrono::milliseconds time) = 0;
 
  protected:
   ~WebsocketClient() = default;
@@ -58,7 +81,8 @@ class ConnectionHost {
   virtual const ConnectionLimits& limits() const = 0;
   virtual void began(Connection& connection) = 0;
   virtual void ended(Connection& connection) = 0;
-  virtual HttpResponse answer(const HttpRequest& request, bool from_loopback) = 0;
+  virtual Answer answer(const HttpRequest& request, bool from_loopback) = 0;
+  virtual Welcome welcome() const = 0;
   virtual std::optional<WireOpening> open(std::string_view target) = 0;
   virtual void joined(WebsocketClient& client, const WireOpening& opening) = 0;
   virtual void left(WebsocketClient& client) = 0;

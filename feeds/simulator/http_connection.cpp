@@ -1,9 +1,13 @@
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <optional>
+#include <sstream>
+#include <string>
 #include <utility>
 
 #include "feeds/simulator/connection_host.hpp"
@@ -24,7 +28,7 @@ constexpr std::chrono::seconds kIdleDeadline{75};
 class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(std::shared_ptr<ConnectionHost> host, Stream stream)
-      : host_(std::move(host)), stream_(std::move(stream)) {
+      : host_(std::move(host)), stream_(std::move(stream)), timer_(stream_.get_executor()) {
     ErrorCode ignored;
     const auto peer = lowest().socket().remote_endpoint(ignored);
     from_loopback_ = peer.address().is_loopback();
@@ -42,7 +46,10 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
                             }));
   }
 
-  void cut(Cut) override { lowest().close(); }
+  void cut(Cut) override {
+    timer_.cancel();
+    lowest().close();
+  }
 
  private:
   Stream::Plain& lowest() { return stream_.next_layer(); }
@@ -63,19 +70,65 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     if (beast::websocket::is_upgrade(request)) {
       const auto target = request.target();
       if (auto opening = host_->open({target.data(), target.size()})) {
+        const Welcome welcome = host_->welcome();
+        if (welcome.kind != Welcome::Kind::open) return turn_away(request, welcome);
         lowest().expires_never();
         serve_websocket(host_, std::move(stream_), std::move(request), std::move(*opening));
         return;
       }
     }
-    response_ = host_->answer(request, from_loopback_);
-    http::async_write(stream_, response_, [self = shared_from_this()](const ErrorCode& error, std::size_t) {
-      if (!error) self->on_answered();
+    answer_ = host_->answer(request, from_loopback_);
+    if (answer_.after.count() > 0) {
+      wait(answer_.after, [this] { write(); });
+    } else {
+      write();
+    }
+  }
+
+  void turn_away(const HttpRequest& request, const Welcome& welcome) {
+    if (welcome.kind == Welcome::Kind::hang) return wait(welcome.left, [this] { lowest().close(); });
+    if (welcome.kind == Welcome::Kind::reset) return reset();
+    answer_ = {HttpResponse(static_cast<http::status>(welcome.status), request.version())};
+    answer_.response.set(http::field::retry_after, std::to_string(welcome.left.count() / 1000 + 1));
+    answer_.response.keep_alive(false);
+    answer_.response.prepare_payload();
+    write();
+  }
+
+  template <class Then>
+  void wait(std::chrono::milliseconds time, Then then) {
+    lowest().expires_never();
+    timer_.expires_after(time);
+    timer_.async_wait([self = shared_from_this(), then](const ErrorCode& error) {
+      if (!error) then();
     });
   }
 
+  void reset() {
+    ErrorCode ignored;
+    lowest().socket().set_option(asio::socket_base::linger(true, 0), ignored);
+    lowest().close();
+  }
+
+  void write() {
+    if (answer_.cut) return write_half();
+    http::async_write(stream_, answer_.response,
+                      [self = shared_from_this()](const ErrorCode& error, std::size_t) {
+                        if (!error) self->on_answered();
+                      });
+  }
+
+  void write_half() {
+    std::ostringstream text;
+    text << answer_.response;
+    half_ = text.str();
+    half_.resize(half_.size() - (answer_.response.body().size() + 1) / 2);
+    asio::async_write(stream_, asio::buffer(half_),
+                      [self = shared_from_this()](const ErrorCode&, std::size_t) { self->lowest().close(); });
+  }
+
   void on_answered() {
-    if (response_.keep_alive()) {
+    if (answer_.response.keep_alive()) {
       read();
       return;
     }
@@ -85,10 +138,12 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   std::shared_ptr<ConnectionHost> host_;
   Stream stream_;
+  asio::steady_timer timer_;
   bool from_loopback_ = false;
   beast::flat_buffer buffer_{kLargestHeader + kLargestBody};
   std::optional<http::request_parser<http::string_body>> parser_;
-  HttpResponse response_;
+  Answer answer_;
+  std::string half_;
 };
 
 }  // namespace

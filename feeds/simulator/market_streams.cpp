@@ -40,6 +40,10 @@ RunningBar& MarketStreams::running(Open& stream, std::int64_t time_ms) const {
 bool MarketStreams::send_closing(std::int64_t now_ms, std::size_t most) {
   for (std::size_t i = 0; i < most; ++i) {
     if (next_due_ms() > now_ms) return true;
+    if (next_delayed_ms() < next_closing_ms()) {
+      send_delayed();
+      continue;
+    }
     const std::uint64_t number = due_.begin()->second;
     due_.erase(due_.begin());
     Open& stream = streams_.at(number);
@@ -55,13 +59,45 @@ void MarketStreams::send_one(Open& stream) {
   RunningBar& bar = running(stream, close_ms - 1);
   bar.extend(close_ms - 1);
   const MarketSymbol& symbol = market_.symbols()[stream.symbol];
-  if (bar.empty() || faults_.withhold(symbol.symbol)) return;
-  const Kline kline = bar.kline();
-  const std::size_t receivers = subscriptions_.send(stream.name, close_ms, [&](Form form) {
-    return wire_.frame({stream.name, symbol, stream.interval_text, kline, true, close_ms + closing_delay_ms_},
-                       form);
-  });
-  if (receivers > 0) ++closing_frames_[stream.symbol];
+  if (bar.empty() || faults_.take(FaultKind::withhold_closing, symbol.symbol)) return;
+  Kline kline = bar.kline();
+  if (faults_.take(FaultKind::differ_closing, symbol.symbol))
+    kline = market_.correct(stream.symbol, stream.interval, close_ms - 1, close_ms).value_or(kline);
+  if (faults_.take(FaultKind::delay_closing, symbol.symbol)) {
+    delayed_.emplace(close_ms + closing_delay_ms_ + faults_.delay_ms,
+                     Delayed{stream.name, stream.interval_text, stream.symbol, stream.interval, close_ms});
+    return;
+  }
+  const WireFrame frame{stream.name, symbol, stream.interval_text, kline, true, close_ms + closing_delay_ms_};
+  if (send(frame, close_ms) > 0) ++closing_frames_[stream.symbol];
+  if (!faults_.take(FaultKind::correct_closing, symbol.symbol)) return;
+  const auto corrected = market_.correct(stream.symbol, stream.interval, close_ms - 1, close_ms);
+  if (!corrected) return;
+  send({stream.name, symbol, stream.interval_text, *corrected, true, close_ms + closing_delay_ms_}, close_ms);
+}
+
+void MarketStreams::send_delayed() {
+  const auto first = delayed_.begin();
+  const std::int64_t event_ms = first->first;
+  const Delayed late = std::move(first->second);
+  delayed_.erase(first);
+  // Made now: it may have been corrected meanwhile.
+  const auto kline = market_.kline(late.symbol, late.interval, late.close_ms - 1, event_ms);
+  if (!kline) return;
+  const WireFrame frame{late.name, market_.symbols()[late.symbol], late.interval_text, *kline, true,
+                        event_ms};
+  if (send(frame, late.close_ms) > 0) ++closing_frames_[late.symbol];
+}
+
+std::size_t MarketStreams::send(const WireFrame& frame, std::int64_t before_ms) {
+  WireFrame told = frame;
+  told.event_ms += faults_.clock_offset_ms;
+  const FrameDamage damage = FrameDamage::of_next(faults_, frame.symbol.symbol);
+  const auto text = [&](Form form) { return damage.applied(wire_.frame(told, form)); };
+  const std::string stream(frame.stream);
+  const std::size_t receivers = subscriptions_.send(stream, before_ms, text);
+  if (damage.twice) subscriptions_.send(stream, before_ms, text);
+  return receivers;
 }
 
 std::size_t MarketStreams::correct(std::size_t symbol, std::int64_t bars_ago, std::int64_t now_ms) {
@@ -74,10 +110,7 @@ std::size_t MarketStreams::correct(std::size_t symbol, std::int64_t bars_ago, st
     const auto kline = market_.correct(symbol, stream.interval, open_ms, now_ms);
     if (!kline) continue;
     ++corrected;
-    const MarketSymbol& named = market_.symbols()[symbol];
-    subscriptions_.send(stream.name, kNothingDue, [&](Form form) {
-      return wire_.frame({stream.name, named, stream.interval_text, *kline, true, now_ms}, form);
-    });
+    send({stream.name, market_.symbols()[symbol], stream.interval_text, *kline, true, now_ms}, kNothingDue);
   }
   return corrected;
 }
@@ -90,10 +123,8 @@ void MarketStreams::send_forming(std::int64_t now_ms) {
     bar.extend(now_ms);
     if (bar.empty()) continue;
     const Kline kline = bar.kline();
-    const MarketSymbol& symbol = market_.symbols()[stream.symbol];
-    subscriptions_.send(stream.name, MarketStreams::kNothingDue, [&](Form form) {
-      return wire_.frame({stream.name, symbol, stream.interval_text, kline, false, now_ms}, form);
-    });
+    send({stream.name, market_.symbols()[stream.symbol], stream.interval_text, kline, false, now_ms},
+         kNothingDue);
   }
 }
 

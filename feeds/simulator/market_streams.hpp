@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -31,7 +32,7 @@ class MarketStreams {
   void close(const std::string& name);
 
   /// When the next closing frame is due, on the exchange's clock.
-  std::int64_t next_due_ms() const { return due_.empty() ? kNothingDue : due_.begin()->first; }
+  std::int64_t next_due_ms() const { return std::min(next_closing_ms(), next_delayed_ms()); }
   /// Sends the closing frames that are due, in order of time, `most` at most; false where more are due.
   bool send_closing(std::int64_t now_ms, std::size_t most);
   /// Sends the running bar of every stream whose last bar has been closed.
@@ -53,8 +54,20 @@ class MarketStreams {
     std::int64_t next_close_ms;
     std::optional<RunningBar> running;
   };
+  /// A closing frame that comes later than it should.
+  struct Delayed {
+    std::string name, interval_text;
+    std::size_t symbol;
+    engine::Interval interval;
+    std::int64_t close_ms;
+  };
+  std::int64_t next_closing_ms() const { return due_.empty() ? kNothingDue : due_.begin()->first; }
+  std::int64_t next_delayed_ms() const { return delayed_.empty() ? kNothingDue : delayed_.begin()->first; }
   RunningBar& running(Open& stream, std::int64_t time_ms) const;
   void send_one(Open& stream);
+  void send_delayed();
+  /// To those who subscribed before, with what the faults make of it. To how many.
+  std::size_t send(const WireFrame& frame, std::int64_t before_ms);
 
   Market& market_;
   const Wire& wire_;
@@ -65,6 +78,7 @@ class MarketStreams {
   std::map<std::uint64_t, Open> streams_;  // by their number, in order of subscription
   std::unordered_map<std::string, std::uint64_t> numbers_;
   std::set<std::pair<std::int64_t, std::uint64_t>> due_;  // time and number
+  std::multimap<std::int64_t, Delayed> delayed_;          // by the time when they come
   std::vector<std::uint64_t> closing_frames_;
 };
 

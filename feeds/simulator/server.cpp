@@ -4,7 +4,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <charconv>
 #include <ctime>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -21,8 +23,10 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 using Real = Clock::Real;
+using std::chrono::milliseconds;
 
-constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as too many open files
+constexpr std::int64_t kLongestFaultMs = 86'400'000;
+constexpr milliseconds kAcceptPause{100};  // after an error such as too many open files
 
 std::int64_t monotonic_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Real::now().time_since_epoch()).count();
@@ -68,7 +72,10 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
         most_connections_(options.connections),
         tls_(asio::ssl::context::tls_server),
         plain_(listen_on(io, options.listen)),
-        timer_(io) {
+        timer_(io),
+        fault_timer_(io),
+        schedule_(options.faults),
+        random_(options.faults.seed) {
     if (!options.tls_listen) return;
     tls_.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
                      asio::ssl::context::no_tlsv1_1);
@@ -80,6 +87,7 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
   void start() {
     accept(plain_, false);
     if (secure_) accept(*secure_, true);
+    fault_later();
   }
 
   void stop() {
@@ -88,6 +96,7 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
     plain_.close(ignored);
     if (secure_) secure_->close(ignored);
     timer_.cancel();
+    fault_timer_.cancel();
     const std::vector<Connection*> all(connections_.begin(), connections_.end());
     for (Connection* connection : all) connection->cut(Cut::close);
   }
@@ -118,16 +127,24 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
     wake();
   }
 
-  HttpResponse answer(const HttpRequest& request, bool from_loopback) override {
+  Answer answer(const HttpRequest& request, bool from_loopback) override {
     RestAnswer rest = answer_of(request, from_loopback);
     HttpResponse response(static_cast<http::status>(rest.status), request.version());
     response.set(http::field::content_type, "application/json;charset=UTF-8");
-    response.set(http::field::date, http_date(venue_.now_ms()));
+    response.set(http::field::date, http_date(venue_.told_ms()));
     for (const auto& [name, value] : rest.headers) response.set(name, value);
     response.keep_alive(request.keep_alive() && !stopped_);
     response.body() = std::move(rest.body);
     response.prepare_payload();
-    return response;
+    return {std::move(response), rest.after, rest.cut};
+  }
+
+  Welcome welcome() const override {
+    const auto left = std::chrono::ceil<milliseconds>(turned_away_until_ - Real::now());
+    if (left.count() <= 0) return {};
+    Welcome welcome = welcome_;
+    welcome.left = left;
+    return welcome;
   }
 
  private:
@@ -142,18 +159,53 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
     if (!from_loopback) return {403, R"({"error":"control is for loopback only"})", {}};
     const Target target = parse_target(text);
     if (!post) return target.path == "/sim/status" ? status() : unknown_control();
-    if (target.path == "/sim/cut") return cut(target.value("how"));
-    const auto answer = venue_.control(target);
-    wake();
-    return answer ? *answer : unknown_control();
+    return control(target);
   }
 
   static RestAnswer unknown_control() {
-    return {
-        404,
-        R"({"error":"there are POST cut, advance, withhold_closing, refuse, allow, halt, resume and play, )"
-        R"(and GET status"})",
-        {}};
+    return {404, "{\"error\":\"there are POST /sim/ with " + known_faults() + ", and GET /sim/status\"}", {}};
+  }
+
+  RestAnswer control(const Target& target) {
+    const FaultRow* row = find_fault(target.path.substr(std::string_view("/sim/").size()));
+    if (row == nullptr) return unknown_control();
+    const auto answer = venue_.control(row->kind, target);
+    wake();
+    RestAnswer done = answer ? *answer : control_websockets(row->kind, target);
+    if (done.status == 200) ++faults_[static_cast<std::size_t>(row->kind)];
+    return done;
+  }
+
+  RestAnswer control_websockets(FaultKind kind, const Target& target) {
+    const std::string_view how = target.value("how");
+    if (kind == FaultKind::cut) return cut(how);
+    const std::string_view text = target.value("ms");
+    std::int64_t ms = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+    if (error != std::errc{} || end != text.data() + text.size() || ms < 1 || ms > kLongestFaultMs)
+      return {400, R"({"error":"ms must be a whole number from 1 to 86400000"})", {}};
+    if (kind == FaultKind::turn_away) return turn_away(milliseconds(ms), how.empty() ? "503" : how);
+    const bool all = target.value("pings") == "no";
+    hush(kind == FaultKind::stall ? Hush::stall : all ? Hush::all : Hush::frames, milliseconds(ms));
+    return {200, "{}", {}};
+  }
+
+  void hush(Hush how, milliseconds time) {
+    for (WebsocketClient* client : clients_) client->hush(how, time);
+  }
+
+  RestAnswer turn_away(milliseconds time, std::string_view how) {
+    Welcome welcome;
+    const auto [end, error] = std::from_chars(how.data(), how.data() + how.size(), welcome.status);
+    const bool status = error == std::errc{} && end == how.data() + how.size();
+    if (status ? welcome.status < 400 || welcome.status > 599 : how != "reset" && how != "hang")
+      return {400, R"({"error":"how must be a status from 400 to 599, reset or hang"})", {}};
+    welcome.kind = status           ? Welcome::Kind::status
+                   : how == "reset" ? Welcome::Kind::reset
+                                    : Welcome::Kind::hang;
+    welcome_ = welcome;
+    turned_away_until_ = Real::now() + time;
+    return {200, "{}", {}};
   }
 
   RestAnswer cut(std::string_view how) {
@@ -171,12 +223,40 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
     return {200, "{\"cut\":" + std::to_string(all.size()) + "}", {}};
   }
 
+  /// The next fault of the schedule, by a Poisson process in real time.
+  void fault_later() {
+    if (schedule_.mean.count() <= 0) return;
+    const std::exponential_distribution<double>::param_type rate(1.0 /
+                                                                 static_cast<double>(schedule_.mean.count()));
+    const milliseconds wait(static_cast<std::int64_t>(std::exponential_distribution<double>(rate)(random_)));
+    fault_timer_.expires_after(wait);
+    fault_timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {
+      if (error || self->stopped_) return;
+      const std::string fault = draw_fault(self->random_, self->venue_.symbol_names());
+      if (self->schedule_.told) self->schedule_.told(fault);
+      self->control(parse_target(fault));
+      self->fault_later();
+    });
+  }
+
   RestAnswer status() const {
     return {200,
             "{\"connections\":" + std::to_string(connections_.size()) + ",\"websockets\":" +
                 std::to_string(clients_.size()) + ",\"connections_refused\":" + std::to_string(refused_) +
-                ",\"slow_clients_cut\":" + std::to_string(slow_clients_) + "," + venue_.status() + "}",
+                ",\"slow_clients_cut\":" + std::to_string(slow_clients_) + ",\"faults\":{" + counts() + "}," +
+                venue_.status() + "}",
             {}};
+  }
+
+  /// How often each fault was asked for.
+  std::string counts() const {
+    std::string text;
+    for (const FaultRow& row : fault_rows()) {
+      if (!text.empty()) text += ',';
+      text.append("\"").append(row.name).append("\":");
+      text += std::to_string(faults_[static_cast<std::size_t>(row.kind)]);
+    }
+    return text;
   }
 
   void accept(tcp::acceptor& acceptor, bool secure) {
@@ -235,7 +315,12 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
   std::optional<tcp::acceptor> secure_;
   std::uint16_t port_ = plain_.local_endpoint().port();
   std::uint16_t tls_port_ = 0;
-  asio::steady_timer timer_;
+  asio::steady_timer timer_, fault_timer_;
+  FaultSchedule schedule_;
+  std::mt19937_64 random_;
+  std::array<std::uint64_t, kFaultKinds> faults_{};
+  Welcome welcome_;  // until
+  Real::time_point turned_away_until_{};
   std::set<Connection*> connections_;
   std::set<WebsocketClient*> clients_;
   std::uint64_t refused_ = 0, slow_clients_ = 0;

@@ -3,9 +3,11 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "feeds/simulator/venue.hpp"
 
@@ -14,6 +16,13 @@ namespace atcd::feeds::simulator {
 struct ListenAddress {
   std::string host = "127.0.0.1";  // a numeric address
   std::uint16_t port = 0;          // 0: any
+};
+
+/// Faults that come by themselves.
+struct FaultSchedule {
+  std::chrono::milliseconds mean{0};  // between two, drawn; 0: none come
+  std::uint64_t seed = 1;
+  std::function<void(std::string_view target)> told;  // of each, before it happens; may be empty
 };
 
 struct ServerOptions {
@@ -26,19 +35,13 @@ struct ServerOptions {
   std::size_t messages_per_second = 10;            // from a client; more is the end of it; 0: any
   std::size_t queued_bytes = 32U << 20;            // a client with more unread is cut
   std::size_t connections = 2000;                  // at once
+  FaultSchedule faults;
 };
 
-/// A local exchange in Binance's wire formats, for trials and tests: websocket and REST on one port, plain
-/// and TLS, and faults on demand, from loopback only:
-///   POST /sim/cut?how=close|reset|shutdown   ends every websocket now; shutdown announces it first
-///   POST /sim/advance?ms=N                   the exchange's clock jumps ahead
-///   POST /sim/withhold_closing?symbol=S&count=N   the next N closing frames of S are not sent
-///   POST /sim/correct?symbol=S&bars_ago=N         the bar of S that closed N bars ago closes anew
-///   POST /sim/refuse?symbol=S, /sim/allow    subscriptions of S are refused, or are not any more
-///   POST /sim/halt?symbol=S, /sim/resume     no trade in S: bars without a trade do not exist
-///   POST /sim/play                           a recording begins now, not after the subscriptions
-///   GET /sim/status                          clock, connections, what was sent
-/// All on the thread of the io_context; the ports may be read from any.
+/// A local exchange in real wire formats, for trials and tests: websocket and REST on one port, plain and
+/// TLS, and faults on demand, from loopback only: POST /sim/NAME?... for each row of fault_kinds.cpp, and GET
+/// /sim/status for the clock, connections, and what was sent. All on the thread of the io_context; the ports
+/// may be read from any.
 class Server {
  public:
   /// Listens at once. Throws std::exception where it can't, and what Venue throws.

@@ -1,11 +1,11 @@
 #include "feeds/simulator/venue.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <stdexcept>
 
 #include "feeds/json_text.hpp"
+#include "feeds/simulator/told_source.hpp"
 
 namespace atcd::feeds::simulator {
 namespace {
@@ -17,32 +17,10 @@ constexpr std::size_t kPlaybackQueuedBytes = 1U << 20;
 constexpr std::chrono::milliseconds kPlaybackPause{2};
 // Clients subscribe in several requests: a playback begins when none has come for so long.
 constexpr std::chrono::seconds kPlaybackLead{1};
-constexpr std::int64_t kLongestAdvanceMs = 31LL * 86'400'000;
-constexpr std::int64_t kMostWithheld = 1'000'000;
-constexpr std::int64_t kMostBarsAgo = 1000;
 
 std::int64_t utc_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
-
-RestAnswer control_fault(std::string_view message) {
-  RestAnswer answer{400, "{\"error\":", {}};
-  append_json_string(answer.body, message);
-  answer.body += '}';
-  return answer;
-}
-
-/// A whole number from 1 to `most`; empty for anything else.
-std::optional<std::int64_t> read_count(const Target& target, std::string_view name, std::int64_t otherwise,
-                                       std::int64_t most) {
-  if (!target.has(name)) return otherwise;
-  const std::string_view text = target.value(name);
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < 1 || value > most)
-    return std::nullopt;
-  return value;
 }
 
 std::vector<MarketSymbol> checked(std::vector<MarketSymbol> symbols) {
@@ -89,64 +67,32 @@ const Source& Venue::source() const {
   return *playback_;
 }
 
-// ---- REST and control ----
+std::vector<std::string_view> Venue::symbol_names() const {
+  std::vector<std::string_view> names;
+  for (const MarketSymbol& symbol : source().symbols()) names.emplace_back(symbol.symbol);
+  return names;
+}
+
+// ---- REST ----
 
 RestAnswer Venue::get(std::string_view target, std::int64_t real_ms) {
   ++rest_requests_;
-  RestAnswer answer = wire_->get({target, source(), clock_.now_ms(), real_ms});
-  if (answer.status == 429) ++rest_rejected_;
-  return answer;
-}
-
-std::optional<RestAnswer> Venue::control(const Target& target) {
-  if (target.path == "/sim/advance") {
-    const auto ms = read_count(target, "ms", 0, kLongestAdvanceMs);
-    if (!ms || *ms == 0 || playback_)
-      return control_fault("advance: ms must be a whole number from 1 to " +
-                           std::to_string(kLongestAdvanceMs) + ", and no recording be played");
-    clock_.advance(*ms);
-    return RestAnswer{200, "{\"now_ms\":" + std::to_string(clock_.now_ms()) + "}", {}};
+  RestFault fault;
+  const bool faulty = !faults_.rest.empty();
+  if (faulty) {
+    fault = faults_.rest.front();
+    faults_.rest.pop_front();
   }
-  if (target.path == "/sim/play") {
-    if (!playback_) return control_fault("play: there is no recording");
-    play_at_ = Real::now();
-    return RestAnswer{200, "{}", {}};
-  }
-  for (const std::string_view path :
-       {"/sim/withhold_closing", "/sim/correct", "/sim/refuse", "/sim/allow", "/sim/halt", "/sim/resume"}) {
-    if (target.path != path) continue;
-    const auto symbol = source().find(target.value("symbol"));
-    if (!symbol) return control_fault("symbol \"" + std::string(target.value("symbol")) + "\" is unknown");
-    return control_symbol(target, *symbol);
-  }
-  return std::nullopt;
-}
-
-RestAnswer Venue::control_symbol(const Target& target, std::size_t symbol) {
-  const std::string& name = source().symbols()[symbol].symbol;
-  const std::string_view fault = target.path.substr(5);
-  if (fault == "refuse") {
-    faults_.refused.insert(name);
-  } else if (fault == "allow") {
-    faults_.refused.erase(name);
-  } else if (!market_) {
-    return control_fault("a recording is played as it is: only refuse and allow are possible");
-  } else if (fault == "withhold_closing") {
-    const auto count = read_count(target, "count", 1, kMostWithheld);
-    if (!count) return control_fault("count must be a whole number from 1 to 1000000");
-    faults_.withheld[name] += *count;
-  } else if (fault == "correct") {
-    const auto bars_ago = read_count(target, "bars_ago", 1, kMostBarsAgo);
-    if (!bars_ago) return control_fault("bars_ago must be a whole number from 1 to 1000");
-    return {200,
-            "{\"corrected\":" + std::to_string(streams_->correct(symbol, *bars_ago, clock_.now_ms())) + "}",
-            {}};
-  } else if (fault == "halt") {
-    market_->halt(symbol, clock_.now_ms());
+  const bool stale = faulty && fault.how == RestFault::How::stale;
+  RestAnswer answer;
+  if (stale || !faults_.delisted.empty()) {
+    const ToldSource told(source(), faults_.delisted, stale);
+    answer = wire_->get({target, told, clock_.now_ms(), real_ms});
   } else {
-    market_->resume(symbol, clock_.now_ms());
+    answer = wire_->get({target, source(), clock_.now_ms(), real_ms});
   }
-  return {200, "{}", {}};
+  if (answer.status == 429) ++rest_rejected_;
+  return faulty ? fault.applied(std::move(answer)) : answer;
 }
 
 std::string Venue::status() const {
@@ -186,6 +132,7 @@ std::string Venue::status() const {
 std::optional<Refusal> Venue::fault_of(const std::string& stream) const {
   const auto parsed = wire_->parse_stream(stream);
   if (parsed && faults_.refused.contains(parsed->symbol)) return Refusal::refused_stream;
+  if (parsed && faults_.delisted.contains(parsed->symbol)) return Refusal::unknown_stream;
   const bool known =
       playback_ ? playback_->has_stream(stream) : parsed && market_->find(parsed->symbol).has_value();
   return known ? std::nullopt : std::optional(Refusal::unknown_stream);
@@ -261,6 +208,10 @@ std::vector<std::string> Venue::change(Subscriber& subscriber, const WireRequest
     return {wire_->refused(request, *why, stream)};
   }
   for (const std::string& stream : request.streams) subscribe(subscriber, stream);
+  if (faults_.early_data > 0 && streams_) {
+    --faults_.early_data;
+    streams_->send_forming(clock_.now_ms());
+  }
   return wire_->accepted(request);
 }
 

@@ -44,10 +44,13 @@ class Venue {
   explicit Venue(const VenueOptions& options);
 
   std::int64_t now_ms() const { return clock_.now_ms(); }
+  /// What the exchange tells of its clock, be it true or not.
+  std::int64_t told_ms() const { return clock_.now_ms() + faults_.clock_offset_ms; }
 
   RestAnswer get(std::string_view target, std::int64_t real_ms);
-  /// POST /sim/...; empty where it is none of the venue's.
-  std::optional<RestAnswer> control(const Target& target);
+  /// POST /sim/NAME of a fault; empty where it is none of the venue's.
+  std::optional<RestAnswer> control(FaultKind kind, const Target& target);
+  std::vector<std::string_view> symbol_names() const;
   /// The venue's part of GET /sim/status, as members of a JSON object.
   std::string status() const;
 
@@ -56,7 +59,7 @@ class Venue {
   void leave(Subscriber& subscriber);
   /// The answers to a client's message.
   std::vector<std::string> on_message(Subscriber& subscriber, std::string_view message);
-  std::string shutdown_text() const { return wire_->shutdown_text(clock_.now_ms()); }
+  std::string shutdown_text() const { return wire_->shutdown_text(told_ms()); }
 
   /// Sends what is due. Returns when to be called again; time_point::max(): not before a request came.
   Real::time_point run(Real::time_point now);
@@ -69,7 +72,12 @@ class Venue {
   std::vector<std::string> change(Subscriber& subscriber, const WireRequest& request);
   Real::time_point run_market(Real::time_point now);
   Real::time_point run_playback(Real::time_point now);
-  RestAnswer control_symbol(const Target& target, std::size_t symbol);
+  RestAnswer control_symbol(FaultKind kind, const Target& target, std::size_t symbol);
+  RestAnswer spoil_frames(FaultKind kind, const Target& target, const std::string& symbol);
+  RestAnswer spoil_rest(const Target& target);
+  RestAnswer end_for_all(FaultKind kind);
+  RestAnswer advance(const Target& target);
+  RestAnswer jump_clock(const Target& target);
 
   std::unique_ptr<Wire> wire_;
   Clock clock_;

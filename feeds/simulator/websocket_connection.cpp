@@ -33,7 +33,8 @@ class WebsocketConnection final : public WebsocketClient,
         request_(std::move(request)),
         opening_(std::move(opening)),
         ping_timer_(socket_.get_executor()),
-        end_timer_(socket_.get_executor()) {
+        end_timer_(socket_.get_executor()),
+        hush_timer_(socket_.get_executor()) {
     host_->began(*this);
   }
   ~WebsocketConnection() { host_->ended(*this); }
@@ -52,6 +53,8 @@ class WebsocketConnection final : public WebsocketClient,
 
   void send(const std::shared_ptr<const std::string>& text) override {
     if (ended_ || closing_) return;
+    const bool lost = hush_ == Hush::all || (hush_ == Hush::frames && !answering_);
+    if (lost) return;
     if (queued_bytes_ + text->size() > host_->limits().queued_bytes) {
       host_->count_slow_client();
       cut(Cut::reset);
@@ -59,7 +62,7 @@ class WebsocketConnection final : public WebsocketClient,
     }
     queued_bytes_ += text->size();
     queue_.push_back(text);
-    if (!writing_) write();
+    write_next();
   }
 
   std::size_t queued_bytes() const override { return queued_bytes_; }
@@ -69,8 +72,18 @@ class WebsocketConnection final : public WebsocketClient,
     close(websocket::close_code::going_away, false);
   }
 
+  void hush(Hush how, std::chrono::milliseconds time) override {
+    if (ended_ || !joined_ || hush_ == Hush::all) return;
+    hush_ = how;
+    if (how == Hush::all) beast::get_lowest_layer(socket_).cancel();  // nothing is read any more
+    hush_timer_.expires_after(time);
+    hush_timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {
+      if (!error) self->wake();
+    });
+  }
+
   void cut(Cut how) override {
-    if (how == Cut::close) {
+    if (how == Cut::close && hush_ != Hush::all) {
       close(websocket::close_code::going_away, true);
       return;
     }
@@ -80,6 +93,7 @@ class WebsocketConnection final : public WebsocketClient,
     ErrorCode ignored;
     tcp.socket().set_option(asio::socket_base::linger(true, 0), ignored);  // a reset, not an end
     tcp.close();
+    if (hush_ == Hush::all) finish();  // no read is under way that would end
   }
 
  private:
@@ -92,8 +106,16 @@ class WebsocketConnection final : public WebsocketClient,
     read();
   }
 
+  void wake() {
+    // What was left half read or written can't be taken up again.
+    if (hush_ == Hush::all) return cut(Cut::reset);
+    hush_ = Hush::none;
+    write_next();
+  }
+
   void read() {
     socket_.async_read(buffer_, [self = shared_from_this()](const ErrorCode& error, std::size_t) {
+      if (self->hush_ == Hush::all && !self->ended_) return;
       if (error) {
         self->finish();
         return;
@@ -107,7 +129,9 @@ class WebsocketConnection final : public WebsocketClient,
     const std::string text = beast::buffers_to_string(buffer_.data());
     buffer_.consume(buffer_.size());
     if (closing_ || ended_ || exceeds_rate()) return;
+    answering_ = true;
     host_->on_message(*this, text);
+    answering_ = false;
   }
 
   void on_control(websocket::frame_type kind) {
@@ -129,6 +153,10 @@ class WebsocketConnection final : public WebsocketClient,
     return true;
   }
 
+  void write_next() {
+    if (!ended_ && !writing_ && !queue_.empty() && hush_ != Hush::stall) write();
+  }
+
   void write() {
     writing_ = true;
     socket_.text(true);
@@ -141,13 +169,11 @@ class WebsocketConnection final : public WebsocketClient,
     writing_ = false;
     queued_bytes_ -= queue_.front()->size();
     queue_.pop_front();
+    if (hush_ == Hush::all) return;
     if (error) cut(Cut::reset);  // and the read ends
     if (ended_) return;
-    if (!queue_.empty()) {
-      write();
-    } else if (closing_) {
-      say_goodbye();
-    }
+    if (queue_.empty() && closing_) return say_goodbye();
+    write_next();
   }
 
   void close(const websocket::close_reason& reason, bool at_once) {
@@ -192,7 +218,7 @@ class WebsocketConnection final : public WebsocketClient,
   }
 
   void ping() {
-    if (pinging_) return;
+    if (pinging_ || hush_ == Hush::all) return;
     pinging_ = true;
     const auto now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::system_clock::now().time_since_epoch());
@@ -205,6 +231,7 @@ class WebsocketConnection final : public WebsocketClient,
     ended_ = true;
     ping_timer_.cancel();
     end_timer_.cancel();
+    hush_timer_.cancel();
     if (std::exchange(joined_, false)) host_->left(*this);
     beast::get_lowest_layer(socket_).close();
   }
@@ -213,14 +240,16 @@ class WebsocketConnection final : public WebsocketClient,
   websocket::stream<Stream> socket_;
   HttpRequest request_;
   WireOpening opening_;
-  asio::steady_timer ping_timer_, end_timer_;
+  asio::steady_timer ping_timer_, end_timer_, hush_timer_;
   beast::flat_buffer buffer_;
   std::deque<std::shared_ptr<const std::string>> queue_;  // the first is being written
   std::size_t queued_bytes_ = 0;
   std::deque<Real::time_point> received_;  // messages of the last second
   Real::time_point last_pong_;
   websocket::close_reason reason_;
-  bool joined_ = false, writing_ = false, pinging_ = false, closing_ = false, ended_ = false;
+  Hush hush_ = Hush::none;
+  bool joined_ = false, answering_ = false, writing_ = false, pinging_ = false, closing_ = false,
+       ended_ = false;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -69,6 +70,8 @@ struct RestAnswer {
   int status = 200;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  std::chrono::milliseconds after{0};  // it is held back for so long
+  bool cut = false;                    // the connection ends in the middle of it
 };
 
 struct RestQuestion {

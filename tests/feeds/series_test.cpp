@@ -153,6 +153,26 @@ TEST(Series, ASlotWithoutARowBeforeALaterRowIsKnownToBeAbsent) {
   EXPECT_EQ(live.series.state(), SeriesState::live);
 }
 
+TEST(Series, WhatAFrameToldIsNotLostWhereRestLacksItsRow) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));  // behind a hole
+  HistoryResult answer = rows(4, 13, 7);
+  answer.rows.erase(answer.rows.begin() + 2);  // slot 6
+  live.series.on_history(answer, 1, at(7));
+  ASSERT_EQ(live.recorder.bars.size(), 7U);
+  EXPECT_EQ(live.recorder.bars[6], bar_at(6));
+  EXPECT_EQ(live.series.counters().absent_slots, 0U);
+}
+
+TEST(Series, EarlierBarsThatNoLongerAdjoinAfterATrimAreDropped) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 5, at(5));
+  live.series.trim(3);
+  live.series.on_history(rows(-5, -1, 5), 1, at(5));
+  EXPECT_EQ(live.series.bars().front(), bar_at(2));
+  EXPECT_EQ(live.series.covered_from(), kMinute.ordinal(kStartMs) + 2);
+}
+
 TEST(Series, ABarThatRestDoesNotShowYetIsAskedForAgainAndThenAGap) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));

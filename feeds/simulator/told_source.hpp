@@ -1,0 +1,55 @@
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "feeds/simulator/source.hpp"
+
+namespace atcd::feeds::simulator {
+
+/// A source as REST tells it while something is wrong: without delisted symbols, and where it is stale
+/// without the newest closed bar and the running one. Lives no longer than its arguments.
+class ToldSource final : public Source {
+ public:
+  ToldSource(const Source& source, const std::set<std::string>& delisted, bool stale)
+      : source_(source), stale_(stale) {
+    for (std::size_t i = 0; i < source.symbols().size(); ++i) {
+      if (delisted.contains(source.symbols()[i].symbol)) continue;
+      symbols_.push_back(source.symbols()[i]);
+      numbers_.push_back(i);
+    }
+  }
+
+  const std::vector<MarketSymbol>& symbols() const override { return symbols_; }
+  std::optional<std::size_t> find(std::string_view symbol) const override {
+    const auto found = source_.find(symbol);
+    const auto at = found ? std::find(numbers_.begin(), numbers_.end(), *found) : numbers_.end();
+    if (at == numbers_.end()) return std::nullopt;
+    return static_cast<std::size_t>(at - numbers_.begin());
+  }
+  bool trading(std::size_t symbol, std::int64_t now_ms) const override {
+    return source_.trading(numbers_[symbol], now_ms);
+  }
+  std::vector<Kline> klines(const KlineQuery& query) const override {
+    KlineQuery asked = query;
+    asked.symbol = numbers_[query.symbol];
+    if (stale_) {
+      const auto& interval = query.interval;
+      const std::int64_t newest_closed_ms = interval.open_time_ms(interval.ordinal(query.now_ms) - 1);
+      asked.to_ms = std::min(query.to_ms, newest_closed_ms - 1);
+    }
+    return source_.klines(asked);
+  }
+
+ private:
+  const Source& source_;
+  bool stale_;
+  std::vector<MarketSymbol> symbols_;
+  std::vector<std::size_t> numbers_;  // those of the source
+};
+
+}  // namespace atcd::feeds::simulator

@@ -1,0 +1,325 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <deque>
+#include <optional>
+#include <random>
+#include <set>
+
+#include "feeds/series.hpp"
+
+// Whatever the exchange, the network and restarts do, a series tells the exchange's bars: each once, in
+// order, none left out, none before it was final.
+
+namespace atcd::feeds {
+namespace {
+
+using engine::Bar;
+using engine::Interval;
+
+constexpr std::int64_t kMinuteMs = 60'000;
+constexpr std::int64_t kStartMs = 1'700'000'040'000;  // a minute boundary
+constexpr std::int64_t kSettlingMs = 2000;
+constexpr std::int64_t kFirstSlot = -60;  // of the exchange's history
+constexpr std::int64_t kStormSlots = 200, kCalmSlots = 14;
+const Interval kMinute(1, Interval::Unit::minute);
+// When something happens within a bar: about its beginning and the settling of the one before it.
+constexpr std::array<std::int64_t, 7> kMoments = {0, 1000, 1999, 2000, 10'000, 30'000, 55'000};
+
+std::int64_t open_of(std::int64_t slot) { return kStartMs + slot * kMinuteMs; }
+std::int64_t slot_of(const Bar& bar) { return (bar.open_time_ms - kStartMs) / kMinuteMs; }
+
+Bar bar_at(std::int64_t slot, double close) {
+  return {open_of(slot), open_of(slot + 1), close, close + 1, close - 1, close, 5};
+}
+
+/// What a slot's bar is and was. Prices tell which: a running bar has another than any closed one.
+struct Truth {
+  bool present = true;
+  int versions = 0;  // corrections
+  static constexpr double kRunning = 77;
+};
+
+/// Takes what the series tells and holds it against the truth at once.
+class Ledger final : public SeriesHandler {
+ public:
+  explicit Ledger(const std::deque<Truth>& truth) : truth_(truth) {}
+
+  void on_bar(const Bar& bar, std::int64_t) override {
+    const std::int64_t slot = slot_of(bar);
+    ASSERT_EQ(kMinute.ordinal(bar.open_time_ms) * kMinuteMs, bar.open_time_ms);
+    for (std::int64_t between = told.empty() ? 0 : slot_of(told.back()) + 1; between < slot; ++between)
+      EXPECT_FALSE(of(between).present) << "slot " << between << " was left out before " << slot;
+    if (!told.empty()) {
+      EXPECT_GT(slot, slot_of(told.back())) << "told twice or out of order";
+    }
+    expect_final(bar);
+    told.push_back(bar);
+  }
+  void on_correction(const Bar& before, const Bar& now, std::int64_t) override {
+    ASSERT_FALSE(told.empty());
+    EXPECT_EQ(before, told.back()) << "only the newest bar is corrected";
+    EXPECT_FALSE(answering) << "what was published outranks REST";
+    expect_final(now);
+    told.back() = now;
+    ++corrections;
+  }
+  void on_conflict(const Bar& used, const Bar& other) override {
+    EXPECT_EQ(used.open_time_ms, other.open_time_ms);
+    expect_final(other);
+    ++conflicts;
+  }
+  void on_state(SeriesState state, std::string_view) override {
+    if (state != SeriesState::live) return;
+    EXPECT_FALSE(series->has_pending()) << "live while bars wait";
+    if (!honest) return;
+    // What had closed when the stream came up, and settled when REST was asked after that.
+    for (std::int64_t slot = told.empty() ? 0 : slot_of(told.back()) + 1; slot < closed_before; ++slot)
+      EXPECT_FALSE(of(slot).present) << "live without slot " << slot;
+  }
+  void on_earlier(std::span<const Bar> bars, std::int64_t covered_from_ms) override {
+    std::vector<std::int64_t> wanted, found;
+    for (std::int64_t slot = (covered_from_ms - kStartMs) / kMinuteMs; slot < earliest; ++slot) {
+      if (of(slot).present) wanted.push_back(slot);
+    }
+    for (const Bar& bar : bars) {
+      found.push_back(slot_of(bar));
+      expect_final(bar);
+    }
+    EXPECT_EQ(found, wanted);
+    earliest = (covered_from_ms - kStartMs) / kMinuteMs;
+  }
+  void on_covered() override {}
+  void fetch(std::int64_t from_ms, std::int64_t to_ms, int) override {
+    EXPECT_FALSE(asked) << "one request at a time";
+    EXPECT_LE(from_ms, to_ms);
+    asked = {from_ms, to_ms};
+  }
+  void resubscribe() override {}
+
+  std::vector<Bar> told;
+  std::int64_t earliest = 0;  // slot
+  std::optional<std::pair<std::int64_t, std::int64_t>> asked;
+  int corrections = 0, conflicts = 0;
+  const Series* series = nullptr;
+  bool answering = false;          // REST is
+  bool honest = false;             // REST left out nothing since the stream came up
+  std::int64_t closed_before = 0;  // slot: that of the stream's coming up
+
+ private:
+  const Truth& of(std::int64_t slot) const { return truth_[static_cast<std::size_t>(slot - kFirstSlot)]; }
+  void expect_final(const Bar& bar) const {
+    EXPECT_TRUE(of(slot_of(bar)).present);
+    EXPECT_GE(bar.close, 100) << "the price of a running bar, slot " << slot_of(bar);
+    EXPECT_LE(bar.close, 100 + of(slot_of(bar)).versions);
+  }
+
+  const std::deque<Truth>& truth_;
+};
+
+class World {
+ public:
+  World(std::uint32_t seed, bool corrects) : random_(seed), corrects_(corrects) {
+    for (std::int64_t slot = kFirstSlot; slot < kStormSlots; ++slot) truth_.push_back({chance(93), 0});
+    for (std::int64_t slot = 0; slot <= kCalmSlots; ++slot) truth_.push_back({true, 0});
+    ledger_.series = &series_.emplace(rules(), kStartMs, ledger_);
+    series_->start(now());
+  }
+
+  void run() {
+    for (slot_ = 6; slot_ < kStormSlots + kCalmSlots; ++slot_) {
+      calm_ = slot_ >= kStormSlots;
+      for (const std::int64_t moment : kMoments) {
+        after_ms_ = moment;
+        step();
+        ++steps;
+        if (::testing::Test::HasFailure()) return;
+      }
+    }
+    expect_all();
+  }
+
+  std::size_t steps = 0;
+  Ledger& ledger() { return ledger_; }
+
+ private:
+  struct Frame {
+    std::int64_t due_ms;
+    Bar bar;
+  };
+
+  static SeriesRules rules() { return {kMinute, kSettlingMs, 10, 3000, 600'000}; }
+  bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
+  bool fault(int percent) { return !calm_ && chance(percent); }
+  Truth& of(std::int64_t slot) { return truth_[static_cast<std::size_t>(slot - kFirstSlot)]; }
+  Bar final_bar(std::int64_t slot) { return bar_at(slot, 100 + of(slot).versions); }
+  std::int64_t now_ms() const { return open_of(slot_) + after_ms_; }
+  Now now() const { return {now_ms() - kStartMs + 1'000'000, now_ms()}; }
+
+  void step() {
+    connection();
+    if (fault(1)) restart();
+    if (up_) frames();
+    if (fault(2))
+      series_->require_from(kMinute.ordinal(open_of(-static_cast<std::int64_t>(random_() % 50))), now());
+    if (fault(2)) trim();
+    answer();
+    series_->on_timer(now());
+  }
+
+  void connection() {
+    if (up_ && fault(4)) {
+      up_ = false;
+      on_the_way_.clear();
+      series_->on_stream_down(now(), "cut");
+    } else if (!up_ && (calm_ || chance(40))) {
+      up_ = true;
+      ledger_.honest = true;
+      ledger_.closed_before = slot_;
+      series_->on_stream_up(now());
+    }
+  }
+
+  /// Only what was told is known afterwards, as from a history on disk.
+  void restart() {
+    const auto bars = series_->bars();
+    const std::vector<Bar> known(bars.begin(), bars.end());
+    const std::int64_t from_ms = kMinute.open_time_ms(series_->covered_from());
+    const std::int64_t to_ms = kMinute.open_time_ms(series_->next());
+    ledger_.series = &series_.emplace(rules(), kStartMs, ledger_);
+    ledger_.asked.reset();
+    if (!known.empty()) {
+      ASSERT_TRUE(series_->restore(known, from_ms, to_ms));
+    }
+    up_ = false;
+    on_the_way_.clear();
+    frames_told_.clear();
+    series_->start(now());
+  }
+
+  void trim() {
+    series_->trim(30);
+    ledger_.earliest = kMinute.open_time_ms(series_->covered_from()) / kMinuteMs - kStartMs / kMinuteMs;
+  }
+
+  void frames() {
+    if (after_ms_ == 0 && of(slot_ - 1).present && !fault(15)) {
+      // Late by a moment, or by up to three bars.
+      const std::int64_t late_ms = fault(15) ? static_cast<std::int64_t>(random_() % (3 * kMinuteMs)) : 0;
+      for (int times = fault(15) ? 2 : 1; times > 0; --times)
+        on_the_way_.push_back({now_ms() + late_ms, final_bar(slot_ - 1)});
+    }
+    if (corrects_ && fault(3)) correct(slot_ - 1 - static_cast<std::int64_t>(random_() % 3));
+    // Not in the order in which they were sent.
+    for (std::size_t i = 0; i < on_the_way_.size();) {
+      if (on_the_way_[i].due_ms > now_ms()) {
+        ++i;
+        continue;
+      }
+      const Bar bar = on_the_way_[i].bar;
+      on_the_way_.erase(on_the_way_.begin() + static_cast<std::ptrdiff_t>(i));
+      frames_told_.insert(slot_of(bar));
+      series_->on_kline({"BTCUSDT", "1m", bar, bar.close_time_ms, true}, 1, now());
+    }
+    if (of(slot_).present && !fault(20))
+      series_->on_kline({"BTCUSDT", "1m", bar_at(slot_, Truth::kRunning), now_ms(), false}, 1, now());
+  }
+
+  void correct(std::int64_t slot) {
+    if (slot < 0 || !of(slot).present) return;
+    ++of(slot).versions;
+    if (!fault(20)) on_the_way_.push_back({now_ms(), final_bar(slot)});
+  }
+
+  void answer() {
+    if (!ledger_.asked || fault(30)) return;  // still on its way
+    const auto [from_ms, to_ms] = *ledger_.asked;
+    ledger_.asked.reset();
+    HistoryResult result;
+    if (fault(15)) {
+      result.error = RestError::timeout;
+      result.message = "no answer";
+    } else {
+      result.server_time_ms = fault(3) ? 0 : now_ms() / 1000 * 1000;
+      ledger_.honest = ledger_.honest && result.server_time_ms != 0;
+      result.rows = rows(from_ms, to_ms);
+    }
+    ledger_.answering = true;
+    series_->on_history(result, 1, now());
+    ledger_.answering = false;
+  }
+
+  std::vector<Bar> rows(std::int64_t from_ms, std::int64_t to_ms) {
+    const bool forward = from_ms >= kMinute.open_time_ms(series_->next() - 1);
+    // Within the settling time the bar that has just ended may be told as it was before its last trades.
+    const bool unsettled = after_ms_ < kSettlingMs && chance(50);
+    const std::int64_t running = unsettled ? slot_ - 1 : slot_;
+    const bool stale = fault(8);
+    ledger_.honest = ledger_.honest && !stale;
+    const std::int64_t newest = stale ? slot_ - 2 : running;  // stale: without the newest closed bar
+    std::vector<Bar> found;
+    for (std::int64_t slot = (from_ms - kStartMs) / kMinuteMs; open_of(slot) <= to_ms; ++slot) {
+      if (slot > newest || !of(slot).present) continue;
+      if (forward && was_told_by_frame(slot) && fault(2)) continue;
+      found.push_back(slot == running ? bar_at(slot, Truth::kRunning) : final_bar(slot));
+    }
+    if (forward && fault(5)) {  // a short page
+      found.resize(found.size() - random_() % (found.size() + 1));
+      ledger_.honest = false;
+    }
+    return found;
+  }
+
+  /// REST may lack a row for a moment; what a frame has told must not be lost by it.
+  bool was_told_by_frame(std::int64_t slot) const { return frames_told_.contains(slot); }
+
+  void expect_all() {
+    std::vector<std::int64_t> wanted, found;
+    for (std::int64_t slot = 0; slot < kStormSlots + kCalmSlots - 1; ++slot) {
+      if (of(slot).present) wanted.push_back(slot);
+    }
+    for (const Bar& bar : ledger_.told) found.push_back(slot_of(bar));
+    EXPECT_EQ(found, wanted);
+    EXPECT_EQ(series_->state(), SeriesState::live);
+    if (corrects_) return;
+    EXPECT_EQ(ledger_.corrections + ledger_.conflicts, 0);
+  }
+
+  std::mt19937 random_;
+  bool corrects_;
+  std::deque<Truth> truth_;
+  Ledger ledger_{truth_};
+  std::optional<Series> series_;
+  std::vector<Frame> on_the_way_;
+  std::set<std::int64_t> frames_told_;  // slots, since the start
+  std::int64_t slot_ = 5, after_ms_ = 0;
+  bool up_ = false, calm_ = false;
+};
+
+void expect_every_bar_once(bool corrects) {
+  std::size_t steps = 0;
+  int corrections = 0, conflicts = 0;
+  for (std::uint32_t seed = 1; seed <= 1000; ++seed) {
+    SCOPED_TRACE(seed);
+    World world(seed, corrects);
+    world.run();
+    steps += world.steps;
+    corrections += world.ledger().corrections;
+    conflicts += world.ledger().conflicts;
+    if (::testing::Test::HasFailure()) return;
+  }
+  EXPECT_GT(steps, 1'000'000U);
+  if (corrects) {
+    EXPECT_GT(corrections, 100);
+    EXPECT_GT(conflicts, 100);
+  }
+}
+
+TEST(SeriesProperty, EveryBarIsToldOnceInOrderAndOnlyWhenItIsFinal) { expect_every_bar_once(false); }
+
+TEST(SeriesProperty, CorrectionsChangeTheNewestBarAloneAndAnythingElseIsAConflict) {
+  expect_every_bar_once(true);
+}
+
+}  // namespace
+}  // namespace atcd::feeds
