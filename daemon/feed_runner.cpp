@@ -17,6 +17,7 @@ namespace {
 constexpr std::chrono::seconds kFirstRetry{2};
 constexpr int kLongestRetryDoublings = 5;
 constexpr std::size_t kKnownAtOnce = 128;
+constexpr std::int64_t kTicksPerComparison = 60;
 
 Level level_of(feeds::Severity severity) {
   switch (severity) {
@@ -242,8 +243,10 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
 
 /// The stream whose frames give the series its bars.
 feeds::StreamName FeedRunner::listens_to(const Wanted& output, const engine::Interval& interval) const {
+  if (output.block->source == FeedSource::trades) return {output.symbol.symbol, ""};
   std::vector<engine::Interval> subscribed;
   for (const FeedConfig& block : blocks_) {
+    if (block.source == FeedSource::trades) continue;
     if (!may_have(block, output.symbol.symbol)) continue;
     for (const std::string& each : block.intervals) subscribed.push_back(*engine::Interval::parse(each));
   }
@@ -309,6 +312,18 @@ void FeedRunner::on_feed_event(feeds::Severity severity, std::string_view event,
 
 void FeedRunner::on_timer() {
   for (const auto& [name, series] : series_) series->on_timer();
+  if (++ticks_ % kTicksPerComparison == 0) compare_next();
+}
+
+/// The next in turn of the series whose bars we make ourselves is compared with the exchange's.
+void FeedRunner::compare_next() {
+  auto next = series_.upper_bound(compared_);
+  for (std::size_t i = 0; i < series_.size(); ++i, ++next) {
+    if (next == series_.end()) next = series_.begin();
+    if (!next->second->compare_with_exchange()) continue;
+    compared_ = next->first;
+    return;
+  }
 }
 
 void FeedRunner::prepare() {

@@ -97,6 +97,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   feeds::StreamName listens_to(const Wanted& output, const engine::Interval& interval) const;
   void remove_unwanted(const std::set<std::string>& wanted_names);
   void bar_came(MarketSeries& series);
+  void compare_next();
 
   // feeds::StreamRouter::Streams
   void add(feeds::StreamIndex stream, const feeds::StreamName& name) override { feed_->add(stream, name); }
@@ -116,6 +117,8 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   std::vector<Wanted> known_;             // what the start has still to take up from the disk
   std::vector<MarketSeries*> unstarted_;  // made, but not subscribed yet
   std::vector<MarketSeries*> dirty_;      // bars came; to be prepared for the next
+  std::pair<std::string, std::string> compared_;  // the series that was compared last
+  std::int64_t ticks_ = 0;
   boost::asio::steady_timer refresh_timer_;
   bool reconfigured_ = false;  // series that are not wanted any more go at once, not after another period
   bool resolved_once_ = false;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "feeds/binance.hpp"
+#include "feeds/binance_trade_frame.hpp"
 #include "feeds/decimal.hpp"
 
 // A combined frame (tests/feeds/frames/binance/2026-11-23-spot-kline-closed.json); on a /ws path the object
@@ -230,6 +231,9 @@ class BinanceFrameParser final : public FrameParser {
       sink.on_kline(event.kline);
       return {FrameKind::klines, 0, {}};
     }
+    if (reason == kNotAKline) {
+      if (const auto trade = trades_.read(frame, sink)) return *trade;
+    }
     return classify(frame, reason);
   }
 
@@ -316,6 +320,7 @@ class BinanceFrameParser final : public FrameParser {
   }
 
   ondemand::parser klines_{kLargestFrame};
+  BinanceTradeReader trades_;
   simdjson::dom::parser others_{kLargestFrame};
   const KnownInterval* last_interval_ = kIntervals.data();
   std::string text_;
