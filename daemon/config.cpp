@@ -156,10 +156,7 @@ void read_feed(TomlReader& reader, Reading& reading) {
   reader.duration_ms("refresh", feed.refresh_ms, 60'000, 30LL * 86'400'000);
   reader.texts("intervals", feed.intervals);
   reader.texts("profiles", feed.profiles);
-  std::size_t source = 0;
-  reader.choice("source", kSources, source);
-  if (source != 0)
-    reader.fault("source", "is \"trades\": bars built from trades are not available in this version");
+  read_enum(reader, "source", kSources, feed.source);
   reader.boolean("provisional", feed.provisional);
   reader.number("rest_share", feed.rest_share, 0, 1);
   reader.text("websocket_url", feed.websocket_url);
@@ -254,6 +251,7 @@ void check_depth(Reading& reading, std::size_t feed_index, const ProfileConfig& 
 void check_feeds(Reading& reading) {
   const Config& config = reading.result.config;
   std::map<std::string, std::size_t> first_feed;  // of each series
+  std::map<std::string, FeedSource> sources;      // of each series of bars
   for (std::size_t i = 0; i < config.feeds.size(); ++i) {
     const FeedConfig& feed = config.feeds[i];
     const std::string key = "feed[" + std::to_string(i) + "]";
@@ -269,6 +267,13 @@ void check_feeds(Reading& reading) {
       for (const std::string& symbol : feed.symbols) {
         for (const std::string& interval : feed.intervals) {
           const engine::SeriesId id{feed.exchange, feed.market, symbol, interval, name};
+          const engine::SeriesId bars{feed.exchange, feed.market, symbol, interval, ""};
+          const FeedSource source = sources.emplace(bars.name(), feed.source).first->second;
+          if (source != feed.source) {
+            reading.fault(reading.feed_lines[i], key + ".source",
+                          "is another than in the feed before it that has " + symbol.substr(0, 80) + " " +
+                              interval + " too: the bars of all profiles come from one");
+          }
           if (first_feed.emplace(id.name(), i).second) continue;
           reading.fault(reading.feed_lines[i], key,
                         "has " + id.name().substr(0, 200) + " a second time: a series may be named once");

@@ -17,6 +17,8 @@ struct ProfileConfig {
   engine::AnchorRule anchor;
 };
 
+enum class FeedSource : std::uint8_t { klines, trades };
+
 struct FeedConfig {
   std::string exchange;
   std::string market;
@@ -26,6 +28,7 @@ struct FeedConfig {
   std::int64_t refresh_ms = 86'400'000;
   std::vector<std::string> intervals;
   std::vector<std::string> profiles = {"default"};
+  FeedSource source = FeedSource::klines;  // or trades: bars are built here
   bool provisional = false;
   double rest_share = 0.5;
   std::string websocket_url;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <unordered_map>
 #include <utility>
 
 #include "daemon/clock.hpp"
@@ -17,6 +18,8 @@ namespace {
 constexpr std::chrono::seconds kFirstRetry{2};
 constexpr int kLongestRetryDoublings = 5;
 constexpr std::size_t kKnownAtOnce = 128;
+constexpr std::chrono::minutes kBetweenLists{1};
+constexpr std::int64_t kTicksPerComparison = 60;
 
 Level level_of(feeds::Severity severity) {
   switch (severity) {
@@ -57,6 +60,9 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
   blocks_ = std::move(blocks);
   profiles_ = std::move(profiles);
   reconfigured_ = true;
+  refresh_ = std::chrono::hours(24);
+  for (const FeedConfig& block : blocks_)
+    refresh_ = std::min(refresh_, std::chrono::milliseconds(block.refresh_ms));
   if (!feed_) {
     feeds::FeedOptions options{key_.websocket_url, key_.rest_url, key_.ca_file, 0};
     for (const FeedConfig& block : blocks_)
@@ -118,7 +124,13 @@ void FeedRunner::begin_with_some(std::size_t first) {
   resolve();
 }
 
+/// Somebody's stream is silent: the list tells a halt from a dead feed. Not over and over.
+void FeedRunner::ask_for_list() {
+  if (std::chrono::steady_clock::now() - resolved_at_ >= kBetweenLists) resolve();
+}
+
 void FeedRunner::resolve() {
+  resolved_at_ = std::chrono::steady_clock::now();
   const bool with_volumes =
       std::any_of(blocks_.begin(), blocks_.end(), [](const FeedConfig& block) { return block.top > 0; });
   feed_->fetch_symbols(with_volumes, [this](const feeds::SymbolsResult& result) { resolved(result); });
@@ -130,13 +142,12 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
     context_.journal.event(Level::warning, "symbols_failed", "", result.message);
   }
   apply(wanted(result, listed), listed, result.server_time_ms);
+  if (listed && !result.symbols.empty()) tell_listing(result.symbols);
   resolved_once_ = true;
   std::chrono::milliseconds wait = kFirstRetry * (1 << std::min(failed_resolutions_, kLongestRetryDoublings));
   if (listed) {
     failed_resolutions_ = 0;
-    wait = std::chrono::hours(24);
-    for (const FeedConfig& block : blocks_)
-      wait = std::min(wait, std::chrono::milliseconds(block.refresh_ms));
+    wait = refresh_;
   } else {
     ++failed_resolutions_;
   }
@@ -144,6 +155,17 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
   refresh_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) resolve();
   });
+}
+
+void FeedRunner::tell_listing(std::span<const feeds::SymbolInfo> symbols) {
+  std::unordered_map<std::string_view, bool> trading;
+  for (const feeds::SymbolInfo& symbol : symbols) trading[symbol.symbol] = symbol.trading;
+  for (const auto& [name, series] : series_) {
+    const auto found = trading.find(name.first);
+    series->set_listing(found == trading.end() ? feeds::Listing::ended
+                        : found->second        ? feeds::Listing::trading
+                                               : feeds::Listing::halted);
+  }
 }
 
 std::vector<FeedRunner::Wanted> FeedRunner::wanted(const feeds::SymbolsResult& result, bool listed) {
@@ -237,7 +259,8 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
                                       context_.publisher,
                                       context_.journal,
                                       context_.archive,
-                                      [this](MarketSeries& each) { bar_came(each); }};
+                                      [this](MarketSeries& each) { bar_came(each); },
+                                      [this] { ask_for_list(); }};
   series = std::make_unique<MarketSeries>(context, feeds::StreamName{output.symbol.symbol, output.interval},
                                           listens_to(output, interval), interval, from_ms,
                                           output.block->provisional);
@@ -247,8 +270,10 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
 
 /// The stream whose frames give the series its bars.
 feeds::StreamName FeedRunner::listens_to(const Wanted& output, const engine::Interval& interval) const {
+  if (output.block->source == FeedSource::trades) return {output.symbol.symbol, ""};
   std::vector<engine::Interval> subscribed;
   for (const FeedConfig& block : blocks_) {
+    if (block.source == FeedSource::trades) continue;
     if (!may_have(block, output.symbol.symbol)) continue;
     for (const std::string& each : block.intervals) subscribed.push_back(*engine::Interval::parse(each));
   }
@@ -261,10 +286,11 @@ void FeedRunner::remove_unwanted(const std::set<std::string>& wanted_names) {
     for (const auto& output : series->outputs()) {
       if (wanted_names.contains(output->name)) continue;
       // Who leaves the exchange's list runs one more period; who leaves the configuration goes at once.
-      if (reconfigured_ || leaving_.erase(output->name) > 0) {
+      const auto now = std::chrono::steady_clock::now();
+      const auto [since, left_now] = leaving_.try_emplace(output->name, now);
+      if (reconfigured_ || now - since->second >= refresh_) {
         gone.emplace_back(series.get(), output.get());
-      } else {
-        leaving_.insert(output->name);
+      } else if (left_now) {
         context_.journal.event(Level::warning, "leaving", output->name, "not in the list any more");
       }
     }
@@ -272,6 +298,7 @@ void FeedRunner::remove_unwanted(const std::set<std::string>& wanted_names) {
   reconfigured_ = false;
   for (const auto& [series, output] : gone) {
     const std::string name = output->name;
+    leaving_.erase(name);
     context_.on_output(output->index, nullptr);
     series->remove_output(output->index);
     context_.journal.event(Level::info, "removed", name, "");
@@ -314,6 +341,18 @@ void FeedRunner::on_feed_event(feeds::Severity severity, std::string_view event,
 
 void FeedRunner::on_timer() {
   for (const auto& [name, series] : series_) series->on_timer();
+  if (++ticks_ % kTicksPerComparison == 0) compare_next();
+}
+
+/// The next in turn of the series whose bars we make ourselves is compared with the exchange's.
+void FeedRunner::compare_next() {
+  auto next = series_.upper_bound(compared_);
+  for (std::size_t i = 0; i < series_.size(); ++i, ++next) {
+    if (next == series_.end()) next = series_.begin();
+    if (!next->second->compare_with_exchange()) continue;
+    compared_ = next->first;
+    return;
+  }
 }
 
 void FeedRunner::prepare() {

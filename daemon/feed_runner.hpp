@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -94,7 +95,9 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   bool owns(std::string_view symbol) const { return context_.share.owns(key_.exchange, key_.market, symbol); }
   void begin_with_known();
   void begin_with_some(std::size_t first);
+  void ask_for_list();
   void resolve();
+  void tell_listing(std::span<const feeds::SymbolInfo> symbols);
   void resolved(const feeds::SymbolsResult& result);
   std::vector<Wanted> wanted(const feeds::SymbolsResult& result, bool listed);
   void apply(std::span<const Wanted> wanted_outputs, bool listed, std::int64_t exchange_time_ms);
@@ -102,6 +105,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   feeds::StreamName listens_to(const Wanted& output, const engine::Interval& interval) const;
   void remove_unwanted(const std::set<std::string>& wanted_names);
   void bar_came(MarketSeries& series);
+  void compare_next();
 
   // feeds::StreamRouter::Streams
   void add(feeds::StreamIndex stream, const feeds::StreamName& name) override { feed_->add(stream, name); }
@@ -117,11 +121,15 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   std::map<std::string, std::shared_ptr<const engine::Plan>> plans_;  // by configuration hash
   feeds::StreamRouter router_{*this};
   std::map<std::pair<std::string, std::string>, std::unique_ptr<MarketSeries>> series_;  // symbol, interval
-  std::set<std::string> leaving_;         // left the exchange's list once; removed at the next resolution
-  std::vector<Wanted> known_;             // what the start has still to take up from the disk
-  std::vector<MarketSeries*> unstarted_;  // made, but not subscribed yet
-  std::vector<MarketSeries*> dirty_;      // bars came; to be prepared for the next
+  std::map<std::string, std::chrono::steady_clock::time_point> leaving_;  // not in the list any more, since
+  std::vector<Wanted> known_;                     // what the start has still to take up from the disk
+  std::vector<MarketSeries*> unstarted_;          // made, but not subscribed yet
+  std::vector<MarketSeries*> dirty_;              // bars came; to be prepared for the next
+  std::pair<std::string, std::string> compared_;  // the series that was compared last
+  std::int64_t ticks_ = 0;
   boost::asio::steady_timer refresh_timer_;
+  std::chrono::milliseconds refresh_ = std::chrono::hours(24);  // of the list
+  std::chrono::steady_clock::time_point resolved_at_{};
   bool reconfigured_ = false;  // series that are not wanted any more go at once, not after another period
   bool resolved_once_ = false;
   int failed_resolutions_ = 0;

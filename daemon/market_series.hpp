@@ -17,6 +17,7 @@
 #include "feeds/fold.hpp"
 #include "feeds/series.hpp"
 #include "feeds/stream_router.hpp"
+#include "feeds/trade_bars.hpp"
 #include "state/publisher.hpp"
 
 namespace atcd::daemon {
@@ -42,7 +43,9 @@ struct Output {
 
 /// One symbol and interval of one feed: its bars, and the signals of every profile over them. Wires the
 /// feed's frames to the engine to the publisher on one thread; everything else about it happens after that.
-class MarketSeries final : public feeds::SeriesHandler, public feeds::StreamListener {
+class MarketSeries final : public feeds::SeriesHandler,
+                           public feeds::StreamListener,
+                           public feeds::TradeBarsHandler {
  public:
   struct Context {
     feeds::Feed& feed;
@@ -53,11 +56,13 @@ class MarketSeries final : public feeds::SeriesHandler, public feeds::StreamList
     BarArchive& archive;
     /// Bars came: prepare() is wanted. Not again before it.
     std::function<void(MarketSeries&)> on_bars;
+    /// Its stream is silent: what does the exchange's list say?
+    std::function<void()> on_silence;
   };
 
   /// `listens_to`: the stream that brings the bars: its own, or that of a shorter interval from which they
-  /// are folded. `from_ms`: a time inside the first slot whose bar is wanted. What the archive has is taken
-  /// up here.
+  /// are folded, or that of the symbol's trades. `from_ms`: a time inside the first slot whose bar is wanted.
+  /// What the archive has is taken up here.
   MarketSeries(Context context, feeds::StreamName name, feeds::StreamName listens_to,
                const engine::Interval& interval, std::int64_t from_ms, bool provisional);
   ~MarketSeries();
@@ -81,8 +86,12 @@ class MarketSeries final : public feeds::SeriesHandler, public feeds::StreamList
   void on_stream_down(std::string_view reason) override;
   void on_stream_refused(std::string_view reason) override;
 
+  void set_listing(feeds::Listing listing);
   /// About once a second.
   void on_timer();
+  /// Asks the exchange for recent bars, to compare them with those that were made here. False where there is
+  /// nothing to compare.
+  bool compare_with_exchange();
   /// After the hot path: what can be done before the next bar.
   void prepare();
   /// Forgets bars that no anchor can need any more.
@@ -100,6 +109,9 @@ class MarketSeries final : public feeds::SeriesHandler, public feeds::StreamList
   const feeds::StreamName& name() const { return name_; }
   const feeds::Series& series() const { return series_; }
   feeds::SeriesState state_of(const Output& output) const;
+
+  // feeds::TradeBarsHandler
+  void on_built(const feeds::Kline& kline, bool whole, std::int64_t received_us) override;
 
   // feeds::SeriesHandler
   void on_bar(const engine::Bar& bar, std::int64_t received_us) override;
@@ -119,6 +131,7 @@ class MarketSeries final : public feeds::SeriesHandler, public feeds::StreamList
                              std::int64_t received_us) const;
   void take(const feeds::Kline& kline, bool whole, std::int64_t received_us);
   void bars_came();
+  void tell_lost_trades();
   void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);
   void preview(const engine::Bar& forming, std::int64_t received_us);
   void restore();
@@ -135,7 +148,11 @@ class MarketSeries final : public feeds::SeriesHandler, public feeds::StreamList
   feeds::StreamName listens_to_;
   bool provisional_;
   feeds::Series series_;
-  std::optional<feeds::FrameFold> fold_;  // of the bars that the stream brings
+  std::optional<feeds::FrameFold> fold_;    // of the bars that the stream brings, or
+  std::optional<feeds::TradeBars> trades_;  // of its trades; neither: its bars are taken as they are
+  feeds::TradeBarsCounters told_trades_;    // as the log has them
+  std::int64_t told_trades_ms_ = 0;         // monotonic
+  bool comparing_ = false;                  // the exchange was asked
   std::vector<std::unique_ptr<Output>> outputs_;
   std::vector<engine::Bar> scratch_;
   // Callbacks of requests that outlive the series find it gone.

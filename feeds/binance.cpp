@@ -224,7 +224,7 @@ class Binance final : public Exchange {
     return std::clamp<std::int64_t>(slots, 1, kRowsPerRequest);
   }
 
-  /// {"method":"SUBSCRIBE","params":["btcusdt@kline_1m"],"id":1}
+  /// {"method":"SUBSCRIBE","params":["btcusdt@kline_1m","btcusdt@aggTrade"],"id":1}
   static std::string request_text(std::string_view method, std::span<const StreamName> streams,
                                   std::int64_t request_id) {
     std::string text = R"({"method":")" + std::string(method) + R"(","params":[)";
@@ -233,7 +233,7 @@ class Binance final : public Exchange {
       for (char& c : name) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
       }
-      name += "@kline_" + stream.interval;
+      name += stream.kind() == StreamKind::trades ? "@aggTrade" : "@kline_" + stream.interval;
       if (text.back() != '[') text += ',';
       append_json_string(text, name);
     }

@@ -7,6 +7,7 @@
 #include "feeds/binance.hpp"
 #include "feeds/binance_kline.hpp"
 #include "feeds/binance_kline_scan.hpp"
+#include "feeds/binance_trade_frame.hpp"
 #include "feeds/decimal.hpp"
 
 // A combined frame (tests/feeds/frames/binance/2026-11-23-spot-kline-closed.json); on a /ws path the object
@@ -188,6 +189,9 @@ class BinanceFrameParser final : public FrameParser {
       sink.on_kline(event.kline);
       return {FrameKind::klines, 0, {}};
     }
+    if (reason == kNotAKline) {
+      if (const auto trade = trades_.read(frame, sink)) return *trade;
+    }
     return classify(frame, reason);
   }
 
@@ -266,6 +270,7 @@ class BinanceFrameParser final : public FrameParser {
   }
 
   ondemand::parser klines_{kLargestFrame};
+  BinanceTradeReader trades_;
   simdjson::dom::parser others_{kLargestFrame};
   BinanceKlineCheck check_;
   bool scans_;

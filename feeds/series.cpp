@@ -41,6 +41,37 @@ void Series::set_state(SeriesState state, std::string_view reason) {
   handler_.on_state(state, reason);
 }
 
+/// What is known of the market outranks what its silence looks like. Where the feed itself is away only the
+/// end of a listing is certain.
+void Series::set_resting_state(SeriesState state, std::string_view reason) {
+  if (listing_ == Listing::ended)
+    return set_state(SeriesState::ended, "the exchange does not list it any more");
+  if (listing_ == Listing::halted && stream_up_)
+    return set_state(SeriesState::halted, "the exchange has halted its trade");
+  set_state(state, reason);
+}
+
+/// After a silence: what was silent may have missed something.
+void Series::wake(std::string_view reason, const Now& now) {
+  caught_up_ = false;
+  set_state(SeriesState::catching_up, reason);
+  request_forward(now, kCatchUpPriority);
+}
+
+void Series::set_listing(Listing listing, const Now& now) {
+  if (listing == listing_) return;
+  listing_ = listing;
+  const bool resting = state_ == SeriesState::halted || state_ == SeriesState::ended;
+  if (listing != Listing::trading) {
+    if (resting || state_ == SeriesState::live || state_ == SeriesState::stale)
+      set_resting_state(SeriesState::stale, "the stream is down");
+  } else if (resting) {
+    last_frame_ms_ = now.monotonic_ms;
+    if (stream_up_) return wake("the exchange lists it as trading", now);
+    set_state(SeriesState::stale, "the stream is down");
+  }
+}
+
 bool Series::restore(std::vector<engine::Bar> bars, std::int64_t covered_from_ms,
                      std::int64_t covered_to_ms) {
   const std::int64_t next = rules_.interval.ordinal(covered_to_ms);
@@ -73,16 +104,16 @@ void Series::on_stream_down(const Now&, std::string_view reason) {
   caught_up_ = false;
   if (request_) request_->after_stream_up = false;  // its answer proves nothing about the next connection
   overdue_since_ms_.reset();
-  set_state(SeriesState::stale, reason);
+  set_resting_state(SeriesState::stale, reason);
 }
 
 void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& now) {
   last_frame_ms_ = now.monotonic_ms;
-  if (state_ == SeriesState::stale && stream_up_) {
-    // What was silent may have missed something.
-    caught_up_ = false;
-    set_state(SeriesState::catching_up, "frames come again");
-    request_forward(now, kCatchUpPriority);
+  const bool silent =
+      state_ == SeriesState::stale || state_ == SeriesState::halted || state_ == SeriesState::ended;
+  if (silent && stream_up_) {
+    listing_ = Listing::trading;  // whatever the list said
+    wake("frames come again", now);
   }
   if (kline.closed) {
     close_by_frame(kline.bar, received_us, now);
@@ -95,6 +126,7 @@ void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& n
 
 void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now) {
   const std::int64_t ordinal = slot_of(bar);
+  if (rules_.built_here && ordinal < next_) return built_again(bar);
   const bool after_newest = bars_.empty() ? ordinal >= next_ : ordinal > slot_of(bars_.back());
   if (ordinal < next_ && !after_newest) {
     seen_again(ordinal, bar, true, received_us);
@@ -115,7 +147,16 @@ void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, co
   request_forward(now, kRepairPriority);
 }
 
-void Series::seen_again(std::int64_t ordinal, const engine::Bar& bar, bool from_frame,
+/// REST was earlier than we were.
+void Series::built_again(const engine::Bar& bar) {
+  ++counters_.duplicates;
+  const std::size_t index = index_at(bar.open_time_ms);
+  const bool there = index < bars_.size() && bars_[index].open_time_ms == bar.open_time_ms;
+  if (there && !same_prices(bars_[index], bar)) ++counters_.built_otherwise;
+}
+
+/// `corrects`: the bar outranks one that is here, if that is the newest.
+void Series::seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects,
                         std::int64_t received_us) {
   const std::size_t index = index_at(bar.open_time_ms);
   if (index == bars_.size() || bars_[index].open_time_ms != bar.open_time_ms) {
@@ -129,7 +170,7 @@ void Series::seen_again(std::int64_t ordinal, const engine::Bar& bar, bool from_
     return;
   }
   const bool newest = index + 1 == bars_.size() && ordinal + 1 == next_;
-  if (newest && from_frame) {
+  if (newest && corrects) {
     ++counters_.corrections;
     const engine::Bar before = used;
     used = bar;
@@ -237,6 +278,22 @@ void Series::history_failed(std::string_view why, const Now& now) {
   if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
 }
 
+/// A later row exists, or the exchange's clock has passed the row's end.
+bool Series::is_final(const HistoryResult& result, std::size_t row) const {
+  return row + 1 < result.rows.size() ||
+         result.server_time_ms >= result.rows[row].close_time_ms + rules_.settling_ms;
+}
+
+void Series::compare(const HistoryResult& result, std::int64_t received_us) {
+  if (result.error != RestError::none) ++counters_.history_errors;
+  for (std::size_t i = 0; i < result.rows.size() && is_final(result, i); ++i) {
+    const engine::Bar& row = result.rows[i];
+    if (slot_of(row) >= next_) return;
+    ++counters_.compared;
+    seen_again(slot_of(row), row, true, received_us);
+  }
+}
+
 void Series::take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
                           const Now& now) {
   const auto& interval = rules_.interval;
@@ -246,10 +303,14 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     const engine::Bar& row = result.rows[i];
     const std::int64_t ordinal = slot_of(row);
     if (ordinal > request.to) break;
-    const bool final_row = i + 1 < result.rows.size() || clock_ms >= row.close_time_ms + rules_.settling_ms;
+    const bool final_row = is_final(result, i);
+    // The exchange's own row outranks a bar that was built here.
+    if (rules_.built_here && final_row) {
+      std::erase_if(pending_, [&](const PendingBar& held) { return slot_of(held.bar) == ordinal; });
+    }
     skip_to(ordinal);
     if (ordinal < next_) {
-      if (ordinal >= request.from && final_row) seen_again(ordinal, row, false, received_us);
+      if (ordinal >= request.from && final_row) seen_again(ordinal, row, rules_.built_here, received_us);
       continue;
     }
     if (!final_row) {
@@ -283,7 +344,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   }
   if (stream_up_) {
     caught_up_ = true;
-    set_state(SeriesState::live, "");
+    set_resting_state(SeriesState::live, "");
   }
 }
 
@@ -306,9 +367,13 @@ void Series::take_backward(const HistoryResult& result, const Request& request) 
 void Series::on_timer(const Now& now) {
   const bool overdue = overdue_since_ms_ && now.monotonic_ms - *overdue_since_ms_ >= rules_.overdue_after_ms;
   const bool unfinished = !caught_up_ && (stream_up_ || bars_.empty());
-  if (overdue || unfinished) request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
+  const bool quiet = rules_.ask_after_ms > 0 && caught_up_ && asked_for_ != next_ && !request_ &&
+                     now.utc_ms - rules_.ask_after_ms >= rules_.interval.open_time_ms(next_ + 1);
+  if (quiet) asked_for_ = next_;
+  if (overdue || unfinished || quiet) request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
   if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
-  if (stream_up_ && now.monotonic_ms - last_frame_ms_ >= rules_.stale_after_ms) {
+  const bool traded = listing_ == Listing::trading;
+  if (stream_up_ && traded && now.monotonic_ms - last_frame_ms_ >= rules_.stale_after_ms) {
     ++counters_.stale;
     last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
     set_state(SeriesState::stale, "no frame came for longer than the series allows");

@@ -19,6 +19,9 @@ inline constexpr std::size_t kSeriesStates = 7;
 /// "WARMING", "CATCHING_UP", ...: as written to Redis.
 std::string_view state_name(SeriesState state);
 
+/// What the exchange's list says of a symbol: there, there but not traded, not there any more.
+enum class Listing : std::uint8_t { trading, halted, ended };
+
 /// The two clocks as arguments, so that the state machine reads none itself.
 struct Now {
   std::int64_t monotonic_ms = 0;  // timers
@@ -31,13 +34,18 @@ struct SeriesRules {
   std::int64_t rows_per_request = 0;     // Exchange::history_rows_per_request, at least 2
   std::int64_t overdue_after_ms = 3000;  // a successor without the closing mark sends us to REST after this
   std::int64_t stale_after_ms = 0;       // without a data frame
+  // The closed bars of frames are built by us: what REST says outranks them.
+  bool built_here = false;
+  // So long after a bar's end by our clock REST is asked for it, once, where nothing came that closes it (a
+  // quiet market: bars that are built need a trade after their end). 0: never.
+  std::int64_t ask_after_ms = 0;
 };
 
 /// Every bar and frame is accounted for in one of these.
 struct SeriesCounters {
   std::uint64_t closed_by_frame = 0, closed_by_history = 0, forming = 0, duplicates = 0, absent_slots = 0,
                 holes = 0, corrections = 0, conflicting = 0, pending_dropped = 0, history_errors = 0,
-                stale = 0;
+                stale = 0, compared = 0, built_otherwise = 0;
 };
 
 /// What a series asks of its surroundings. Called from inside the methods of Series.
@@ -83,6 +91,11 @@ class Series {
   void on_stream_down(const Now& now, std::string_view reason);
   void on_kline(const Kline& kline, std::int64_t received_us, const Now& now);
   void on_history(const HistoryResult& result, std::int64_t received_us, const Now& now);
+  /// Rows that were asked for to compare them with what is here: the newest bar is corrected, of an older one
+  /// the other telling is told.
+  void compare(const HistoryResult& result, std::int64_t received_us);
+  /// What the exchange's list says at present. Tells a market that stands still from a dead feed.
+  void set_listing(Listing listing, const Now& now);
   /// Call about once a second.
   void on_timer(const Now& now);
 
@@ -116,8 +129,12 @@ class Series {
   };
 
   void set_state(SeriesState state, std::string_view reason);
+  void set_resting_state(SeriesState state, std::string_view reason);
+  void wake(std::string_view reason, const Now& now);
   void close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now);
-  void seen_again(std::int64_t ordinal, const engine::Bar& bar, bool from_frame, std::int64_t received_us);
+  void seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects, std::int64_t received_us);
+  void built_again(const engine::Bar& bar);
+  bool is_final(const HistoryResult& result, std::size_t row) const;
   void append(const engine::Bar& bar, std::int64_t received_us);
   void hold_back(const engine::Bar& bar, std::int64_t received_us);
   void release_pending();
@@ -139,12 +156,14 @@ class Series {
   std::int64_t back_target_;         // ordinal that require_from asked for
   std::optional<Request> request_;
   std::optional<std::int64_t> overdue_since_ms_;
+  std::optional<std::int64_t> asked_for_;  // the slot that our clock had us ask for
   std::int64_t retry_at_ms_ = 0;
   std::int64_t last_frame_ms_ = 0;
   int failures_ = 0;
   bool stream_up_ = false;
   bool caught_up_ = false;  // since the stream came up, nothing is missing before next_
   SeriesState state_ = SeriesState::catching_up;
+  Listing listing_ = Listing::trading;
   SeriesCounters counters_;
 };
 

@@ -19,7 +19,7 @@
 namespace atcd::feeds::simulator {
 namespace {
 
-constexpr std::string_view kKline = "@kline_";
+constexpr std::string_view kKline = "@kline_", kTrades = "@aggTrade";
 constexpr std::size_t kStreamsPerConnection = 1024;
 constexpr std::size_t kLongestId = 36;
 constexpr Form kWrapped = 1, kFutures = 2;
@@ -94,6 +94,7 @@ class BinanceWire final : public Wire {
 
   std::optional<WireStream> parse_stream(std::string_view name) const override;
   std::string frame(const WireFrame& content, Form form) const override;
+  std::string trade_frame(const WireFrame& content, std::int64_t number, Form form) const override;
   std::optional<WireRecorded> read_recorded(std::string_view line) const override {
     return read_binance_recorded(line);
   }
@@ -183,12 +184,17 @@ WireRequest BinanceWire::read(std::string_view message) const {
 }
 
 std::optional<WireStream> BinanceWire::parse_stream(std::string_view name) const {
-  const auto at = name.find(kKline);
+  const auto at = name.find('@');
   if (at == std::string_view::npos) return std::nullopt;
   WireStream stream;
-  stream.interval_text = name.substr(at + kKline.size());
-  if (!binance_offers(stream.interval_text)) return std::nullopt;
-  stream.interval = *engine::Interval::parse(stream.interval_text);
+  const std::string_view kind = name.substr(at);
+  stream.trades = kind == kTrades;
+  if (!stream.trades) {
+    if (!kind.starts_with(kKline)) return std::nullopt;
+    stream.interval_text = kind.substr(kKline.size());
+    if (!binance_offers(stream.interval_text)) return std::nullopt;
+    stream.interval = *engine::Interval::parse(stream.interval_text);
+  }
   for (const char c : name.substr(0, at)) {
     if (c >= 'A' && c <= 'Z') return std::nullopt;  // names of streams are in small letters
     stream.symbol += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
@@ -236,6 +242,23 @@ std::string BinanceWire::frame(const WireFrame& content, Form form) const {
   text += ",\"B\":\"0\"}}";
   if ((form & kWrapped) != 0) text += '}';
   return text;
+}
+
+/// {"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1795477262014,"s":"BTCUSDT","a":26129,
+///  "p":"91240.01000000","q":"0.00200000","f":100,"l":105,"T":1795477262011,"m":true,"M":true}}
+std::string BinanceWire::trade_frame(const WireFrame& content, std::int64_t number, Form form) const {
+  const Kline& trade = content.kline;
+  const NumberForm numbers = number_form(content.symbol, (form & kFutures) != 0);
+  std::string text = "{\"e\":\"aggTrade\",\"E\":" + std::to_string(content.event_ms) + ",\"s\":\"" +
+                     content.symbol.symbol + "\",\"a\":" + std::to_string(number) + ",\"p\":\"";
+  append_decimal(text, trade.bar.close, numbers.price);
+  text += "\",\"q\":\"";
+  append_decimal(text, trade.bar.volume, numbers.volume);
+  text += "\",\"f\":" + std::to_string(trade.first_trade) +
+          ",\"l\":" + std::to_string(trade.first_trade + trade.trades - 1) +
+          ",\"T\":" + std::to_string(trade.bar.open_time_ms) + ",\"m\":true";
+  text += (form & kFutures) != 0 ? "}" : ",\"M\":true}";
+  return rewrapped(content.stream, text, form);
 }
 
 }  // namespace

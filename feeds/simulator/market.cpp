@@ -105,6 +105,8 @@ RunningBar::RunningBar(const Market& market, std::size_t symbol, const engine::I
   most_lots_ = static_cast<std::uint64_t>(std::clamp(2 * usual_lots, 2.0, 1e9));
 }
 
+void RunningBar::skip_to(std::int64_t time_ms) { next_ms_ = std::max(next_ms_, time_ms); }
+
 void RunningBar::extend(std::int64_t now_ms) {
   const std::int64_t last_ms = std::min(now_ms, close_ms_ - 1);
   while (next_ms_ <= last_ms) {
@@ -230,6 +232,17 @@ std::optional<Kline> Market::kline(std::size_t symbol, const engine::Interval& i
   }
   return kline;
 }
+
+std::optional<Kline> Market::trade(std::size_t symbol, std::int64_t time_ms) const {
+  RunningBar bar(*this, symbol, engine::Interval(1, engine::Interval::Unit::minute), time_ms);
+  bar.skip_to(time_ms);
+  bar.extend(time_ms);
+  if (bar.empty()) return std::nullopt;
+  const Kline trade = bar.kline();
+  return trade.trades == 0 ? std::nullopt : std::optional(trade);
+}
+
+std::int64_t Market::next_trade_ms(std::int64_t time_ms) { return (time_ms / kGridMs + 1) * kGridMs; }
 
 std::optional<Kline> Market::correct(std::size_t symbol, const engine::Interval& interval,
                                      std::int64_t time_ms, std::int64_t now_ms) {

@@ -64,6 +64,12 @@ class Market final : public Source {
   std::optional<Kline> kline(std::size_t symbol, const engine::Interval& interval, std::int64_t time_ms,
                              std::int64_t now_ms) const;
 
+  /// What was traded at that very time, on the grid of bars of a minute and longer, which add up to it: all
+  /// prices are one. Empty where nothing was.
+  std::optional<Kline> trade(std::size_t symbol, std::int64_t time_ms) const;
+  /// The first time after `time_ms` at which there may be a trade.
+  static std::int64_t next_trade_ms(std::int64_t time_ms);
+
   /// From now on the bar that holds `time_ms` closes one tick above its high: the exchange corrects itself.
   /// The bar as it is now; empty where there is none.
   std::optional<Kline> correct(std::size_t symbol, const engine::Interval& interval, std::int64_t time_ms,
@@ -99,6 +105,8 @@ class RunningBar {
   RunningBar(const Market& market, std::size_t symbol, const engine::Interval& interval,
              std::int64_t time_ms);
 
+  /// Leaves out what was traded before.
+  void skip_to(std::int64_t time_ms);
   /// Takes in the trades up to and including `now_ms`, those of the bar at most.
   void extend(std::int64_t now_ms);
   /// Without a trade so far there is no bar.

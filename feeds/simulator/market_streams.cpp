@@ -16,8 +16,12 @@ void MarketStreams::open(const std::string& name, std::size_t symbol, const Wire
   if (numbers_.contains(name)) return;
   const std::uint64_t number = ++last_number_;
   numbers_[name] = number;
-  const std::int64_t close_ms = stream.interval.close_time_ms(now_ms);
-  streams_.emplace(number, Open{name, stream.interval_text, symbol, stream.interval, close_ms, {}});
+  const std::int64_t close_ms =
+      stream.trades ? Market::next_trade_ms(now_ms) : stream.interval.close_time_ms(now_ms);
+  // Numbers count trades: by the clock at first, so that those of a later subscription are no smaller.
+  const std::int64_t last_trade = stream.trades ? now_ms / 1000 : -1;
+  streams_.emplace(number,
+                   Open{name, stream.interval_text, symbol, stream.interval, close_ms, {}, last_trade});
   due_.emplace(close_ms + closing_delay_ms_, number);
 }
 
@@ -47,8 +51,13 @@ bool MarketStreams::send_closing(std::int64_t now_ms, std::size_t most) {
     const std::uint64_t number = due_.begin()->second;
     due_.erase(due_.begin());
     Open& stream = streams_.at(number);
-    send_one(stream);
-    stream.next_close_ms = stream.interval.close_time_ms(stream.next_close_ms);
+    if (stream.last_trade >= 0) {
+      send_trade(stream);
+      stream.next_close_ms = Market::next_trade_ms(stream.next_close_ms);
+    } else {
+      send_one(stream);
+      stream.next_close_ms = stream.interval.close_time_ms(stream.next_close_ms);
+    }
     due_.emplace(stream.next_close_ms + closing_delay_ms_, number);
   }
   return next_due_ms() > now_ms;
@@ -100,11 +109,25 @@ std::size_t MarketStreams::send(const WireFrame& frame, std::int64_t before_ms) 
   return receivers;
 }
 
+void MarketStreams::send_trade(Open& stream) {
+  const std::int64_t made_ms = stream.next_close_ms;
+  auto trade = market_.trade(stream.symbol, made_ms);
+  if (!trade) return;
+  trade->bar.open_time_ms = made_ms;
+  ++stream.last_trade;
+  const MarketSymbol& symbol = market_.symbols()[stream.symbol];
+  if (faults_.take(FaultKind::withhold_closing, symbol.symbol)) return;
+  subscriptions_.send(stream.name, made_ms, [&](Form form) {
+    return wire_.trade_frame({stream.name, symbol, {}, *trade, true, made_ms + closing_delay_ms_},
+                             stream.last_trade, form);
+  });
+}
+
 std::size_t MarketStreams::correct(std::size_t symbol, std::int64_t bars_ago, std::int64_t now_ms) {
   std::size_t corrected = 0;
   for (const auto& each : streams_) {
     const Open& stream = each.second;
-    if (stream.symbol != symbol) continue;
+    if (stream.symbol != symbol || stream.last_trade >= 0) continue;
     const std::int64_t open_ms =
         stream.interval.open_time_ms(stream.interval.ordinal(stream.next_close_ms) - 1 - bars_ago);
     const auto kline = market_.correct(symbol, stream.interval, open_ms, now_ms);
@@ -118,7 +141,8 @@ std::size_t MarketStreams::correct(std::size_t symbol, std::int64_t bars_ago, st
 void MarketStreams::send_forming(std::int64_t now_ms) {
   for (auto& each : streams_) {
     Open& stream = each.second;
-    if (stream.next_close_ms <= now_ms || !market_.trading(stream.symbol, now_ms)) continue;
+    if (stream.last_trade >= 0 || stream.next_close_ms <= now_ms || !market_.trading(stream.symbol, now_ms))
+      continue;
     RunningBar& bar = running(stream, now_ms);
     bar.extend(now_ms);
     if (bar.empty()) continue;

@@ -18,9 +18,10 @@
 
 namespace atcd::feeds::simulator {
 
-/// The kline streams of a generated market that somebody is subscribed to: which frames are due when. A bar's
-/// closing frame comes `closing_delay_ms` after its end on the exchange's clock and says so in its event
-/// time, however late the process is; no boundary is left out. No clock, no I/O; one thread.
+/// The streams of a generated market that somebody is subscribed to: which frames are due when. A bar's
+/// closing frame comes `closing_delay_ms` after its end on the exchange's clock, a trade so long after it was
+/// made, and says so in its event time, however late the process is; none is left out. No clock, no I/O; one
+/// thread.
 class MarketStreams {
  public:
   static constexpr std::int64_t kNothingDue = std::numeric_limits<std::int64_t>::max();
@@ -31,9 +32,10 @@ class MarketStreams {
   void open(const std::string& name, std::size_t symbol, const WireStream& stream, std::int64_t now_ms);
   void close(const std::string& name);
 
-  /// When the next closing frame is due, on the exchange's clock.
+  /// When the next closing frame or trade is due, on the exchange's clock.
   std::int64_t next_due_ms() const { return std::min(next_closing_ms(), next_delayed_ms()); }
-  /// Sends the closing frames that are due, in order of time, `most` at most; false where more are due.
+  /// Sends the closing frames and trades that are due, in order of time, `most` at most; false where more are
+  /// due.
   bool send_closing(std::int64_t now_ms, std::size_t most);
   /// Sends the running bar of every stream whose last bar has been closed.
   void send_forming(std::int64_t now_ms);
@@ -51,8 +53,9 @@ class MarketStreams {
     std::string name, interval_text;
     std::size_t symbol;
     engine::Interval interval;
-    std::int64_t next_close_ms;
+    std::int64_t next_close_ms;  // or of trades: the time of the next one
     std::optional<RunningBar> running;
+    std::int64_t last_trade = -1;  // its number; -1: a stream of bars
   };
   /// A closing frame that comes later than it should.
   struct Delayed {
@@ -68,6 +71,7 @@ class MarketStreams {
   void send_delayed();
   /// To those who subscribed before, with what the faults make of it. To how many.
   std::size_t send(const WireFrame& frame, std::int64_t before_ms);
+  void send_trade(Open& stream);
 
   Market& market_;
   const Wire& wire_;

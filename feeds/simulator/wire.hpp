@@ -44,6 +44,7 @@ struct WireStream {
   std::string symbol;  // native
   engine::Interval interval{1, engine::Interval::Unit::minute};
   std::string interval_text;
+  bool trades = false;  // the symbol's trades; there is no interval then
 };
 
 struct WireFrame {
@@ -107,6 +108,9 @@ class Wire {
   /// Empty for a name of another form, or an interval that the exchange does not offer.
   virtual std::optional<WireStream> parse_stream(std::string_view name) const = 0;
   virtual std::string frame(const WireFrame& content, Form form) const = 0;
+  /// One trade; `content.kline` is all there is to it. Only where parse_stream() knows streams of trades.
+  /// `number`: those of one symbol follow one another.
+  virtual std::string trade_frame(const WireFrame& content, std::int64_t number, Form form) const;
   /// Empty for a line that is no frame of a stream.
   virtual std::optional<WireRecorded> read_recorded(std::string_view line) const = 0;
   /// A recorded frame, told without its wrapping, as this form has it.
@@ -115,6 +119,8 @@ class Wire {
   /// GET; counts the weight.
   virtual RestAnswer get(const RestQuestion& question) = 0;
 };
+
+inline std::string Wire::trade_frame(const WireFrame&, std::int64_t, Form) const { return {}; }
 
 /// The formats of an exchange of known_wires(); null for another name. `weight_limit`: of REST, in a real
 /// minute; 0: what the exchange grants.

@@ -114,8 +114,10 @@ TEST(Config, FeedsAreCheckedAgainstTheExchangeTable) {
               HasSubstr("no interval"));
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = []\n"),
               HasSubstr("intervals is empty"));
-  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nsource = \"trades\"\n"),
-              HasSubstr("not available in this version"));
+  EXPECT_EQ(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nsource = \"trades\"\n"),
+            "");
+  EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nsource = \"trade\"\n"),
+              HasSubstr("one of klines, trades; did you mean trades?"));
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrest_share = 0\n"),
               HasSubstr("a number above 0 and at most 1"));
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrefresh = \"soon\"\n"),
@@ -126,6 +128,14 @@ TEST(Config, FeedsAreCheckedAgainstTheExchangeTable) {
 TEST(Config, ASeriesMayBeNamedOnce) {
   EXPECT_THAT(all(parse_config(std::string(kFeed) + std::string(kFeed))),
               HasSubstr("binance:spot:BTCUSDT:1m:default a second time"));
+}
+
+TEST(Config, TheBarsOfAllProfilesComeFromOneSource) {
+  const std::string other = "[[profile]]\nname = \"default\"\n[[profile]]\nname = \"other\"\n";
+  const std::string second = std::string(kFeed) + "profiles = [\"other\"]\n";
+  EXPECT_EQ(all(parse_config(other + std::string(kFeed) + second)), "");
+  EXPECT_THAT(all(parse_config(other + std::string(kFeed) + second + "source = \"trades\"\n")),
+              HasSubstr("feed[1].source is another than in the feed before it that has BTCUSDT 1m too"));
 }
 
 TEST(Config, HistoryMustCoverTheLongestAverage) {

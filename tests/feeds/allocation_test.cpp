@@ -23,7 +23,7 @@ TEST(FeedAllocation, NoFrameAllocatesOnItsWayToItsStream) {
     const StreamNames& names;
     long found = 0;
     explicit Sink(const StreamNames& all) : names(all) {}
-    void on_trade(const Trade&) override {}
+    void on_trade(const Trade& trade) override { found += names.find(trade.symbol, {}) != nullptr ? 1 : 0; }
     void on_kline(const Kline& kline) override {
       found += names.find(kline.symbol, kline.interval) != nullptr ? 1 : 0;
     }
@@ -31,18 +31,22 @@ TEST(FeedAllocation, NoFrameAllocatesOnItsWayToItsStream) {
   StreamNames names;
   for (StreamIndex i = 0; i < 1000; ++i) names.add({"A-RATHER-LONG-SYMBOL-" + std::to_string(i), "1m"}, i);
   names.add({"BTCUSDT", "1m"}, 1000);
+  names.add({"BTCUSDT", ""}, 1001);
   const simdjson::padded_string closed(testing::frame_text("binance/2026-11-23-spot-kline-closed.json"));
   const simdjson::padded_string forming(testing::frame_text("binance/2026-11-23-spot-kline-forming.json"));
+  const simdjson::padded_string trade(testing::frame_text("binance/2026-11-23-agg-trade.json"));
   const auto parser = new_binance_frame_parser();
   Sink sink(names);
   parser->parse(std::string_view(closed.data(), closed.size()), sink);  // sizes the parser's scratch memory
+  parser->parse(std::string_view(trade.data(), trade.size()), sink);
   const long before = allocations;
   for (int i = 0; i < 1000; ++i) {
     parser->parse(std::string_view(closed.data(), closed.size()), sink);
     parser->parse(std::string_view(forming.data(), forming.size()), sink);
+    parser->parse(std::string_view(trade.data(), trade.size()), sink);
   }
   EXPECT_EQ(allocations, before);
-  EXPECT_EQ(sink.found, 2001);
+  EXPECT_EQ(sink.found, 3002);
 }
 
 }  // namespace

@@ -167,9 +167,10 @@ TEST_F(FeedTest, FramesOfOtherStreamsAreCounted) {
   wait([&] { return up().size() == 1; });
   peer(0).send(frame_of(9));
   peer(0).send(frame_text("binance/2026-11-23-agg-trade.json"));
+  peer(0).send(R"({"stream":"!miniTicker@arr","data":[{"e":"24hrMiniTicker"}]})");
   peer(0).send(frame_of(0));
   wait([&] { return recorder_.klines.size() == 1; });
-  EXPECT_EQ(feed_->counters().unknown_streams, 1U);
+  EXPECT_EQ(feed_->counters().unknown_streams, 2U) << "a bar and a trade";
   EXPECT_EQ(feed_->counters().ignored, 1U);
 }
 

@@ -243,9 +243,10 @@ TEST(FrameFold, WhateverFramesComeABarThatIsClosedIsTheNaiveFoldOfAllItsParts) {
       }
       (all ? closed_bars : slots_with_holes) += 1;
       // REST has the rows that exist; folded they decide about the others.
-      const auto rows = fold_rows(parts, target);
+      const std::vector<Bar> rows = fold_rows(parts, target);
+      const std::int64_t open_ms = bar.open_time_ms;
       const auto row = std::find_if(rows.begin(), rows.end(),
-                                    [&](const Bar& each) { return each.open_time_ms == bar.open_time_ms; });
+                                    [&](const Bar& each) { return each.open_time_ms == open_ms; });
       ASSERT_NE(row, rows.end());
       EXPECT_EQ(*row, bar);
     }

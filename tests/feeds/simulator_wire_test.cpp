@@ -195,6 +195,10 @@ TEST_F(SimulatorWire, understands_addresses) {
 }
 
 TEST_F(SimulatorWire, understands_stream_names) {
+  const auto trades = wire->parse_stream("btcusdt@aggTrade");
+  ASSERT_TRUE(trades.has_value());
+  EXPECT_TRUE(trades->trades);
+  EXPECT_EQ(trades->symbol, "BTCUSDT");
   const auto stream = wire->parse_stream("btcusdt@kline_1M");
   ASSERT_TRUE(stream.has_value());
   EXPECT_EQ(stream->symbol, "BTCUSDT");

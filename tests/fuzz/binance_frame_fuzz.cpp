@@ -1,8 +1,8 @@
-// Whatever bytes come as a Binance frame: no crash, a bar that is told is a valid one, and the short way of
-// reading a kline tells the same as the full one.
-// Seeds: tests/feeds/frames/binance.
+// Whatever bytes come as a Binance frame: no crash, a bar or a trade that is told is a valid one, and the
+// short way of reading a kline tells the same as the full one. Seeds: tests/feeds/frames/binance.
 #include <simdjson.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -16,9 +16,15 @@ namespace {
 using namespace atcd;
 
 struct Sink final : feeds::FrameSink {
-  std::size_t klines = 0;
+  std::size_t klines = 0, trades = 0;
   feeds::Kline last;
-  void on_trade(const feeds::Trade&) override {}
+  void on_trade(const feeds::Trade& trade) override {
+    ++trades;
+    const bool valid = !trade.symbol.empty() && trade.first_id > 0 && trade.last_id == trade.first_id &&
+                       trade.price > 0 && trade.quantity > 0 && std::isfinite(trade.price) &&
+                       std::isfinite(trade.quantity) && trade.time_ms >= 0;
+    if (!valid) std::abort();
+  }
   void on_kline(const feeds::Kline& kline) override {
     ++klines;
     last = kline;
@@ -45,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Sink sink, full;
   const feeds::FrameResult result = parser->parse(frame, sink);
   if (sink.klines != (result.kind == feeds::FrameKind::klines ? 1U : 0U)) std::abort();
+  if (sink.trades != (result.kind == feeds::FrameKind::trades ? 1U : 0U)) std::abort();
   if (result.kind == feeds::FrameKind::malformed && result.text.empty()) std::abort();
   const feeds::FrameResult full_result = full_parser->parse(frame, full);
   if (result.kind != full_result.kind || result.request_id != full_result.request_id ||
