@@ -16,7 +16,8 @@ inline char* write_shortest(char* at, double value) {
   // to_chars takes the form with an exponent where that is shorter: below 0.001, and where zeros end a large
   // whole number.
   if (size >= 0.001 && size < 1e7) {
-    const auto units = static_cast<std::uint64_t>(size * static_cast<double>(kUnit) + 0.5);
+    const double above = size * static_cast<double>(kUnit) + 0.5;  // cut off, the nearest
+    const auto units = static_cast<std::uint64_t>(above);
     const bool exact = static_cast<double>(units) / static_cast<double>(kUnit) == size;
     if (exact && (size < 1e5 || units % (10 * kUnit) != 0)) {
       if (value < 0) *at++ = '-';
