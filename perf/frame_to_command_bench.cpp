@@ -26,7 +26,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/signal_series.hpp"
+#include "engine/incremental.hpp"
 #include "engine/plan.hpp"
 #include "feeds/binance.hpp"
 #include "feeds/series.hpp"
@@ -71,7 +71,7 @@ class Path final : public feeds::FrameSink, public feeds::SeriesHandler {
  public:
   explicit Path(const std::shared_ptr<const engine::Plan>& plan)
       : series_(rules(), kFirstOpenMs - kMinuteMs, *this),
-        signals_(plan, {1500, 1500, kFirstOpenMs}, rules().interval, "binance:spot:BTCUSDT:1m:default"),
+        engine_(plan),
         text_({{"binance", "spot", "BTCUSDT", "1m", "default"}, "1ff5ea08201c2af4", "lts", {}}, "main",
               "atc") {
     names_.add({"BTCUSDT", "1m"}, 0);
@@ -88,7 +88,7 @@ class Path final : public feeds::FrameSink, public feeds::SeriesHandler {
     parser_->parse(frame, *this);
   }
   /// Off the hot path: what can be done before the next price is known.
-  void prepare() { signals_.prepare({series_.bars(), series_.covered_from()}); }
+  void prepare() { engine_.prepare(); }
   std::string& command() { return command_; }
   void say_always(std::int64_t time_us) { fixed_us_ = time_us; }
 
@@ -114,14 +114,13 @@ class Path final : public feeds::FrameSink, public feeds::SeriesHandler {
         {std::chrono::duration_cast<std::chrono::milliseconds>(monotonic).count(), utc_us() / 1000});
   }
   void on_bar(const engine::Bar& bar, std::int64_t received_us) override {
-    const auto computed = signals_.newest({series_.bars(), series_.covered_from()});
-    if (!computed || series_.state() != feeds::SeriesState::live) return;
+    if (series_.state() != feeds::SeriesState::live) return;
     state::SignalRecord record;
     record.bar = bar;
-    record.signal = computed->signal;
+    record.signal = engine_.update(bar);
     record.prev_close_ms = bar.open_time_ms;
     record.next_close_ms = bar.close_time_ms + kMinuteMs;
-    record.anchor_ms = computed->anchor_ms;
+    record.anchor_ms = kFirstOpenMs;
     record.received_us = received_us;
     formatter_.append_command(command_, text_, record, {500, 10'000}, utc_us());
   }
@@ -136,7 +135,7 @@ class Path final : public feeds::FrameSink, public feeds::SeriesHandler {
   std::unique_ptr<feeds::FrameParser> parser_ = feeds::new_binance_frame_parser();
   feeds::StreamNames names_;
   feeds::Series series_;
-  daemon::SignalSeries signals_;
+  engine::Incremental engine_;
   state::SeriesText text_;
   state::SignalFormatter formatter_;
   std::string command_;
@@ -282,7 +281,7 @@ void frame_read_to_command_written(benchmark::State& state, bool tcp) {
   for (auto _ : state) {
     Path path(plan);
     for (const std::string& frame : frames) {
-      if (path.command().empty()) {  // too few bars for a signal
+      if (path.command().empty()) {  // the first: nothing has grown to its size yet
         path.take(frame);
         continue;
       }

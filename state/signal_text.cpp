@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "state/number_text.hpp"
 #include "state/publish_function.hpp"
 
 namespace atcd::state {
@@ -31,6 +32,37 @@ std::array<std::string_view, kFields> constant_texts(const PublishedSeries& seri
   texts[index_of(Field::dialect)] = series.dialect;
   texts[index_of(Field::instance)] = instance;
   return texts;
+}
+
+// A signal's text is written to memory that is made large enough beforehand, piece behind piece.
+
+char* put_text(char* at, std::string_view text) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
+}
+
+char* put_number(char* at, std::int64_t value) { return std::to_chars(at, at + kLongestNumber, value).ptr; }
+
+char* put_argument(char* at, std::string_view text) {
+  *at++ = '$';
+  at = put_text(put_number(at, static_cast<std::int64_t>(text.size())), "\r\n");
+  return put_text(put_text(at, text), "\r\n");
+}
+
+char* put_argument(char* at, std::int64_t value) {
+  std::array<char, kLongestNumber> digits;
+  char* const end = put_number(digits.data(), value);
+  return put_argument(at, std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
+}
+
+/// The fields' names as arguments.
+const std::array<std::string, kFields>& name_arguments() {
+  static const auto arguments = [] {
+    std::array<std::string, kFields> made;
+    for (const FieldRow& row : kFieldTable) append_argument(made[index_of(row.field)], row.name);
+    return made;
+  }();
+  return arguments;
 }
 
 void append_number(std::string& out, std::uint64_t value) {
@@ -82,6 +114,11 @@ SeriesText::SeriesText(const PublishedSeries& series, std::string_view instance,
     append_argument(pairs, row.name);
     append_argument(pairs, text);
   }
+
+  // Not the JSON as an argument: its length is known when it is written.
+  longest_ = command_start_.size() + channel_argument_.size() + constant_content_.size() +
+             constant_others_.size() + kArguments * 2 * kLongestNumber;
+  for (const FieldRow& row : kFieldTable) longest_ += row.name.size() + json_[index_of(row.field)].size();
 }
 
 void SignalFormatter::put(Field field, std::int64_t value) {
@@ -92,7 +129,7 @@ void SignalFormatter::put(Field field, std::int64_t value) {
 
 void SignalFormatter::put(Field field, double value) {
   char* first = &digits_[index_of(field) * kLongestNumber];
-  const auto end = std::isfinite(value) ? std::to_chars(first, first + kLongestNumber, value).ptr : first;
+  const auto end = std::isfinite(value) ? write_shortest(first, value) : first;
   lengths_[index_of(field)] = static_cast<std::uint8_t>(end - first);
 }
 
@@ -134,45 +171,50 @@ void SignalFormatter::render(const SignalRecord& record, std::int64_t published_
   has_gap_ = record.gap_from_ms != 0;
 }
 
-void SignalFormatter::build_json(const SeriesText& series) {
-  json_.clear();
-  json_ += '{';
+/// Memory for this many characters. It only grows: making a string longer would fill it with zeros each time.
+char* SignalFormatter::room(std::size_t size) {
+  if (room_.size() < size) room_.resize(size);
+  return room_.data();
+}
+
+char* SignalFormatter::put_json(char* at, const SeriesText& series) const {
+  *at++ = '{';
   for (const FieldRow& row : kFieldTable) {
     if (!present(row.field)) continue;
-    if (json_.size() > 1) json_ += ',';
-    json_ += series.json_[index_of(row.field)];
+    if (row.field != kFieldTable.front().field) *at++ = ',';
+    at = put_text(at, series.json_[index_of(row.field)]);
     if (constant(row)) continue;
     const std::string_view value = text(row.field);
     if (row.form == FieldForm::word) {
-      json_.append("\"").append(value).append("\"");
+      at = put_text(put_text(put_text(at, "\""), value), "\"");
     } else {
-      json_ += value.empty() ? "null" : value;
+      at = put_text(at, value.empty() ? "null" : value);
     }
   }
-  json_ += '}';
+  *at++ = '}';
+  return at;
 }
 
 const std::string& SignalFormatter::json(const SeriesText& series, const SignalRecord& record,
                                          std::int64_t published_us) {
   render(record, published_us);
-  build_json(series);
-  return json_;
+  char* const first = room(series.longest_);
+  return json_.assign(first, put_json(first, series));
 }
 
-void SignalFormatter::append_pairs(std::string& out, bool content) const {
+char* SignalFormatter::put_pairs(char* at, bool content) const {
   for (const FieldRow& row : kFieldTable) {
     if (constant(row) || row.content != content || row.field == Field::rev || !present(row.field)) continue;
-    append_argument(out, row.name);
-    append_argument(out, text(row.field));
+    at = put_text(at, name_arguments()[index_of(row.field)]);
+    at = put_argument(at, text(row.field));
   }
+  return at;
 }
 
 const std::string& SignalFormatter::content(const SeriesText& series, const SignalRecord& record) {
   render(record, 0);
-  content_.clear();
-  append_pairs(content_, true);
-  content_ += series.constant_content_;
-  return content_;
+  char* const first = room(series.longest_);
+  return content_.assign(first, put_text(put_pairs(first, true), series.constant_content_));
 }
 
 std::string content_of(const std::function<std::string_view(std::string_view name)>& field) {
@@ -191,28 +233,25 @@ void SignalFormatter::append_command(std::string& out, const SeriesText& series,
                                      const StreamLimits& limits, std::int64_t published_us) {
   render(record, published_us);
   const bool push = record.source == Source::live;
-  out += '*';
-  append_number(out, kArguments + (has_gap_ ? 2U : 0U));
-  out.append("\r\n").append(series.command_start_);
-  append_argument(out, text(Field::close_ms));
-  append_argument(out, record.prev_close_ms);
-  append_argument(out, record.correction ? "1" : "0");
-  append_argument(out, push ? "1" : "0");
-  out += series.channel_argument_;
-  append_argument(out, limits.keep);
-  append_argument(out, limits.group_keep);
-  append_argument(out, static_cast<std::int64_t>(kContentFields));
-  append_pairs(out, true);
-  out += series.constant_content_;
-  append_argument(out, static_cast<std::int64_t>(kOtherFields + (has_gap_ ? 1U : 0U)));
-  append_pairs(out, false);
-  out += series.constant_others_;
-  if (push) {
-    build_json(series);
-    append_argument(out, json_);
-  } else {
-    append_argument(out, "");
-  }
+  char* const json = room(3 * series.longest_);
+  char* const first = push ? put_json(json, series) : json;
+  const std::string_view pushed(json, static_cast<std::size_t>(first - json));
+  char* at = put_text(first, "*");
+  at = put_number(at, static_cast<std::int64_t>(kArguments + (has_gap_ ? 2U : 0U)));
+  at = put_text(put_text(at, "\r\n"), series.command_start_);
+  at = put_argument(at, text(Field::close_ms));
+  at = put_argument(at, record.prev_close_ms);
+  at = put_argument(at, record.correction ? "1" : "0");
+  at = put_argument(at, push ? "1" : "0");
+  at = put_text(at, series.channel_argument_);
+  at = put_argument(at, limits.keep);
+  at = put_argument(at, limits.group_keep);
+  at = put_argument(at, static_cast<std::int64_t>(kContentFields));
+  at = put_text(put_pairs(at, true), series.constant_content_);
+  at = put_argument(at, static_cast<std::int64_t>(kOtherFields + (has_gap_ ? 1U : 0U)));
+  at = put_text(put_pairs(at, false), series.constant_others_);
+  at = put_argument(at, pushed);
+  out.append(first, at);
 }
 
 }  // namespace atcd::state

@@ -5,11 +5,15 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "state/signal_fields.hpp"
 #include "state/signal_record.hpp"
 
 namespace atcd::state {
+
+/// A number has at most 24 characters (the longest double in shortest form).
+inline constexpr std::size_t kLongestNumber = 32;
 
 /// What is the same in every signal of one series, written once: keys, channels, fields.
 class SeriesText {
@@ -36,6 +40,7 @@ class SeriesText {
   std::array<std::string, kFields> json_;  // `"name":value` of constant fields
   std::string constant_content_;           // RESP pairs of the constant content fields
   std::string constant_others_;            // RESP pairs of the other constant fields
+  std::size_t longest_ = 0;                // characters of a command without its JSON, and of a JSON
 };
 
 /// How much Redis keeps.
@@ -63,13 +68,13 @@ class SignalFormatter {
   void put(Field field, std::string_view value);
   std::string_view text(Field field) const;
   bool present(Field field) const { return field != Field::gap_from_ms || has_gap_; }
-  void build_json(const SeriesText& series);
-  void append_pairs(std::string& out, bool content) const;
+  char* room(std::size_t size);
+  char* put_json(char* at, const SeriesText& series) const;
+  char* put_pairs(char* at, bool content) const;
 
-  // One number of at most 24 characters a field (the longest double in shortest form).
-  static constexpr std::size_t kLongestNumber = 32;
   std::array<char, kFields * kLongestNumber> digits_{};
   std::array<std::uint8_t, kFields> lengths_{};
+  std::vector<char> room_;
   std::string json_;
   std::string content_;
   bool has_gap_ = false;
