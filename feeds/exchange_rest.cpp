@@ -24,6 +24,9 @@ RestOptions options_of(const Exchange& exchange, HttpOptions http, double rest_s
   options.weight = limit.weight;
   options.window = limit.window;
   options.share = rest_share;
+  options.pause_asked = [&exchange](unsigned status, std::string_view body) {
+    return exchange.pause_asked(status, body);
+  };
   return options;
 }
 

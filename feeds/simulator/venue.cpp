@@ -94,7 +94,7 @@ const Source& Venue::source() const {
 RestAnswer Venue::get(std::string_view target, std::int64_t real_ms) {
   ++rest_requests_;
   RestAnswer answer = wire_->get({target, source(), clock_.now_ms(), real_ms});
-  if (answer.status == 429) ++rest_rejected_;
+  if (answer.status == 429 || answer.status == 403) ++rest_rejected_;
   return answer;
 }
 

@@ -42,6 +42,9 @@ class ExchangeWrapper : public Exchange {
   std::chrono::milliseconds settling_time() const override { return inner_.settling_time(); }
   std::string_view rest_url() const override { return inner_.rest_url(); }
   RestLimit rest_limit() const override { return inner_.rest_limit(); }
+  std::chrono::seconds pause_asked(unsigned status, std::string_view body) const override {
+    return inner_.pause_asked(status, body);
+  }
   std::int64_t history_rows_per_request() const override { return inner_.history_rows_per_request(); }
   std::int64_t history_depth() const override { return inner_.history_depth(); }
   std::string history_target(const HistoryRequest& request) const override {
