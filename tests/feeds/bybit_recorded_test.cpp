@@ -97,10 +97,10 @@ TEST(BybitRecorded, EveryClosedBarComesOnceAndNothingIsMalformed) {
     for (const auto& [key, prices] : expected) EXPECT_EQ(seen[key], 1U) << std::get<0>(key);
     closed_bars += expected.size();
   }
-  EXPECT_GE(closed_bars, 5U);
+  EXPECT_GE(closed_bars, 3U);
   EXPECT_EQ(forming_bars, expected_forming);
   EXPECT_EQ(trades, expected_trades);
-  EXPECT_GT(trades, 100U);
+  EXPECT_GT(trades, 50U);
   EXPECT_EQ(kinds[FrameKind::refusal], 1U);
   // Acks of v5: 4, 17 and 7. Those of v2 name their request and have no op; they are ignored, as klineV2 is.
   EXPECT_EQ(kinds[FrameKind::ack], 28U);
