@@ -128,7 +128,7 @@ class BybitFeed : public ::testing::Test {
   void start(std::function<std::string(const std::string& request)> answer, StreamIndex streams) {
     server_.on_text = [answer = std::move(answer), this](Peer& peer, const std::string& text) {
       if (text.find("\"ping\"") != std::string::npos) return;
-      requests_.push_back(text);
+      if (value_of(text, "op") == "subscribe") requests_.push_back(text);
       if (const std::string reply = answer(text); !reply.empty()) peer.send(reply);
     };
     FeedOptions options;
@@ -144,7 +144,7 @@ class BybitFeed : public ::testing::Test {
   Recorder recorder_;
   testing::ExchangeWrapper exchange_{bybit_linear()};
   LocalServer server_{io_};
-  std::vector<std::string> requests_;
+  std::vector<std::string> requests_;  // to subscribe
   std::unique_ptr<Feed> feed_;
 };
 
