@@ -27,6 +27,9 @@ RestOptions options_of(const Exchange& exchange, HttpOptions http, std::shared_p
   RestOptions options;
   options.http = std::move(http);
   options.limits = std::move(limits);
+  options.pause_asked = [&exchange](unsigned status, std::string_view body) {
+    return exchange.pause_asked(status, body);
+  };
   return options;
 }
 

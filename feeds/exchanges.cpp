@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "feeds/binance.hpp"
+#include "feeds/bybit.hpp"
 #include "feeds/exchange.hpp"
 
 namespace atcd::feeds {
@@ -14,9 +15,9 @@ struct Row {
 };
 
 constexpr std::array kTable = {
-    Row{"binance", "spot", binance_spot},
-    Row{"binance", "usdm", binance_usdm},
-    Row{"binance", "coinm", binance_coinm},
+    Row{"binance", "spot", binance_spot},   Row{"binance", "usdm", binance_usdm},
+    Row{"binance", "coinm", binance_coinm}, Row{"bybit", "spot", bybit_spot},
+    Row{"bybit", "linear", bybit_linear},   Row{"bybit", "inverse", bybit_inverse},
 };
 
 constexpr bool names_are_unique() {

@@ -232,7 +232,10 @@ void Link::refused(const FrameResult& answer) {
       watch_answers();
       schedule();
     }
-    return handler_->on_link_refused(*this, entries[0].stream, answer.text);
+    const StreamIndex stream = entries[0].stream;
+    if (!answer.carried) return handler_->on_link_refused(*this, stream, answer.text);
+    carried_.insert(stream);
+    return handler_->on_link_carries(*this, stream);
   }
   const auto middle = entries.begin() + static_cast<std::ptrdiff_t>(entries.size() / 2);
   halves_.push_back({true, {entries.begin(), middle}, {}});

@@ -34,9 +34,8 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
   return value;
 }
 
-/// Seconds or a date; a date counts from the reply's own clock.
-std::chrono::milliseconds pause_of(const HttpReply& reply) {
-  std::chrono::milliseconds pause = kPauseWithoutRetryAfter;
+/// Seconds or a date; a date counts from the reply's own clock. Without either: `pause`.
+std::chrono::milliseconds pause_of(const HttpReply& reply, std::chrono::milliseconds pause) {
   if (const auto seconds = whole_number(reply.retry_after)) {
     const std::int64_t longest = std::chrono::seconds(kLongestPause).count();
     pause = std::chrono::seconds(std::clamp<std::int64_t>(*seconds, 1, longest));
@@ -169,20 +168,23 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
     }
     result.server_time_ms = parse_http_date(reply.date).value_or(0);
     if (const auto used = whole_number(reply.used)) options_.limits->reported(*used, steady_ms());
-    if (reply.status == 200) {
+    const auto asked =
+        options_.pause_asked ? options_.pause_asked(reply.status, reply.body) : std::chrono::seconds(0);
+    if (reply.status == 200 && asked.count() == 0) {
       result.body = std::move(reply.body);
       return result;
     }
     result.message = path + ": HTTP " + std::to_string(reply.status);
-    const bool location = reply.status == 403 || reply.status == 451;
-    const bool banned = reply.status == 418 || reply.status == 429;
+    const bool banned = reply.status == 418 || reply.status == 429 || asked.count() > 0;
+    const bool location = !banned && (reply.status == 403 || reply.status == 451);
     if (location) result.message += ", the exchange refuses this location";
     if (banned) result.message += ", too many requests from this address";
     result.error = location ? RestError::refused_location
                    : banned ? RestError::banned
                             : RestError::http_status;
     if (!reply.body.empty()) result.message += ": " + quote(reply.body);
-    if (location || banned) pause(pause_of(reply), result.message);
+    if (location || banned)
+      pause(pause_of(reply, asked.count() > 0 ? asked : kPauseWithoutRetryAfter), result.message);
     return result;
   }
 

@@ -19,6 +19,8 @@ struct RestOptions {
   HttpOptions http;
   std::shared_ptr<AddressLimits> limits;  // never null
   std::size_t connections = 4;            // kept alive; each has one request under way
+  /// Exchange::pause_asked(); may be empty.
+  std::function<std::chrono::seconds(unsigned status, std::string_view body)> pause_asked{};
 };
 
 struct RestReply {
@@ -36,8 +38,9 @@ struct RestRequest {
 };
 
 /// REST requests of one exchange within its limits: a queue by priority, a few kept-alive connections, pauses
-/// that the exchange asks for (418, 429 and 403 with their Retry-After). A request that fails is told and not
-/// repeated, but for one whose kept connection turned out to be closed. One io_context, its thread only.
+/// that the exchange asks for (418, 429 and 403 with their Retry-After, or RestOptions::pause_asked). A
+/// request that fails is told and not repeated, but for one whose kept connection turned out to be closed.
+/// One io_context, its thread only.
 class RestClient {
  public:
   /// Told of pauses, for the log.

@@ -91,7 +91,7 @@ RestAnswer Venue::get(std::string_view target, std::int64_t real_ms) {
   } else {
     answer = wire_->get({target, source(), clock_.now_ms(), real_ms});
   }
-  if (answer.status == 429) ++rest_rejected_;
+  if (answer.status == 429 || answer.status == 403) ++rest_rejected_;
   return faulty ? fault.applied(std::move(answer)) : answer;
 }
 

@@ -5,6 +5,7 @@ import random
 import sys
 import time
 
+import market_check
 from harness import Workplace, wait_for
 from market_check import (PROFILES, SYMBOLS, Subscriber, check_pushes, check_stream, configuration, fewest_bars,
                           series_name, stream_key)
@@ -15,7 +16,8 @@ def main():
     with Workplace() as place:
         client = place.redis()
         # A bar every quarter of a second.
-        simulator = place.simulator("--symbols", "3", "--speed", "240", "--seed", "7", "--weight-limit", "1000000")
+        simulator = place.simulator("--exchange", market_check.EXCHANGE, "--symbols", "3", "--speed", "240",
+                                    "--seed", "7", "--weight-limit", "1000000")
         subscriber = Subscriber(client)
         subscriber.start()
         daemon = place.daemon(configuration(simulator, client, place.directory))
@@ -46,7 +48,7 @@ def main():
                 assert anchors >= 3, f"{symbol} {profile}: only {anchors} anchors in {count} bars"
                 print(f"{series_name(symbol, profile)}: {count} bars once and in order, equal bits, {anchors} anchors")
         print(f"{check_pushes(client, subscriber.heard)} pushes, each an entry of its stream")
-        group = client.xlen("atc:1:{binance:spot:1m:default}:all")
+        group = client.xlen(f"atc:1:{{{market_check.EXCHANGE}:spot:1m:default}}:all")
         assert group == sum(client.xlen(stream_key(symbol, "default")) for symbol in SYMBOLS), group
         assert set(client.hkeys("atc:1:catalogue")) == {series_name(s, p) for s in SYMBOLS for p in PROFILES}
         assert len(client.hkeys("atc:1:configs")) == 2

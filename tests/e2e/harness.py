@@ -120,7 +120,9 @@ class Simulator:
         return self.request("POST", f"/sim/{target}")
 
     def klines(self, symbol, interval, start_ms, end_ms):
-        """Every row from start_ms to end_ms, oldest first, asked for page by page."""
+        """Every row from start_ms to end_ms, oldest first, asked for page by page, in Binance's form."""
+        if self.urls["exchange"] == "bybit":
+            return self.bybit_klines(symbol, interval, start_ms, end_ms)
         rows = []
         while True:
             page = json.loads(self.request("GET", f"/api/v3/klines?symbol={symbol}&interval={interval}"
@@ -129,6 +131,18 @@ class Simulator:
             if len(page) < 1000:
                 return rows
             start_ms = page[-1][0] + 1
+
+    def bybit_klines(self, symbol, interval, start_ms, end_ms):
+        assert interval == "1m", interval
+        rows = []
+        while True:
+            answer = json.loads(self.request("GET", f"/v5/market/kline?category=spot&symbol={symbol}&interval=1"
+                                                    f"&start={start_ms}&end={end_ms}&limit=1000"))
+            page = answer["result"]["list"]  # the newest, newest first
+            rows = [[int(row[0]), *row[1:6], int(row[0]) + 59_999] for row in reversed(page)] + rows
+            if len(page) < 1000:
+                return rows
+            end_ms = rows[0][0] - 1
 
 
 def configuration(ws_url, rest_url, redis_url, directory, symbols, feed="", redis_keys=""):

@@ -13,6 +13,7 @@ import redis
 import harness
 from harness import ATCD
 
+EXCHANGE = "binance"  # whose formats are spoken; its market is spot
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "BNBUSDT"]
 MINUTE_MS = 60_000
 FAMILIES = ["ema", "hma", "wma", "dema", "lsma", "kama"]
@@ -32,7 +33,7 @@ def configuration(simulator, client, directory, threads=2):
     return f"""threads = {threads}
 {profiles}
 [[feed]]
-exchange = "binance"
+exchange = "{EXCHANGE}"
 market = "spot"
 symbols = [{symbols}]
 intervals = ["1m"]
@@ -69,11 +70,11 @@ class Subscriber(threading.Thread):
 
 
 def series_name(symbol, profile):
-    return f"binance:spot:{symbol}:1m:{profile}"
+    return f"{EXCHANGE}:spot:{symbol}:1m:{profile}"
 
 
 def stream_key(symbol, profile):
-    return f"atc:1:{{binance:spot:1m:{profile}}}:stream:{symbol}"
+    return f"atc:1:{{{EXCHANGE}:spot:1m:{profile}}}:stream:{symbol}"
 
 
 def expected_rows(simulator, symbol, profile, first_anchor_ms, last_open_ms):
@@ -92,7 +93,7 @@ def expected_rows(simulator, symbol, profile, first_anchor_ms, last_open_ms):
 def check_stream(simulator, client, symbol, profile):
     """Returns how many entries and anchors were checked."""
     found = harness.entries(client, stream_key(symbol, profile))
-    last = client.hgetall(f"atc:1:{{binance:spot:1m:{profile}}}:last:{symbol}")
+    last = client.hgetall(f"atc:1:{{{EXCHANGE}:spot:1m:{profile}}}:last:{symbol}")
     assert last["close_ms"] >= found[-1][1]["close_ms"]
     return check_entries(simulator, found, symbol, profile)
 

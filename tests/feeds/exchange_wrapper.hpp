@@ -49,6 +49,9 @@ class ExchangeWrapper : public Exchange {
   RestLimit rest_limit() const override { return inner_.rest_limit(); }
   std::int64_t history_rows_per_request() const override { return history_rows_per_request_; }
   std::int64_t history_depth() const override { return history_depth_; }
+  std::chrono::seconds pause_asked(unsigned status, std::string_view body) const override {
+    return inner_.pause_asked(status, body);
+  }
   std::string history_target(const HistoryRequest& request) const override {
     return inner_.history_target(request);
   }

@@ -39,6 +39,7 @@ struct Parsed {
   };
   std::vector<TradeRow> trades;
   std::string answered_symbol, answered_interval;  // FrameResult::stream
+  bool carried = false;
 };
 
 /// Gives the parser the frame in a buffer of exactly the promised size, so that a sanitizer sees a byte too
@@ -64,7 +65,8 @@ inline Parsed parse_frame(FrameParser& parser, std::string_view frame) {
           std::move(sink.rows),
           std::move(sink.trades),
           std::string(result.stream.symbol),
-          std::string(result.stream.interval)};
+          std::string(result.stream.interval),
+          result.carried};
 }
 
 }  // namespace atcd::feeds::testing

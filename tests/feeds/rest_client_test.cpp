@@ -225,6 +225,32 @@ TEST_F(RestClientTest, WithoutRetryAfterThePauseIsAMinute) {
   EXPECT_GT(client_->estimated_time(), milliseconds(55'000));
 }
 
+TEST_F(RestClientTest, ABodyThatAsksForAPauseGetsIt) {
+  for (const unsigned status : {200U, 403U}) {
+    replies_.clear();
+    log_.clear();
+    start();
+    options_.pause_asked = [](unsigned code, std::string_view body) {
+      return std::chrono::seconds(body == "too frequent" ? (code == 200 ? 30 : 600) : 0);
+    };
+    make_client();
+    get("/1");
+    wait_for(1);
+    EXPECT_EQ(replies_[0].error, RestError::none) << "the body asks for nothing";
+    answer_ = [status](const auto&) { return reply_with(static_cast<http::status>(status), "too frequent"); };
+    get("/2");
+    wait_for(2);
+    EXPECT_EQ(replies_[1].error, RestError::banned);
+    EXPECT_EQ(replies_[1].body, "");
+    EXPECT_THAT(replies_[1].message, HasSubstr("too many requests from this address: too frequent"));
+    EXPECT_THAT(log_, HasSubstr(status == 200 ? "rest_paused seconds=30 " : "rest_paused seconds=600 "));
+    get("/3");
+    EXPECT_GT(client_->estimated_time(), milliseconds(25'000));
+    client_.reset();
+    answer_ = nullptr;
+  }
+}
+
 TEST_F(RestClientTest, StaysWithinItsShareOfTheLimit) {
   start();
   options_.limits = limits(100, 0.2);

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "feeds/simulator/wire.hpp"
+
+namespace atcd::feeds::simulator {
+
+/// Bybit's v5 formats: /v5/public/spot, /linear and /inverse, and /v5/market. `weight_limit` as for
+/// BybitRest.
+std::unique_ptr<Wire> new_bybit_wire(std::int64_t weight_limit);
+
+}  // namespace atcd::feeds::simulator
