@@ -3,6 +3,7 @@
 
 #include "feeds/binance.hpp"
 #include "feeds/exchange.hpp"
+#include "feeds/okx.hpp"
 
 namespace atcd::feeds {
 namespace {
@@ -14,9 +15,9 @@ struct Row {
 };
 
 constexpr std::array kTable = {
-    Row{"binance", "spot", binance_spot},
-    Row{"binance", "usdm", binance_usdm},
-    Row{"binance", "coinm", binance_coinm},
+    Row{"binance", "spot", binance_spot},   Row{"binance", "usdm", binance_usdm},
+    Row{"binance", "coinm", binance_coinm}, Row{"okx", "spot", okx_spot},
+    Row{"okx", "swap", okx_swap},
 };
 
 constexpr bool names_are_unique() {
