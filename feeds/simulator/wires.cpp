@@ -1,6 +1,7 @@
 #include <array>
 
 #include "feeds/simulator/binance_wire.hpp"
+#include "feeds/simulator/okx_wire.hpp"
 #include "feeds/simulator/wire.hpp"
 
 namespace atcd::feeds::simulator {
@@ -13,6 +14,7 @@ struct Row {
 
 constexpr std::array kTable = {
     Row{"binance", new_binance_wire},
+    Row{"okx", new_okx_wire},
 };
 
 }  // namespace
