@@ -33,11 +33,14 @@ void Link::subscribe(StreamIndex stream, const StreamName& name) {
 
 void Link::unsubscribe(StreamIndex stream, const StreamName& name) {
   const auto is_it = [stream](const Entry& entry) { return entry.stream == stream; };
-  carried_.erase(stream);
-  for (Request& again : again_) std::erase_if(again.entries, is_it);
-  std::erase_if(again_, [](const Request& again) { return again.entries.empty(); });
   if (std::erase_if(to_subscribe_, is_it) > 0) return;
-  if (!open_) return;
+  bool asked = carried_.erase(stream) > 0;
+  for (Request& again : again_) asked = std::erase_if(again.entries, is_it) > 0 || asked;
+  std::erase_if(again_, [](const Request& again) { return again.entries.empty(); });
+  for (const auto& each : waiting_) {
+    asked = asked || std::any_of(each.second.entries.begin(), each.second.entries.end(), is_it);
+  }
+  if (!open_ || !asked) return;  // what was refused needs no end
   to_unsubscribe_.push_back({stream, name});
   schedule();
 }
