@@ -98,9 +98,8 @@ const char* read_cell(std::size_t column, ondemand::value value, const Frame& fr
 const char* read_row(ondemand::array cells, const Frame& frame, Row& row) {
   std::size_t column = 0;
   for (auto cell : cells) {
-    ondemand::value value;
-    if (std::move(cell).get(value) != simdjson::SUCCESS) return kNotJson;
-    if (const char* reason = read_cell(column, value, frame, row)) return reason;
+    if (cell.error() != simdjson::SUCCESS) return kNotJson;
+    if (const char* reason = read_cell(column, cell.value_unsafe(), frame, row)) return reason;
     ++column;
   }
   return column < kFewestColumns ? "a candle has less than 7 columns" : nullptr;
@@ -222,10 +221,10 @@ class OkxFrameParser final : public FrameParser {
     ondemand::array list;
     if (value.get(list) != simdjson::SUCCESS) return "data is not an array";
     for (auto result : list) {
-      ondemand::value element;
       ondemand::array cells;
       ondemand::object object;
-      if (std::move(result).get(element) != simdjson::SUCCESS) return kNotJson;
+      if (result.error() != simdjson::SUCCESS) return kNotJson;
+      ondemand::value& element = result.value_unsafe();
       const char* reason = "data has something that is neither a candle nor a trade";
       if (element.get(cells) == simdjson::SUCCESS) {
         reason = read_row(cells, frame_, rows_.emplace_back());
