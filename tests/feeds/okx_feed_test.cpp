@@ -214,6 +214,38 @@ TEST_F(OkxFeed, CandlesAndTradesHaveConnectionsOfTheirOwn) {
   wait([&] { return server_->peers.size() == 3; });
 }
 
+TEST_F(OkxFeed, TheExchangesClockDecidesWhatIsNewestAndWhatHasEnded) {
+  constexpr std::int64_t kOpenMs = 1'749'999'960'000;  // of a bar that has just ended by the exchange's clock
+  std::vector<std::string> targets;
+  std::string confirm = "1";
+  start();
+  server_->on_request = [&](const LocalServer::Request& request) {
+    targets.emplace_back(request.target());
+    LocalServer::Response response(boost::beast::http::status::ok, 11);
+    response.set("Date", "Sun, 15 Jun 2025 15:07:00 GMT");
+    response.body() = R"({"code":"0","msg":"","data":[[")" + std::to_string(kOpenMs) +
+                      R"(","1","1","1","1","1","1","1",")" + confirm + "\"]]}";
+    response.prepare_payload();
+    return std::optional(std::move(response));
+  };
+  const auto fetch = [&] {
+    std::optional<HistoryResult> history;
+    feed_->fetch_history({"BTC-USDT", "1m", kOpenMs, kOpenMs, 0, 0}, 0,
+                         [&](HistoryResult result) { history = std::move(result); });
+    wait([&] { return history.has_value(); });
+    return *history;
+  };
+  EXPECT_EQ(fetch().rows.size(), 1U);
+  EXPECT_EQ(fetch().rows.size(), 1U);
+  ASSERT_EQ(targets.size(), 2U);
+  EXPECT_THAT(targets[0], HasSubstr("/history-candles?")) << "by our own clock, for want of another";
+  EXPECT_THAT(targets[1], HasSubstr("/market/candles?"));
+  confirm = "0";
+  const HistoryResult ended = fetch();
+  EXPECT_EQ(ended.error, RestError::bad_body);
+  EXPECT_THAT(ended.message, HasSubstr("row 0 is not confirmed, although it has ended"));
+}
+
 class OkxSimulated : public OkxFeed {
  protected:
   static constexpr std::int64_t kMinuteMs = 60'000;
