@@ -99,8 +99,11 @@ struct HistoryRequest {
   std::string interval;
   std::int64_t from_ms = 0;  // open time of the first wanted bar
   std::int64_t to_ms = 0;    // open time of the last wanted bar, inclusive
-  // Our clock when it was asked for, where an exchange has another address for older rows; 0: not known.
+  // The exchange's clock, as far as we know it, when it was asked for: where there is another address for
+  // older rows. 0: not known.
   std::int64_t asked_at_ms = 0;
+  // The exchange's own clock when it answered (Date header), for parse_history(). 0: not known.
+  std::int64_t answered_at_ms = 0;
 };
 
 /// What the exchange's own list says of one symbol.

@@ -46,6 +46,7 @@ void ExchangeRest::get(std::string target, int weight, int priority, std::functi
   ++counters_.rest_requests;
   client_.get({std::move(target), weight, priority, [this, done = std::move(done)](RestReply reply) {
                  if (reply.error != RestError::none) ++counters_.rest_errors;
+                 if (reply.server_time_ms != 0) clock_ahead_ms_ = reply.server_time_ms - utc_ms();
                  done(std::move(reply));
                }});
   report_queue();
@@ -111,9 +112,10 @@ void ExchangeRest::fetch_parts(Folding folding, int priority, std::function<void
 void ExchangeRest::fetch_page(const HistoryRequest& asked, int priority,
                               std::function<void(HistoryResult)> done) {
   HistoryRequest request = asked;
-  request.asked_at_ms = utc_ms();
+  request.asked_at_ms = utc_ms() + clock_ahead_ms_;
   get(exchange_.history_target(request), exchange_.history_weight(request), priority,
-      [this, request, done = std::move(done)](RestReply reply) {
+      [this, request, done = std::move(done)](RestReply reply) mutable {
+        request.answered_at_ms = reply.server_time_ms;
         HistoryResult result{reply.error, std::move(reply.message), {}, reply.server_time_ms};
         if (result.error == RestError::none &&
             !exchange_.parse_history(reply.body, request, result.rows, result.message)) {

@@ -39,6 +39,7 @@ class ExchangeRest {
   RestClient::Log log_;
   FeedCounters& counters_;
   std::chrono::steady_clock::time_point reported_at_{};
+  std::int64_t clock_ahead_ms_ = 0;  // the exchange's, of ours, when it last answered
   RestClient client_;
 };
 

@@ -4,6 +4,7 @@
 #include "feeds/binance.hpp"
 #include "feeds/bybit.hpp"
 #include "feeds/exchange.hpp"
+#include "feeds/okx.hpp"
 
 namespace atcd::feeds {
 namespace {
@@ -18,6 +19,7 @@ constexpr std::array kTable = {
     Row{"binance", "spot", binance_spot},   Row{"binance", "usdm", binance_usdm},
     Row{"binance", "coinm", binance_coinm}, Row{"bybit", "spot", bybit_spot},
     Row{"bybit", "linear", bybit_linear},   Row{"bybit", "inverse", bybit_inverse},
+    Row{"okx", "spot", okx_spot},           Row{"okx", "swap", okx_swap},
 };
 
 constexpr bool names_are_unique() {

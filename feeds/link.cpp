@@ -32,10 +32,15 @@ void Link::subscribe(StreamIndex stream, const StreamName& name) {
 }
 
 void Link::unsubscribe(StreamIndex stream, const StreamName& name) {
-  carried_.erase(stream);
-  if (std::erase_if(to_subscribe_, [stream](const Entry& entry) { return entry.stream == stream; }) > 0)
-    return;
-  if (!open_) return;
+  const auto is_it = [stream](const Entry& entry) { return entry.stream == stream; };
+  if (std::erase_if(to_subscribe_, is_it) > 0) return;
+  bool asked = carried_.erase(stream) > 0;
+  for (Request& again : again_) asked = std::erase_if(again.entries, is_it) > 0 || asked;
+  std::erase_if(again_, [](const Request& again) { return again.entries.empty(); });
+  for (const auto& each : waiting_) {
+    asked = asked || std::any_of(each.second.entries.begin(), each.second.entries.end(), is_it);
+  }
+  if (!open_ || !asked) return;  // what was refused needs no end
   to_unsubscribe_.push_back({stream, name});
   schedule();
 }
@@ -48,7 +53,7 @@ void Link::retire() {
 }
 
 bool Link::subscribing() const {
-  return !to_subscribe_.empty() || !halves_.empty() ||
+  return !to_subscribe_.empty() || !again_.empty() ||
          std::any_of(waiting_.begin(), waiting_.end(),
                      [](const auto& each) { return each.second.subscribes; });
 }
@@ -65,7 +70,7 @@ void Link::on_open() {
 // Requests leave from the timer, so that streams added one by one in one go share a request.
 void Link::schedule() {
   if (!open_ || scheduled_ || handler_ == nullptr) return;
-  if (to_unsubscribe_.empty() && to_subscribe_.empty() && halves_.empty()) return;
+  if (to_unsubscribe_.empty() && to_subscribe_.empty() && again_.empty()) return;
   scheduled_ = true;
   if (pace_.expiry() < steady_clock::now()) pace_.expires_at(steady_clock::now());
   pace_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
@@ -84,9 +89,9 @@ void Link::send_next() {
 
 std::optional<Link::Request> Link::next_request() {
   // What is to end goes first: a stream that is subscribed anew is in both lists.
-  if (to_unsubscribe_.empty() && !halves_.empty()) {
-    Request request = std::move(halves_.front());
-    halves_.pop_front();
+  if (to_unsubscribe_.empty() && !again_.empty()) {
+    Request request = std::move(again_.front());
+    again_.pop_front();
     return request;
   }
   Request request{to_unsubscribe_.empty(), {}, {}};
@@ -202,9 +207,27 @@ std::vector<Link::Entry> Link::take(Waiting::iterator request, const FrameResult
   return taken;
 }
 
+/// An answer may still come to what is to be asked for again.
+std::optional<Link::Entry> Link::take_from_again(const FrameResult& answer) {
+  for (auto request = again_.begin(); request != again_.end(); ++request) {
+    const Entry* entry = entry_of(*request, answer.stream);
+    if (entry == nullptr) continue;
+    const Entry taken = *entry;
+    request->entries.erase(request->entries.begin() + (entry - request->entries.data()));
+    if (request->entries.empty()) again_.erase(request);
+    return taken;
+  }
+  return std::nullopt;
+}
+
 void Link::taken(const FrameResult& answer) {
   const auto request = asked(answer);
-  if (request == waiting_.end()) return;
+  if (request == waiting_.end()) {
+    const auto entry = take_from_again(answer);
+    if (!entry) return;
+    carried_.insert(entry->stream);
+    return handler_->on_link_carries(*this, entry->stream);
+  }
   const bool subscribes = request->second.subscribes;
   const std::vector<Entry> entries = take(request, answer);
   if (!subscribes) return;
@@ -219,15 +242,20 @@ void Link::taken(const FrameResult& answer) {
 void Link::refused(const FrameResult& answer) {
   ++counters_.refusals;
   const auto request = asked(answer);
-  if (request == waiting_.end()) return;
+  if (request == waiting_.end()) {
+    if (const auto entry = take_from_again(answer))
+      handler_->on_link_refused(*this, entry->stream, answer.text);
+    return;
+  }
   const bool subscribes = request->second.subscribes;
   const std::int64_t number = request->first;
   std::vector<Entry> entries = take(request, answer);
   if (!subscribes) return;
   if (entries.size() == 1) {
-    // An exchange that names the stream does not say what became of the others: they are asked for again.
+    // An exchange that names the stream does not say what became of the others: those of which it does not
+    // tell before are asked for again.
     if (const auto rest = waiting_.find(number); rest != waiting_.end()) {
-      halves_.push_back(std::move(rest->second));
+      again_.push_back(std::move(rest->second));
       waiting_.erase(rest);
       watch_answers();
       schedule();
@@ -238,8 +266,8 @@ void Link::refused(const FrameResult& answer) {
     return handler_->on_link_carries(*this, stream);
   }
   const auto middle = entries.begin() + static_cast<std::ptrdiff_t>(entries.size() / 2);
-  halves_.push_back({true, {entries.begin(), middle}, {}});
-  halves_.push_back({true, {middle, entries.end()}, {}});
+  again_.push_back({true, {entries.begin(), middle}, {}});
+  again_.push_back({true, {middle, entries.end()}, {}});
   schedule();
 }
 

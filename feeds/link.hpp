@@ -88,6 +88,7 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   Waiting::iterator asked(const FrameResult& answer);
   static const Entry* entry_of(const Request& request, const StreamView& stream);
   std::vector<Entry> take(Waiting::iterator request, const FrameResult& answer);
+  std::optional<Entry> take_from_again(const FrameResult& answer);
   void taken(const FrameResult& answer);
   void refused(const FrameResult& answer);
 
@@ -100,8 +101,8 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   boost::asio::steady_timer patience_;
   std::deque<Entry> to_unsubscribe_;
   std::deque<Entry> to_subscribe_;
-  std::deque<Request> halves_;  // of refused batches
-  Waiting waiting_;             // for an answer, by request number
+  std::deque<Request> again_;  // what is left of refused batches, halves of them
+  Waiting waiting_;            // for an answer, by request number
   std::unordered_set<StreamIndex> carried_;
   std::int64_t last_request_ = 0;
   std::int64_t received_us_ = 0;  // of the frame that is being parsed

@@ -2,6 +2,7 @@
 
 #include "feeds/simulator/binance_wire.hpp"
 #include "feeds/simulator/bybit_wire.hpp"
+#include "feeds/simulator/okx_wire.hpp"
 #include "feeds/simulator/wire.hpp"
 
 namespace atcd::feeds::simulator {
@@ -15,6 +16,7 @@ struct Row {
 constexpr std::array kTable = {
     Row{"binance", new_binance_wire},
     Row{"bybit", new_bybit_wire},
+    Row{"okx", new_okx_wire},
 };
 
 }  // namespace

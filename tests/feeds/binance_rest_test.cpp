@@ -201,6 +201,7 @@ TEST(Exchanges, AreFoundByNameAndMarket) {
   EXPECT_EQ(find_exchange("binance", "spot"), &binance_spot());
   EXPECT_EQ(find_exchange("binance", "usdm")->websocket_path(StreamKind::klines), "/market/stream");
   EXPECT_EQ(find_exchange("binance", "options"), nullptr);
+  EXPECT_EQ(find_exchange("okx", "swap")->market(), "swap");
   EXPECT_EQ(find_exchange("", ""), nullptr);
   EXPECT_THAT(known_exchanges(), HasSubstr("binance spot, binance usdm"));
 }

@@ -1,0 +1,72 @@
+"""The simulated OKX to Redis: spot and swap, one interval with a name of its own, a connection that is cut. Every closed
+bar once and in order, with the prices and volumes that the exchange's REST has."""
+import json
+import sys
+
+from harness import Workplace, entries, wait_for
+
+CONFIGURATION = """
+[[profile]]
+name = "default"
+history_bars = 60
+anchor_period = 60
+[[feed]]
+exchange = "okx"
+market = "swap"
+symbols = ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
+intervals = ["1m", "1h"]
+rest_share = 1.0
+websocket_url = "{sim.ws_url}"
+rest_url = "{sim.rest_url}"
+[[feed]]
+exchange = "okx"
+market = "spot"
+symbols = ["*-USDT"]
+top = 2
+intervals = ["1m"]
+rest_share = 1.0
+websocket_url = "{sim.ws_url}"
+rest_url = "{sim.rest_url}"
+[redis]
+url = "{redis.url}"
+[state]
+directory = "{directory}"
+"""
+BARS = {"1m": "1m", "1h": "1H"}
+STEP_MS = {"1m": 60_000, "1h": 3_600_000}
+
+
+def check_stream(simulator, client, key):
+    """Every slot from the first to the last once, as REST has it. How many."""
+    bars = [fields for _, fields in entries(client, key)]
+    symbol, interval = bars[0]["symbol"], bars[0]["interval"]
+    opens = [int(bar["open_ms"]) for bar in bars]
+    assert all(b - a == STEP_MS[interval] for a, b in zip(opens, opens[1:])), (key, opens)
+    page = simulator.request("GET", f"/api/v5/market/candles?instId={symbol}&bar={BARS[interval]}"
+                                    f"&before={opens[0] - 1}&after={opens[-1] + 1}&limit=300")
+    rows = list(reversed(json.loads(page)["data"]))
+    published = [[bar["open_ms"]] + [float(bar[name]) for name in ("open", "high", "low", "close", "volume")]
+                 for bar in bars]
+    assert published == [[row[0]] + [float(cell) for cell in row[1:6]] for row in rows], key
+    return len(bars)
+
+
+def main():
+    with Workplace() as place:
+        client = place.redis()
+        simulator = place.simulator("--exchange", "okx", "--symbols", "4", "--speed", "240", "--seed", "7")
+        place.daemon(CONFIGURATION.format(sim=simulator, redis=client, directory=place.directory))
+        watched = "atc:1:{okx:swap:1m:default}:stream:BTC-USDT-SWAP"
+        wait_for(lambda: client.xlen(watched) >= 10, "the first signals")
+        simulator.control("cut?how=reset")
+        wait_for(lambda: client.xlen(watched) >= 70, "signals go on after a cut")
+        series = sorted(client.keys("atc:1:{*}:stream:*"))
+        assert len(series) == 6, series
+        for key in series:
+            print(f"{key}: {check_stream(simulator, client, key)} bars as REST has them")
+        assert not place.log_lines("daemon", "level=error"), place.log_lines("daemon", "level=error")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
