@@ -259,7 +259,26 @@ TEST_F(FeedTest, ARefusalIsFoundByHalves) {
   EXPECT_GE(feed_->counters().refusals, 3U);
   peer(0).cut();
   wait([&] { return recorder_.ups.size() == 18; });
-  EXPECT_EQ(recorder_.refused.size(), 1U) << "it is not asked for again";
+  EXPECT_EQ(recorder_.refused.size(), 1U) << "it is not asked for at once";
+}
+
+TEST_F(FeedTest, ARefusedStreamIsAskedForAgainUntilItIsTaken) {
+  acknowledge_ = false;
+  start();
+  int refusals = 0;
+  server_->on_text = [&](Peer& peer, const std::string& text) {
+    const bool asked = text.find("\"SUBSCRIBE\"") != std::string::npos;
+    const bool refused = asked && text.find("sym1usdt@") != std::string::npos && refusals < 3;
+    refusals += refused ? 1 : 0;
+    peer.send(refused
+                  ? R"({"error":{"code":2,"msg":"Invalid request: maintenance"},"id":)" + id_of(text) + "}"
+                  : R"({"result":null,"id":)" + id_of(text) + "}");
+  };
+  add(0, 1);
+  wait([&] { return recorder_.refused.size() == 1; });
+  EXPECT_FALSE(up().contains(1));
+  wait([&] { return up().contains(1); });
+  EXPECT_EQ(recorder_.refused.size(), 2U) << "with the other one, alone, and once more";
 }
 
 TEST_F(FeedTest, HandsOverBeforeTheLifetimeEndsWithoutALoss) {
