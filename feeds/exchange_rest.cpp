@@ -16,6 +16,11 @@ std::int64_t utc_ms() {
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
+std::int64_t monotonic_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
 RestOptions options_of(const Exchange& exchange, HttpOptions http, double rest_share) {
   const RestLimit limit = exchange.rest_limit();
   http.used_header = limit.used_header;
@@ -34,6 +39,7 @@ ExchangeRest::ExchangeRest(boost::asio::io_context& io, const Exchange& exchange
     : exchange_(exchange),
       log_(log),
       counters_(counters),
+      clock_(exchange.settling_time().count()),
       client_(io, options_of(exchange, http, rest_share), std::move(log)) {}
 
 void ExchangeRest::get(std::string target, int weight, int priority, std::function<void(RestReply)> done) {
@@ -60,7 +66,8 @@ void ExchangeRest::fetch(const HistoryRequest& asked, int priority, std::functio
   request.asked_at_ms = utc_ms();
   get(exchange_.history_target(request), exchange_.history_weight(request), priority,
       [this, request, done = std::move(done)](RestReply reply) {
-        HistoryResult result{reply.error, std::move(reply.message), {}, reply.server_time_ms};
+        HistoryResult result{
+            reply.error, std::move(reply.message), {}, clock_.believe(reply.server_time_ms, monotonic_ms())};
         if (result.error == RestError::none &&
             !exchange_.parse_history(reply.body, request, result.rows, result.message)) {
           result.error = RestError::bad_body;

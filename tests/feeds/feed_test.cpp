@@ -466,6 +466,27 @@ TEST_F(FeedTest, FetchesHistoryAndSymbols) {
   EXPECT_EQ(feed_->counters().rest_errors, 0U);
 }
 
+TEST_F(FeedTest, OneAnswerWhoseClockIsAheadIsNotBelieved) {
+  start();
+  int answers = 0;
+  server_->on_request = [&](const LocalServer::Request&) {
+    LocalServer::Response response(http::status::ok, 11);
+    response.set(http::field::date,
+                 answers++ == 0 ? "Mon, 23 Nov 2026 23:41:02 GMT" : "Mon, 23 Nov 2026 23:51:02 GMT");
+    response.body() = "[]";
+    return response;
+  };
+  std::vector<std::int64_t> times;
+  for (std::size_t i = 1; i <= 3; ++i) {
+    feed_->fetch_history({"BTCUSDT", "1m", 1795477200000, 1795477260000}, 5,
+                         [&](const HistoryResult& result) { times.push_back(result.server_time_ms); });
+    wait([&] { return times.size() == i; });
+  }
+  EXPECT_EQ(times[0], 1795477262000);
+  EXPECT_LT(times[1], 1795477262000 + 300'000) << "not ten minutes in no time";
+  EXPECT_GE(times[2], 1795477262000 + 600'000) << "confirmed";
+}
+
 TEST_F(FeedTest, ABodyOfAnotherFormIsAnError) {
   start();
   server_->on_request = [](const LocalServer::Request&) {
