@@ -22,6 +22,11 @@ std::int64_t utc_ms() {
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
+std::int64_t monotonic_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
 RestOptions options_of(const Exchange& exchange, HttpOptions http, std::shared_ptr<AddressLimits> limits) {
   http.used_header = exchange.rest_limit().used_header;
   RestOptions options;
@@ -40,6 +45,7 @@ ExchangeRest::ExchangeRest(boost::asio::io_context& io, const Exchange& exchange
     : exchange_(exchange),
       log_(log),
       counters_(counters),
+      clock_(exchange.settling_time().count()),
       client_(io, options_of(exchange, http, std::move(limits)), std::move(log)) {}
 
 void ExchangeRest::get(std::string target, int weight, int priority, std::function<void(RestReply)> done) {
@@ -116,7 +122,8 @@ void ExchangeRest::fetch_page(const HistoryRequest& asked, int priority,
   get(exchange_.history_target(request), exchange_.history_weight(request), priority,
       [this, request, done = std::move(done)](RestReply reply) mutable {
         request.answered_at_ms = reply.server_time_ms;
-        HistoryResult result{reply.error, std::move(reply.message), {}, reply.server_time_ms};
+        HistoryResult result{
+            reply.error, std::move(reply.message), {}, clock_.believe(reply.server_time_ms, monotonic_ms())};
         if (result.error == RestError::none &&
             !exchange_.parse_history(reply.body, request, result.rows, result.message)) {
           result.error = RestError::bad_body;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "feeds/exchange.hpp"
+#include "feeds/exchange_clock.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/rest_client.hpp"
 
@@ -38,6 +39,7 @@ class ExchangeRest {
   const Exchange& exchange_;
   RestClient::Log log_;
   FeedCounters& counters_;
+  ExchangeClock clock_;
   std::chrono::steady_clock::time_point reported_at_{};
   std::int64_t clock_ahead_ms_ = 0;  // the exchange's, of ours, when it last answered
   RestClient client_;

@@ -29,6 +29,7 @@ constexpr std::chrono::seconds kGoodLife{20};
 constexpr std::chrono::seconds kResubscribedLately{60};
 constexpr std::chrono::minutes kBetweenRenewals{10};  // of a connection with streams that stay silent
 constexpr milliseconds kWaitWhenRefused = std::chrono::minutes(1);
+constexpr Backoff::Options kWhenStreamRefused{std::chrono::seconds(2), std::chrono::minutes(10)};
 // The part of a connection's lifetime after which it is handed over, drawn so that not all go at once.
 constexpr double kEarliestHandOver = 0.90, kLatestHandOver = 0.97;
 
@@ -48,6 +49,8 @@ struct Stream {
   bool up = false;
   bool tell_up = false;  // although it is up: it was subscribed anew
   std::optional<steady_clock::time_point> resubscribed_at;
+  Backoff refusals{kWhenStreamRefused};
+  std::optional<asio::steady_timer> again;  // until it is asked for after a refusal
 };
 
 /// A place for the streams of one connection: the connection of today, and while it is handed over the next.
@@ -99,11 +102,9 @@ class Feed::Impl final : private LinkHandler {
 
   void add(StreamIndex index, const StreamName& name) {
     if (stopped_) return;
-    if (streams_.contains(index) || !names_.add(name, index)) {
-      handler_.on_feed_event(Severity::error, "stream_added_twice",
-                             "symbol=" + name.symbol + " interval=" + name.interval);
-      return;
-    }
+    if (streams_.contains(index) || !names_.add(name, index))
+      return handler_.on_feed_event(Severity::error, "stream_added_twice",
+                                    "symbol=" + name.symbol + " interval=" + name.interval);
     streams_[index].name = name;
     place(index);
   }
@@ -140,6 +141,7 @@ class Feed::Impl final : private LinkHandler {
     alive_.reset();
     for (auto& [number, slot] : slots_) close(slot);
     slots_.clear();
+    for (auto& [index, stream] : streams_) stream.again.reset();
     rest_.reset();
     malformed_.stop();
   }
@@ -275,6 +277,7 @@ class Feed::Impl final : private LinkHandler {
     const auto found = streams_.find(index);
     if (found == streams_.end() || !found->second.slot) return;
     Stream& stream = found->second;
+    stream.refusals.reset();
     const bool was_up = std::exchange(stream.up, true);
     const bool tell_up = std::exchange(stream.tell_up, false) || !was_up;
     if (const auto at = slot_of(link); at != slots_.end()) finish_hand_over(at->second);
@@ -288,8 +291,17 @@ class Feed::Impl final : private LinkHandler {
                             " interval=" + found->second.name.interval + " reason=\"" + std::string(reason) +
                             "\"";
     leave_slot(index, found->second);
+    ask_again_later(index, found->second);
     tell(Severity::error, "subscription_refused", link, why);
     if (!stopped_) handler_.on_stream_refused(index, reason);
+  }
+
+  void ask_again_later(StreamIndex index, Stream& stream) {
+    stream.again.emplace(io_, stream.refusals.next(random_));
+    stream.again->async_wait([this, index, alive = std::weak_ptr<bool>(alive_)](const auto& error) {
+      if (error || alive.expired() || !streams_.contains(index)) return;
+      if (!streams_.at(index).slot) place(index);
+    });
   }
 
   void on_link_malformed(std::string_view frame, std::string_view reason) override {

@@ -43,7 +43,8 @@ struct HistoryResult {
   RestError error = RestError::none;
   std::string message;              // a sentence, empty when all is well
   std::vector<engine::Bar> rows;    // oldest first, contiguity not promised
-  std::int64_t server_time_ms = 0;  // the exchange's clock when it answered (Date header); 0: unknown
+  std::int64_t server_time_ms = 0;  // the exchange's clock when it answered, as ExchangeClock believes it; 0:
+                                    // unknown
 };
 
 struct SymbolsResult {

@@ -324,7 +324,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
 
   const bool ended_unsettled = running_row && clock_ms != 0 && clock_ms >= interval.open_time_ms(next_ + 1);
   const bool full_page = !result.rows.empty() && slot_of(result.rows.back()) >= request.to;
-  const bool more = !running_row && (clock_ms == 0 ? full_page : request.to < interval.ordinal(clock_ms));
+  const bool more = !running_row && (full_page || (clock_ms != 0 && request.to < interval.ordinal(clock_ms)));
   if (ended_unsettled || (!more && !pending_.empty())) {
     // The exchange has not settled the bar yet, or REST lags behind the frames.
     ++failures_;

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # What takes longer than a change may wait for: 200 kills of the daemon, 200 faults of Redis and 200 kills of a process
-# that writes a history instead of 20 each, and every fuzzer for ten minutes instead of twenty seconds. The last line is
-# the verdict. Arguments: KILLS [FUZZ_SECONDS].
+# that writes a history instead of 20 each, 500 faults of the exchange instead of 60, and every fuzzer for ten minutes
+# instead of twenty seconds. The last line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS]].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kills=${1:-200}
 fuzz_seconds=${2:-600}
+exchange_faults=${3:-500}
 
 deploy/install-dependencies.sh --tests
 launcher=()
@@ -14,7 +15,8 @@ cmake --preset dev "${launcher[@]}" >/dev/null
 cmake --build --preset dev
 export ATCD_KILLS=$kills ATCD_PROGRAM=$PWD/build/dev/atcd ATCD_BAD_DISK_LIBRARY=$PWD/build/dev/tests/libbad_disk.so
 build/dev/state_tests --gtest_filter='KilledHistory.*'
-(cd tests/e2e && /usr/bin/python3 -B restart_test.py && /usr/bin/python3 -B redis_faults_test.py)
+(cd tests/e2e && /usr/bin/python3 -B restart_test.py && /usr/bin/python3 -B redis_faults_test.py &&
+  ATCD_FAULTS=$exchange_faults /usr/bin/python3 -B feed_faults_test.py)
 
 fuzz() {
   local name=$1 fuzzer
@@ -32,5 +34,5 @@ if [ "$fuzz_seconds" -gt 0 ]; then
   for source in tests/fuzz/*_fuzz.cpp; do basename "$source" .cpp; done |
     xargs -P "$(nproc)" -I{} bash -c "fuzz {} $fuzz_seconds"
 fi
-echo "verdict: $kills kills of the daemon, $kills faults of Redis and $kills kills of a writer lost, doubled and changed" \
-  "nothing; every fuzzer ran for $fuzz_seconds s without a finding"
+echo "verdict: $kills kills of the daemon, $kills faults of Redis, $kills kills of a writer and $exchange_faults faults of" \
+  "the exchange lost, doubled and changed nothing; every fuzzer ran for $fuzz_seconds s without a finding"

@@ -27,6 +27,13 @@ struct Faults {
   std::int64_t clock_offset_ms = 0;  // of what is told from what is
   RestFaults rest;
 
+  /// So much of what was asked for is still to happen.
+  std::uint64_t pending() const {
+    auto count = static_cast<std::uint64_t>(early_data) + rest.size();
+    for (const auto& each : due) count += static_cast<std::uint64_t>(each.second);
+    return count;
+  }
+
   /// Whether it befalls the frame that is due now; counts it.
   bool take(FaultKind kind, const std::string& symbol) {
     if (due.empty()) return false;

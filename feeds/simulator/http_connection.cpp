@@ -89,7 +89,9 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     if (welcome.kind == Welcome::Kind::hang) return wait(welcome.left, [this] { lowest().close(); });
     if (welcome.kind == Welcome::Kind::reset) return reset();
     answer_ = {HttpResponse(static_cast<http::status>(welcome.status), request.version())};
-    answer_.response.set(http::field::retry_after, std::to_string(welcome.left.count() / 1000 + 1));
+    // As exchanges do that count requests; an exchange that is down says nothing.
+    if (welcome.status == 418 || welcome.status == 429)
+      answer_.response.set(http::field::retry_after, std::to_string(welcome.left.count() / 1000 + 1));
     answer_.response.keep_alive(false);
     answer_.response.prepare_payload();
     write();

@@ -158,12 +158,16 @@ class Server::Impl final : public ConnectionHost, public std::enable_shared_from
     }
     if (!from_loopback) return {403, R"({"error":"control is for loopback only"})", {}};
     const Target target = parse_target(text);
+    if (!post && target.path == "/sim/klines") return venue_.truth(target);
     if (!post) return target.path == "/sim/status" ? status() : unknown_control();
     return control(target);
   }
 
   static RestAnswer unknown_control() {
-    return {404, "{\"error\":\"there are POST /sim/ with " + known_faults() + ", and GET /sim/status\"}", {}};
+    return {404,
+            "{\"error\":\"there are POST /sim/ with " + known_faults() +
+                ", and GET /sim/status and /sim/klines\"}",
+            {}};
   }
 
   RestAnswer control(const Target& target) {

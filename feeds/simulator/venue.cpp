@@ -103,6 +103,7 @@ std::string Venue::status() const {
   append_count(text, "frames_sent", subscriptions_.frames_sent());
   append_count(text, "rest_requests", rest_requests_);
   append_count(text, "rest_rejected", rest_rejected_);
+  append_count(text, "faults_due", faults_.pending());
   if (playback_) {
     append_count(text, "frames_played", playback_->played());
     append_count(text, "lines_skipped", playback_->skipped());

@@ -50,6 +50,9 @@ class Venue {
   RestAnswer get(std::string_view target, std::int64_t real_ms);
   /// POST /sim/NAME of a fault; empty where it is none of the venue's.
   std::optional<RestAnswer> control(FaultKind kind, const Target& target);
+  /// GET /sim/klines: the bars that have closed, as the market and its corrections have them, whatever REST
+  /// says of them: [[open_ms, close_ms, open, high, low, close, volume], ...].
+  RestAnswer truth(const Target& target) const;
   std::vector<std::string_view> symbol_names() const;
   /// The venue's part of GET /sim/status, as members of a JSON object.
   std::string status() const;

@@ -1,3 +1,4 @@
+#include <array>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -20,6 +21,7 @@ constexpr std::int64_t kUsualDelayMs = 5000;
 constexpr std::int64_t kMostBarsAgo = 1000;
 constexpr std::int64_t kMostAnswers = 10'000;
 constexpr std::int64_t kMostSeconds = 3600;
+constexpr std::size_t kMostRows = 10'000;
 
 RestAnswer refused(std::string_view message) {
   RestAnswer answer{400, "{\"error\":", {}};
@@ -52,7 +54,33 @@ RestAnswer out_of(std::string_view name, const Range& range) {
 
 constexpr Range kCount{1, 1, kMostFrames};
 
+void append_shortest(std::string& out, double value) {
+  std::array<char, 32> digits;  // the longest shortest form of a double has 24 characters
+  out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
+}
+
 }  // namespace
+
+RestAnswer Venue::truth(const Target& target) const {
+  const auto symbol = source().find(target.value("symbol"));
+  const auto interval = engine::Interval::parse(target.value("interval"));
+  const Range times{0, 0, std::numeric_limits<std::int64_t>::max()};
+  const auto from_ms = read_number(target, "from_ms", times);
+  if (!symbol || !interval || !from_ms) return refused("a known symbol, an interval and from_ms are needed");
+  const std::int64_t now_ms = clock_.now_ms();
+  std::string body = "[";
+  for (const Kline& row : source().klines({*symbol, *interval, *from_ms, now_ms, kMostRows, now_ms})) {
+    if (row.bar.close_time_ms > now_ms) break;
+    body += (body.size() > 1 ? ",[" : "[") + std::to_string(row.bar.open_time_ms) + "," +
+            std::to_string(row.bar.close_time_ms);
+    for (const double value : {row.bar.open, row.bar.high, row.bar.low, row.bar.close, row.bar.volume}) {
+      body += ',';
+      append_shortest(body, value);
+    }
+    body += ']';
+  }
+  return {200, body + "]", {}};
+}
 
 std::optional<RestAnswer> Venue::control(FaultKind kind, const Target& target) {
   switch (kind) {

@@ -101,6 +101,10 @@ class Workplace:
         return [line for line in open(self.path(f"{name}.log"), errors="replace") if text in line]
 
 
+# What a test that holds for every exchange takes for each: the market that it configures.
+EXCHANGES = {"binance": "spot"}
+
+
 class Simulator:
     def __init__(self, urls):
         self.ws_url, self.rest_url = urls["ws_url"], urls["rest_url"]
@@ -118,6 +122,23 @@ class Simulator:
 
     def control(self, target):
         return self.request("POST", f"/sim/{target}")
+
+    def status(self):
+        return json.loads(self.request("GET", "/sim/status"))
+
+    def symbols(self):
+        """As the exchange writes them."""
+        return list(self.status()["closing_frames"])
+
+    def truth(self, symbol, interval, from_ms):
+        """Every closed bar from from_ms on, whatever REST says: [open_ms, close_ms, open, high, low, close, volume]."""
+        rows = []
+        while True:
+            page = json.loads(self.request("GET", f"/sim/klines?symbol={symbol}&interval={interval}&from_ms={from_ms}"))
+            rows += page
+            if len(page) < 10_000:
+                return rows
+            from_ms = page[-1][1]
 
     def klines(self, symbol, interval, start_ms, end_ms):
         """Every row from start_ms to end_ms, oldest first, asked for page by page, in Binance's form."""

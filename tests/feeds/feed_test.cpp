@@ -260,7 +260,26 @@ TEST_F(FeedTest, ARefusalIsFoundByHalves) {
   EXPECT_GE(feed_->counters().refusals, 3U);
   peer(0).cut();
   wait([&] { return recorder_.ups.size() == 18; });
-  EXPECT_EQ(recorder_.refused.size(), 1U) << "it is not asked for again";
+  EXPECT_EQ(recorder_.refused.size(), 1U) << "it is not asked for at once";
+}
+
+TEST_F(FeedTest, ARefusedStreamIsAskedForAgainUntilItIsTaken) {
+  acknowledge_ = false;
+  start();
+  int refusals = 0;
+  server_->on_text = [&](Peer& peer, const std::string& text) {
+    const bool asked = text.find("\"SUBSCRIBE\"") != std::string::npos;
+    const bool refused = asked && text.find("sym1usdt@") != std::string::npos && refusals < 3;
+    refusals += refused ? 1 : 0;
+    peer.send(refused
+                  ? R"({"error":{"code":2,"msg":"Invalid request: maintenance"},"id":)" + id_of(text) + "}"
+                  : R"({"result":null,"id":)" + id_of(text) + "}");
+  };
+  add(0, 1);
+  wait([&] { return recorder_.refused.size() == 1; });
+  EXPECT_FALSE(up().contains(1));
+  wait([&] { return up().contains(1); });
+  EXPECT_EQ(recorder_.refused.size(), 2U) << "with the other one, alone, and once more";
 }
 
 TEST_F(FeedTest, HandsOverBeforeTheLifetimeEndsWithoutALoss) {
@@ -446,6 +465,27 @@ TEST_F(FeedTest, FetchesHistoryAndSymbols) {
   EXPECT_EQ(targets[0], "/api/v3/exchangeInfo?showPermissionSets=false") << "the symbols go first";
   EXPECT_EQ(feed_->counters().rest_requests, 3U);
   EXPECT_EQ(feed_->counters().rest_errors, 0U);
+}
+
+TEST_F(FeedTest, OneAnswerWhoseClockIsAheadIsNotBelieved) {
+  start();
+  int answers = 0;
+  server_->on_request = [&](const LocalServer::Request&) {
+    LocalServer::Response response(http::status::ok, 11);
+    response.set(http::field::date,
+                 answers++ == 0 ? "Mon, 23 Nov 2026 23:41:02 GMT" : "Mon, 23 Nov 2026 23:51:02 GMT");
+    response.body() = "[]";
+    return response;
+  };
+  std::vector<std::int64_t> times;
+  for (std::size_t i = 1; i <= 3; ++i) {
+    feed_->fetch_history({"BTCUSDT", "1m", 1795477200000, 1795477260000}, 5,
+                         [&](const HistoryResult& result) { times.push_back(result.server_time_ms); });
+    wait([&] { return times.size() == i; });
+  }
+  EXPECT_EQ(times[0], 1795477262000);
+  EXPECT_LT(times[1], 1795477262000 + 300'000) << "not ten minutes in no time";
+  EXPECT_GE(times[2], 1795477262000 + 600'000) << "confirmed";
 }
 
 TEST_F(FeedTest, ABodyOfAnotherFormIsAnError) {

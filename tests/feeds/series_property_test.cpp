@@ -94,12 +94,14 @@ class Ledger final : public SeriesHandler {
     EXPECT_FALSE(asked) << "one request at a time";
     EXPECT_LE(from_ms, to_ms);
     asked = {from_ms, to_ms};
+    asked_at_ms = now_ms;
   }
   void resubscribe() override {}
 
   std::vector<Bar> told;
   std::int64_t earliest = 0;  // slot
   std::optional<std::pair<std::int64_t, std::int64_t>> asked;
+  std::int64_t now_ms = 0, asked_at_ms = 0;
   int corrections = 0, conflicts = 0;
   const Series* series = nullptr;
   bool answering = false;          // REST is
@@ -157,6 +159,7 @@ class World {
   Now now() const { return {now_ms() - kStartMs + 1'000'000, now_ms()}; }
 
   void step() {
+    ledger_.now_ms = now_ms();
     connection();
     if (fault(1)) restart();
     if (up_) frames();
@@ -240,23 +243,26 @@ class World {
       result.error = RestError::timeout;
       result.message = "no answer";
     } else {
-      result.server_time_ms = fault(3) ? 0 : now_ms() / 1000 * 1000;
+      // What it was when it was asked for, or is by now.
+      const std::int64_t made_ms = chance(50) ? ledger_.asked_at_ms : now_ms();
+      result.server_time_ms = fault(3) ? 0 : made_ms / 1000 * 1000;
       ledger_.honest = ledger_.honest && result.server_time_ms != 0;
-      result.rows = rows(from_ms, to_ms);
+      result.rows = rows(from_ms, to_ms, made_ms);
     }
     ledger_.answering = true;
     series_->on_history(result, 1, now());
     ledger_.answering = false;
   }
 
-  std::vector<Bar> rows(std::int64_t from_ms, std::int64_t to_ms) {
+  std::vector<Bar> rows(std::int64_t from_ms, std::int64_t to_ms, std::int64_t made_ms) {
     const bool forward = from_ms >= kMinute.open_time_ms(series_->next() - 1);
     // Within the settling time the bar that has just ended may be told as it was before its last trades.
-    const bool unsettled = after_ms_ < kSettlingMs && chance(50);
-    const std::int64_t running = unsettled ? slot_ - 1 : slot_;
+    const std::int64_t made_slot = (made_ms - kStartMs) / kMinuteMs;
+    const bool unsettled = made_ms - open_of(made_slot) < kSettlingMs && chance(50);
+    const std::int64_t running = unsettled ? made_slot - 1 : made_slot;
     const bool stale = fault(8);
     ledger_.honest = ledger_.honest && !stale;
-    const std::int64_t newest = stale ? slot_ - 2 : running;  // stale: without the newest closed bar
+    const std::int64_t newest = stale ? made_slot - 2 : running;  // stale: without the newest closed bar
     std::vector<Bar> found;
     for (std::int64_t slot = (from_ms - kStartMs) / kMinuteMs; open_of(slot) <= to_ms; ++slot) {
       if (slot > newest || !of(slot).present) continue;

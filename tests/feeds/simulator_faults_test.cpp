@@ -263,6 +263,24 @@ TEST(SimulatorFaults, SpoilsTheNextAnswersOfRest) {
   EXPECT_GE(Clock::now() - begun, std::chrono::seconds(1));
 }
 
+TEST(SimulatorFaults, TellsTheTruthWhateverRestSays) {
+  Watched it;
+  const std::string target = "/sim/klines?symbol=BTCUSDT&interval=1m&from_ms=" + std::to_string(kMondayMs);
+  EXPECT_EQ(get(it.server.port(), target).body(), "[]") << "the running bar is none";
+  control(it.server, "rest?how=500");
+  control(it.server, "delist?symbol=BTCUSDT");
+  control(it.server, "advance?ms=60000");
+  const auto bar = parse(it.client.read()).klines.at(0).bar;
+  const simdjson::padded_string body(get(it.server.port(), target).body());
+  simdjson::dom::parser parser;
+  const auto row = parser.parse(body).at(0);
+  EXPECT_EQ(row.at(0).get_int64().value(), bar.open_time_ms);
+  EXPECT_EQ(row.at(1).get_int64().value(), bar.close_time_ms);
+  EXPECT_EQ(row.at(5).get_double().value(), bar.close);
+  EXPECT_EQ(status(it.server.port(), "faults_due"), 1);
+  EXPECT_EQ(get(it.server.port(), "/sim/klines?symbol=NOPE&interval=1m").result_int(), 400U);
+}
+
 TEST(SimulatorFaults, LeavesTheNewestClosedBarOutOfAStaleAnswer) {
   const RunningServer server(still());
   const auto newest = [&] {
