@@ -20,7 +20,8 @@ std::int64_t parts_of(const Interval& base, const Interval& target) {
   if (base == target) return 1;
   constexpr std::int64_t kDayMs = 86'400'000;
   const bool months_of_days = target.unit() == Interval::Unit::month && base.unit() != Interval::Unit::month;
-  const std::int64_t length_ms = months_of_days ? target.count() * 31 * kDayMs : target.length_ms();
+  const std::int64_t length_ms =
+      months_of_days ? std::int64_t{target.count()} * 31 * kDayMs : target.length_ms();
   return (length_ms + base.length_ms() - 1) / base.length_ms();
 }
 
@@ -66,7 +67,8 @@ double history_weight(const Exchange& exchange, const Interval& interval, std::i
   const std::int64_t rows = exchange.history_rows_per_request();
   const std::int64_t parts = bars * parts_of(base, interval);
   const HistoryRequest page{"", base.text(), 0, base.open_time_ms(base.ordinal(0) + rows - 1), 0};
-  return static_cast<double>((parts + rows - 1) / rows) * exchange.history_weight(page);
+  const std::int64_t pages = (parts + rows - 1) / rows;
+  return static_cast<double>(pages) * exchange.history_weight(page);
 }
 
 std::string offered_intervals(const Exchange& exchange) {

@@ -1,6 +1,7 @@
 """Bars built from trades: what is published equals the exchange's own bars, also where trades are lost, where nothing is
 traded and where the connection is cut; REST is asked only about what can't be proven."""
 import json
+import socket
 import sys
 
 import harness
@@ -83,10 +84,49 @@ def run(quiet_share, intervals):
         assert place.log_lines("daemon", "event=trades"), "the log says that trades were lost"
 
 
+def listen(simulator, stream):
+    """A websocket of somebody else's, never read: the simulator corrects the bars of streams that somebody hears."""
+    host, port = simulator.ws_url.split("//")[1].split(":")
+    other = socket.create_connection((host, int(port)))
+    other.sendall((f"GET /ws/{stream} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n").encode())
+    assert b" 101 " in other.recv(4096)
+    return other
+
+
+def comparison():
+    """A bar that the exchange tells otherwise than we built it is found, although no frame says so."""
+    with Workplace() as place:
+        client = place.redis()
+        simulator = place.simulator("--symbols", "1", "--speed", "20", "--seed", "5", "--weight-limit", "1000000")
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"],
+                                       feed='source = "trades"')
+        place.daemon(config)
+        other = listen(simulator, "btcusdt@kline_1m")
+
+        def bars():
+            return client.xlen(stream_key("BTCUSDT", "1m"))
+
+        wait_for(lambda: bars() >= 1, "the first bar")
+        reached = bars()
+        wait_for(lambda: bars() >= reached + 6, "bars built from trades")
+        assert json.loads(simulator.control("correct?symbol=BTCUSDT&bars_ago=4"))["corrected"] == 1
+
+        def told():
+            return [fields for _, fields in client.xrange("atc:1:events")
+                    if fields["event"] in ("late_correction", "correction")]
+
+        events = wait_for(told, "the difference is found")
+        assert len(events) == 1, events
+        print("compared:", events[0]["event"], events[0]["detail"])
+        other.close()
+
+
 def main():
     run("0", list(INTERVALS))
     # A longer bar of the simulator opens at the price that a quiet minute holds; of trades it begins with the first.
     run("0.2", ["1m"])
+    comparison()
     return 0
 
 

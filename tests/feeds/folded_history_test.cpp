@@ -64,7 +64,7 @@ TEST(IntervalSource, RowsComeFromTheLongestThatDivides) {
   EXPECT_EQ(rows_of(binance_spot(), "6d"), "3d");
   EXPECT_EQ(rows_of(binance_spot(), "2w"), "1w");
   EXPECT_EQ(rows_of(binance_spot(), "3M"), "1M");
-  EXPECT_EQ(rows_of(binance_coinm(), "3d"), "12h") << "it does not offer days";
+  EXPECT_EQ(rows_of(binance_coinm(), "3d"), "4h") << "a request may span 200 days only";
   EXPECT_EQ(rows_of(binance_spot(), "7s"), "1s");
   EXPECT_EQ(rows_of(binance_usdm(), "7s"), "") << "nothing shorter than minutes there";
 }

@@ -1,0 +1,108 @@
+// Where a market series' bars come from: frames that are bars, frames of their parts, trades; and what is
+// made here is compared with the exchange's.
+#include <algorithm>
+#include <string>
+
+#include "daemon/clock.hpp"
+#include "daemon/market_series.hpp"
+#include "feeds/interval_source.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+// What every exchange counts as its cheapest request.
+constexpr std::int64_t kComparedBars = 99;
+constexpr int kComparePriority = 4;  // behind all that Series asks for
+constexpr std::int64_t kBetweenTradeReportsMs = 60'000;
+
+}  // namespace
+
+void MarketSeries::start() {
+  context_.router.listen(*this, listens_to_);
+  series_.start(now());
+}
+
+void MarketSeries::leave() { context_.router.leave(*this, listens_to_); }
+
+void MarketSeries::resubscribe() {
+  context_.router.resubscribe(listens_to_);
+  context_.on_silence();
+}
+
+void MarketSeries::on_kline(const feeds::Kline& kline, std::int64_t received_us) {
+  if (!fold_) return take(kline, true, received_us);
+  if (const auto folded = fold_->take(kline)) take(*folded, fold_->whole(), received_us);
+}
+
+void MarketSeries::on_trade(const feeds::Trade& trade, std::int64_t received_us) {
+  if (trades_) trades_->on_trade(trade, received_us, monotonic_ms());
+}
+
+void MarketSeries::on_built(const feeds::Kline& kline, bool whole, std::int64_t received_us) {
+  take(kline, whole, received_us);
+}
+
+/// `whole`: a running bar has all that was traded since its beginning.
+void MarketSeries::take(const feeds::Kline& kline, bool whole, std::int64_t received_us) {
+  series_.on_kline(kline, received_us, now());
+  if (provisional_ && whole && !kline.closed) preview(kline.bar, received_us);
+}
+
+void MarketSeries::on_stream_up() {
+  if (trades_) trades_->begin_anew();
+  series_.on_stream_up(now());
+}
+
+void MarketSeries::on_stream_down(std::string_view reason) {
+  if (trades_) trades_->begin_anew();
+  series_.on_stream_down(now(), reason);
+}
+
+void MarketSeries::on_stream_refused(std::string_view reason) {
+  for (const auto& output : outputs_) {
+    context_.journal.event(Level::error, "subscription_refused", output->name, reason);
+  }
+  on_stream_down(reason);
+}
+
+void MarketSeries::set_listing(feeds::Listing listing) { series_.set_listing(listing, now()); }
+
+void MarketSeries::on_timer() {
+  if (trades_) {
+    trades_->on_timer(utc_us(), monotonic_ms());
+    tell_lost_trades();
+  }
+  series_.on_timer(now());
+}
+
+void MarketSeries::tell_lost_trades() {
+  const feeds::TradeBarsCounters& counted = trades_->counters();
+  if (counted.late == told_trades_.late && counted.lost == told_trades_.lost) return;
+  if (const std::int64_t at = monotonic_ms(); at - told_trades_ms_ >= kBetweenTradeReportsMs) {
+    told_trades_ms_ = at;
+    told_trades_ = counted;
+    context_.journal.log(Level::warning, "trades", name_.symbol + " " + name_.interval,
+                         "late=" + std::to_string(counted.late) + " lost=" + std::to_string(counted.lost) +
+                             " since the start: REST decides about their bars");
+  }
+}
+
+bool MarketSeries::compare_with_exchange() {
+  const bool doubt = fold_ && fold_->take_doubt();
+  if (comparing_ || series_.bars().empty() || (!trades_ && !doubt)) return false;
+  const auto& interval = series_.interval();
+  const std::int64_t most =
+      std::min(kComparedBars, feeds::history_rows_per_request(context_.exchange, interval));
+  const std::int64_t first = std::max(series_.covered_from(), series_.next() - most);
+  const feeds::HistoryRequest request{name_.symbol, name_.interval, interval.open_time_ms(first),
+                                      interval.open_time_ms(series_.next() - 1), 0};
+  comparing_ = true;
+  context_.feed.fetch_history(request, kComparePriority, [self = self_](const feeds::HistoryResult& result) {
+    if (*self == nullptr) return;
+    (*self)->comparing_ = false;
+    (*self)->series_.compare(result, utc_us());
+  });
+  return true;
+}
+
+}  // namespace atcd::daemon
