@@ -157,7 +157,9 @@ class Exchange {
   virtual std::string_view rest_url() const = 0;
   virtual RestLimit rest_limit() const = 0;
   /// How long a reply asks us to stay away that says so in its body only; 0: it does not.
-  virtual std::chrono::seconds pause_asked(unsigned /*status*/, std::string_view /*body*/) const { return {}; }
+  virtual std::chrono::seconds pause_asked(unsigned /*status*/, std::string_view /*body*/) const {
+    return {};
+  }
   virtual std::int64_t history_rows_per_request() const = 0;
   virtual std::int64_t history_depth() const = 0;  // bars that can be had at all; INT64_MAX: all
   virtual std::string history_target(const HistoryRequest& request) const = 0;  // path and query

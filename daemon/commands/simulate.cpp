@@ -360,8 +360,8 @@ void add_server_options(CLI::App& command, Settings& settings) {
 }  // namespace
 
 void add_simulate_command(CLI::App& app, int& status) {
-  auto* command =
-      app.add_subcommand("simulate", "A local exchange in the wire formats of a real one, for trials and tests");
+  auto* command = app.add_subcommand(
+      "simulate", "A local exchange in the wire formats of a real one, for trials and tests");
   auto settings = std::make_shared<Settings>();
   command->add_option("--config", settings->config, "A TOML file with these options; the command line wins")
       ->type_name("FILE");
