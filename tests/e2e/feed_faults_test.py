@@ -162,12 +162,15 @@ class Campaign:
 
     def rest(self, how, seconds):
         self.control(f"rest?how={how}&seconds={seconds}&count={self.random.randint(1, 4)}")
-        while self.simulator.status()["faults_due"] > 0:
+        for _ in range(20):
+            if self.simulator.status()["faults_due"] == 0:
+                return
             self.hole()
             until_ms = self.simulator.status()["now_ms"] + 2 * LENGTH_MS["1m"]
             wait_for(lambda: self.simulator.status()["now_ms"] > until_ms, "every hole has been made")
             target = self.target()
             wait_for(lambda: self.simulator.status()["faults_due"] == 0 or not self.behind(target), "REST is asked, or need not be")
+        raise AssertionError("20 holes in every series, and REST is not asked")
 
     def hole(self):
         """Bars of every symbol that only REST can bring."""
