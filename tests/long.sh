@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes longer than a change may wait for: 200 kills of the daemon, 200 faults of Redis and 200 kills of a process
 # that writes a history instead of 20 each, 500 faults of the exchange instead of 60, and every fuzzer for ten minutes
-# instead of twenty seconds. The last line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS]].
+# instead of eight seconds. The last line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS]].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kills=${1:-200}

@@ -102,7 +102,7 @@ class Workplace:
 
 
 # What a test that holds for every exchange takes for each: the market that it configures.
-EXCHANGES = {"binance": "spot"}
+EXCHANGES = {"binance": "spot", "bybit": "linear", "okx": "spot"}
 
 
 class Simulator:

@@ -37,7 +37,7 @@ def check(simulator, client, symbol, interval):
 def run(quiet_share, intervals):
     with Workplace() as place:
         client = place.redis()
-        simulator = place.simulator("--symbols", "20", "--speed", "60", "--seed", "5", "--quiet-share", quiet_share,
+        simulator = place.simulator("--symbols", "20", "--speed", "120", "--seed", "5", "--quiet-share", quiet_share,
                                     "--weight-limit", "1000000")
         config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, SYMBOLS,
                                        feed='source = "trades"')

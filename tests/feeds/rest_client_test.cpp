@@ -230,6 +230,7 @@ TEST_F(RestClientTest, ABodyThatAsksForAPauseGetsIt) {
     replies_.clear();
     log_.clear();
     start();
+    options_.limits = limits(0, 0.5);
     options_.pause_asked = [](unsigned code, std::string_view body) {
       return std::chrono::seconds(body == "too frequent" ? (code == 200 ? 30 : 600) : 0);
     };
