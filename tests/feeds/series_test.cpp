@@ -115,6 +115,63 @@ TEST(Series, AnAnswerFromBeforeACutProvesNothingAfterIt) {
   EXPECT_NE(live.series.state(), SeriesState::live);
 }
 
+TEST(Series, AMarketThatTheExchangeHaltedIsNoDeadFeed) {
+  LiveSeries live;
+  live.series.set_listing(Listing::halted, at(6));
+  EXPECT_EQ(live.series.state(), SeriesState::halted);
+  live.series.on_timer(at(40));
+  EXPECT_EQ(live.recorder.resubscribes, 0) << "silence is what a halt sounds like";
+
+  // The feed is away: what the market does is not known. Then it is back.
+  live.series.on_stream_down(at(6), "cut");
+  EXPECT_EQ(live.series.state(), SeriesState::stale);
+  live.series.on_stream_up(at(6));
+  live.series.on_history(rows(4, 5, 5), 1, at(6));
+  EXPECT_EQ(live.series.state(), SeriesState::halted);
+
+  // A frame is better evidence than the list.
+  live.series.on_kline(kline_of(bar_at(10), false), 1, at(10));
+  EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+  HistoryResult page = rows(5, 5, 5);
+  page.rows.push_back(bar_at(10));
+  page.server_time_ms = kStartMs + 10 * kMinuteMs + 10'000;
+  while (live.series.state() == SeriesState::catching_up && live.recorder.fetches.size() < 20)
+    live.series.on_history(page, 1, at(10));
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  EXPECT_EQ(live.recorder.bars.size(), 6U) << "slot 5, and none of the slots of the halt";
+}
+
+TEST(Series, WhatLeftTheListHasEndedAndMayComeBack) {
+  LiveSeries live;
+  live.series.set_listing(Listing::ended, at(6));
+  EXPECT_EQ(live.series.state(), SeriesState::ended);
+  live.series.on_stream_down(at(7), "refused");
+  EXPECT_EQ(live.series.state(), SeriesState::ended);
+  live.series.set_listing(Listing::trading, at(8));
+  EXPECT_EQ(live.series.state(), SeriesState::stale);
+  live.series.on_stream_up(at(8));
+  EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+}
+
+TEST(Series, AJumpOfOurClockClosesAndLosesNothing) {
+  for (const std::int64_t jump_ms : {-400 * 86'400'000LL, 400 * 86'400'000LL}) {
+    LiveSeries live;
+    const auto jumped = [&](std::int64_t slot) {
+      Now now = at(slot);
+      now.utc_ms += jump_ms;
+      return now;
+    };
+    live.series.on_timer(jumped(5));
+    EXPECT_EQ(live.series.state(), SeriesState::live);
+    live.series.on_kline(kline_of(bar_at(7), true), 1, jumped(8));  // 5 and 6 are missing
+    ASSERT_EQ(live.recorder.fetches.size(), 1U);
+    EXPECT_LE(live.recorder.fetches[0].first, kStartMs + 5 * kMinuteMs);
+    EXPECT_GE(live.recorder.fetches[0].second, kStartMs + 7 * kMinuteMs);
+    live.series.on_history(rows(4, 8, 8), 1, jumped(8));
+    EXPECT_EQ(live.recorder.bars.size(), 8U);
+  }
+}
+
 TEST(Series, AClosingFrameAppliesOnceAndInOrder) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(5), false), 1, at(5));
