@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -124,7 +125,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     std::ostringstream text;
     text << answer_.response;
     half_ = text.str();
-    half_.resize(half_.size() - (answer_.response.body().size() + 1) / 2);
+    half_.erase(half_.size() - std::min(half_.size(), (answer_.response.body().size() + 1) / 2));
     asio::async_write(stream_, asio::buffer(half_),
                       [self = shared_from_this()](const ErrorCode&, std::size_t) { self->lowest().close(); });
   }

@@ -80,6 +80,9 @@ TEST(Config, AnUnknownKeyIsAnErrorWithTheKeyThatWasMeant) {
 
 TEST(Config, WrongTypesAreNamedWithTheValue) {
   EXPECT_THAT(errors_with("instance = 5\n"), HasSubstr("is 5: it must be a text in quotes"));
+  EXPECT_THAT(all(parse_config("[[feed]]\nexchange = \"okx\"\nmarket = \"spot\"\nsymbols = [\"BTC-USDT\"]\n"
+                               "intervals = [\"1m\"]\nsource = \"trades\"\n")),
+              HasSubstr("needs an exchange that numbers its trades: binance"));
   EXPECT_THAT(errors_with("threads = 0\n"), HasSubstr("threads"));
   EXPECT_THAT(errors_with("threads = 65\n"), HasSubstr("threads"));
   EXPECT_THAT(errors_with("profile = 1\n"), HasSubstr("it must be written as [[profile]]"));
