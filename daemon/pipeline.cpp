@@ -58,7 +58,7 @@ class Pipeline::Impl {
     tick();
   }
 
-  void reload(const Config& config, std::function<void()> done) {
+  void reload(const Config& config, const std::function<void()>& done) {
     if (config.instance != config_.instance || config.redis != config_.redis ||
         config.state_directory != config_.state_directory || config.http_listen != config_.http_listen ||
         config.threads != config_.threads) {
@@ -77,7 +77,7 @@ class Pipeline::Impl {
     }
   }
 
-  void stop(std::function<void()> done) {
+  void stop(const std::function<void()>& done) {
     timer_.cancel();
     stopping_ = true;
     first().event(Level::info, "stop", "");
@@ -221,10 +221,10 @@ Pipeline::Pipeline(boost::asio::io_context& io, const Config& config, const Redi
     : impl_(std::make_unique<Impl>(io, config, login)) {}
 Pipeline::~Pipeline() = default;
 void Pipeline::start() { impl_->start(); }
-void Pipeline::reload(const Config& config, std::function<void()> done) {
-  impl_->reload(config, std::move(done));
+void Pipeline::reload(const Config& config, const std::function<void()>& done) {
+  impl_->reload(config, done);
 }
-void Pipeline::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
+void Pipeline::stop(const std::function<void()>& done) { impl_->stop(done); }
 bool Pipeline::warm() const { return impl_->warm(); }
 void Pipeline::fill() { impl_->fill(); }
 void Pipeline::take_snapshot() { impl_->take_snapshot(); }

@@ -30,9 +30,9 @@ class Pipeline {
   void start();
   /// Takes up another configuration: series that are in both are not touched. What only a restart can change
   /// (Redis, state, http, instance, threads) is named in the log and left as it is. Then calls `done`.
-  void reload(const Config& config, std::function<void()> done);
+  void reload(const Config& config, const std::function<void()>& done);
   /// Stops the feeds, brings what is ready to Redis, says what was flushed, then calls `done`.
-  void stop(std::function<void()> done);
+  void stop(const std::function<void()>& done);
 
   PipelineStatus status() const;
   /// All that could be known from the last run is: its signals are the latest in Redis.
