@@ -14,6 +14,9 @@
 namespace atcd::daemon {
 namespace {
 
+// Between two previews of one series: subscribers want the newest, not each.
+constexpr std::int64_t kPreviewSpacingMs = 200;
+
 // A kline stream sends at least its closing frame every interval, whatever the market does.
 constexpr std::int64_t kStaleGraceMs = 60'000;
 
@@ -198,6 +201,13 @@ void MarketSeries::publish(Output& output, const AnchoredSignal& computed, std::
 void MarketSeries::preview(const engine::Bar& forming, std::int64_t received_us) {
   const bool running = series_.interval().ordinal(forming.open_time_ms) == series_.next();
   if (!running || series_.state() != feeds::SeriesState::live) return;
+  const std::int64_t now_ms = monotonic_ms();
+  if (now_ms - previewed_at_ms_ < kPreviewSpacingMs) {
+    waiting_preview_ = Forming{forming, received_us};
+    return;
+  }
+  waiting_preview_.reset();
+  previewed_at_ms_ = now_ms;
   for (const auto& output : outputs_) {
     const auto computed = output->signals.preview(history(), forming);
     if (!computed) continue;
@@ -210,6 +220,12 @@ void MarketSeries::preview(const engine::Bar& forming, std::int64_t received_us)
     sent.received_us = received_us;
     context_.publisher.publish_forming(output->index, sent);
   }
+}
+
+/// The last of a burst is told too, though nothing comes after it.
+void MarketSeries::preview_what_waits() {
+  if (const auto waiting = std::exchange(waiting_preview_, std::nullopt))
+    preview(waiting->bar, waiting->received_us);
 }
 
 void MarketSeries::prepare() {

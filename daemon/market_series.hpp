@@ -134,6 +134,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void tell_lost_trades();
   void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);
   void preview(const engine::Bar& forming, std::int64_t received_us);
+  void preview_what_waits();
   void restore();
   std::string_view resume_engine(Output& output, const state::SnapshotEntry& entry);
   void archive(const engine::Bar& bar);
@@ -162,10 +163,16 @@ class MarketSeries final : public feeds::SeriesHandler,
   std::int64_t from_ms_;
   std::vector<state::LateBar> late_;  // of the bars, in the order in which they came
   std::uint64_t corrections_ = 0;     // of the bars, in all runs
-  bool told_ = false;                 // that bars came
-  bool complete_ = false;             // the archive has nothing more that is wanted
-  bool restored_ = false;             // the archive had bars: history answers for streams that have begun
-  bool loaded_ = false;               // the series was live once: history answers
+  struct Forming {
+    engine::Bar bar;
+    std::int64_t received_us;
+  };
+  std::optional<Forming> waiting_preview_;  // the newest; the one before it was told just now
+  std::int64_t previewed_at_ms_ = 0;        // monotonic
+  bool told_ = false;                       // that bars came
+  bool complete_ = false;                   // the archive has nothing more that is wanted
+  bool restored_ = false;  // the archive had bars: history answers for streams that have begun
+  bool loaded_ = false;    // the series was live once: history answers
 };
 
 }  // namespace atcd::daemon

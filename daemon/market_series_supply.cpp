@@ -73,6 +73,7 @@ void MarketSeries::on_timer() {
     tell_lost_trades();
   }
   series_.on_timer(now());
+  preview_what_waits();
 }
 
 void MarketSeries::tell_lost_trades() {

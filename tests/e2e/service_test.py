@@ -1,4 +1,5 @@
 """The daemon as a service: readiness, reload, a Redis that dies and comes back, passwords, a clean end."""
+import json
 import os
 import signal
 import socket
@@ -51,7 +52,7 @@ def main():
                 return False
 
         wait_for(redis_ready, "redis-server answers")
-        simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
+        simulator = place.simulator("--update-ms", "20", "--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(place.path("notify.sock"))
         notify.settimeout(harness.DEADLINE_S)
@@ -79,7 +80,10 @@ def main():
         assert 0 < client.ttl("atc:1:daemon:e2e") <= 10
         forming = client.pubsub(ignore_subscribe_messages=True)
         forming.subscribe(f"atc:1:forming:{name('BTCUSDT')}")
-        wait_for(lambda: forming.get_message(timeout=1), "a provisional signal")
+        heard = [wait_for(lambda: forming.get_message(timeout=1), "provisional signals") for _ in range(8)]
+        previews = [json.loads(message["data"]) for message in heard]
+        gaps = [after["published_us"] - before["published_us"] for before, after in zip(previews, previews[1:])]
+        assert min(gaps) >= 150_000, f"frames come every 20 ms, but previews at most every 200: {gaps}"
 
         # Reload: one symbol more, one less, the third untouched.
         write(["ETHUSDT", "BNBUSDT"])
