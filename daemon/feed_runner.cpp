@@ -91,7 +91,8 @@ void FeedRunner::retire() {
 void FeedRunner::begin_with_known() {
   known_ = wanted({}, false);
   std::erase_if(known_, [this](const Wanted& each) {
-    return !context_.archive.knows(archive_name(exchange_, {each.symbol.symbol, each.interval}));
+    return !owns(each.symbol.symbol) ||
+           !context_.archive.knows(archive_name(exchange_, {each.symbol.symbol, each.interval}));
   });
   if (known_.empty()) return resolve();
   feed_->hold_rest(true);
@@ -141,7 +142,12 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
   if (!listed) {
     context_.journal.event(Level::warning, "symbols_failed", "", result.message);
   }
-  apply(wanted(result, listed), listed, result.server_time_ms);
+  std::vector<Wanted> outputs = wanted(result, listed);
+  // Without the exchange's list, or with an empty one, nobody is known to have left.
+  const bool complete = listed && !outputs.empty();
+  std::erase_if(outputs, [this](const Wanted& each) { return !owns(each.symbol.symbol); });
+  apply(outputs, listed, result.server_time_ms);
+  if (complete) remove_unwanted(outputs);
   if (listed && !result.symbols.empty()) tell_listing(result.symbols);
   resolved_once_ = true;
   std::chrono::milliseconds wait = kFirstRetry * (1 << std::min(failed_resolutions_, kLongestRetryDoublings));
@@ -185,7 +191,6 @@ std::vector<FeedRunner::Wanted> FeedRunner::wanted(const feeds::SymbolsResult& r
                                  ": it is left out until the list is resolved again");
     }
     for (const feeds::SymbolInfo& symbol : symbols.symbols) {
-      if (!owns(symbol.symbol)) continue;
       for (const std::string& interval : block.intervals) {
         for (const ProfileConfig& profile : profiles_) {
           const auto& names = block.profiles;
@@ -203,7 +208,7 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
   std::map<const ProfileConfig*, std::string> hashes;
   for (const ProfileConfig& profile : profiles_) hashes[&profile] = config_hash(profile);
   for (const Wanted& each : wanted_outputs) {
-    engine::SeriesId id{key_.exchange, key_.market, each.symbol.symbol, each.interval, each.profile->name};
+    engine::SeriesId id = id_of(each);
     const std::string name = id.name();
     if (!names.insert(name).second) continue;
     leaving_.erase(name);
@@ -237,8 +242,6 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
     // A start says how many it has taken up; it does not name each of thousands.
     context_.journal.event(known_.empty() ? Level::info : Level::debug, "added", name, "");
   }
-  // Without the exchange's list, or with an empty one, nobody is known to have left.
-  if (listed && !wanted_outputs.empty()) remove_unwanted(names);
   for (MarketSeries* series : std::exchange(unstarted_, {})) series->start();
 }
 
@@ -280,7 +283,13 @@ feeds::StreamName FeedRunner::listens_to(const Wanted& output, const engine::Int
   return {output.symbol.symbol, feeds::frames_from(exchange_, interval, subscribed)->text()};
 }
 
-void FeedRunner::remove_unwanted(const std::set<std::string>& wanted_names) {
+engine::SeriesId FeedRunner::id_of(const Wanted& output) const {
+  return {key_.exchange, key_.market, output.symbol.symbol, output.interval, output.profile->name};
+}
+
+void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs) {
+  std::set<std::string> wanted_names;
+  for (const Wanted& each : wanted_outputs) wanted_names.insert(id_of(each).name());
   std::vector<std::pair<MarketSeries*, Output*>> gone;
   for (const auto& [key, series] : series_) {
     for (const auto& output : series->outputs()) {

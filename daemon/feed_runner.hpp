@@ -103,7 +103,8 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void apply(std::span<const Wanted> wanted_outputs, bool listed, std::int64_t exchange_time_ms);
   MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);
   feeds::StreamName listens_to(const Wanted& output, const engine::Interval& interval) const;
-  void remove_unwanted(const std::set<std::string>& wanted_names);
+  engine::SeriesId id_of(const Wanted& output) const;
+  void remove_unwanted(std::span<const Wanted> wanted_outputs);
   void bar_came(MarketSeries& series);
   void compare_next();
 

@@ -122,6 +122,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void on_covered() override;
   void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) override;
   void resubscribe() override;
+  void ask_listing() override;
 
  private:
   BarHistory known() const { return {series_.bars(), series_.covered_from(), late_}; }

@@ -24,10 +24,9 @@ void MarketSeries::start() {
 
 void MarketSeries::leave() { context_.router.leave(*this, listens_to_); }
 
-void MarketSeries::resubscribe() {
-  context_.router.resubscribe(listens_to_);
-  context_.on_silence();
-}
+void MarketSeries::resubscribe() { context_.router.resubscribe(listens_to_); }
+
+void MarketSeries::ask_listing() { context_.on_silence(); }
 
 void MarketSeries::on_kline(const feeds::Kline& kline, std::int64_t received_us) {
   if (!fold_) return take(kline, true, received_us);

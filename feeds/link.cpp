@@ -250,7 +250,10 @@ void Link::refused(const FrameResult& answer) {
   const bool subscribes = request->second.subscribes;
   const std::int64_t number = request->first;
   std::vector<Entry> entries = take(request, answer);
-  if (!subscribes) return;
+  if (!subscribes) {
+    waiting_.erase(number);  // whoever names one stream may say nothing of the others
+    return watch_answers();
+  }
   if (entries.size() == 1) {
     // An exchange that names the stream does not say what became of the others: those of which it does not
     // tell before are asked for again.

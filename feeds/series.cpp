@@ -11,6 +11,7 @@ constexpr std::size_t kPendingLimit = 1440;
 // What every exchange counts as its cheapest request: our own clock may be behind, so no fewer are asked for.
 constexpr std::int64_t kSmallPage = 99;
 constexpr int kFailuresBeforeGap = 3;
+constexpr int kMostHalvings = 4;
 constexpr std::int64_t kFirstRetryMs = 1000;
 constexpr std::int64_t kLastRetryMs = 60'000;
 
@@ -67,8 +68,9 @@ void Series::set_listing(Listing listing, const Now& now) {
       set_resting_state(SeriesState::stale, "the stream is down");
   } else if (resting) {
     last_frame_ms_ = now.monotonic_ms;
-    if (stream_up_) return wake("the exchange lists it as trading", now);
-    set_state(SeriesState::stale, "the stream is down");
+    if (!stream_up_) return set_state(SeriesState::stale, "the stream is down");
+    wake("the exchange lists it as trading", now);
+    handler_.resubscribe();  // a subscription need not outlive a halt
   }
 }
 
@@ -234,6 +236,11 @@ void Series::skip_to(std::int64_t ordinal) {
   skip(ordinal);
 }
 
+/// After errors less is asked for at once: a page may be refused for its size, or for what it looks like.
+std::int64_t Series::page() const {
+  return std::max<std::int64_t>(2, rules_.rows_per_request >> std::min(errors_, kMostHalvings));
+}
+
 void Series::request_forward(const Now& now, int priority) {
   if (request_ || now.monotonic_ms < retry_at_ms_) return;
   std::int64_t last = std::max(rules_.interval.ordinal(now.utc_ms) + 1, next_ + kSmallPage - 1);
@@ -241,13 +248,13 @@ void Series::request_forward(const Now& now, int priority) {
   // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
   const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
   const std::int64_t first = again ? next_ - 1 : next_;
-  last = std::min(last, first + rules_.rows_per_request - 1);
+  last = std::min(last, first + page() - 1);
   request_ = Request{first, last, false, stream_up_};
   handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(last), priority);
 }
 
 void Series::request_backward() {
-  const std::int64_t first = std::max(back_target_, covered_from_ - rules_.rows_per_request);
+  const std::int64_t first = std::max(back_target_, covered_from_ - page());
   request_ = Request{first, covered_from_ - 1, true, false};
   handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(covered_from_ - 1),
                  kBackwardPriority);
@@ -261,6 +268,7 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
     history_failed(result.message, now);
     return;
   }
+  errors_ = 0;
   if (request.backward) {
     take_backward(result, request);
   } else {
@@ -273,6 +281,7 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
 void Series::history_failed(std::string_view why, const Now& now) {
   ++counters_.history_errors;
   ++failures_;
+  ++errors_;
   retry_at_ms_ = now.monotonic_ms + std::min(kFirstRetryMs << std::min(failures_ - 1, 6), kLastRetryMs);
   const bool held_up = state_ == SeriesState::catching_up && !pending_.empty();
   if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
@@ -372,13 +381,13 @@ void Series::on_timer(const Now& now) {
   if (quiet) asked_for_ = next_;
   if (overdue || unfinished || quiet) request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
   if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
-  const bool traded = listing_ == Listing::trading;
-  if (stream_up_ && traded && now.monotonic_ms - last_frame_ms_ >= rules_.stale_after_ms) {
-    ++counters_.stale;
-    last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
-    set_state(SeriesState::stale, "no frame came for longer than the series allows");
-    handler_.resubscribe();
-  }
+  if (!stream_up_ || now.monotonic_ms - last_frame_ms_ < rules_.stale_after_ms) return;
+  last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
+  handler_.ask_listing();
+  if (listing_ != Listing::trading) return;  // silence is what a halt sounds like
+  ++counters_.stale;
+  set_state(SeriesState::stale, "no frame came for longer than the series allows");
+  handler_.resubscribe();
 }
 
 void Series::require_from(std::int64_t ordinal, const Now& now) {

@@ -65,6 +65,8 @@ class SeriesHandler {
   /// Fetch rows with open times from_ms to to_ms, then call on_history. Lower priority first.
   virtual void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) = 0;
   virtual void resubscribe() = 0;
+  /// What does the exchange's list say? set_listing() is the answer.
+  virtual void ask_listing() = 0;
 
  protected:
   ~SeriesHandler() = default;
@@ -139,6 +141,7 @@ class Series {
   void hold_back(const engine::Bar& bar, std::int64_t received_us);
   void release_pending();
   void skip_to(std::int64_t ordinal);
+  std::int64_t page() const;
   void request_forward(const Now& now, int priority);
   void request_backward();
   void take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
@@ -160,6 +163,7 @@ class Series {
   std::int64_t retry_at_ms_ = 0;
   std::int64_t last_frame_ms_ = 0;
   int failures_ = 0;
+  int errors_ = 0;  // of REST, since the last answer
   bool stream_up_ = false;
   bool caught_up_ = false;  // since the stream came up, nothing is missing before next_
   SeriesState state_ = SeriesState::catching_up;

@@ -65,6 +65,7 @@ struct Quiet final : feeds::SeriesHandler {
   void on_covered() override {}
   void fetch(std::int64_t, std::int64_t, int) override {}
   void resubscribe() override {}
+  void ask_listing() override {}
 };
 
 class Market final : public feeds::FrameSink {

@@ -131,6 +131,7 @@ class Path final : public feeds::FrameSink, public feeds::SeriesHandler {
   void on_covered() override {}
   void fetch(std::int64_t, std::int64_t, int) override {}
   void resubscribe() override {}
+  void ask_listing() override {}
 
   std::unique_ptr<feeds::FrameParser> parser_ = feeds::new_binance_frame_parser();
   feeds::StreamNames names_;

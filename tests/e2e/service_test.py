@@ -16,7 +16,8 @@ PASSWORD = "correct-horse-battery"
 def configuration(simulator, url, directory, symbols, extra=""):
     text = harness.configuration(simulator.ws_url, simulator.rest_url, url, directory, symbols, feed="provisional = true",
                                  redis_keys=f'password_file = "{directory}/redis.password"')
-    return f'instance = "e2e"\n{text}{extra}\n'
+    # Each of the three symbols has a thread of its own.
+    return f'instance = "e2e"\nthreads = 7\n{text}{extra}\n'
 
 
 def key(symbol):

@@ -97,6 +97,7 @@ class Ledger final : public SeriesHandler {
     asked_at_ms = now_ms;
   }
   void resubscribe() override {}
+  void ask_listing() override {}
 
   std::vector<Bar> told;
   std::int64_t earliest = 0;  // slot

@@ -29,7 +29,7 @@ struct Recorder final : SeriesHandler {
   std::vector<std::pair<Bar, Bar>> corrections, conflicts;
   std::vector<SeriesState> states;
   std::deque<std::pair<std::int64_t, std::int64_t>> fetches;
-  int covered = 0, resubscribes = 0;
+  int covered = 0, resubscribes = 0, asked_listing = 0;
 
   void on_bar(const Bar& bar, std::int64_t) override { bars.push_back(bar); }
   void on_correction(const Bar& before, const Bar& now, std::int64_t) override {
@@ -44,6 +44,7 @@ struct Recorder final : SeriesHandler {
   void on_covered() override { ++covered; }
   void fetch(std::int64_t from_ms, std::int64_t to_ms, int) override { fetches.emplace_back(from_ms, to_ms); }
   void resubscribe() override { ++resubscribes; }
+  void ask_listing() override { ++asked_listing; }
 };
 
 SeriesRules rules() { return {kMinute, 2000, 10, 3000, 600'000}; }
@@ -115,12 +116,32 @@ TEST(Series, AnAnswerFromBeforeACutProvesNothingAfterIt) {
   EXPECT_NE(live.series.state(), SeriesState::live);
 }
 
+TEST(Series, APageThatIsRefusedIsAskedForInSmallerOnes) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  HistoryResult refused;
+  refused.error = RestError::bad_body;
+  series.start(at(50));
+  for (int i = 0; i < 4; ++i) {
+    series.on_history(refused, 1, at(50));
+    series.on_timer(at(60 + 2 * i));
+  }
+  std::vector<std::int64_t> slots;
+  for (const auto& [from_ms, to_ms] : recorder.fetches) slots.push_back((to_ms - from_ms) / kMinuteMs + 1);
+  EXPECT_EQ(slots, (std::vector<std::int64_t>{10, 5, 2, 2, 2}));
+  series.on_history(rows(0, 1, 60), 1, at(70));
+  EXPECT_EQ(recorder.bars.size(), 2U);
+}
+
 TEST(Series, AMarketThatTheExchangeHaltedIsNoDeadFeed) {
   LiveSeries live;
   live.series.set_listing(Listing::halted, at(6));
   EXPECT_EQ(live.series.state(), SeriesState::halted);
   live.series.on_timer(at(40));
   EXPECT_EQ(live.recorder.resubscribes, 0) << "silence is what a halt sounds like";
+  EXPECT_EQ(live.recorder.asked_listing, 1) << "but it may end any time";
+  live.series.on_timer(at(60));
+  EXPECT_EQ(live.recorder.asked_listing, 2);
 
   // The feed is away: what the market does is not known. Then it is back.
   live.series.on_stream_down(at(6), "cut");
@@ -139,6 +160,14 @@ TEST(Series, AMarketThatTheExchangeHaltedIsNoDeadFeed) {
     live.series.on_history(page, 1, at(10));
   EXPECT_EQ(live.series.state(), SeriesState::live);
   EXPECT_EQ(live.recorder.bars.size(), 6U) << "slot 5, and none of the slots of the halt";
+}
+
+TEST(Series, AHaltThatEndsIsFollowedByAnotherSubscription) {
+  LiveSeries live;
+  live.series.set_listing(Listing::halted, at(6));
+  live.series.set_listing(Listing::trading, at(7));
+  EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+  EXPECT_EQ(live.recorder.resubscribes, 1) << "the exchange may have forgotten the one from before";
 }
 
 TEST(Series, WhatLeftTheListHasEndedAndMayComeBack) {

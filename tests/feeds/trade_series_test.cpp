@@ -93,6 +93,7 @@ struct Rig final : SeriesHandler, TradeBarsHandler {
     asked = Asked{(from_ms - kStartMs) / kMinuteMs, (to_ms - kStartMs) / kMinuteMs};
   }
   void resubscribe() override {}
+  void ask_listing() override {}
 
   HistoryResult rows(std::int64_t from, std::int64_t to) const {
     HistoryResult result;
