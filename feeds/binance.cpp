@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "engine/series_id.hpp"
-#include "feeds/decimal.hpp"
+#include "feeds/json_number.hpp"
 #include "feeds/json_text.hpp"
 
 // The numbers are those of https://developers.binance.com/docs: spot "WebSocket Streams", "Market Data
@@ -86,11 +86,6 @@ constexpr Market kCoinm = {"coinm",
 constexpr std::array<std::string_view, 16> kIntervals = {"1s", "1m", "3m", "5m",  "15m", "30m", "1h", "2h",
                                                          "4h", "6h", "8h", "12h", "1d",  "3d",  "1w", "1M"};
 constexpr std::int64_t kRowsPerRequest = 1000;
-
-bool read_quoted(const simdjson::dom::element& element, double& number) {
-  std::string_view text;
-  return element.get(text) == simdjson::SUCCESS && read_decimal(text, number) == text.size() && !text.empty();
-}
 
 /// One row: [openTime, "open", "high", "low", "close", "volume", closeTime, ...]. Null, or what is wrong.
 const char* read_row(const simdjson::dom::element& row, const Interval& interval, engine::Bar& bar) {

@@ -8,7 +8,7 @@
 #include "feeds/binance_kline.hpp"
 #include "feeds/binance_kline_scan.hpp"
 #include "feeds/binance_trade_frame.hpp"
-#include "feeds/decimal.hpp"
+#include "feeds/json_fields.hpp"
 
 // A combined frame (tests/feeds/frames/binance/2026-11-23-spot-kline-closed.json); on a /ws path the object
 // under "data" comes alone. https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams
@@ -67,7 +67,6 @@ constexpr std::array<FieldText, kFields> kFieldTexts = {{
     {"s is missing", "s is there twice", "s is not a string"},
 }};
 
-constexpr const char* kNotJson = "not a JSON object in full";
 constexpr const char* kNotAKline = "another kind of event";
 
 /// One kline frame while it is read. The readers return null, or why the frame is refused.
@@ -86,20 +85,12 @@ const char* once(Event& event, Field field) {
   return nullptr;
 }
 
-bool read_quoted(ondemand::value value, const Event& event, double& number) {
-  ondemand::raw_json_string raw;
-  if (value.get_raw_json_string().get(raw) != simdjson::SUCCESS) return false;
-  const std::string_view text(raw.raw(), static_cast<std::size_t>(event.end - raw.raw()));
-  const std::size_t length = read_decimal(text, number);
-  return length > 0 && length < text.size() && text[length] == '"';
-}
-
 const char* read_bar_field(char name, ondemand::value value, Event& event) {
   const auto take = [&](Field field, auto&& read) -> const char* {
     if (const char* twice = once(event, field)) return twice;
     return read() ? nullptr : kFieldTexts[field].wrong;
   };
-  const auto number = [&](double& into) { return [&] { return read_quoted(value, event, into); }; };
+  const auto number = [&](double& into) { return [&] { return read_quoted(value, event.end, into); }; };
   const auto other = [&](auto& into) { return [&] { return value.get(into) == simdjson::SUCCESS; }; };
   engine::Bar& bar = event.kline.bar;
   switch (name) {
@@ -126,17 +117,6 @@ const char* read_bar_field(char name, ondemand::value value, Event& event) {
     default:
       return nullptr;  // trade numbers, quote volumes: not ours
   }
-}
-
-/// Calls `read(key, value)` for each field of an object; `key` points behind its opening quote, raw.
-template <class Read>
-const char* for_each_field(ondemand::object& object, Read&& read) {
-  for (auto result : object) {
-    ondemand::field field;
-    if (std::move(result).get(field) != simdjson::SUCCESS) return kNotJson;
-    if (const char* reason = read(field.key().raw(), field.value())) return reason;
-  }
-  return nullptr;
 }
 
 const char* read_event_field(const char* key, ondemand::value value, Event& event) {

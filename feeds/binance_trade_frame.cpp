@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "feeds/decimal.hpp"
+#include "feeds/json_fields.hpp"
 
 // A combined frame (tests/feeds/frames/binance/2026-11-23-agg-trade.json); on a /ws path the object under
 // "data" comes alone. https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams
@@ -37,7 +37,6 @@ constexpr std::array<FieldTexts, kFields> kFieldTexts = {{
 }};
 
 constexpr const char* kOtherEvent = "another kind of event";
-constexpr const char* kNotJson = "not a JSON object in full";
 
 struct Event {
   Trade trade;
@@ -45,14 +44,6 @@ struct Event {
   bool is_trade = false;
   const char* end = nullptr;
 };
-
-bool read_quoted(ondemand::value value, const Event& event, double& number) {
-  ondemand::raw_json_string raw;
-  if (value.get_raw_json_string().get(raw) != simdjson::SUCCESS) return false;
-  const std::string_view text(raw.raw(), static_cast<std::size_t>(event.end - raw.raw()));
-  const std::size_t length = read_decimal(text, number);
-  return length > 0 && length < text.size() && text[length] == '"';
-}
 
 template <class Read>
 const char* take(Event& event, Field field, Read&& read) {
@@ -67,7 +58,7 @@ const char* read_field(const char* key, ondemand::value value, Event& event) {
   if (key[0] == '"' || key[1] != '"') return nullptr;
   Trade& trade = event.trade;
   const auto other = [&](auto& into) { return [&] { return value.get(into) == simdjson::SUCCESS; }; };
-  const auto number = [&](double& into) { return [&] { return read_quoted(value, event, into); }; };
+  const auto number = [&](double& into) { return [&] { return read_quoted(value, event.end, into); }; };
   switch (key[0]) {
     case 'e': {
       ondemand::raw_json_string type;
@@ -91,16 +82,6 @@ const char* read_field(const char* key, ondemand::value value, Event& event) {
     default:
       return nullptr;  // the numbers of the trades in it, who was the maker: not ours
   }
-}
-
-template <class Read>
-const char* for_each_field(ondemand::object& object, Read&& read) {
-  for (auto result : object) {
-    ondemand::field field;
-    if (std::move(result).get(field) != simdjson::SUCCESS) return kNotJson;
-    if (const char* reason = read(field.key().raw(), field.value())) return reason;
-  }
-  return nullptr;
 }
 
 const char* check(Event& event) {

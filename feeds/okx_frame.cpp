@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "feeds/decimal.hpp"
+#include "feeds/json_fields.hpp"
 #include "feeds/okx.hpp"
 
 // A frame of candles (tests/feeds/frames/okx/2026-11-27-candle-closed.json). A row has open time, open, high,
@@ -31,8 +31,6 @@ constexpr std::int64_t kYear10000Ms = 253'402'300'800'000;
 constexpr std::size_t kLongestQuotedMessage = 200;
 constexpr std::size_t kColumnsBeforeConfirm = 8, kFewestColumns = 7;
 
-constexpr const char* kNotJson = "not a JSON object in full";
-
 struct Row {
   engine::Bar bar;
   bool closed = false;
@@ -53,13 +51,6 @@ bool raw_text(ondemand::value value, const Frame& frame, std::string_view& text)
   return true;
 }
 
-bool read_number(ondemand::value value, const Frame& frame, double& number) {
-  std::string_view text;
-  if (!raw_text(value, frame, text)) return false;
-  const std::size_t length = read_decimal(text, number);
-  return length > 0 && length < text.size() && text[length] == '"';
-}
-
 /// Milliseconds in quotes, of our calendar.
 bool read_time(ondemand::value value, const Frame& frame, std::int64_t& time_ms) {
   std::string_view text;
@@ -75,15 +66,15 @@ const char* read_cell(std::size_t column, ondemand::value value, const Frame& fr
     case 0:
       return read_time(value, frame, bar.open_time_ms) ? nullptr : "ts is not a time in quotes";
     case 1:
-      return read_number(value, frame, bar.open) ? nullptr : "o is not a price in quotes";
+      return read_quoted(value, frame.end, bar.open) ? nullptr : "o is not a price in quotes";
     case 2:
-      return read_number(value, frame, bar.high) ? nullptr : "h is not a price in quotes";
+      return read_quoted(value, frame.end, bar.high) ? nullptr : "h is not a price in quotes";
     case 3:
-      return read_number(value, frame, bar.low) ? nullptr : "l is not a price in quotes";
+      return read_quoted(value, frame.end, bar.low) ? nullptr : "l is not a price in quotes";
     case 4:
-      return read_number(value, frame, bar.close) ? nullptr : "c is not a price in quotes";
+      return read_quoted(value, frame.end, bar.close) ? nullptr : "c is not a price in quotes";
     case 5:
-      return read_number(value, frame, bar.volume) ? nullptr : "vol is not a volume in quotes";
+      return read_quoted(value, frame.end, bar.volume) ? nullptr : "vol is not a volume in quotes";
     case kColumnsBeforeConfirm: {
       std::string_view text;
       if (!raw_text(value, frame, text)) return "confirm is neither \"0\" nor \"1\"";
@@ -105,17 +96,6 @@ const char* read_row(ondemand::array cells, const Frame& frame, Row& row) {
   return column < kFewestColumns ? "a candle has less than 7 columns" : nullptr;
 }
 
-/// Calls `read(key, value)` for each field of an object; `key` points behind its opening quote, raw.
-template <class Read>
-const char* for_each_field(ondemand::object& object, Read&& read) {
-  for (auto result : object) {
-    ondemand::field field;
-    if (std::move(result).get(field) != simdjson::SUCCESS) return kNotJson;
-    if (const char* reason = read(field.key().raw(), field.value())) return reason;
-  }
-  return nullptr;
-}
-
 /// Whether the raw key, padding included, is `name` with its closing quote.
 template <std::size_t kSize>
 bool is_key(const char* key, const char (&name)[kSize]) {
@@ -133,12 +113,12 @@ const char* read_trade(ondemand::object& object, const Frame& frame, Trade& trad
     }
     if (is_key(key, "px\"")) {
       if (std::exchange(price, true)) return "px is there twice";
-      const bool read = read_number(value, frame, trade.price) && trade.price > 0;
+      const bool read = read_quoted(value, frame.end, trade.price) && trade.price > 0;
       return read ? nullptr : "px is not a price above 0 in quotes";
     }
     if (is_key(key, "sz\"")) {
       if (std::exchange(quantity, true)) return "sz is there twice";
-      const bool read = read_number(value, frame, trade.quantity) && trade.quantity > 0;
+      const bool read = read_quoted(value, frame.end, trade.quantity) && trade.quantity > 0;
       return read ? nullptr : "sz is not a quantity above 0 in quotes";
     }
     if (is_key(key, "ts\"")) {
