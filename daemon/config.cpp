@@ -26,7 +26,6 @@ constexpr std::int64_t kMaxBars = 1'000'000;
 constexpr std::int64_t kMostThreads = 64;
 constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kFormats = {"logfmt", "json"};
-constexpr std::string_view kNumbersItsTrades = "binance";
 constexpr std::array<std::string_view, 2> kSources = {"klines", "trades"};
 
 /// Where things were said, for checks between tables.
@@ -158,11 +157,6 @@ void read_feed(TomlReader& reader, Reading& reading) {
   reader.texts("intervals", feed.intervals);
   reader.texts("profiles", feed.profiles);
   read_enum(reader, "source", kSources, feed.source);
-  // Without numbers neither a lost trade nor one that came over two connections can be told; and Bybit's bars
-  // open at the close before, not at a trade.
-  if (feed.source == FeedSource::trades && feed.exchange != kNumbersItsTrades)
-    reader.fault("source", "is \"trades\", which needs an exchange that numbers its trades: " +
-                               std::string(kNumbersItsTrades) + "; use \"klines\"");
   reader.boolean("provisional", feed.provisional);
   reader.number("rest_share", feed.rest_share, 0, 1);
   reader.text("websocket_url", feed.websocket_url);

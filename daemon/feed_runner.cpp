@@ -215,6 +215,7 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
     const std::string& hash = hashes.at(each.profile);
     const auto found = series_.find({each.symbol.symbol, each.interval});
     if (found != series_.end()) {
+      found->second->take_bars_from(listens_to(each, found->second->series().interval()));
       const auto& outputs = found->second->outputs();
       const auto same = std::find_if(outputs.begin(), outputs.end(),
                                      [&](const auto& output) { return output->name == name; });
@@ -328,6 +329,8 @@ void FeedRunner::on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, 
 void FeedRunner::on_trade(feeds::StreamIndex stream, const feeds::Trade& trade, std::int64_t received_us) {
   router_.on_trade(stream, trade, received_us);
 }
+
+void FeedRunner::on_trades_interrupted(feeds::StreamIndex stream) { router_.on_trades_interrupted(stream); }
 
 void FeedRunner::on_stream_up(feeds::StreamIndex stream) { router_.on_stream_up(stream); }
 

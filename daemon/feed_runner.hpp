@@ -79,6 +79,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   // feeds::FeedHandler
   void on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, std::int64_t received_us) override;
   void on_trade(feeds::StreamIndex stream, const feeds::Trade& trade, std::int64_t received_us) override;
+  void on_trades_interrupted(feeds::StreamIndex stream) override;
   void on_stream_up(feeds::StreamIndex stream) override;
   void on_stream_down(feeds::StreamIndex stream, std::string_view reason) override;
   void on_stream_refused(feeds::StreamIndex stream, std::string_view reason) override;

@@ -14,29 +14,6 @@
 namespace atcd::daemon {
 namespace {
 
-// A kline stream sends at least its closing frame every interval, whatever the market does.
-constexpr std::int64_t kStaleGraceMs = 60'000;
-
-// Nobody has to trade: only much longer silence than the slots' is a reason to subscribe anew.
-constexpr std::int64_t kTradesStaleGraceMs = 600'000;
-constexpr std::int64_t kQuietGraceMs = 10'000;
-/// `heard`: the interval of the frames; empty: they are trades.
-feeds::SeriesRules rules_of(const feeds::Exchange& exchange, const engine::Interval& interval,
-                            const std::optional<engine::Interval>& heard) {
-  feeds::SeriesRules rules{interval};
-  rules.settling_ms = exchange.settling_time().count();
-  rules.rows_per_request = feeds::history_rows_per_request(exchange, interval);
-  if (heard) {
-    rules.stale_after_ms = 2 * heard->length_ms() + kStaleGraceMs;
-    return rules;
-  }
-  rules.built_here = true;
-  rules.overdue_after_ms += rules.settling_ms;  // a bar that is over settles before it is closed
-  rules.ask_after_ms = rules.settling_ms + kQuietGraceMs;
-  rules.stale_after_ms = 2 * interval.length_ms() + kTradesStaleGraceMs;
-  return rules;
-}
-
 std::string prices(const engine::Bar& bar) {
   const auto text = [](double value) {
     std::array<char, 32> digits;  // the longest shortest form of a double has 24 characters
@@ -63,16 +40,11 @@ MarketSeries::MarketSeries(Context context, feeds::StreamName name, feeds::Strea
       name_(std::move(name)),
       listens_to_(std::move(listens_to)),
       provisional_(provisional),
-      series_(rules_of(context_.exchange, interval, engine::Interval::parse(listens_to_.interval)), from_ms,
-              *this),
+      series_(rules_for(context_.exchange, interval, listens_to_), from_ms, *this),
       self_(std::make_shared<MarketSeries*>(this)),
       archive_name_(archive_name(context_.exchange, name_)),
       from_ms_(from_ms) {
-  if (listens_to_.kind() == feeds::StreamKind::trades) {
-    trades_.emplace(name_, interval, context_.exchange.settling_time().count(), *this);
-  } else if (listens_to_ != name_) {
-    fold_.emplace(*engine::Interval::parse(listens_to_.interval), interval);
-  }
+  make_builder();
   restore();
 }
 

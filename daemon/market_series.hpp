@@ -78,10 +78,14 @@ class MarketSeries final : public feeds::SeriesHandler,
   void start();
   /// Subscribes to nothing any more.
   void leave();
+  /// Where the configuration's `source` is another than at the start: trades instead of klines, or klines
+  /// instead of trades. The bars that are there stay; what is missed meanwhile comes over REST.
+  void take_bars_from(feeds::StreamName stream);
 
   // feeds::StreamListener
   void on_kline(const feeds::Kline& kline, std::int64_t received_us) override;
   void on_trade(const feeds::Trade& trade, std::int64_t received_us) override;
+  void on_trades_interrupted() override;
   void on_stream_up() override;
   void on_stream_down(std::string_view reason) override;
   void on_stream_refused(std::string_view reason) override;
@@ -131,6 +135,9 @@ class MarketSeries final : public feeds::SeriesHandler,
   state::SignalRecord record(const Output& output, std::size_t index, const AnchoredSignal& computed,
                              std::int64_t received_us) const;
   void take(const feeds::Kline& kline, bool whole, std::int64_t received_us);
+  static feeds::SeriesRules rules_for(const feeds::Exchange& exchange, const engine::Interval& interval,
+                                      const feeds::StreamName& listens_to);
+  void make_builder();
   void bars_came();
   void tell_lost_trades();
   void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);

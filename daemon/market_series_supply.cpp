@@ -2,6 +2,7 @@
 // made here is compared with the exchange's.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "daemon/clock.hpp"
 #include "daemon/market_series.hpp"
@@ -14,8 +15,58 @@ namespace {
 constexpr std::int64_t kComparedBars = 99;
 constexpr int kComparePriority = 4;  // behind all that Series asks for
 constexpr std::int64_t kBetweenTradeReportsMs = 60'000;
+// A kline stream sends at least its closing frame every interval, whatever the market does.
+constexpr std::int64_t kStaleGraceMs = 60'000;
+// Nobody has to trade: only much longer silence than the slots' is a reason to subscribe anew.
+constexpr std::int64_t kTradesStaleGraceMs = 600'000;
+constexpr std::int64_t kQuietGraceMs = 10'000;
 
 }  // namespace
+
+feeds::SeriesRules MarketSeries::rules_for(const feeds::Exchange& exchange, const engine::Interval& interval,
+                                           const feeds::StreamName& listens_to) {
+  feeds::SeriesRules rules{interval};
+  rules.settling_ms = exchange.settling_time().count();
+  rules.rows_per_request = feeds::history_rows_per_request(exchange, interval);
+  if (listens_to.kind() == feeds::StreamKind::klines) {
+    rules.stale_after_ms = 2 * engine::Interval::parse(listens_to.interval)->length_ms() + kStaleGraceMs;
+    return rules;
+  }
+  rules.built_here = true;
+  rules.overdue_after_ms += rules.settling_ms;  // a bar that is over settles before it is closed
+  rules.ask_after_ms = rules.settling_ms + kQuietGraceMs;
+  rules.stale_after_ms = 2 * interval.length_ms() + kTradesStaleGraceMs;
+  return rules;
+}
+
+/// Of bars, where the stream does not bring them as they are.
+void MarketSeries::make_builder() {
+  fold_.reset();
+  trades_.reset();
+  told_trades_ = {};
+  const engine::Interval& interval = series_.interval();
+  if (listens_to_.kind() == feeds::StreamKind::trades) {
+    const feeds::Exchange& exchange = context_.exchange;
+    const feeds::TradeBarsRules rules{exchange.settling_time().count(), exchange.opens_at_last_close()};
+    trades_.emplace(name_, interval, rules, *this);
+  } else if (listens_to_ != name_) {
+    fold_.emplace(*engine::Interval::parse(listens_to_.interval), interval);
+  }
+}
+
+void MarketSeries::take_bars_from(feeds::StreamName stream) {
+  if (stream.kind() == listens_to_.kind()) return;
+  context_.router.leave(*this, listens_to_);
+  const bool trades = stream.kind() == feeds::StreamKind::trades;
+  const std::string_view reason = trades ? "its bars are built from trades from now on"
+                                         : "its bars are the exchange's klines from now on";
+  listens_to_ = std::move(stream);
+  make_builder();
+  series_.set_rules(rules_for(context_.exchange, series_.interval(), listens_to_));
+  series_.on_stream_down(now(), reason);
+  for (const auto& output : outputs_) context_.journal.event(Level::info, "source", output->name, reason);
+  context_.router.listen(*this, listens_to_);
+}
 
 void MarketSeries::start() {
   context_.router.listen(*this, listens_to_);
@@ -45,6 +96,10 @@ void MarketSeries::on_built(const feeds::Kline& kline, bool whole, std::int64_t 
 void MarketSeries::take(const feeds::Kline& kline, bool whole, std::int64_t received_us) {
   series_.on_kline(kline, received_us, now());
   if (provisional_ && whole && !kline.closed) preview(kline.bar, received_us);
+}
+
+void MarketSeries::on_trades_interrupted() {
+  if (trades_) trades_->begin_anew();
 }
 
 void MarketSeries::on_stream_up() {

@@ -147,6 +147,9 @@ class Binance final : public Exchange {
   // Frames that close a bar were seen up to 2.4 s after its end.
   milliseconds settling_time() const override { return std::chrono::seconds(3); }
 
+  bool numbers_trades() const override { return true; }
+  bool opens_at_last_close() const override { return false; }
+
   std::string_view rest_url() const override { return market_.rest_url; }
   RestLimit rest_limit() const override {
     return {market_.weight_per_minute, std::chrono::minutes(1), "X-MBX-USED-WEIGHT-1M"};

@@ -113,6 +113,12 @@ class Bybit final : public Exchange {
   // Frames that close a bar were seen up to 0.6 s after its end.
   milliseconds settling_time() const override { return std::chrono::seconds(3); }
 
+  // Ids are drawn on linear and inverse, and counted over several symbols on spot; seq counts events of the
+  // matching engine, not trades.
+  bool numbers_trades() const override { return false; }
+  // Seen in every recorded bar; a trade counts by T, and high and low hold the open.
+  bool opens_at_last_close() const override { return true; }
+
   std::string_view rest_url() const override { return "https://api.bybit.com"; }
   RestLimit rest_limit() const override { return {600, std::chrono::seconds(5), {}}; }
   std::chrono::seconds pause_asked(unsigned status, std::string_view body) const override;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/anchor.hpp"
 #include "feeds/bybit.hpp"
 #include "feeds/json_number.hpp"
 
@@ -33,6 +34,8 @@ using simdjson::SUCCESS;
 constexpr std::size_t kLargestFrame = 4U << 20;
 constexpr std::int64_t kYear10000Ms = 253'402'300'800'000;
 constexpr std::size_t kLongestQuotedMessage = 200;
+// A frame tells of what has been: a trade from the future would end the slots before it.
+constexpr std::int64_t kMostAheadMs = 60'000;
 constexpr std::string_view kKlineTopic = "kline.", kTradeTopic = "publicTrade.";
 
 /// A field that an object must have, once.
@@ -74,12 +77,14 @@ constexpr std::array<Field, kBarFields> kBar = {{
     {"confirm", "confirm is missing", "confirm is there twice", "confirm is neither true nor false"},
 }};
 
-enum TradeField : std::size_t { kTime, kSymbol, kQuantity, kPrice, kTradeFields };
+enum TradeField : std::size_t { kTime, kSymbol, kQuantity, kPrice, kId, kBlock, kTradeFields };
 constexpr std::array<Field, kTradeFields> kTrade = {{
     {"T", "T is missing", "T is there twice", "T is not a time in whole milliseconds"},
     {"s", "s is missing", "s is there twice", "s is not a string"},
     {"v", "v is missing", "v is there twice", "v is not a quantity in quotes"},
     {"p", "p is missing", "p is there twice", "p is not a price in quotes"},
+    {"i", "i is missing", "i is there twice", "i is not a text"},
+    {"BT", "BT is missing", "BT is there twice", "BT is neither true nor false"},
 }};
 
 /// Hands the value of each of `fields` to `take(number of the field, value)`, which says whether it is of
@@ -160,7 +165,7 @@ const char* read_bar(const dom::element& element, const BybitInterval& interval,
 const char* read_trade(const dom::element& element, Trade& trade) {
   dom::object object;
   if (element.get(object) != SUCCESS) return "data holds something other than an object";
-  std::string_view symbol;
+  std::string_view symbol, id;
   const char* reason = read_fields(object, kTrade, [&](std::size_t field, const dom::element& value) {
     switch (field) {
       case kTime:
@@ -169,12 +174,19 @@ const char* read_trade(const dom::element& element, Trade& trade) {
         return value.get(symbol) == SUCCESS;
       case kQuantity:
         return read_quoted(value, trade.quantity);
-      default:
+      case kPrice:
         return read_quoted(value, trade.price);
+      case kId:
+        return value.get(id) == SUCCESS && !id.empty();
+      default:
+        return value.get(trade.off_book) == SUCCESS;
     }
   });
   if (reason != nullptr) return reason;
+  // A UUID on linear and inverse, a number on spot. A bit makes sure that it is none without an identity.
+  trade.identity = engine::fnv1a_64(id) | 1;
   if (symbol != trade.symbol) return "s is not the symbol of the topic";
+  if (trade.time_ms > trade.event_time_ms + kMostAheadMs) return "T is more than a minute after ts";
   return trade.price > 0 && trade.quantity > 0 ? nullptr : "p or v is not above 0";
 }
 

@@ -35,6 +35,10 @@ struct Trade {
   std::int64_t first_id = 0;
   std::int64_t last_id = 0;
   std::int64_t event_time_ms = 0;  // the exchange's clock when it sent the frame; 0 where it does not say
+  // Without numbers: tells a trade from all others of the symbol, the same whenever it is told. 0: unknown.
+  std::uint64_t identity = 0;
+  // Agreed on outside of the order book: whether the exchange's bars have it is told nowhere.
+  bool off_book = false;
 };
 
 /// What a frame turned out to be.
@@ -152,6 +156,12 @@ class Exchange {
   virtual bool marks_closed() const = 0;
   /// How long after a bar's end, on the exchange's clock, a REST row counts as final.
   virtual std::chrono::milliseconds settling_time() const = 0;
+
+  // Bars from trades.
+  /// Each trade has a number, without a hole. Else that none is missing is proven by one connection's order.
+  virtual bool numbers_trades() const = 0;
+  /// A bar opens at the close of the one before it, not at its first trade.
+  virtual bool opens_at_last_close() const = 0;
 
   // REST.
   virtual std::string_view rest_url() const = 0;

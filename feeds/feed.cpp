@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "feeds/address_limits.hpp"
-#include "feeds/backoff.hpp"
 #include "feeds/exchange_rest.hpp"
+#include "feeds/feed_slot.hpp"
 #include "feeds/link.hpp"
 #include "feeds/malformed_report.hpp"
 #include "feeds/stream_names.hpp"
@@ -27,43 +27,9 @@ namespace {
 // A connection that lived this long was a good one: its end is no reason to wait long.
 constexpr std::chrono::seconds kGoodLife{20};
 constexpr std::chrono::seconds kResubscribedLately{60};
-constexpr std::chrono::minutes kBetweenRenewals{10};  // of a connection with streams that stay silent
 constexpr milliseconds kWaitWhenRefused = std::chrono::minutes(1);
-constexpr Backoff::Options kWhenStreamRefused{std::chrono::seconds(2), std::chrono::minutes(10)};
 // The part of a connection's lifetime after which it is handed over, drawn so that not all go at once.
 constexpr double kEarliestHandOver = 0.90, kLatestHandOver = 0.97;
-
-Url parse_option(std::string_view name, const std::string& text, std::string_view scheme) {
-  std::string error;
-  auto url = Url::parse(text, error);
-  if (url && url->scheme != scheme && url->scheme != std::string(scheme) + "s")
-    error =
-        "\"" + text + "\": expected the scheme " + std::string(scheme) + " or " + std::string(scheme) + "s";
-  if (!error.empty()) throw std::invalid_argument(std::string(name) + " " + error);
-  return *url;
-}
-
-struct Stream {
-  StreamName name;
-  std::optional<std::uint64_t> slot;  // empty: refused
-  bool up = false;
-  bool tell_up = false;  // although it is up: it was subscribed anew
-  std::optional<steady_clock::time_point> resubscribed_at;
-  Backoff refusals{kWhenStreamRefused};
-  std::optional<asio::steady_timer> again;  // until it is asked for after a refusal
-};
-
-/// A place for the streams of one connection: the connection of today, and while it is handed over the next.
-struct Slot {
-  Slot(asio::io_context& io, StreamKind of_kind) : kind(of_kind), timer(io) {}
-  StreamKind kind;  // of all its streams: an exchange may have another address for each
-  std::vector<StreamIndex> streams;
-  std::shared_ptr<Link> active;
-  std::shared_ptr<Link> standby;
-  Backoff backoff;
-  steady_clock::time_point renewed_at = steady_clock::now() - kBetweenRenewals;
-  asio::steady_timer timer;  // until the next connect: of `active` when there is none, else of `standby`
-};
 
 }  // namespace
 
@@ -120,9 +86,9 @@ class Feed::Impl final : private LinkHandler {
   void resubscribe(StreamIndex index) {
     const auto found = streams_.find(index);
     if (found == streams_.end() || stopped_) return;
-    Stream& stream = found->second;
+    FeedStream& stream = found->second;
     if (!stream.slot) return place(index);
-    Slot& slot = slots_.at(*stream.slot);
+    FeedSlot& slot = slots_.at(*stream.slot);
     if (!slot.active || !slot.active->carries(index)) return;  // it is on its way already
     const auto now = steady_clock::now();
     stream.tell_up = true;
@@ -153,7 +119,7 @@ class Feed::Impl final : private LinkHandler {
   // ---- slots
 
   void place(StreamIndex index) {
-    Stream& stream = streams_.at(index);
+    FeedStream& stream = streams_.at(index);
     const StreamKind kind = stream.name.kind();
     auto slot = std::find_if(slots_.begin(), slots_.end(), [this, kind](const auto& each) {
       return each.second.kind == kind &&
@@ -170,12 +136,12 @@ class Feed::Impl final : private LinkHandler {
     }
   }
 
-  void leave_slot(StreamIndex index, Stream& stream) {
+  void leave_slot(StreamIndex index, FeedStream& stream) {
     stream.up = false;
     if (!stream.slot) return;
     const auto found = slots_.find(*stream.slot);
     stream.slot.reset();
-    Slot& slot = found->second;
+    FeedSlot& slot = found->second;
     std::erase(slot.streams, index);
     for (const auto& link : {slot.active, slot.standby}) {
       if (link) link->unsubscribe(index, stream.name);
@@ -185,7 +151,7 @@ class Feed::Impl final : private LinkHandler {
     slots_.erase(found);
   }
 
-  void close(Slot& slot) {
+  void close(FeedSlot& slot) {
     slot.timer.cancel();
     for (const auto& link : {slot.active, slot.standby}) {
       if (!link) continue;
@@ -195,7 +161,7 @@ class Feed::Impl final : private LinkHandler {
     slot.active = slot.standby = nullptr;
   }
 
-  std::map<std::uint64_t, Slot>::iterator slot_of(const Link& link) {
+  std::map<std::uint64_t, FeedSlot>::iterator slot_of(const Link& link) {
     return std::find_if(slots_.begin(), slots_.end(), [&link](const auto& each) {
       return each.second.active.get() == &link || each.second.standby.get() == &link;
     });
@@ -204,7 +170,7 @@ class Feed::Impl final : private LinkHandler {
   // ---- connecting
 
   void dial_after(std::uint64_t number, milliseconds delay) {
-    Slot& slot = slots_.at(number);
+    FeedSlot& slot = slots_.at(number);
     slot.timer.expires_after(delay);
     slot.timer.async_wait([this, number, alive = std::weak_ptr<bool>(alive_)](const auto& error) {
       if (error || alive.expired()) return;
@@ -213,7 +179,7 @@ class Feed::Impl final : private LinkHandler {
   }
 
   void dial(std::uint64_t number) {
-    Slot& slot = slots_.at(number);
+    FeedSlot& slot = slots_.at(number);
     if (slot.active && slot.standby) return;
     // The exchange counts the connects of the address: each waits for its turn.
     const auto now = steady_clock::now();
@@ -237,7 +203,7 @@ class Feed::Impl final : private LinkHandler {
   }
 
   /// The next connection takes over once it carries every stream.
-  void finish_hand_over(Slot& slot) {
+  void finish_hand_over(FeedSlot& slot) {
     if (!slot.active || !slot.standby || !slot.standby->settled()) return;
     const bool whole = std::all_of(slot.streams.begin(), slot.streams.end(),
                                    [&](StreamIndex index) { return slot.standby->carries(index); });
@@ -247,6 +213,7 @@ class Feed::Impl final : private LinkHandler {
     old->retire();
     schedule_hand_over(slot_of(*slot.active)->first, *slot.active);
     tell(Severity::info, "handed_over", *slot.active, "from=" + std::to_string(old->number()));
+    take_trades_from_active(slot);
   }
 
   // ---- what links tell
@@ -265,21 +232,25 @@ class Feed::Impl final : private LinkHandler {
     }
   }
 
-  void on_link_trade(const Trade& trade, std::int64_t received_us) override {
-    if (const StreamIndex* index = names_.find(trade.symbol, {})) {
-      handler_.on_trade(*index, trade, received_us);
-    } else {
+  void on_link_trade(const Link& link, const Trade& trade, std::int64_t received_us) override {
+    const StreamIndex* index = names_.find(trade.symbol, {});
+    if (index == nullptr) {
       ++counters_.unknown_streams;
+    } else if (!exchange_.numbers_trades() && streams_.at(*index).teller != link.number()) {
+      ++counters_.passed_over;
+    } else {
+      handler_.on_trade(*index, trade, received_us);
     }
   }
 
   void on_link_carries(Link& link, StreamIndex index) override {
     const auto found = streams_.find(index);
     if (found == streams_.end() || !found->second.slot) return;
-    Stream& stream = found->second;
+    FeedStream& stream = found->second;
     stream.refusals.reset();
     const bool was_up = std::exchange(stream.up, true);
     const bool tell_up = std::exchange(stream.tell_up, false) || !was_up;
+    if (tell_up) stream.teller = link.number();
     if (const auto at = slot_of(link); at != slots_.end()) finish_hand_over(at->second);
     if (tell_up && !stopped_) handler_.on_stream_up(index);
   }
@@ -296,7 +267,7 @@ class Feed::Impl final : private LinkHandler {
     if (!stopped_) handler_.on_stream_refused(index, reason);
   }
 
-  void ask_again_later(StreamIndex index, Stream& stream) {
+  void ask_again_later(StreamIndex index, FeedStream& stream) {
     stream.again.emplace(io_, stream.refusals.next(random_));
     stream.again->async_wait([this, index, alive = std::weak_ptr<bool>(alive_)](const auto& error) {
       if (error || alive.expired() || !streams_.contains(index)) return;
@@ -304,8 +275,15 @@ class Feed::Impl final : private LinkHandler {
     });
   }
 
-  void on_link_malformed(std::string_view frame, std::string_view reason) override {
+  void on_link_malformed(const Link& link, std::string_view frame, std::string_view reason) override {
     malformed_.add(frame, reason);
+    const auto at = slot_of(link);
+    if (at->second.kind != StreamKind::trades || exchange_.numbers_trades()) return;
+    std::vector<StreamIndex> doubtful;  // whose trade it may have been
+    for (const StreamIndex index : at->second.streams) {
+      if (streams_.at(index).teller == link.number()) doubtful.push_back(index);
+    }
+    tell_interrupted(doubtful);
   }
 
   void on_link_closing(Link& link) override {
@@ -316,7 +294,7 @@ class Feed::Impl final : private LinkHandler {
 
   void on_link_end(Link& link, const ConnectionEnd& end) override {
     const auto at = slot_of(link);
-    Slot& slot = at->second;
+    FeedSlot& slot = at->second;
     const bool was_active = slot.active.get() == &link;
     const auto ended = std::exchange(was_active ? slot.active : slot.standby, nullptr);
     if (was_active) slot.active = std::exchange(slot.standby, nullptr);
@@ -332,13 +310,33 @@ class Feed::Impl final : private LinkHandler {
     }
     tell(end.refused_location ? Severity::error : Severity::warning,
          ended->open() ? "disconnected" : "connect_failed", *ended, "reason=\"" + end.reason + "\"");
+    take_trades_from_active(slot);
     for (const StreamIndex index : down) {
       if (stopped_) return;
       if (streams_.contains(index)) handler_.on_stream_down(index, end.reason);
     }
   }
 
-  milliseconds wait_after(Slot& slot, const Link& ended, const ConnectionEnd& end) {
+  /// Trades without numbers come from one connection: two tell each of them twice, and how far behind the
+  /// other each is nothing says.
+  void take_trades_from_active(const FeedSlot& slot) {
+    if (slot.kind != StreamKind::trades || exchange_.numbers_trades() || !slot.active) return;
+    std::vector<StreamIndex> changed;
+    for (const StreamIndex index : slot.streams) {
+      FeedStream& stream = streams_.at(index);
+      if (stream.up && std::exchange(stream.teller, slot.active->number()) != slot.active->number())
+        changed.push_back(index);
+    }
+    tell_interrupted(changed);
+  }
+
+  void tell_interrupted(const std::vector<StreamIndex>& streams) {
+    for (const StreamIndex index : streams) {
+      if (!stopped_ && streams_.contains(index)) handler_.on_trades_interrupted(index);
+    }
+  }
+
+  milliseconds wait_after(FeedSlot& slot, const Link& ended, const ConnectionEnd& end) {
     if (ended.open() && steady_clock::now() - ended.opened_at() >= kGoodLife) slot.backoff.reset();
     const auto wait = std::max<milliseconds>(slot.backoff.next(random_), end.retry_after);
     return end.refused_location ? std::max(wait, kWaitWhenRefused) : wait;
@@ -356,9 +354,9 @@ class Feed::Impl final : private LinkHandler {
   FeedCounters counters_;
   std::minstd_rand random_;
   MalformedReport malformed_;
-  std::unordered_map<StreamIndex, Stream> streams_;
+  std::unordered_map<StreamIndex, FeedStream> streams_;
   StreamNames names_;
-  std::map<std::uint64_t, Slot> slots_;
+  std::map<std::uint64_t, FeedSlot> slots_;
   std::uint64_t next_slot_ = 0;
   std::uint64_t links_made_ = 0;
   std::shared_ptr<AddressLimits> limits_;

@@ -63,6 +63,9 @@ class FeedHandler {
   virtual void on_trade(StreamIndex stream, const Trade& trade, std::int64_t received_us) = 0;
   /// The exchange took the subscription on a new connection: from now on no frame is missed while it lives.
   virtual void on_stream_up(StreamIndex stream) = 0;
+  /// Of a stream of trades without numbers, which stays up: one may be missing between those told so far and
+  /// those told from now on. Another connection tells them now, or a frame could not be understood.
+  virtual void on_trades_interrupted(StreamIndex stream) = 0;
   /// The connection that carried the stream is gone and no other carries it: frames may be missed from here
   /// on.
   virtual void on_stream_down(StreamIndex stream, std::string_view reason) = 0;
@@ -79,6 +82,7 @@ class FeedHandler {
 struct FeedCounters {
   std::uint64_t connects = 0, disconnects = 0, frames = 0, bytes = 0, klines = 0, trades = 0, ignored = 0,
                 malformed = 0, refusals = 0, unknown_streams = 0, rest_requests = 0, rest_errors = 0;
+  std::uint64_t passed_over = 0;  // trades without numbers from a connection that is not the one listened to
 };
 
 /// All connections and REST requests of one exchange and market: spreads streams over connections, subscribes

@@ -158,7 +158,7 @@ void Link::on_message(std::string_view message, std::int64_t received_us) {
       return;
     case FrameKind::malformed:
       ++counters_.malformed;
-      return handler_->on_link_malformed(message, result.text);
+      return handler_->on_link_malformed(*this, message, result.text);
   }
 }
 
@@ -169,7 +169,7 @@ void Link::on_kline(const Kline& kline) {
 
 void Link::on_trade(const Trade& trade) {
   ++counters_.trades;
-  if (handler_ != nullptr) handler_->on_link_trade(trade, received_us_);
+  if (handler_ != nullptr) handler_->on_link_trade(*this, trade, received_us_);
 }
 
 /// The oldest request that asked for it: answers come in the order of the requests.

@@ -25,12 +25,12 @@ class LinkHandler {
  public:
   virtual void on_link_open(Link& link) = 0;
   virtual void on_link_kline(const Kline& kline, std::int64_t received_us) = 0;
-  virtual void on_link_trade(const Trade& trade, std::int64_t received_us) = 0;
+  virtual void on_link_trade(const Link& link, const Trade& trade, std::int64_t received_us) = 0;
   /// The exchange took the subscription of the stream on this link.
   virtual void on_link_carries(Link& link, StreamIndex stream) = 0;
   /// The exchange refused it, asked for this one alone.
   virtual void on_link_refused(Link& link, StreamIndex stream, std::string_view reason) = 0;
-  virtual void on_link_malformed(std::string_view frame, std::string_view reason) = 0;
+  virtual void on_link_malformed(const Link& link, std::string_view frame, std::string_view reason) = 0;
   /// The exchange announces that it will close the connection.
   virtual void on_link_closing(Link& link) = 0;
   /// The last call.

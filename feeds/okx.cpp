@@ -143,6 +143,10 @@ class Okx final : public Exchange {
   bool marks_closed() const override { return true; }
   milliseconds settling_time() const override { return std::chrono::seconds(3); }
 
+  // tradeId counts, and one message tells `count` of them: "123, 122, and 121" with 123 and 3.
+  bool numbers_trades() const override { return true; }
+  bool opens_at_last_close() const override { return false; }
+
   std::string_view rest_url() const override { return "https://www.okx.com"; }
   // Each call has a limit of its own, the widest 40 in 2 s; what may come half as often weighs two.
   RestLimit rest_limit() const override { return {40, std::chrono::seconds(2), {}}; }

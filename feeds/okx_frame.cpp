@@ -1,5 +1,6 @@
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <string>
@@ -96,6 +97,15 @@ const char* read_row(ondemand::array cells, const Frame& frame, Row& row) {
   return column < kFewestColumns ? "a candle has less than 7 columns" : nullptr;
 }
 
+/// A whole number above 0 in quotes.
+bool read_count(ondemand::value value, const Frame& frame, std::int64_t& count) {
+  std::string_view text;
+  if (!raw_text(value, frame, text)) return false;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, count);
+  return error == std::errc() && end != last && *end == '"' && count > 0;
+}
+
 /// Whether the raw key, padding included, is `name` with its closing quote.
 template <std::size_t kSize>
 bool is_key(const char* key, const char (&name)[kSize]) {
@@ -104,8 +114,7 @@ bool is_key(const char* key, const char (&name)[kSize]) {
 
 const char* read_trade(ondemand::object& object, const Frame& frame, Trade& trade) {
   bool symbol = false, price = false, quantity = false, time = false;
-  // The numbers stay 0: a frame that tells N trades as one has the last of N numbers in a row, but whether
-  // one frame's follow on the other's is promised nowhere.
+  std::int64_t count = 0;
   const char* reason = for_each_field(object, [&](const char* key, ondemand::value value) -> const char* {
     if (is_key(key, "instId\"")) {
       if (std::exchange(symbol, true)) return "instId is there twice";
@@ -125,11 +134,23 @@ const char* read_trade(ondemand::object& object, const Frame& frame, Trade& trad
       if (std::exchange(time, true)) return "ts is there twice";
       return read_time(value, frame, trade.time_ms) ? nullptr : "ts is not a time in quotes";
     }
-    return nullptr;  // the number, the taker's side
+    if (is_key(key, "tradeId\"")) {
+      if (trade.last_id != 0) return "tradeId is there twice";
+      return read_count(value, frame, trade.last_id) ? nullptr : "tradeId is not a number above 0 in quotes";
+    }
+    if (is_key(key, "count\"")) {
+      if (count != 0) return "count is there twice";
+      return read_count(value, frame, count) ? nullptr : "count is not a number above 0 in quotes";
+    }
+    return nullptr;  // the taker's side
   });
   if (reason != nullptr) return reason;
   if (!price) return "px is missing";
   if (!quantity) return "sz is missing";
+  if (trade.last_id == 0) return "tradeId is missing";
+  // tradeId is the last of `count` in a row; before 2023 each trade came alone, without one.
+  trade.first_id = trade.last_id - std::max<std::int64_t>(count, 1) + 1;
+  if (trade.first_id < 1) return "count is more than tradeId allows";
   return time ? nullptr : "ts is missing";
 }
 

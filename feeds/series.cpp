@@ -90,6 +90,12 @@ void Series::restore_earlier(std::span<const engine::Bar> bars, std::int64_t cov
   covered_from_ = std::min(covered_from_, rules_.interval.ordinal(covered_from_ms));
 }
 
+void Series::set_rules(const SeriesRules& rules) {
+  rules_ = rules;
+  pending_.clear();
+  asked_for_.reset();
+}
+
 void Series::start(const Now& now) { request_forward(now, kFirstLoadPriority); }
 
 void Series::on_stream_up(const Now& now) {
@@ -134,7 +140,10 @@ void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, co
     seen_again(ordinal, bar, true, received_us);
     return;
   }
-  if (ordinal <= next_) {  // below next_: REST showed no bar there, and nothing later was let through
+  // We asked for it because nothing came, and there was no row; or we do not know what was missed.
+  const bool doubtful = waits_for_rest(bar) && (!caught_up_ || asked_for_ == ordinal);
+  if (ordinal <= next_ &&
+      !doubtful) {  // below next_: REST showed no bar there, and nothing later was let through
     ++counters_.closed_by_frame;
     append(bar, received_us);
     release_pending();
@@ -143,7 +152,8 @@ void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, co
   if (caught_up_) {
     ++counters_.holes;
     caught_up_ = false;
-    set_state(SeriesState::catching_up, "a bar is missing: asking REST for it");
+    set_state(SeriesState::catching_up, doubtful ? "nothing was traded: asking REST whether there is a bar"
+                                                 : "a bar is missing: asking REST for it");
   }
   hold_back(bar, received_us);
   request_forward(now, kRepairPriority);
@@ -210,7 +220,9 @@ void Series::hold_back(const engine::Bar& bar, std::int64_t received_us) {
 void Series::release_pending() {
   std::size_t done = 0;
   while (done < pending_.size() && slot_of(pending_[done].bar) <= next_) {
-    const PendingBar held = pending_[done++];
+    const PendingBar held = pending_[done];
+    if (waits_for_rest(held.bar) && slot_of(held.bar) == next_) break;  // a row takes its place, or denies it
+    ++done;
     if (slot_of(held.bar) < next_) {
       seen_again(slot_of(held.bar), held.bar, false, held.received_us);
     } else {
@@ -229,7 +241,11 @@ void Series::skip_to(std::int64_t ordinal) {
     counters_.absent_slots += static_cast<std::uint64_t>(std::max<std::int64_t>(0, slot - next_));
     next_ = std::max(next_, slot);
   };
+  counters_.built_otherwise += std::erase_if(pending_, [&](const PendingBar& held) {
+    return waits_for_rest(held.bar) && slot_of(held.bar) < ordinal;
+  });
   while (!pending_.empty() && slot_of(pending_.front().bar) <= ordinal) {
+    if (waits_for_rest(pending_.front().bar)) break;
     skip(slot_of(pending_.front().bar));
     release_pending();
   }

@@ -34,7 +34,8 @@ struct SeriesRules {
   std::int64_t rows_per_request = 0;     // Exchange::history_rows_per_request, at least 2
   std::int64_t overdue_after_ms = 3000;  // a successor without the closing mark sends us to REST after this
   std::int64_t stale_after_ms = 0;       // without a data frame
-  // The closed bars of frames are built by us: what REST says outranks them.
+  // The closed bars of frames are built by us: what REST says outranks them. One without a trade is what the
+  // exchange has only where it trades at all: in a halt there are none.
   bool built_here = false;
   // So long after a bar's end by our clock REST is asked for it, once, where nothing came that closes it (a
   // quiet market: bars that are built need a trade after their end). 0: never.
@@ -87,6 +88,9 @@ class Series {
   bool restore(std::vector<engine::Bar> bars, std::int64_t covered_from_ms, std::int64_t covered_to_ms);
   /// Bars before those of restore(), every one from the boundary on.
   void restore_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms);
+  /// Other frames bring the bars from now on: of the same interval. What waits behind a hole is asked for
+  /// again.
+  void set_rules(const SeriesRules& rules);
   /// Asks for the first history; call once the handler is ready for it.
   void start(const Now& now);
   void on_stream_up(const Now& now);
@@ -136,6 +140,7 @@ class Series {
   void close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now);
   void seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects, std::int64_t received_us);
   void built_again(const engine::Bar& bar);
+  bool waits_for_rest(const engine::Bar& bar) const { return rules_.built_here && bar.volume == 0; }
   bool is_final(const HistoryResult& result, std::size_t row) const;
   void append(const engine::Bar& bar, std::int64_t received_us);
   void hold_back(const engine::Bar& bar, std::int64_t received_us);

@@ -50,6 +50,10 @@ void StreamRouter::on_trade(StreamIndex stream, const Trade& trade, std::int64_t
   for (StreamListener* listener : listeners(stream)) listener->on_trade(trade, received_us);
 }
 
+void StreamRouter::on_trades_interrupted(StreamIndex stream) const {
+  for (StreamListener* listener : listeners(stream)) listener->on_trades_interrupted();
+}
+
 void StreamRouter::on_stream_up(StreamIndex stream) {
   if (const auto found = entries_.find(stream); found != entries_.end()) found->second.way = Way::up;
   for (StreamListener* listener : listeners(stream)) listener->on_stream_up();

@@ -17,6 +17,7 @@ class StreamListener {
  public:
   virtual void on_kline(const Kline& kline, std::int64_t received_us) = 0;
   virtual void on_trade(const Trade& trade, std::int64_t received_us) = 0;
+  virtual void on_trades_interrupted() = 0;
   virtual void on_stream_up() = 0;
   virtual void on_stream_down(std::string_view reason) = 0;
   virtual void on_stream_refused(std::string_view reason) = 0;
@@ -52,6 +53,7 @@ class StreamRouter {
 
   void on_kline(StreamIndex stream, const Kline& kline, std::int64_t received_us) const;
   void on_trade(StreamIndex stream, const Trade& trade, std::int64_t received_us) const;
+  void on_trades_interrupted(StreamIndex stream) const;
   void on_stream_up(StreamIndex stream);
   void on_stream_down(StreamIndex stream, std::string_view reason);
   void on_stream_refused(StreamIndex stream, std::string_view reason);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <stdexcept>
 #include <utility>
 
 namespace atcd::feeds {
@@ -83,6 +84,16 @@ std::optional<Url> Url::parse(std::string_view text, std::string& error) {
   while (path.ends_with('/')) path.remove_suffix(1);
   url.path = path;
   return url;
+}
+
+Url parse_option(std::string_view name, const std::string& text, std::string_view scheme) {
+  std::string error;
+  auto url = Url::parse(text, error);
+  if (url && url->scheme != scheme && url->scheme != std::string(scheme) + "s")
+    error =
+        "\"" + text + "\": expected the scheme " + std::string(scheme) + " or " + std::string(scheme) + "s";
+  if (!error.empty()) throw std::invalid_argument(std::string(name) + " " + error);
+  return *url;
 }
 
 }  // namespace atcd::feeds

@@ -23,4 +23,8 @@ struct Url {
   static std::optional<Url> parse(std::string_view text, std::string& error);
 };
 
+/// The address under that name in the options, of this scheme or its secure one; throws std::invalid_argument
+/// for any other.
+Url parse_option(std::string_view name, const std::string& text, std::string_view scheme);
+
 }  // namespace atcd::feeds

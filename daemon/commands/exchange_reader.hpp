@@ -35,6 +35,7 @@ class ExchangeReader final : feeds::FeedHandler {
  private:
   // Nothing is subscribed.
   void on_trade(feeds::StreamIndex, const feeds::Trade&, std::int64_t) override {}
+  void on_trades_interrupted(feeds::StreamIndex) override {}
   void on_kline(feeds::StreamIndex, const feeds::Kline&, std::int64_t) override {}
   void on_stream_up(feeds::StreamIndex) override {}
   void on_stream_down(feeds::StreamIndex, std::string_view) override {}

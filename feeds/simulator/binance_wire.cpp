@@ -92,6 +92,7 @@ class BinanceWire final : public Wire {
     return "{\"e\":\"serverShutdown\",\"E\":" + std::to_string(now_ms) + "}";
   }
 
+  bool opens_at_last_close() const override { return false; }
   std::optional<WireStream> parse_stream(std::string_view name) const override;
   std::string frame(const WireFrame& content, Form form) const override;
   std::string trade_frame(const WireFrame& content, std::int64_t number, Form form) const override;

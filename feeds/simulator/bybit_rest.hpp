@@ -13,7 +13,7 @@ namespace atcd::feeds::simulator {
 
 /// The markets, as requests and addresses name them; their numbers are the wire's forms.
 inline constexpr std::array<std::string_view, 3> kBybitMarkets = {"spot", "linear", "inverse"};
-inline constexpr Form kBybitInverse = 2;
+inline constexpr Form kBybitSpot = 0, kBybitInverse = 2;
 
 /// The interval that Bybit calls so: "1", "60", "D".
 std::optional<engine::Interval> bybit_interval(std::string_view name);

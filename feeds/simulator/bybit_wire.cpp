@@ -15,6 +15,12 @@
 //   "open":"91210.4","close":"91218","high":"91230.5","low":"91201","volume":"12.482",
 //   "turnover":"1138521.0372","confirm":true,"timestamp":1795737660412}],"ts":1795737660412,
 //   "type":"snapshot"}
+//
+// .../v5/websocket/public/trade, of which spot tells `i` as a number
+//
+//   {"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1795737601207,"data":[{"T":1795737601206,
+//   "s":"BTCUSDT","S":"Buy","v":"0.015","p":"91212.5","i":"0b7f8f6e-43d3-5d4e-9a70-3f1f2a0c5c11","BT":false,
+//   "RPI":false,"seq":912837465001}]}
 
 namespace atcd::feeds::simulator {
 namespace {
@@ -22,7 +28,7 @@ namespace {
 namespace dom = simdjson::dom;
 using simdjson::SUCCESS;
 
-constexpr std::string_view kKline = "kline.";
+constexpr std::string_view kKline = "kline.", kTrades = "publicTrade.";
 constexpr std::size_t kStreamsPerConnection = 1000;
 constexpr std::size_t kStreamsPerRequest = 10;  // spot's; the others take more
 constexpr std::size_t kLongestId = 36;
@@ -92,8 +98,10 @@ class BybitWire final : public Wire {
   std::size_t streams_per_connection() const override { return kStreamsPerConnection; }
   std::string shutdown_text(std::int64_t) const override { return {}; }
 
+  bool opens_at_last_close() const override { return true; }
   std::optional<WireStream> parse_stream(std::string_view name) const override;
   std::string frame(const WireFrame& content, Form form) const override;
+  std::string trade_frame(const WireFrame& content, std::int64_t number, Form form) const override;
   std::optional<WireRecorded> read_recorded(std::string_view line) const override;
   std::string rewrapped(std::string_view, std::string_view payload, Form) const override {
     return std::string(payload);
@@ -139,6 +147,12 @@ WireRequest BybitWire::read(std::string_view message) const {
 }
 
 std::optional<WireStream> BybitWire::parse_stream(std::string_view name) const {
+  if (name.starts_with(kTrades) && name.size() > kTrades.size()) {
+    WireStream stream;
+    stream.symbol = name.substr(kTrades.size());
+    stream.trades = true;
+    return stream;
+  }
   if (!name.starts_with(kKline)) return std::nullopt;
   name.remove_prefix(kKline.size());
   const auto dot = name.find('.');
@@ -171,6 +185,27 @@ std::string BybitWire::frame(const WireFrame& content, Form form) const {
   text.append(content.closed ? ",\"confirm\":true" : ",\"confirm\":false");
   text.append(",\"timestamp\":").append(event).append("}],\"ts\":").append(event);
   return text.append(",\"type\":\"snapshot\"}");
+}
+
+std::string BybitWire::trade_frame(const WireFrame& content, std::int64_t number, Form form) const {
+  const Kline& trade = content.kline;
+  const std::string& symbol = content.symbol.symbol;
+  const std::string digits = std::to_string(number);
+  std::string text = "{\"topic\":\"" + std::string(kTrades) + symbol + R"(","type":"snapshot","ts":)" +
+                     std::to_string(content.event_ms) +
+                     ",\"data\":[{\"T\":" + std::to_string(trade.bar.open_time_ms) + ",\"s\":\"" + symbol +
+                     R"(","S":"Buy","v":")";
+  append_shortest(text, bybit_volume(trade, form));
+  text += R"(","p":")";
+  append_shortest(text, trade.bar.close);
+  text += R"(","i":")";
+  if (form == kBybitSpot) {
+    text.append("2290").append(15 - std::min<std::size_t>(15, digits.size()), '0').append(digits);
+  } else {
+    text += "0b7f8f6e-43d3-5d4e-9a70-";
+    text.append(12 - std::min<std::size_t>(12, digits.size()), '0').append(digits);
+  }
+  return text.append(R"(","BT":false,"RPI":false,"seq":)").append(digits).append("}]}");
 }
 
 /// A frame tells its market nowhere: volumes are taken for those of spot and linear. Of several bars the one

@@ -103,9 +103,13 @@ RunningBar::RunningBar(const Market& market, std::size_t symbol, const engine::I
   level_ticks_ = about.price * 1e8 / static_cast<double>(about.tick_e8);
   const double usual_lots = about.quote_per_trade / about.price / (static_cast<double>(about.lot_e8) / 1e8);
   most_lots_ = static_cast<std::uint64_t>(std::clamp(2 * usual_lots, 2.0, 1e9));
+  if (market.opens_at_last_close_) open_at_last_close();
 }
 
-void RunningBar::skip_to(std::int64_t time_ms) { next_ms_ = std::max(next_ms_, time_ms); }
+void RunningBar::skip_to(std::int64_t time_ms) {
+  next_ms_ = std::max(next_ms_, time_ms);
+  open_ticks_ = 0;
+}
 
 void RunningBar::extend(std::int64_t now_ms) {
   const std::int64_t last_ms = std::min(now_ms, close_ms_ - 1);
@@ -115,15 +119,31 @@ void RunningBar::extend(std::int64_t now_ms) {
   }
 }
 
+/// A quiet minute holds the price of the last trade before it.
+std::int64_t RunningBar::traded_at(std::int64_t time_ms) const {
+  const std::uint64_t key = market_->keys_[symbol_];
+  while (market_->quiet(key, time_ms / kMinuteMs) && time_ms >= kMinuteMs)
+    time_ms = time_ms / kMinuteMs * kMinuteMs - grid_ms_;
+  return time_ms;
+}
+
+std::int64_t RunningBar::ticks_at(std::int64_t traded_ms) {
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::floor(level_ticks_ * exponential(path_.at(traded_ms)) + 0.5)));
+}
+
+/// Without a trade before it there is none: then it opens as others do.
+void RunningBar::open_at_last_close() {
+  const auto before_ms = market_->traded_until(symbol_, open_ms_ - 1);
+  if (before_ms) open_ticks_ = ticks_at(traded_at(*before_ms / grid_ms_ * grid_ms_));
+}
+
 void RunningBar::take(std::int64_t time_ms) {
   const std::uint64_t key = market_->keys_[symbol_];
-  // A quiet minute holds the price of the last trade before it.
-  std::int64_t traded_ms = time_ms;
-  while (market_->quiet(key, traded_ms / kMinuteMs) && traded_ms >= kMinuteMs)
-    traded_ms = traded_ms / kMinuteMs * kMinuteMs - grid_ms_;
-  close_ticks_ = std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(std::floor(level_ticks_ * exponential(path_.at(traded_ms)) + 0.5)));
-  if (samples_ == 0) open_ticks_ = high_ticks_ = low_ticks_ = close_ticks_;
+  const std::int64_t traded_ms = traded_at(time_ms);
+  close_ticks_ = ticks_at(traded_ms);
+  if (samples_ == 0 && open_ticks_ == 0) open_ticks_ = close_ticks_;
+  if (samples_ == 0) high_ticks_ = low_ticks_ = open_ticks_;
   high_ticks_ = std::max(high_ticks_, close_ticks_);
   low_ticks_ = std::min(low_ticks_, close_ticks_);
   ++samples_;
@@ -159,7 +179,8 @@ Kline RunningBar::kline() const {
 Market::Market(std::vector<MarketSymbol> symbols, const MarketOptions& options)
     : symbols_(std::move(symbols)),
       halts_(symbols_.size()),
-      quiet_below_(static_cast<std::uint64_t>(std::clamp(options.quiet_share, 0.0, 0.9) * 0x1p32)) {
+      quiet_below_(static_cast<std::uint64_t>(std::clamp(options.quiet_share, 0.0, 0.9) * 0x1p32)),
+      opens_at_last_close_(options.opens_at_last_close) {
   for (std::size_t i = 0; i < symbols_.size(); ++i) {
     MarketSymbol& symbol = symbols_[i];
     symbol.listed_ms = (std::max<std::int64_t>(symbol.listed_ms, 0) + kMinuteMs - 1) / kMinuteMs * kMinuteMs;

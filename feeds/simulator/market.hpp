@@ -40,7 +40,8 @@ class LogPrice {
 
 struct MarketOptions {
   std::uint64_t seed = 1;
-  double quiet_share = 0;  // of the minutes, 0 to 0.9: without a trade, as of an illiquid symbol
+  double quiet_share = 0;            // of the minutes, 0 to 0.9: without a trade, as of an illiquid symbol
+  bool opens_at_last_close = false;  // a bar opens at the last price before it, not at its first trade
 };
 
 /// A market whose whole history follows from a seed: what a symbol trades at is a pure function of the seed,
@@ -97,6 +98,7 @@ class Market final : public Source {
   std::map<std::tuple<std::size_t, std::int64_t, std::int64_t>, std::int64_t> corrections_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
   std::uint64_t quiet_below_;  // of 2^32
+  bool opens_at_last_close_;
 };
 
 /// The bar of one series that holds a time, taking in the trades up to now. Lives no longer than its market.
@@ -117,6 +119,9 @@ class RunningBar {
 
  private:
   void take(std::int64_t time_ms);
+  std::int64_t traded_at(std::int64_t time_ms) const;
+  std::int64_t ticks_at(std::int64_t traded_ms);
+  void open_at_last_close();
 
   const Market* market_;
   std::size_t symbol_;

@@ -117,10 +117,14 @@ void MarketStreams::send_trade(Open& stream) {
   ++stream.last_trade;
   const MarketSymbol& symbol = market_.symbols()[stream.symbol];
   if (faults_.take(FaultKind::withhold_closing, symbol.symbol)) return;
-  subscriptions_.send(stream.name, made_ms, [&](Form form) {
-    return wire_.trade_frame({stream.name, symbol, {}, *trade, true, made_ms + closing_delay_ms_},
-                             stream.last_trade, form);
-  });
+  const std::int64_t event_ms = made_ms + closing_delay_ms_ + faults_.clock_offset_ms;
+  const FrameDamage damage = FrameDamage::of_next(faults_, symbol.symbol);
+  for (int i = 0; i < (damage.twice ? 2 : 1); ++i) {
+    subscriptions_.send(stream.name, made_ms, [&](Form form) {
+      return damage.applied(
+          wire_.trade_frame({stream.name, symbol, {}, *trade, true, event_ms}, stream.last_trade, form));
+    });
+  }
 }
 
 std::size_t MarketStreams::correct(std::size_t symbol, std::int64_t bars_ago, std::int64_t now_ms) {

@@ -6,6 +6,7 @@
 
 #include "feeds/json_text.hpp"
 #include "feeds/okx.hpp"
+#include "feeds/simulator/binance_rest.hpp"
 #include "feeds/simulator/okx_rest.hpp"
 #include "feeds/simulator/target.hpp"
 
@@ -13,6 +14,9 @@
 //
 //   {"arg":{"channel":"candle1m","instId":"BTC-USDT"},"data":[["1795748400000","91238.4","91252.7","91230.1",
 //   "91240","12.83455","1171036.729116","1171036.729116","1"]]}
+//
+//   {"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"905577312",
+//   "px":"91240.1","sz":"0.0214","side":"buy","ts":"1795748412345","count":"1","source":"0","seqId":88120}]}
 
 namespace atcd::feeds::simulator {
 namespace {
@@ -104,8 +108,15 @@ class OkxWire final : public Wire {
         R"(Please reconnect.")");
   }
 
+  bool opens_at_last_close() const override { return false; }
   std::optional<WireStream> parse_stream(std::string_view name) const override {
     const StreamParts parts = parts_of(name);
+    if (parts.channel == kOkxTrades && !parts.instrument.empty()) {
+      WireStream stream;
+      stream.symbol = okx_pair(parts.instrument);
+      stream.trades = true;
+      return stream;
+    }
     const OkxInterval* known = okx_candle_channel(parts.channel);
     if (known == nullptr) return std::nullopt;
     return WireStream{std::string(okx_pair(parts.instrument)), known->interval, std::string(known->theirs)};
@@ -117,6 +128,20 @@ class OkxWire final : public Wire {
     text += ",\"data\":[";
     append_okx_row(text, content.symbol, content.kline, content.closed);
     return text += "]}";
+  }
+  std::string trade_frame(const WireFrame& content, std::int64_t number, Form) const override {
+    // Two of three frames tell one trade, the third two.
+    const std::int64_t last = number + number / 3, count = number % 3 == 0 ? 2 : 1;
+    std::string text = "{";
+    append_arg(text, content.stream);
+    text += ",\"data\":[{\"instId\":";
+    append_json_string(text, parts_of(content.stream).instrument);
+    text += ",\"tradeId\":\"" + std::to_string(last) + "\",\"px\":\"";
+    append_decimal(text, content.kline.bar.close, decimals_of(content.symbol.tick_e8));
+    text += "\",\"sz\":\"";
+    append_decimal(text, content.kline.bar.volume, decimals_of(content.symbol.lot_e8));
+    text += R"(","side":"buy","ts":")" + std::to_string(content.kline.bar.open_time_ms) + R"(","count":")";
+    return text + std::to_string(count) + R"(","source":"0","seqId":)" + std::to_string(number) + "}]}";
   }
   std::optional<WireRecorded> read_recorded(std::string_view line) const override;
   std::string rewrapped(std::string_view, std::string_view payload, Form) const override {

@@ -53,7 +53,8 @@ Venue::Venue(const VenueOptions& options)
   if (options.frame_files.empty()) {
     std::vector<MarketSymbol> symbols = checked(options.symbols);
     for (MarketSymbol& symbol : symbols) symbol.symbol = wire_->native_name(symbol);
-    market_ = std::make_unique<Market>(std::move(symbols), MarketOptions{options.seed, options.quiet_share});
+    market_ = std::make_unique<Market>(
+        std::move(symbols), MarketOptions{options.seed, options.quiet_share, wire_->opens_at_last_close()});
     streams_ =
         std::make_unique<MarketStreams>(*market_, *wire_, faults_, subscriptions_, options.closing_delay_ms);
   } else {

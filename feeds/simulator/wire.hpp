@@ -105,12 +105,13 @@ class Wire {
   /// A text that says that the server is about to go; empty where the exchange has none.
   virtual std::string shutdown_text(std::int64_t now_ms) const = 0;
 
+  /// Where a bar opens: at the close of the one before it, or at its first trade.
+  virtual bool opens_at_last_close() const = 0;
   /// Empty for a name of another form, or an interval that the exchange does not offer.
   virtual std::optional<WireStream> parse_stream(std::string_view name) const = 0;
   virtual std::string frame(const WireFrame& content, Form form) const = 0;
-  /// One trade; `content.kline` is all there is to it. Only where parse_stream() knows streams of trades.
-  /// `number`: those of one symbol follow one another.
-  virtual std::string trade_frame(const WireFrame& content, std::int64_t number, Form form) const;
+  /// One trade; `content.kline` is all there is to it. `number`: those of one symbol follow one another.
+  virtual std::string trade_frame(const WireFrame& content, std::int64_t number, Form form) const = 0;
   /// Empty for a line that is no frame of a stream.
   virtual std::optional<WireRecorded> read_recorded(std::string_view line) const = 0;
   /// A recorded frame, told without its wrapping, as this form has it.
@@ -119,8 +120,6 @@ class Wire {
   /// GET; counts the weight.
   virtual RestAnswer get(const RestQuestion& question) = 0;
 };
-
-inline std::string Wire::trade_frame(const WireFrame&, std::int64_t, Form) const { return {}; }
 
 /// The formats of an exchange of known_wires(); null for another name. `weight_limit`: of REST, in a real
 /// minute; 0: what the exchange grants.

@@ -80,9 +80,6 @@ TEST(Config, AnUnknownKeyIsAnErrorWithTheKeyThatWasMeant) {
 
 TEST(Config, WrongTypesAreNamedWithTheValue) {
   EXPECT_THAT(errors_with("instance = 5\n"), HasSubstr("is 5: it must be a text in quotes"));
-  EXPECT_THAT(all(parse_config("[[feed]]\nexchange = \"okx\"\nmarket = \"spot\"\nsymbols = [\"BTC-USDT\"]\n"
-                               "intervals = [\"1m\"]\nsource = \"trades\"\n")),
-              HasSubstr("needs an exchange that numbers its trades: binance"));
   EXPECT_THAT(errors_with("threads = 0\n"), HasSubstr("threads"));
   EXPECT_THAT(errors_with("threads = 65\n"), HasSubstr("threads"));
   EXPECT_THAT(errors_with("profile = 1\n"), HasSubstr("it must be written as [[profile]]"));
@@ -117,8 +114,11 @@ TEST(Config, FeedsAreCheckedAgainstTheExchangeTable) {
               HasSubstr("no interval"));
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = []\n"),
               HasSubstr("intervals is empty"));
-  EXPECT_EQ(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nsource = \"trades\"\n"),
-            "");
+  for (const std::string row :
+       {"binance\"\nmarket = \"spot", "bybit\"\nmarket = \"spot", "bybit\"\nmarket = \"linear",
+        "bybit\"\nmarket = \"inverse", "okx\"\nmarket = \"spot", "okx\"\nmarket = \"swap"})
+    EXPECT_EQ(feed("exchange = \"" + row + "\"\nintervals = [\"1m\", \"7m\"]\nsource = \"trades\"\n"), "")
+        << row;
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nsource = \"trade\"\n"),
               HasSubstr("one of klines, trades; did you mean trades?"));
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrest_share = 0\n"),

@@ -28,6 +28,7 @@ constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kMondayMs = 1'795'392'000'000;  // 2026-11-23
 
 struct Recorder final : FeedHandler {
+  void on_trades_interrupted(StreamIndex) override {}
   void on_trade(StreamIndex, const Trade&, std::int64_t) override {}
   void on_kline(StreamIndex stream, const Kline& kline, std::int64_t) override {
     if (kline.closed) closed[stream].push_back(kline.bar);

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/anchor.hpp"
 #include "feeds/bybit.hpp"
 #include "tests/feeds/frame_reader.hpp"
 
@@ -135,13 +136,19 @@ TEST_F(BybitFrame, TradesAreReadInTheirOrder) {
   EXPECT_EQ(one.trades[0].time_ms, kFridayMs + 1206);
   EXPECT_EQ(one.trades[0].event_time_ms, kFridayMs + 1207);
   EXPECT_EQ(one.trades[0].first_id, 0) << "ids do not count trades";
+  EXPECT_EQ(one.trades[0].identity, engine::fnv1a_64("0b7f8f6e-43d3-5d4e-9a70-3f1f2a0c5c11") | 1);
+  EXPECT_FALSE(one.trades[0].off_book);
   const Parsed several = parse_file("linear-trades-several");
   ASSERT_EQ(several.trades.size(), 3U) << several.text;
   EXPECT_EQ(several.trades[2].price, 3021.38);
-  EXPECT_EQ(parse_file("linear-trade-block").trades.size(), 1U);
+  EXPECT_NE(several.trades[0].identity, several.trades[1].identity);
+  const Parsed block = parse_file("linear-trade-block");
+  ASSERT_EQ(block.trades.size(), 1U) << block.text;
+  EXPECT_TRUE(block.trades[0].off_book);
   const Parsed spot = parse_file("spot-trade");
   ASSERT_EQ(spot.trades.size(), 1U) << spot.text;
   EXPECT_EQ(spot.trades[0].quantity, 0.003117);
+  EXPECT_EQ(spot.trades[0].identity, engine::fnv1a_64("2290000001300411207") | 1);
   const Parsed inverse = parse_file("inverse-trade");
   ASSERT_EQ(inverse.trades.size(), 1U) << inverse.text;
   EXPECT_EQ(inverse.trades[0].quantity, 2500) << "contracts";
@@ -224,6 +231,10 @@ TEST_F(BybitFrame, WrongTypesAreRefused) {
   expect_kline_refused("\"confirm\":false", "\"confirm\":0", "confirm is neither true nor false");
   expect_kline_refused("\"confirm\":false", "\"confirm\":\"false\"", "confirm is neither true nor false");
   expect_trade_refused("\"s\":\"BTCUSDT\"", "\"s\":7", "s is not a string");
+  expect_trade_refused("\"i\":\"0b7f8f6e-43d3-5d4e-9a70-3f1f2a0c5c11\"", "\"i\":7", "i is not a text");
+  expect_trade_refused("\"i\":\"0b7f8f6e-43d3-5d4e-9a70-3f1f2a0c5c11\"", "\"i\":\"\"", "i is not a text");
+  expect_trade_refused("\"BT\":false", "\"BT\":\"no\"", "BT is neither true nor false");
+  expect_trade_refused("\"T\":1795737601206", "\"T\":1795737661208", "T is more than a minute after ts");
   for (const char* data : {"{}", "null", "\"x\"", "7"}) {
     const std::string frame = R"({"topic":"kline.1.A","ts":1,"data":)" + std::string(data) + "}";
     EXPECT_EQ(parse(frame).text, "data is not an array");
@@ -262,6 +273,8 @@ TEST_F(BybitFrame, MissingAndRepeatedFieldsAreRefused) {
   for (const auto& [piece, name] : {std::pair<std::string, std::string>{"\"T\":1795737601206,", "T"},
                                     {"\"s\":\"BTCUSDT\",", "s"},
                                     {"\"v\":\"0.015\",", "v"},
+                                    {"\"i\":\"0b7f8f6e-43d3-5d4e-9a70-3f1f2a0c5c11\",", "i"},
+                                    {"\"BT\":false,", "BT"},
                                     {"\"p\":\"91212.50\",", "p"},
                                     {"\"ts\":1795737601207,", "ts"}})
     check(trade_, piece, name);

@@ -31,7 +31,7 @@ class BybitWire : public ::testing::Test {
   }
 
   std::unique_ptr<Wire> wire = new_bybit_wire(0);
-  Market market{first_symbols(20), {1, 0}};
+  Market market{first_symbols(20), {1, 0, true}};
   const std::vector<const Exchange*> exchanges{&bybit_spot(), &bybit_linear(), &bybit_inverse()};
 };
 
@@ -207,7 +207,11 @@ TEST_F(BybitWire, understands_addresses_and_stream_names) {
   EXPECT_EQ(wire->parse_stream("kline.240.ETHUSDT")->interval_text, "240");
   for (const BybitInterval& known : kBybitIntervals)
     EXPECT_EQ(wire->parse_stream("kline." + std::string(known.theirs) + ".A")->interval, known.interval);
-  for (const char* name : {"kline.1", "kline.1.", "kline.1m.A", "kline.480.A", "publicTrade.A", "", "kline."})
+  const auto trades = wire->parse_stream("publicTrade.BTCUSDT");
+  ASSERT_TRUE(trades.has_value());
+  EXPECT_TRUE(trades->trades);
+  EXPECT_EQ(trades->symbol, "BTCUSDT");
+  for (const char* name : {"kline.1", "kline.1.", "kline.1m.A", "kline.480.A", "publicTrade.", "", "kline."})
     EXPECT_FALSE(wire->parse_stream(name).has_value()) << name;
 }
 

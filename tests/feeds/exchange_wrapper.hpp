@@ -45,6 +45,8 @@ class ExchangeWrapper : public Exchange {
   std::unique_ptr<FrameParser> new_parser() const override { return inner_.new_parser(); }
   bool marks_closed() const override { return inner_.marks_closed(); }
   std::chrono::milliseconds settling_time() const override { return inner_.settling_time(); }
+  bool numbers_trades() const override { return inner_.numbers_trades(); }
+  bool opens_at_last_close() const override { return inner_.opens_at_last_close(); }
   std::string_view rest_url() const override { return inner_.rest_url(); }
   RestLimit rest_limit() const override { return inner_.rest_limit(); }
   std::int64_t history_rows_per_request() const override { return history_rows_per_request_; }

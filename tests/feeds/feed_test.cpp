@@ -35,6 +35,7 @@ struct Recorder final : FeedHandler {
     engine::Bar bar;
     bool closed;
   };
+  void on_trades_interrupted(StreamIndex) override {}
   void on_trade(StreamIndex, const Trade&, std::int64_t) override {}
   void on_kline(StreamIndex stream, const Kline& kline, std::int64_t received_us) override {
     klines.push_back({stream, kline.bar, kline.closed});

@@ -106,6 +106,7 @@ struct FoldedHistory : ::testing::Test {
 
   struct Handler final : FeedHandler {
     void on_kline(StreamIndex, const Kline&, std::int64_t) override {}
+    void on_trades_interrupted(StreamIndex) override {}
     void on_trade(StreamIndex, const Trade&, std::int64_t) override {}
     void on_stream_up(StreamIndex) override {}
     void on_stream_down(StreamIndex, std::string_view) override {}

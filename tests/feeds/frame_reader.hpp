@@ -36,6 +36,8 @@ struct Parsed {
     std::string symbol;
     double price, quantity;
     std::int64_t time_ms, first_id, last_id, event_time_ms;
+    std::uint64_t identity;
+    bool off_book;
   };
   std::vector<TradeRow> trades;
   std::string answered_symbol, answered_interval;  // FrameResult::stream
@@ -54,7 +56,7 @@ inline Parsed parse_frame(FrameParser& parser, std::string_view frame) {
     std::vector<Parsed::TradeRow> trades;
     void on_trade(const Trade& trade) override {
       trades.push_back({std::string(trade.symbol), trade.price, trade.quantity, trade.time_ms, trade.first_id,
-                        trade.last_id, trade.event_time_ms});
+                        trade.last_id, trade.event_time_ms, trade.identity, trade.off_book});
     }
   } sink;
   const simdjson::padded_string padded(frame);

@@ -30,6 +30,7 @@ using testing::run_until;
 using ::testing::UnorderedElementsAre;
 
 struct Recorder final : FeedHandler {
+  void on_trades_interrupted(StreamIndex) override {}
   void on_trade(StreamIndex stream, const Trade& trade, std::int64_t) override {
     trades[stream].push_back(trade.price);
   }

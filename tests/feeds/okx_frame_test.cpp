@@ -234,13 +234,18 @@ TEST_F(OkxFrame, TradesAreRead) {
   EXPECT_EQ(two.trades[1].quantity, 12000000);
 }
 
-TEST_F(OkxFrame, NumbersOfTradesAreNotToldForTheyMayHaveHoles) {
-  for (const char* name : {"trade", "trade-of-several", "trade-swap", "trade-without-count"}) {
+TEST_F(OkxFrame, ARowOfSeveralTradesHasTheNumbersUpToTheLast) {
+  const auto numbers = [this](const char* name) {
     const Parsed parsed = parse_file(name);
-    ASSERT_EQ(parsed.trades.size(), 1U) << name;
-    EXPECT_EQ(parsed.trades[0].first_id, 0) << name;
-    EXPECT_EQ(parsed.trades[0].last_id, 0) << name;
-  }
+    EXPECT_FALSE(parsed.trades.empty()) << name << " " << parsed.text;
+    return std::pair(parsed.trades.at(0).first_id, parsed.trades.at(0).last_id);
+  };
+  EXPECT_EQ(numbers("trade"), std::pair(905577312L, 905577312L));
+  EXPECT_EQ(numbers("trade-of-several"), std::pair(905577313L, 905577315L));
+  EXPECT_EQ(numbers("trade-swap"), std::pair(2901001L, 2901002L));
+  EXPECT_EQ(numbers("trade-without-count"), std::pair(50110L, 50110L)) << "as before 2023";
+  EXPECT_EQ(parse_file("trades-two-in-one").trades.at(1).first_id, 772);
+  EXPECT_EQ(parse(with(trade_, "\"count\":\"1\"", "\"count\":\"905577312\"")).trades.at(0).first_id, 1);
 }
 
 TEST_F(OkxFrame, TradesOfAnotherFormAreRefused) {
@@ -250,7 +255,16 @@ TEST_F(OkxFrame, TradesOfAnotherFormAreRefused) {
     expect_trade_refused("\"0.0214\"", quantity, "sz is not a quantity");
   for (const char* time : {"\"-1\"", "\"\"", "1795748412345", "\"253402300800000\""})
     expect_trade_refused("\"1795748412345\"", time, "ts is not a time");
+  for (const char* number :
+       {"\"0\"", "\"-1\"", "\"\"", "\"a1\"", "\"9223372036854775808\"", "905577312", "null"})
+    expect_trade_refused("\"905577312\"", number, "tradeId is not a number above 0");
+  for (const char* count : {"\"0\"", "\"-1\"", "\"\"", "\"1.5\"", "1"})
+    expect_trade_refused("\"count\":\"1\"", std::string("\"count\":") + count,
+                         "count is not a number above 0");
+  expect_trade_refused("\"count\":\"1\"", "\"count\":\"905577313\"", "count is more than tradeId allows");
+  expect_trade_refused("\"count\":\"1\"", "\"count\":\"1\",\"count\":\"1\"", "count is there twice");
   for (const auto& [piece, name] : {std::pair<std::string, std::string>{"\"px\":\"91240.1\",", "px"},
+                                    {"\"tradeId\":\"905577312\",", "tradeId"},
                                     {"\"sz\":\"0.0214\",", "sz"},
                                     {"\"ts\":\"1795748412345\",", "ts"}}) {
     expect_trade_refused(piece, "", name + " is missing");

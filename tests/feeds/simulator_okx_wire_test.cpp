@@ -204,7 +204,11 @@ TEST_F(SimulatorOkxWire, understands_addresses_and_requests) {
     EXPECT_EQ(bad.kind, WireRequest::Kind::malformed) << text;
     EXPECT_EQ(testing::parse_frame(*parser, bad.refusal).kind, FrameKind::refusal) << bad.refusal;
   }
-  for (const char* name : {"", "candle1m", "candle1D:BTC-USDT", "trades:BTC-USDT"})
+  const auto trades = wire->parse_stream("trades:BTC-USDT-SWAP");
+  ASSERT_TRUE(trades.has_value());
+  EXPECT_TRUE(trades->trades);
+  EXPECT_EQ(trades->symbol, "BTC-USDT");
+  for (const char* name : {"", "candle1m", "candle1D:BTC-USDT", "trades", "trades:", "trades-all:BTC-USDT"})
     EXPECT_FALSE(wire->parse_stream(name) && wire->parse_stream(name)->symbol == "BTC-USDT") << name;
 }
 

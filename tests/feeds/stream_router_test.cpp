@@ -27,6 +27,7 @@ struct Listener final : StreamListener {
   void on_trade(const Trade& trade, std::int64_t) override {
     heard.push_back("trade " + std::to_string(trade.time_ms));
   }
+  void on_trades_interrupted() override { heard.emplace_back("interrupted"); }
   void on_stream_up() override { heard.emplace_back("up"); }
   void on_stream_down(std::string_view reason) override { heard.push_back("down " + std::string(reason)); }
   void on_stream_refused(std::string_view reason) override {
@@ -62,10 +63,11 @@ TEST_F(StreamRouting, EveryListenerHearsEverything) {
   router.on_stream_up(0);
   router.on_kline(0, {"BTCUSDT", "1m", {60'000, 120'000}, 0, true}, 1);
   router.on_trade(0, {"BTCUSDT", 1, 1, 5}, 1);
+  router.on_trades_interrupted(0);
   router.on_stream_down(0, "cut");
   router.on_stream_refused(0, "no such symbol");
   router.on_kline(7, {"BTCUSDT", "1m", {0, 60'000}, 0, true}, 1);  // given up meanwhile
-  const Words all{"up", "kline 60000", "trade 5", "down cut", "refused no such symbol"};
+  const Words all{"up", "kline 60000", "trade 5", "interrupted", "down cut", "refused no such symbol"};
   EXPECT_EQ(minutes.heard, all);
   EXPECT_EQ(tens.heard, all);
 }

@@ -66,7 +66,7 @@ struct Rig final : SeriesHandler, TradeBarsHandler {
   std::vector<Bar> told;
   std::vector<std::pair<Bar, Bar>> corrections, conflicts;
   Series series{rules(), kStartMs, *this};
-  TradeBars bars{{"BTCUSDT", "1m"}, kMinute, kSettlingMs, *this};
+  TradeBars bars{{"BTCUSDT", "1m"}, kMinute, {kSettlingMs, false}, *this};
   struct Asked {
     std::int64_t from, to;
   };
@@ -268,6 +268,79 @@ TEST(TradeSeries, AComparisonCorrectsTheNewestBarAndTellsOfOlderOnes) {
   EXPECT_EQ(rig.series.counters().compared, 4U) << "the running row is not one of them";
   EXPECT_EQ(rig.series.counters().corrections, 1U);
   EXPECT_EQ(rig.series.counters().conflicting, 1U);
+}
+
+/// Trade up to 12:00:50, then none for `halted_slots` whole minutes, in which the exchange has no bars.
+struct HaltedMarket {
+  explicit HaltedMarket(std::int64_t halted_slots)
+      : resumed_at((halted_slots + 1) * kMinuteMs + 5'000), slots(halted_slots) {
+    market.trades = {{10'000, 1, 10, 1},
+                     {50'000, 2, 11, 1},
+                     {resumed_at, 3, 12, 1},
+                     {resumed_at + kMinuteMs, 4, 13, 1},
+                     {resumed_at + 2 * kMinuteMs, 5, 14, 1}};
+  }
+  /// Drives the rig second by second; REST answers at once, without the bars of the halt.
+  void run(Rig& rig) const {
+    auto next = market.trades.begin();
+    for (std::int64_t now = 1'000; now <= resumed_at + 2 * kMinuteMs + 2 * kSettlingMs; now += 1'000) {
+      rig.now = now;
+      for (; next != market.trades.end() && next->at <= now; ++next) rig.trade(*next);
+      rig.second();
+      if (!rig.asked) continue;
+      const Rig::Asked request = *rig.asked;
+      rig.asked.reset();
+      HistoryResult result = rig.rows(request.from, request.to);
+      std::erase_if(result.rows, [&](const Bar& row) {
+        const std::int64_t slot = (row.open_time_ms - kStartMs) / kMinuteMs;
+        return (slot >= 1 && slot <= slots) || (slot == slots + 1 && now < resumed_at);
+      });
+      rig.series.on_history(result, 1, rig.clock());
+    }
+  }
+  Market market;
+  std::int64_t resumed_at, slots;
+};
+
+TEST(TradeSeries, NoBarIsInventedForAHalt) {
+  for (const std::int64_t slots : {2, 5, 30}) {
+    const HaltedMarket halt(slots);
+    Rig rig(halt.market);
+    rig.now = 0;
+    rig.go_live();
+    halt.run(rig);
+    EXPECT_GT(rig.bars.counters().empty, 0U) << "the numbers have no hole";
+    ASSERT_EQ(rig.told.size(), 3U) << slots << " slots without trade";
+    EXPECT_EQ(rig.told[0], halt.market.bar(0));
+    EXPECT_EQ(rig.told[1], halt.market.bar(slots + 1));
+    EXPECT_EQ(rig.told[2], halt.market.bar(slots + 2));
+    EXPECT_EQ(rig.series.state(), SeriesState::live);
+    EXPECT_TRUE(rig.corrections.empty());
+  }
+}
+
+TEST(TradeSeries, ABarWithoutATradeWaitsForRestWhileItIsNotKnownWhatWasMissed) {
+  const Market market{{{1'000, 1, 10, 1}, {61'000, 2, 11, 1}, {181'000, 3, 12, 1}, {241'000, 4, 13, 1}}};
+  Rig rig(market);
+  rig.now = 500;
+  rig.go_live();
+  for (const MadeTrade& made : market.trades) {
+    rig.now = made.at;
+    rig.trade(made);
+    rig.second();
+    if (made.id == 2) {
+      rig.time(61'000 + 2 * kSettlingMs);
+      rig.answer();
+    }
+    if (made.id == 3) rig.series.on_stream_up(rig.clock());  // the list woke it, say
+  }
+  rig.time(241'000 + kSettlingMs);
+  ASSERT_EQ(rig.told.size(), 2U) << "the flat one is not let through";
+  EXPECT_TRUE(rig.series.has_pending());
+  while (rig.asked) rig.answer();
+  EXPECT_EQ(rig.told.size(), 4U);
+  EXPECT_EQ(rig.told[2], market.bar(2)) << "the exchange has it";
+  EXPECT_EQ(rig.series.state(), SeriesState::live);
 }
 
 TEST(TradeSeries, WhateverBecomesOfTradesAndConnectionsTheBarsAreTheTruthInTheEnd) {

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "feeds/backoff.hpp"
+#include "feeds/exchange.hpp"
+#include "feeds/feed.hpp"
+#include "feeds/link.hpp"
+
+namespace atcd::feeds {
+
+inline constexpr Backoff::Options kWhenStreamRefused{std::chrono::seconds(2), std::chrono::minutes(10)};
+inline constexpr std::chrono::minutes kBetweenRenewals{10};  // of a connection with streams that stay silent
+
+/// One stream of a feed.
+struct FeedStream {
+  StreamName name;
+  std::optional<std::uint64_t> slot;  // empty: refused
+  bool up = false;
+  bool tell_up = false;      // although it is up: it was subscribed anew
+  std::uint64_t teller = 0;  // the number of the link whose trades are taken, where they have no numbers
+  std::optional<std::chrono::steady_clock::time_point> resubscribed_at;
+  Backoff refusals{kWhenStreamRefused};
+  std::optional<boost::asio::steady_timer> again;  // until it is asked for after a refusal
+};
+
+/// A place for the streams of one connection: the connection of today, and while it is handed over the next.
+struct FeedSlot {
+  FeedSlot(boost::asio::io_context& io, StreamKind of_kind) : kind(of_kind), timer(io) {}
+  StreamKind kind;  // of all its streams: an exchange may have another address for each
+  std::vector<StreamIndex> streams;
+  std::shared_ptr<Link> active;
+  std::shared_ptr<Link> standby;
+  Backoff backoff;
+  std::chrono::steady_clock::time_point renewed_at = std::chrono::steady_clock::now() - kBetweenRenewals;
+  // Until the next connect: of `active` when there is none, else of `standby`.
+  boost::asio::steady_timer timer;
+};
+
+}  // namespace atcd::feeds
