@@ -140,10 +140,11 @@ void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, co
     seen_again(ordinal, bar, true, received_us);
     return;
   }
-  // We asked for it because nothing came, and there was no row; or we do not know what was missed.
-  const bool doubtful = waits_for_rest(bar) && (!caught_up_ || asked_for_ == ordinal);
-  if (ordinal <= next_ &&
-      !doubtful) {  // below next_: REST showed no bar there, and nothing later was let through
+  if (waits_for_rest(bar)) {
+    hold_back(bar, received_us);
+    return request_forward(now, kRepairPriority);
+  }
+  if (ordinal <= next_) {  // below next_: REST showed no bar there, and nothing later was let through
     ++counters_.closed_by_frame;
     append(bar, received_us);
     release_pending();
@@ -152,8 +153,7 @@ void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, co
   if (caught_up_) {
     ++counters_.holes;
     caught_up_ = false;
-    set_state(SeriesState::catching_up, doubtful ? "nothing was traded: asking REST whether there is a bar"
-                                                 : "a bar is missing: asking REST for it");
+    set_state(SeriesState::catching_up, "a bar is missing: asking REST for it");
   }
   hold_back(bar, received_us);
   request_forward(now, kRepairPriority);
@@ -221,7 +221,7 @@ void Series::release_pending() {
   std::size_t done = 0;
   while (done < pending_.size() && slot_of(pending_[done].bar) <= next_) {
     const PendingBar held = pending_[done];
-    if (waits_for_rest(held.bar) && slot_of(held.bar) == next_) break;  // a row takes its place, or denies it
+    if (waits_for_rest(held.bar) && slot_of(held.bar) == next_) break;
     ++done;
     if (slot_of(held.bar) < next_) {
       seen_again(slot_of(held.bar), held.bar, false, held.received_us);
@@ -241,6 +241,7 @@ void Series::skip_to(std::int64_t ordinal) {
     counters_.absent_slots += static_cast<std::uint64_t>(std::max<std::int64_t>(0, slot - next_));
     next_ = std::max(next_, slot);
   };
+  // A row exists, but none where nothing was traded.
   counters_.built_otherwise += std::erase_if(pending_, [&](const PendingBar& held) {
     return waits_for_rest(held.bar) && slot_of(held.bar) < ordinal;
   });
@@ -391,7 +392,7 @@ void Series::take_backward(const HistoryResult& result, const Request& request) 
 
 void Series::on_timer(const Now& now) {
   const bool overdue = overdue_since_ms_ && now.monotonic_ms - *overdue_since_ms_ >= rules_.overdue_after_ms;
-  const bool unfinished = !caught_up_ && (stream_up_ || bars_.empty());
+  const bool unfinished = (!caught_up_ && (stream_up_ || bars_.empty())) || (stream_up_ && has_pending());
   const bool quiet = rules_.ask_after_ms > 0 && caught_up_ && asked_for_ != next_ && !request_ &&
                      now.utc_ms - rules_.ask_after_ms >= rules_.interval.open_time_ms(next_ + 1);
   if (quiet) asked_for_ = next_;

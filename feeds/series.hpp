@@ -34,8 +34,8 @@ struct SeriesRules {
   std::int64_t rows_per_request = 0;     // Exchange::history_rows_per_request, at least 2
   std::int64_t overdue_after_ms = 3000;  // a successor without the closing mark sends us to REST after this
   std::int64_t stale_after_ms = 0;       // without a data frame
-  // The closed bars of frames are built by us: what REST says outranks them. One without a trade is what the
-  // exchange has only where it trades at all: in a halt there are none.
+  // The closed bars of frames are built by us: what REST says outranks them. One without a trade waits for a
+  // row of REST: that nothing was traded is proven, but in a halt the exchange has no bars.
   bool built_here = false;
   // So long after a bar's end by our clock REST is asked for it, once, where nothing came that closes it (a
   // quiet market: bars that are built need a trade after their end). 0: never.

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -105,6 +107,53 @@ TEST(BybitRecorded, EveryClosedBarComesOnceAndNothingIsMalformed) {
   // Acks of v5: 4, 17 and 7. Those of v2 name their request and have no op; they are ignored, as klineV2 is.
   EXPECT_EQ(kinds[FrameKind::ack], 28U);
   RecordProperty("closed_bars", static_cast<int>(closed_bars));
+}
+
+// Each state of a bar that a recorded frame shows is what the trades before it come to: by their time,
+// opening at the close before.
+TEST(BybitRecorded, BarsAreWhatTheTradesComeTo) {
+  const std::filesystem::path folder = std::filesystem::path(ATCD_SHARED_DIR) / "data/ws/bybit";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the recordings are not at " << folder;
+  std::size_t compared = 0, with_trades = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (!entry.path().string().ends_with(".jsonl.gz")) continue;
+    const auto parser = new_bybit_frame_parser();
+    std::map<std::string, std::vector<engine::Bar>> states;  // of the bar behind the last that closed
+    for (const std::string& line : lines_of(entry.path())) {
+      const Parsed parsed = testing::parse_frame(*parser, line);
+      for (const auto& trade : parsed.trades) {
+        const auto known = states.find(trade.symbol);
+        if (known == states.end()) continue;
+        engine::Bar next = known->second.back();
+        if (trade.time_ms < next.open_time_ms || trade.time_ms >= next.close_time_ms) continue;
+        next.high = std::max(next.high, trade.price);
+        next.low = std::min(next.low, trade.price);
+        next.close = trade.price;
+        next.volume += trade.quantity;
+        known->second.push_back(next);
+      }
+      for (const auto& row : parsed.klines) {
+        if (row.interval != "1m") continue;
+        if (row.closed) {
+          const double open = row.bar.close;
+          states[row.symbol] = {
+              {row.bar.close_time_ms, row.bar.close_time_ms + 60'000, open, open, open, open, 0}};
+          continue;
+        }
+        const auto known = states.find(row.symbol);
+        if (known == states.end()) continue;
+        EXPECT_TRUE(std::any_of(known->second.begin(), known->second.end(), [&](engine::Bar state) {
+          if (std::abs(state.volume - row.bar.volume) > 1e-9) return false;  // of a sum
+          state.volume = row.bar.volume;
+          return state == row.bar;
+        })) << line;
+        ++compared;
+        with_trades += row.bar.volume > 0 ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GE(compared, 30U);
+  EXPECT_GE(with_trades, 30U);
 }
 
 }  // namespace

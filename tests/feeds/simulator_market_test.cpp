@@ -233,6 +233,30 @@ TEST(SimulatorMarket, holds_the_last_price_through_a_quiet_minute) {
   EXPECT_LT(quiet, 600);
 }
 
+TEST(SimulatorMarket, opens_at_the_last_close_where_the_exchange_does) {
+  for (const double quiet_share : {0.0, 0.4}) {
+    Market market(first_symbols(25), {5, quiet_share, true});
+    const Market plain(first_symbols(25), {5, quiet_share});
+    market.halt(1, kMondayMs + 20 * kMinuteMs);
+    market.resume(1, kMondayMs + 30 * kMinuteMs);
+    for (const std::size_t symbol : {0U, 1U, 24U}) {
+      for (const char* interval : {"1m", "5m"}) {
+        const auto found = rows(market, symbol, interval, kMondayMs, kMondayMs + 60 * kMinuteMs);
+        ASSERT_GE(found.size(), 9U);
+        for (std::size_t i = 1; i < found.size(); ++i) {
+          EXPECT_EQ(found[i].bar.open, found[i - 1].bar.close);
+          EXPECT_TRUE(engine::is_valid(found[i].bar));
+          if (symbol == 1) continue;  // the other one was not halted
+          const auto other = plain.kline(symbol, *engine::Interval::parse(interval),
+                                         found[i].bar.open_time_ms, kMondayMs + 60 * kMinuteMs);
+          EXPECT_EQ(found[i].bar.close, other->bar.close);
+          EXPECT_EQ(found[i].bar.high, std::max(other->bar.high, found[i].bar.open));
+        }
+      }
+    }
+  }
+}
+
 TEST(SimulatorMarket, numbers_trades_in_order_and_never_twice) {
   const Market market = market_of(5);
   std::int64_t last = 0;
