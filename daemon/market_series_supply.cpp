@@ -132,12 +132,14 @@ void MarketSeries::on_timer() {
 
 void MarketSeries::tell_lost_trades() {
   const feeds::TradeBarsCounters& counted = trades_->counters();
-  if (counted.late == told_trades_.late && counted.lost == told_trades_.lost) return;
+  const auto left_out = [](const feeds::TradeBarsCounters& of) { return of.late + of.lost + of.off_book; };
+  if (left_out(counted) == left_out(told_trades_)) return;
   if (const std::int64_t at = monotonic_ms(); at - told_trades_ms_ >= kBetweenTradeReportsMs) {
     told_trades_ms_ = at;
     told_trades_ = counted;
     context_.journal.log(Level::warning, "trades", name_.symbol + " " + name_.interval,
                          "late=" + std::to_string(counted.late) + " lost=" + std::to_string(counted.lost) +
+                             " off_book=" + std::to_string(counted.off_book) +
                              " since the start: REST decides about their bars");
   }
 }

@@ -35,6 +35,10 @@ TEST(BybitTradeFrame, TradesAreReadInTheirOrder) {
   ASSERT_EQ(several.trades.size(), 3U) << several.text;
   EXPECT_EQ(several.trades[2].price, 3021.38);
   EXPECT_NE(several.trades[0].identity, several.trades[1].identity);
+  const Parsed event = parse_file("linear-trades-of-one-event");
+  ASSERT_EQ(event.trades.size(), 2U);
+  EXPECT_EQ(event.trades[0].price, event.trades[1].price);
+  EXPECT_NE(event.trades[0].identity, event.trades[1].identity) << "alike, but two";
   const Parsed block = parse_file("linear-trade-block");
   ASSERT_EQ(block.trades.size(), 1U) << block.text;
   EXPECT_TRUE(block.trades[0].off_book);

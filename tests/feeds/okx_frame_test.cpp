@@ -245,6 +245,11 @@ TEST_F(OkxFrame, ARowOfSeveralTradesHasTheNumbersUpToTheLast) {
   EXPECT_EQ(numbers("trade-swap"), std::pair(2901001L, 2901002L));
   EXPECT_EQ(numbers("trade-without-count"), std::pair(50110L, 50110L)) << "as before 2023";
   EXPECT_EQ(parse_file("trades-two-in-one").trades.at(1).first_id, 772);
+  const Parsed sources = parse_file("trades-two-sources");  // 316 and 318 are of one, 317 of the other
+  ASSERT_EQ(sources.trades.size(), 2U);
+  EXPECT_EQ(sources.trades[0].first_id, 905577317L)
+      << "what the row seems to say: TradeBars takes it for no more";
+  EXPECT_EQ(sources.trades[1].first_id, 905577317L);
   EXPECT_EQ(parse(with(trade_, "\"count\":\"1\"", "\"count\":\"905577312\"")).trades.at(0).first_id, 1);
 }
 

@@ -19,6 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const feeds::FrameResult result = parser->parse(std::string_view(frame.data(), size), sink);
   if ((sink.klines > 0) != (result.kind == feeds::FrameKind::klines)) std::abort();
   if ((sink.trades > 0) != (result.kind == feeds::FrameKind::trades)) std::abort();
+  if (sink.trades > 0 && sink.last_trade.first_id < 1) std::abort();
   const bool explained =
       result.kind == feeds::FrameKind::malformed || result.kind == feeds::FrameKind::refusal;
   if (explained && result.text.empty()) std::abort();
