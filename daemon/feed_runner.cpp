@@ -215,7 +215,8 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
     const std::string& hash = hashes.at(each.profile);
     const auto found = series_.find({each.symbol.symbol, each.interval});
     if (found != series_.end()) {
-      found->second->take_bars_from(listens_to(each, found->second->series().interval()));
+      if (found->second->source() != each.block->source)
+        found->second->take_bars_from(listens_to(each, found->second->series().interval()));
       const auto& outputs = found->second->outputs();
       const auto same = std::find_if(outputs.begin(), outputs.end(),
                                      [&](const auto& output) { return output->name == name; });

@@ -78,8 +78,11 @@ class MarketSeries final : public feeds::SeriesHandler,
   void start();
   /// Subscribes to nothing any more.
   void leave();
-  /// Where the configuration's `source` is another than at the start: trades instead of klines, or klines
-  /// instead of trades. The bars that are there stay; what is missed meanwhile comes over REST.
+  FeedSource source() const {
+    return listens_to_.kind() == feeds::StreamKind::trades ? FeedSource::trades : FeedSource::klines;
+  }
+  /// Of the other source: trades instead of klines, or klines instead of trades. The bars that are there
+  /// stay; what is missed meanwhile comes over REST.
   void take_bars_from(feeds::StreamName stream);
 
   // feeds::StreamListener

@@ -55,7 +55,6 @@ void MarketSeries::make_builder() {
 }
 
 void MarketSeries::take_bars_from(feeds::StreamName stream) {
-  if (stream.kind() == listens_to_.kind()) return;
   context_.router.leave(*this, listens_to_);
   const bool trades = stream.kind() == feeds::StreamKind::trades;
   const std::string_view reason = trades ? "its bars are built from trades from now on"
@@ -132,8 +131,9 @@ void MarketSeries::on_timer() {
 
 void MarketSeries::tell_lost_trades() {
   const feeds::TradeBarsCounters& counted = trades_->counters();
-  const auto left_out = [](const feeds::TradeBarsCounters& of) { return of.late + of.lost + of.off_book; };
-  if (left_out(counted) == left_out(told_trades_)) return;
+  if (counted.late == told_trades_.late && counted.lost == told_trades_.lost &&
+      counted.off_book == told_trades_.off_book)
+    return;
   if (const std::int64_t at = monotonic_ms(); at - told_trades_ms_ >= kBetweenTradeReportsMs) {
     told_trades_ms_ = at;
     told_trades_ = counted;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -15,7 +15,10 @@ class SeenTrades {
 
   /// False for one that is among them.
   bool add(std::uint64_t identity, std::int64_t time_ms) {
-    if (entries_.empty()) entries_.resize(kHeld);
+    if (entries_.empty()) {
+      entries_.resize(kHeld);
+      newest_.resize(kHeld);
+    }
     std::uint64_t& newest = newest_[identity % kHeld];
     for (std::uint64_t at = newest; at != 0 && added_ - at < kHeld; at = entries_[at % kHeld].before) {
       const Entry& entry = entries_[at % kHeld];
@@ -28,7 +31,7 @@ class SeenTrades {
   }
 
   void clear() {
-    newest_.fill(0);
+    std::fill(newest_.begin(), newest_.end(), 0);
     added_ = 0;
   }
 
@@ -38,9 +41,10 @@ class SeenTrades {
     std::int64_t time_ms;
     std::uint64_t before;  // that came to the same place of newest_
   };
-  // Trades are counted from 1; a count that is kHeld or more behind is of one that was forgotten.
-  std::vector<Entry> entries_;  // in a ring; only where there are such trades
-  std::array<std::uint64_t, kHeld> newest_{};
+  // Trades are counted from 1; a count that is kHeld or more behind is of one that was forgotten. Memory is
+  // taken with the first one.
+  std::vector<Entry> entries_;  // in a ring
+  std::vector<std::uint64_t> newest_;
   std::uint64_t added_ = 0;
 };
 
