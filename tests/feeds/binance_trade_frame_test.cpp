@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "feeds/binance.hpp"
-#include "feeds/simulator/binance_wire.hpp"
-#include "feeds/simulator/market.hpp"
 #include "tests/feeds/frame_reader.hpp"
 
 namespace atcd::feeds {
@@ -94,59 +92,6 @@ TEST_F(BinanceTradeFrame, AStreamOfTradesIsSubscribedByItsName) {
   const std::vector<StreamName> streams = {{"BTCUSDT", ""}, {"ETHUSDT", "1m"}};
   EXPECT_EQ(binance_spot().subscribe_text(streams, 7),
             R"({"method":"SUBSCRIBE","params":["btcusdt@aggTrade","ethusdt@kline_1m"],"id":7})");
-}
-
-// ---- what the simulator sends
-
-using engine::Interval;
-using simulator::Market;
-
-constexpr std::int64_t kMondayMs = 1'795'392'000'000;  // 2026-11-23
-
-TEST_F(BinanceTradeFrame, TheSimulatorsTradesAddUpToItsBars) {
-  const auto wire = simulator::new_binance_wire(0);
-  for (const double quiet_share : {0.0, 0.3}) {
-    const Market market(simulator::first_symbols(25), {7, quiet_share});
-    for (const std::size_t symbol : {0U, 4U, 24U}) {
-      const Interval minute(1, Interval::Unit::minute);
-      std::size_t with_trades = 0;
-      for (std::int64_t number = 0; number < 200; ++number) {
-        const std::int64_t open_ms = kMondayMs + number * 60'000, end_ms = open_ms + 60'000;
-        const engine::Bar bar = market.kline(symbol, minute, open_ms, end_ms)->bar;
-        engine::Bar built{open_ms, end_ms, 0, 0, 0, 0, 0};
-        for (std::int64_t at = Market::next_trade_ms(open_ms - 1); at < end_ms;
-             at = Market::next_trade_ms(at)) {
-          auto trade = market.trade(symbol, at);
-          if (!trade) continue;
-          trade->bar.open_time_ms = at;
-          const simulator::MarketSymbol& named = market.symbols()[symbol];
-          const std::string frame =
-              wire->trade_frame({"x@aggTrade", named, {}, *trade, true, at + 100}, number + 1, 1);
-          const Parsed parsed = parse(frame);
-          ASSERT_EQ(parsed.trades.size(), 1U) << frame << " " << parsed.text;
-          const Parsed::TradeRow& row = parsed.trades[0];
-          EXPECT_EQ(row.time_ms, at);
-          EXPECT_EQ(row.first_id, number + 1);
-          if (built.open == 0) built.open = built.high = built.low = row.price;
-          built.high = std::max(built.high, row.price);
-          built.low = std::min(built.low, row.price);
-          built.close = row.price;
-          built.volume += row.quantity;
-        }
-        if (built.open == 0) {
-          EXPECT_EQ(bar.volume, 0) << "quiet";
-          EXPECT_EQ(bar.high, bar.low);
-          continue;
-        }
-        ++with_trades;
-        EXPECT_EQ(built, bar) << "to the last bit";
-      }
-      EXPECT_GT(with_trades, 100U);
-      if (quiet_share > 0) {
-        EXPECT_LT(with_trades, 180U);
-      }
-    }
-  }
 }
 
 }  // namespace

@@ -112,8 +112,10 @@ TEST_P(SimulatorTrades, add_up_to_the_bars_of_rest) {
         for (const engine::Bar& row : rows) truth[row.open_time_ms] = row;
         for (engine::Bar built : builder.closed) {
           const engine::Bar& expected = truth.at(built.open_time_ms);
-          EXPECT_NEAR(built.volume, expected.volume, 1e-9 * expected.volume) << "a sum of what was rounded";
-          built.volume = expected.volume;
+          if (std::string_view(GetParam().market) == "inverse") {  // a sum of products that were rounded
+            EXPECT_NEAR(built.volume, expected.volume, 1e-9 * expected.volume);
+            built.volume = expected.volume;
+          }
           EXPECT_EQ(built, expected) << native << " " << interval.text();
         }
         EXPECT_EQ(builder.bars.counters().duplicates * 2, builder.bars.counters().trades);
