@@ -27,7 +27,9 @@ say "installing what is missing (Debian packages)"
 "$here/deploy/install-dependencies.sh"
 say "building the release (a few minutes the first time)"
 cd "$here"
-cmake --preset release >/dev/null
+launcher=()
+command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+cmake --preset release "${launcher[@]}" >/dev/null
 cmake --build --preset release
 atcd=$here/build/release/atcd
 

@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(ca-certificates cmake g++ ninja-build pkg-config libboost1.81-dev libsimdjson-dev libhiredis-dev libspdlog-dev
        libtomlplusplus-dev libcli11-dev libsystemd-dev libssl-dev libxxhash-dev zlib1g-dev redis-server)
-tests=(clang clang-format clang-tidy clang-tools libclang-rt-14-dev libgtest-dev libgmock-dev librapidcheck-dev
+tests=(ccache clang clang-format clang-tidy clang-tools libclang-rt-14-dev libgtest-dev libgmock-dev librapidcheck-dev
        libbenchmark-dev libblosc-dev openssl python3 python3-redis python3-jsonschema git valgrind)
 
 wanted=("${build[@]}")

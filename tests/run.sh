@@ -8,4 +8,5 @@ launcher=()
 command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 cmake --preset dev "${launcher[@]}"
 cmake --build --preset dev
-ctest --preset dev -j "$(nproc)" "$@"
+# The long tests wait for bars most of the time.
+ctest --preset dev -j $((2 * $(nproc))) "$@"
