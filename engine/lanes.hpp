@@ -1,10 +1,11 @@
 #pragma once
 
-// The few operations that the definition uses, on a double and, in a kernel with ATCD_LANES > 1, on a vector.
-// Lane by lane both give the same bits. A vector holds either one series a lane (a batch) or several averages
-// of one series (a strip). Included by each kernel after ATCD_KERNEL names its namespace.
+// The same operations as operations.hpp has, in a kernel with ATCD_LANES > 1, on a vector. Lane by lane both
+// give the same bits. A vector holds either one series a lane (a batch) or several averages of one series
+// (a strip). Included by each kernel after ATCD_KERNEL names its namespace.
 
 #include "engine/kernel.hpp"
+#include "engine/operations.hpp"
 
 #if ATCD_LANES > 1
 #include <immintrin.h>
@@ -12,27 +13,6 @@
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
-
-inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
-/// a*b+c where the product is known to be exact: the same bits with one rounding or two, so without the call
-/// that a fused operation is where the processor may have none.
-inline double add_exact_product(double a, double b, double c) {
-#if defined(__FMA__) || defined(__aarch64__)
-  return __builtin_fma(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-inline double select(bool where, double yes, double no) { return where ? yes : no; }
-inline double magnitude(double a) { return __builtin_fabs(a); }
-inline double round_half_even(double a) { return __builtin_nearbyint(a); }
-inline double toward_zero(double a) { return __builtin_trunc(a); }
-/// a, but not below the floor; undefined stays undefined.
-inline double at_least(double floor, double a) { return a < floor ? floor : a; }
-inline bool any(bool where) { return where; }
-
-inline double undefined() { return __builtin_nan(""); }
-inline bool is_undefined(double a) { return a != a; }
 
 #if ATCD_LANES > 1
 typedef double Lanes __attribute__((vector_size(8 * ATCD_LANES)));
@@ -89,11 +69,6 @@ inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1], v[2], v[3]};
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
-
-template <class V>
-inline V broadcast(double a) {
-  return a - V{};  // a - 0 keeps the sign of a zero
-}
 
 /// How the loops over lengths and averages go: `width` values at a time, in a T. With one series in V they
 /// are neighbours in an array; with many series V is a vector already and they go one by one.
@@ -175,12 +150,6 @@ inline typename Strip<V>::T spread(V a) {
   } else {
     return broadcast<typename Strip<V>::T>(a);
   }
-}
-
-/// a / d for constants d, see PlanConstants::Inverses.
-template <class V>
-inline typename Strip<V>::T over(typename Strip<V>::T a, const PlanConstants::Inverses& inverses, int i) {
-  return fma(a, constant<V>(inverses.high, i), a * constant<V>(inverses.low, i));
 }
 
 }  // namespace

@@ -13,24 +13,11 @@
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
 
-/// What the scan carries from value to value.
-template <class V>
-struct ScanSums {
-  V sum;
-  V weighted;
-  V noise;
-  V later;  // the value visited last
-};
-
 /// Visits the values `from` .. `to` before the next bar; keeps the partial sums where they may be read.
 template <bool keep, class V>
 inline void visit(const V* newest, std::int64_t from, std::int64_t to, ScanSums<V>& s, Work<V>& w) {
   for (std::int64_t j = from; j <= to; ++j) {
-    const V value = newest[1 - j];
-    s.sum += value;
-    s.weighted += s.sum;
-    s.noise += magnitude(s.later - value);  // at the newest itself: 0
-    s.later = value;
+    visit_value(s, newest[1 - j]);
     if constexpr (keep) {
       w.sums[j] = s.sum;
       w.weighted[j] = s.weighted;
@@ -60,10 +47,11 @@ inline void scan_raws(const PlanConstants& c, const Windows<V>& windows, const B
     T sum{}, weighted{};
     const std::int64_t visits = Strip<V>::width == 1 ? c.root_length[i] : c.longest_root;
     for (std::int64_t j = 1; j < visits; ++j) {
-      sum += load(newest - (j - 1) * kRawStride<V>, i);
+      const T value = load(newest - (j - 1) * kRawStride<V>, i);
       if constexpr (Strip<V>::width == 1) {
-        weighted += sum;
+        add_weighted(sum, weighted, value);
       } else {
+        sum += value;
         const T reach = constant<V>(c.root_count, i);
         weighted = select(static_cast<double>(j) < reach, weighted + sum, weighted);
       }
@@ -146,8 +134,9 @@ inline void step_equities(const PlanConstants& c, const Block<V>& in, Block<V>& 
   }
 }
 
+/// `hundredth_high`, `hundredth_low`: see PlanConstants::Inverses.
 template <bool pine, class T>
-inline T to_two_decimals(const PlanConstants& c, T value) {
+ATC_HOST_DEVICE inline T to_two_decimals(T value, double hundredth_high, double hundredth_low) {
   const T scaled = value * 100.0;
   T rounded;
   if constexpr (pine) {
@@ -158,7 +147,20 @@ inline T to_two_decimals(const PlanConstants& c, T value) {
   } else {
     rounded = round_half_even(scaled);
   }
-  return fma(rounded, broadcast<T>(c.hundredth_high), rounded * c.hundredth_low);
+  return quotient(rounded, broadcast<T>(hundredth_high), broadcast<T>(hundredth_low));
+}
+
+/// What a family's layer-1 value counts in the average signal.
+template <class T>
+ATC_HOST_DEVICE inline T cut_value(T layer1, double above, double below) {
+  return select(layer1 > above, broadcast<T>(1), select(layer1 < below, broadcast<T>(-1), T{}));
+}
+
+template <bool pine, class T>
+ATC_HOST_DEVICE inline T average_signal(T signed_sum, T sum) {
+  const T average = signed_sum / sum;
+  if constexpr (pine) return average;
+  if constexpr (!pine) return select(magnitude(average) <= __DBL_MAX__, average, T{});
 }
 
 /// Layer 1: the crossing states of each family, weighted by their equities.
@@ -173,7 +175,8 @@ inline void step_layer1(const PlanConstants& c, Block<V>& out) {
     }
   }
   for (int f = 0; f < kFamilyCount; f += Strip<V>::width) {
-    store(out.layer1, f, to_two_decimals<pine>(c, pack(signed_sum, f) / pack(sum, f)));
+    store(out.layer1, f,
+          to_two_decimals<pine>(pack(signed_sum, f) / pack(sum, f), c.hundredth_high, c.hundredth_low));
   }
 }
 
@@ -182,12 +185,11 @@ template <bool pine, class V>
 inline void step_layer2(const PlanConstants& c, const Block<V>& in, Block<V>& out) {
   V signed_sum{}, sum{};
   for (int f = 0; f < kFamilyCount; ++f) {
-    const V cut = select(out.layer1[f] > c.cut_above, 1.0, select(out.layer1[f] < c.cut_below, -1.0, V{}));
-    signed_sum = add_exact_product(cut, out.layer2[f], signed_sum);
+    signed_sum =
+        add_exact_product(cut_value(out.layer1[f], c.cut_above, c.cut_below), out.layer2[f], signed_sum);
     sum += out.layer2[f];
   }
-  V average = signed_sum / sum;
-  if constexpr (!pine) average = select(magnitude(average) <= __DBL_MAX__, average, V{});
+  const V average = average_signal<pine>(signed_sum, sum);
   out.published = c.strategy_mode ? in.average : average;
   out.average = average;
   out.trend =

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/kernel.hpp"
+#include "gpu/device_plan.hpp"
+
+// What host and device hand each other. Plain data: also read by nvcc as C++17.
+
+namespace atcd::gpu {
+
+/// A warp takes one series, so many bars at a time: first each lane a bar, then each lane an average.
+inline constexpr int kLanes = 32;
+inline constexpr int kTileBars = 32;
+static_assert(kTileBars == kLanes, "a lane takes a bar of the tile");
+
+/// The columns that one bar may give, in this order; -1 where a column is not wanted, else its place.
+struct ColumnPlaces {
+  std::int16_t layer1[engine::kFamilies];
+  std::int16_t layer2[engine::kFamilies];
+  std::int16_t average;
+  std::int16_t inner;  // kAverages averages, as many states and equities
+  std::int16_t trend;  // 0: wanted
+};
+
+/// Where a series stands after its last bar, but the values of its windows: Block without room for vectors.
+struct SeriesEnd {
+  static constexpr int kLengths = engine::kLengthCount;
+  double ema[kLengths], dema1[kLengths], dema2[kLengths], kama[kLengths];
+  double ema_weight[kLengths], dema_weight[kLengths];
+  double relation[engine::kAverageCount], state[engine::kAverageCount], equity[engine::kAverageCount];
+  double layer1[engine::kFamilyCount], layer2[engine::kFamilyCount], layer2_factor[engine::kFamilyCount];
+  double average, published;
+  std::int64_t gapped;
+  std::int64_t trend_since_bar;
+  std::int64_t trend, previous_trend;
+};
+
+/// One series of a launch; what it points to lies in the device's memory.
+struct SeriesTask {
+  const double* closes;
+  const double* sources;
+  double* columns;     // those wanted, `bars` values each
+  signed char* trend;  // likewise
+  SeriesEnd* end;      // null where not wanted
+  double* raws;        // with `end`: the last raw_history raw Hull values of each length, oldest first
+  std::int64_t bars;
+  std::int64_t complete;  // no missing value
+};
+
+struct KernelArguments {
+  const SeriesTask* tasks;
+  const double* growth;  // one factor a bar, as many as the longest series has
+  ColumnPlaces columns;
+};
+
+}  // namespace atcd::gpu
