@@ -72,13 +72,6 @@ BatchColumns columns_of(const BatchInput& input, const BatchOutput& output) {
   return columns;
 }
 
-void fill_trend_since(const BatchInput& input, const BatchOutput& output) {
-  for (std::size_t i = 0; i < output.trend_since_ms.size(); ++i) {
-    const bool continues = i > 0 && output.trend[i] == output.trend[i - 1];
-    output.trend_since_ms[i] = continues ? output.trend_since_ms[i - 1] : input.close_times_ms[i];
-  }
-}
-
 /// Series in the order in which they are computed: complete ones by length, so that neighbours can share the
 /// lanes of a vector.
 std::vector<std::size_t> order_of(std::span<const BatchInput> inputs) {
@@ -149,6 +142,13 @@ std::string check_batch(const Plan& plan, const BatchInput& input) {
            std::to_string(plan.minimum_bars());
   }
   return check_values(input, parameters.dialect == Dialect::pine);
+}
+
+void fill_trend_since(const BatchInput& input, const BatchOutput& output) {
+  for (std::size_t i = 0; i < output.trend_since_ms.size(); ++i) {
+    const bool continues = i > 0 && output.trend[i] == output.trend[i - 1];
+    output.trend_since_ms[i] = continues ? output.trend_since_ms[i - 1] : input.close_times_ms[i];
+  }
 }
 
 std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output,

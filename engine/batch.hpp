@@ -35,6 +35,9 @@ struct BatchOutput {
 /// Why the input can't be computed, as a sentence that names the bar and the value; empty when it can.
 std::string check_batch(const Plan& plan, const BatchInput& input);
 
+/// Fills the output's trend_since_ms, where it is wanted, from its trend.
+void fill_trend_since(const BatchInput& input, const BatchOutput& output);
+
 /// Computes one series. Gives back check_batch's sentence, with nothing written, where the input is refused.
 std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output,
                           const Kernel& kernel);

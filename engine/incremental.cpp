@@ -10,6 +10,7 @@
 #include "engine/dispatch.hpp"
 #include "engine/kernel.hpp"
 #include "engine/plan.hpp"
+#include "engine/standing.hpp"
 
 namespace atcd::engine {
 namespace {
@@ -200,6 +201,33 @@ bool Incremental::restore(std::span<const std::byte> saved) {
   state.prepared = false;
   state.can_step_back = false;
   return true;
+}
+
+void Incremental::resume(const Standing& standing) {
+  State& state = *state_;
+  state.current_at = 0;
+  state.prepared = false;
+  state.can_step_back = false;
+  Moment& moment = state.current();
+  const Windows<double>& windows = state.windows;
+  state.kernel.begin(state.constants, moment.block, windows);
+  const std::int64_t value_head = moment.block.value_head, raw_head = moment.block.raw_head;
+  moment = {standing.block, standing.trend_since_ms, standing.previous_trend};
+  moment.block.value_head = value_head;
+  moment.block.raw_head = raw_head;
+  const auto given = static_cast<std::int64_t>(standing.sources.size());
+  for (std::int64_t back = 0; back < std::min(given, windows.value_capacity); ++back) {
+    const double value = standing.sources[static_cast<std::size_t>(given - 1 - back)];
+    windows.values[value_head - back] = windows.values[value_head - back - windows.value_capacity] = value;
+  }
+  const std::int64_t raws = static_cast<std::int64_t>(standing.raws.size()) / kLengthCount;
+  for (std::int64_t back = 0; back < std::min(raws, windows.raw_capacity); ++back) {
+    for (std::int64_t i = 0; i < kLengthCount; ++i) {
+      double* const upper = windows.raws + (raw_head - back) * kRawStride<double> + i;
+      *upper = standing.raws[static_cast<std::size_t>((i + 1) * raws - 1 - back)];
+      upper[-windows.raw_capacity * kRawStride<double>] = *upper;
+    }
+  }
 }
 
 std::int64_t Incremental::bars() const { return state_->current().block.bars; }

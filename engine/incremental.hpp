@@ -12,8 +12,9 @@
 
 namespace atcd::engine {
 
-class Plan;     // engine/plan.hpp: parameters compiled to constants, immutable, shared by many series
-struct Kernel;  // engine/kernel.hpp: the definition compiled for one instruction set
+class Plan;       // engine/plan.hpp: parameters compiled to constants, immutable, shared by many series
+struct Kernel;    // engine/kernel.hpp: the definition compiled for one instruction set
+struct Standing;  // engine/standing.hpp: where a series stands after a bar
 
 /// One series, bar by bar: fixed work and no allocation per bar. One thread at a time.
 /// The bits equal those of the batch functions over the same bars (tests/engine/paths_test.cpp).
@@ -50,6 +51,9 @@ class Incremental {
   /// Goes on from a saved state of the same plan, byte order and kSavedVersion. False, and nothing changed,
   /// where the bytes can't be one.
   bool restore(std::span<const std::byte> saved);
+
+  /// Goes on from where a batch of the same plan ended, computed elsewhere.
+  void resume(const Standing& standing);
 
   /// Bars taken and not taken back.
   std::int64_t bars() const;

@@ -28,7 +28,8 @@ void take(DevicePlan::Inverses& to, const engine::PlanConstants::Inverses& from)
 
 void add_readings(DevicePlan& p, const engine::PlanConstants& c) {
   const auto add = [&p](ScanReading::Kind kind, std::size_t i, std::int64_t visits, bool completes = false) {
-    p.reading[p.readings++] = {static_cast<std::int32_t>(visits), kind, static_cast<std::int8_t>(i), completes};
+    p.reading[p.readings++] = {static_cast<std::int32_t>(visits), kind, static_cast<std::int8_t>(i),
+                               completes};
   };
   for (std::size_t i = 0; i < DevicePlan::kLengths; ++i) {
     // A half is longer than the whole where the whole is 1.
@@ -51,7 +52,7 @@ DevicePlan device_plan(const engine::PlanConstants& c) {
   p.pine = c.pine;
   p.strategy_mode = c.strategy_mode;
   p.value_history = static_cast<std::int32_t>((c.scan_warm + kTileBars - 1) / kTileBars * kTileBars);
-  p.raw_history = static_cast<std::int32_t>(c.longest_root - 1);
+  p.raw_history = c.pine ? 0 : static_cast<std::int32_t>(c.longest_root - 1);
   p.unsettled_bars = static_cast<std::int32_t>(
       std::max(c.warm_bars, *std::max_element(c.kama_length, c.kama_length + DevicePlan::kLengths)));
   p.cutout = c.cutout;

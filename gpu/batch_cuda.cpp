@@ -1,0 +1,216 @@
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "gpu/batch.hpp"
+#include "gpu/batch_layout.hpp"
+#include "gpu/launch.hpp"
+
+namespace atcd::gpu {
+namespace {
+
+using engine::BatchInput;
+using engine::BatchOutput;
+using engine::Incremental;
+
+constexpr std::size_t kMostWorkers = 8;
+// Of what crosses the bus in both directions: enough to fill it, little enough that the last ones overlap.
+constexpr std::int64_t kLeastChunkBytes = std::int64_t{1} << 20;
+constexpr std::int64_t kMostChunkBytes = std::int64_t{32} << 20;
+
+Outcome outcome_of(cudaError_t error, const char* doing) {
+  if (error == cudaSuccess) return {};
+  cudaGetLastError();  // or the next call, which had no error, gives this one back
+  Outcome outcome{Outcome::Kind::failed, std::string("CUDA: ") + doing + ": " + cudaGetErrorString(error)};
+  if (error == cudaErrorMemoryAllocation) outcome.kind = Outcome::Kind::out_of_memory;
+  if (error == cudaErrorNoDevice || error == cudaErrorInsufficientDriver) {
+    outcome.kind = Outcome::Kind::no_device;
+  }
+  return outcome;
+}
+
+/// Memory of the device, and the same of the host at hand for the bus. Grows, never shrinks.
+class Memory {
+ public:
+  Memory() = default;
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory() { release(); }
+
+  Outcome reserve(std::int64_t bytes) {
+    if (bytes <= bytes_) return {};
+    release();
+    void* made = nullptr;
+    if (auto outcome = outcome_of(cudaMalloc(&made, static_cast<std::size_t>(bytes)), "device memory");
+        !outcome.done()) {
+      return outcome;
+    }
+    device_ = static_cast<std::byte*>(made);
+    if (auto outcome = outcome_of(cudaMallocHost(&made, static_cast<std::size_t>(bytes)), "pinned memory");
+        !outcome.done()) {
+      release();
+      return outcome;
+    }
+    host_ = static_cast<std::byte*>(made);
+    bytes_ = bytes;
+    return {};
+  }
+  std::byte* device() const { return device_; }
+  std::byte* host() const { return host_; }
+
+ private:
+  void release() {
+    cudaFree(device_);
+    cudaFreeHost(host_);
+    device_ = host_ = nullptr;
+    bytes_ = 0;
+  }
+
+  std::byte* device_ = nullptr;
+  std::byte* host_ = nullptr;
+  std::int64_t bytes_ = 0;
+};
+
+/// What the workers share.
+struct Job {
+  const Batch& batch;
+  const std::vector<Chunk>& chunks;
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex{};
+  Outcome outcome{};
+
+  void fail(Outcome with) {
+    const std::lock_guard lock(mutex);
+    if (outcome.done()) outcome = std::move(with);
+    next = chunks.size();
+  }
+};
+
+/// A stream with memory of its own, so that one packs while another's values cross the bus and a third's are
+/// computed.
+class Worker {
+ public:
+  Worker() = default;
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker() {
+    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  }
+
+  /// Takes chunks until there are no more, or one of them fails.
+  void work(Job& job) noexcept {
+    try {
+      if (stream_ == nullptr) {
+        if (auto made = outcome_of(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
+            !made.done()) {
+          return job.fail(std::move(made));
+        }
+      }
+      for (std::size_t at = job.next++; at < job.chunks.size(); at = job.next++) {
+        if (auto outcome = compute(job.batch, job.chunks[at]); !outcome.done()) job.fail(std::move(outcome));
+      }
+    } catch (const std::bad_alloc&) {
+      job.fail({Outcome::Kind::out_of_memory, "out of memory"});
+    } catch (const std::exception& error) {
+      job.fail({Outcome::Kind::failed, error.what()});
+    }
+  }
+
+ private:
+  Outcome compute(const Batch& batch, const Chunk& chunk) {
+    const Layout layout = lay_out(batch, chunk);
+    if (auto outcome = memory_.reserve(layout.bytes); !outcome.done()) return outcome;
+    std::byte* const device = memory_.device();
+    std::byte* const host = memory_.host();
+    if (std::string refusal = pack(batch, chunk, layout, host, device); !refusal.empty()) {
+      return {Outcome::Kind::refused, std::move(refusal)};
+    }
+    const auto in_bytes = static_cast<std::size_t>(layout.input_bytes);
+    const auto out_bytes = static_cast<std::size_t>(layout.bytes) - in_bytes;
+    const KernelArguments arguments{at<SeriesTask>(device, layout.tasks), at<double>(device, layout.growth),
+                                    batch.places};
+    cudaError_t error = cudaMemcpyAsync(device, host, in_bytes, cudaMemcpyHostToDevice, stream_);
+    if (error != cudaSuccess) return outcome_of(error, "copying to the device");
+    error = launch(batch.device_plan, arguments, static_cast<int>(chunk.members.size()), stream_);
+    if (error != cudaSuccess) return outcome_of(error, "launching the kernel");
+    error = cudaMemcpyAsync(host + in_bytes, device + in_bytes, out_bytes, cudaMemcpyDeviceToHost, stream_);
+    if (error != cudaSuccess) return outcome_of(error, "copying from the device");
+    if (error = cudaStreamSynchronize(stream_); error != cudaSuccess) return outcome_of(error, "computing");
+    unpack(batch, chunk, layout, host);
+    return {};
+  }
+
+  cudaStream_t stream_ = nullptr;
+  Memory memory_;
+};
+
+}  // namespace
+
+struct BatchComputer::Workers {
+  Worker worker[kMostWorkers];
+};
+
+BatchComputer::BatchComputer() = default;
+BatchComputer::~BatchComputer() = default;
+BatchComputer::BatchComputer(BatchComputer&&) noexcept = default;
+BatchComputer& BatchComputer::operator=(BatchComputer&&) noexcept = default;
+
+namespace {
+
+/// The first refused series' sentence, as compute_batches has it.
+Outcome refusal_of(const engine::Plan& plan, std::span<const BatchInput> inputs, Outcome otherwise) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::string refusal = engine::check_batch(plan, inputs[i]);
+    if (!refusal.empty()) return {Outcome::Kind::refused, "series " + std::to_string(i) + ": " + refusal};
+  }
+  return otherwise;
+}
+
+/// Whether check_batch has nothing to say but about the values.
+bool sizes_fit(const engine::Plan& plan, const BatchInput& input) {
+  const std::size_t bars = input.closes.size();
+  return bars > 0 && static_cast<std::int64_t>(bars) >= plan.minimum_bars() &&
+         (input.sources.empty() || input.sources.size() == bars) &&
+         (input.close_times_ms.empty() || input.close_times_ms.size() == bars);
+}
+
+void run(std::span<Worker> workers, Job& job) {
+  std::vector<std::thread> threads;
+  threads.reserve(workers.size() - 1);
+  try {
+    for (Worker& worker : workers.subspan(1)) threads.emplace_back([&job, &worker] { worker.work(job); });
+  } catch (const std::exception&) {
+    // Fewer threads are slower, and no worse.
+  }
+  workers[0].work(job);
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
+Outcome BatchComputer::compute(const engine::Plan& plan, std::span<const BatchInput> inputs,
+                               std::span<const BatchOutput> outputs,
+                               std::span<Incremental* const> engines) try {
+  if (!std::all_of(inputs.begin(), inputs.end(), [&](const BatchInput& i) { return sizes_fit(plan, i); })) {
+    return refusal_of(plan, inputs, {});
+  }
+  if (inputs.empty()) return {};
+  if (auto outcome = outcome_of(cudaSetDevice(0), "the first device"); !outcome.done()) return outcome;
+  const std::size_t threads =
+      std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 1, kMostWorkers);
+  if (workers_ == nullptr) workers_ = std::make_unique<Workers>();
+  const Batch batch(plan, inputs, outputs, engines);
+  const std::vector<Chunk> chunks =
+      chunks_of(batch, static_cast<std::int64_t>(2 * threads), kLeastChunkBytes, kMostChunkBytes);
+  Job job{batch, chunks};
+  run(std::span(workers_->worker).first(std::min(threads, chunks.size())), job);
+  if (job.outcome.kind == Outcome::Kind::refused) return refusal_of(plan, inputs, job.outcome);
+  return job.outcome;
+} catch (const std::bad_alloc&) {
+  return {Outcome::Kind::out_of_memory, "out of memory"};
+}
+
+}  // namespace atcd::gpu

@@ -1,0 +1,238 @@
+#include "gpu/batch_layout.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "engine/standing.hpp"
+
+namespace atcd::gpu {
+namespace {
+
+using engine::BatchInput;
+using engine::BatchOutput;
+using engine::kAverages;
+using engine::kFamilies;
+
+constexpr std::int64_t kAlignment = 128;  // what a warp reads at once
+constexpr auto kInnerColumns = static_cast<std::int64_t>(3 * kAverages);
+constexpr auto kValueBytes = static_cast<std::int64_t>(sizeof(double));
+
+std::int64_t bars_of(const BatchInput& input) { return static_cast<std::int64_t>(input.closes.size()); }
+
+std::int64_t take(std::int64_t& bytes, std::int64_t wanted) {
+  const std::int64_t start = bytes;
+  bytes += (wanted + kAlignment - 1) / kAlignment * kAlignment;
+  return start;
+}
+
+/// The columns that some series wants.
+ColumnPlaces places_of(std::span<const BatchOutput> outputs) {
+  const auto any = [&](auto&& wants) { return std::any_of(outputs.begin(), outputs.end(), wants); };
+  std::int16_t next = 0;
+  const auto place = [&next](bool wanted) { return wanted ? next++ : std::int16_t{-1}; };
+  ColumnPlaces places{};
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    places.layer1[f] = place(any([f](const BatchOutput& output) { return !output.layer1[f].empty(); }));
+    places.layer2[f] = place(any([f](const BatchOutput& output) { return !output.equity[f].empty(); }));
+  }
+  places.average = place(any([](const BatchOutput& output) { return !output.average.empty(); }));
+  places.trend = any([](const BatchOutput& output) { return !output.trend.empty(); }) ? 0 : -1;
+  places.inner =
+      any([](const BatchOutput& output) { return !output.averages.empty(); }) ? next : std::int16_t{-1};
+  return places;
+}
+
+/// How many columns of doubles that are.
+std::int64_t columns_of(const ColumnPlaces& places) {
+  std::int64_t columns = places.average >= 0 ? 1 : 0;
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    columns += (places.layer1[f] >= 0 ? 1 : 0) + (places.layer2[f] >= 0 ? 1 : 0);
+  }
+  return places.inner >= 0 ? columns + kInnerColumns : columns;
+}
+
+/// The series' end for Incremental::resume. Refers to the input and to `raws`.
+engine::Standing standing_of(const BatchInput& input, const SeriesEnd& end, std::span<const double> raws) {
+  engine::Standing standing{};
+  engine::Block<double>& block = standing.block;
+  std::copy_n(end.ema, SeriesEnd::kLengths, block.ema);
+  std::copy_n(end.dema1, SeriesEnd::kLengths, block.dema1);
+  std::copy_n(end.dema2, SeriesEnd::kLengths, block.dema2);
+  std::copy_n(end.kama, SeriesEnd::kLengths, block.kama);
+  std::copy_n(end.relation, kAverages, block.relation);
+  std::copy_n(end.state, kAverages, block.state);
+  std::copy_n(end.equity, kAverages, block.equity);
+  std::copy_n(end.layer1, kFamilies, block.layer1);
+  std::copy_n(end.layer2, kFamilies, block.layer2);
+  std::copy_n(end.layer2_factor, kFamilies, block.layer2_factor);
+  std::copy_n(end.ema_weight, SeriesEnd::kLengths, block.ema_weight);
+  std::copy_n(end.dema_weight, SeriesEnd::kLengths, block.dema_weight);
+  block.close = input.closes.back();
+  block.average = end.average;
+  block.published = end.published;
+  block.trend = static_cast<double>(end.trend);
+  block.gapped = end.gapped;
+  block.bars = bars_of(input);
+  standing.previous_trend = static_cast<double>(end.previous_trend);
+  if (!input.close_times_ms.empty()) {
+    standing.trend_since_ms = input.close_times_ms[static_cast<std::size_t>(end.trend_since_bar)];
+  }
+  standing.sources = input.sources.empty() ? input.closes : input.sources;
+  standing.raws = raws;
+  return standing;
+}
+
+/// Copies; whether all values are above `least` and finite.
+bool copy_complete(std::span<const double> from, double* to, double least) {
+  int all = 1;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const double value = from[i];
+    to[i] = value;
+    all &= static_cast<int>(value > least) & static_cast<int>(value <= std::numeric_limits<double>::max());
+  }
+  return all != 0;
+}
+
+void take_columns(const ColumnPlaces& places, const double* columns, const BatchInput& input,
+                  const BatchOutput& output) {
+  const auto take_column = [&](std::span<double> to, std::int64_t place) {
+    if (!to.empty()) std::copy_n(columns + place * bars_of(input), to.size(), to.begin());
+  };
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    take_column(output.layer1[f], places.layer1[f]);
+    take_column(output.equity[f], places.layer2[f]);
+  }
+  take_column(output.average, places.average);
+  constexpr auto kInner = static_cast<std::int64_t>(kAverages);
+  take_column(output.averages, places.inner);
+  take_column(output.states, places.inner + kInner);
+  take_column(output.equities, places.inner + 2 * kInner);
+}
+
+}  // namespace
+
+Batch::Batch(const engine::Plan& with, std::span<const BatchInput> in, std::span<const BatchOutput> out,
+             std::span<engine::Incremental* const> to_engines)
+    : plan(with),
+      inputs(in),
+      outputs(out),
+      engines(to_engines),
+      device_plan(gpu::device_plan(with.constants())),
+      places(places_of(out)) {
+  std::int64_t longest = 0;
+  for (const BatchInput& input : inputs) longest = std::max(longest, bars_of(input));
+  growth = plan.growth_table(longest);
+}
+
+std::vector<Chunk> chunks_of(const Batch& batch, std::int64_t count, std::int64_t least_bytes,
+                             std::int64_t most_bytes) {
+  const auto& inputs = batch.inputs;
+  const std::int64_t columns = columns_of(batch.places);
+  std::vector<std::size_t> order(inputs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return inputs[a].closes.size() > inputs[b].closes.size();
+  });
+  const auto bytes_of = [&](const BatchInput& input) {
+    return bars_of(input) * kValueBytes * (columns + (input.sources.empty() ? 1 : 2)) +
+           static_cast<std::int64_t>(sizeof(SeriesEnd));
+  };
+  std::int64_t all = 0;
+  for (const BatchInput& input : inputs) all += bytes_of(input);
+  const std::int64_t target = std::clamp(all / count + 1, least_bytes, most_bytes);
+  std::vector<Chunk> chunks;
+  std::int64_t bytes = target;
+  for (const std::size_t i : order) {
+    if (bytes >= target) {
+      chunks.emplace_back();
+      bytes = 0;
+    }
+    chunks.back().members.push_back(i);
+    bytes += bytes_of(inputs[i]);
+  }
+  return chunks;
+}
+
+Layout lay_out(const Batch& batch, const Chunk& chunk) {
+  Layout layout{};
+  std::int64_t& bytes = layout.bytes;
+  layout.series.resize(chunk.members.size());
+  layout.tasks = take(bytes, static_cast<std::int64_t>(chunk.members.size() * sizeof(SeriesTask)));
+  layout.growth = take(bytes, static_cast<std::int64_t>(batch.growth.size()) * kValueBytes);
+  const auto each = [&](auto&& place) {
+    for (std::size_t k = 0; k < chunk.members.size(); ++k)
+      place(layout.series[k], batch.inputs[chunk.members[k]]);
+  };
+  each([&](SeriesPlace& place, const BatchInput& input) {
+    place.closes = take(bytes, bars_of(input) * kValueBytes);
+    place.sources = input.sources.empty() ? place.closes : take(bytes, bars_of(input) * kValueBytes);
+  });
+  layout.input_bytes = bytes;
+  const std::int64_t columns = columns_of(batch.places);
+  each([&](SeriesPlace& place, const BatchInput& input) {
+    place.columns = take(bytes, columns * bars_of(input) * kValueBytes);
+    place.trend = take(bytes, batch.places.trend >= 0 ? bars_of(input) : 0);
+    place.end = place.raws = -1;
+    if (batch.engines.empty()) return;
+    place.end = take(bytes, static_cast<std::int64_t>(sizeof(SeriesEnd)));
+    place.raws = take(bytes, batch.device_plan.raw_history * DevicePlan::kLengths * kValueBytes);
+  });
+  return layout;
+}
+
+std::string pack(const Batch& batch, const Chunk& chunk, const Layout& layout, std::byte* host,
+                 std::byte* device) {
+  std::copy(batch.growth.begin(), batch.growth.end(), at<double>(host, layout.growth));
+  auto* const tasks = at<SeriesTask>(host, layout.tasks);
+  for (std::size_t k = 0; k < chunk.members.size(); ++k) {
+    const BatchInput& input = batch.inputs[chunk.members[k]];
+    const SeriesPlace& place = layout.series[k];
+    bool complete = copy_complete(input.closes, at<double>(host, place.closes), 0);
+    if (!input.sources.empty()) {
+      const bool sources = copy_complete(input.sources, at<double>(host, place.sources),
+                                         -std::numeric_limits<double>::infinity());
+      complete = complete && sources;
+    }
+    if (!complete) {
+      std::string refusal = engine::check_batch(batch.plan, input);
+      if (!refusal.empty()) return refusal;
+    }
+    SeriesTask task{};
+    task.closes = at<double>(device, place.closes);
+    task.sources = at<double>(device, place.sources);
+    task.columns = at<double>(device, place.columns);
+    task.trend = at<signed char>(device, place.trend);
+    if (place.end >= 0) {
+      task.end = at<SeriesEnd>(device, place.end);
+      task.raws = at<double>(device, place.raws);
+    }
+    task.bars = bars_of(input);
+    task.complete = complete ? 1 : 0;
+    tasks[k] = task;
+  }
+  return {};
+}
+
+void unpack(const Batch& batch, const Chunk& chunk, const Layout& layout, const std::byte* host) {
+  const auto raws = static_cast<std::size_t>(batch.device_plan.raw_history * DevicePlan::kLengths);
+  for (std::size_t k = 0; k < chunk.members.size(); ++k) {
+    const std::size_t series = chunk.members[k];
+    const BatchInput& input = batch.inputs[series];
+    const SeriesPlace& place = layout.series[k];
+    if (!batch.outputs.empty()) {
+      const BatchOutput& output = batch.outputs[series];
+      take_columns(batch.places, at<double>(host, place.columns), input, output);
+      if (!output.trend.empty()) {
+        std::copy_n(at<signed char>(host, place.trend), bars_of(input), output.trend.begin());
+      }
+      engine::fill_trend_since(input, output);
+    }
+    if (!batch.engines.empty() && batch.engines[series] != nullptr) {
+      batch.engines[series]->resume(
+          standing_of(input, *at<SeriesEnd>(host, place.end), {at<double>(host, place.raws), raws}));
+    }
+  }
+}
+
+}  // namespace atcd::gpu

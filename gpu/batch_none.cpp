@@ -1,0 +1,17 @@
+#include "gpu/batch.hpp"
+
+namespace atcd::gpu {
+
+struct BatchComputer::Workers {};
+
+BatchComputer::BatchComputer() = default;
+BatchComputer::~BatchComputer() = default;
+BatchComputer::BatchComputer(BatchComputer&&) noexcept = default;
+BatchComputer& BatchComputer::operator=(BatchComputer&&) noexcept = default;
+
+Outcome BatchComputer::compute(const engine::Plan&, std::span<const engine::BatchInput>,
+                               std::span<const engine::BatchOutput>, std::span<engine::Incremental* const>) {
+  return {Outcome::Kind::no_device, "this program was built without CUDA"};
+}
+
+}  // namespace atcd::gpu

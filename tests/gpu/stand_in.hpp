@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/batch.hpp"
+#include "engine/incremental.hpp"
+#include "engine/plan.hpp"
+#include "gpu/batch.hpp"
+
+namespace atcd::gpu {
+
+/// In which order the stand-in runs the lanes between two barriers. Where lanes do not depend on each other
+/// all orders give the same bits.
+enum class LaneOrder : std::uint8_t { forward, backward, shuffled };
+
+/// BatchComputer::compute without a device: the kernel's own phases, lane after lane, and the same layout of
+/// memory. Memory is full of signalling patterns at first, so that reading what nobody wrote shows.
+Outcome compute_by_stand_in(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
+                            std::span<const engine::BatchOutput> outputs,
+                            std::span<engine::Incremental* const> engines, LaneOrder order);
+
+}  // namespace atcd::gpu
