@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Tests and measures the device code on a machine that has a card. From the repository's root:
+#   perf/gpu_check.sh FOLDER [OUT]
+# FOLDER holds gpu_tests, gpu_bench and the shared libraries they need, all built elsewhere; full logs go to OUT.
+# Goes on after a part that fails; the exit status is that of the first one.
+set -u
+cd "$(dirname "$0")/.."
+binaries=$(realpath "${1:?the folder of gpu_tests and gpu_bench}")
+out=${2:-$(mktemp -d)}
+mkdir -p "$out"
+export ATCD_SOURCE_DIR=$PWD ATCD_SHARED_DIR=${ATCD_SHARED_DIR:-$PWD/../shared}
+export LD_LIBRARY_PATH=$binaries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+first_failure=0
+
+part() {  # NAME SECONDS LINES COMMAND...
+  local name=$1 seconds=$2 lines=$3 began=$SECONDS status
+  shift 3
+  timeout "$seconds" "$@" >"$out/$name.txt" 2>&1
+  status=$?
+  [ "$status" -ne 0 ] && [ "$first_failure" -eq 0 ] && first_failure=$status
+  echo "==== $name: rc $status, $((SECONDS - began)) s"
+  tail -n "$lines" "$out/$name.txt"
+}
+
+small='*/GpuBatchTest.TinyAndRagged*/Device:*/GpuBatchTest.SomeColumns*/Device'
+sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
+part card 20 2 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.max.sm --format=csv
+part tests 90 25 "$binaries/gpu_tests" --gtest_filter='*Device*' --gtest_brief=0
+part bench 60 20 "$binaries/gpu_bench"
+part memcheck 60 4 "$sanitizer" --tool memcheck --leak-check full --error-exitcode 9 "$binaries/gpu_tests" --gtest_filter="$small"
+part racecheck 60 4 "$sanitizer" --tool racecheck --error-exitcode 9 "$binaries/gpu_tests" --gtest_filter="$small"
+exit "$first_failure"

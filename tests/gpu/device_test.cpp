@@ -1,0 +1,118 @@
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "engine/dispatch.hpp"
+#include "gpu/batch.hpp"
+#include "tests/engine/columns.hpp"
+#include "tests/gpu/computers.hpp"
+
+#if defined(ATCD_HAS_CUDA)
+#include <cuda_runtime_api.h>
+#endif
+
+// What goes wrong with a device comes back as a value, and the next call finds it well again.
+
+namespace atcd::gpu {
+namespace {
+
+using trials::Columns;
+using trials::Trial;
+
+struct OneSeries {
+  explicit OneSeries(std::size_t bars)
+      : trial{{}, trials::Maker(21).prices(bars), {}},
+        plan(trial.parameters),
+        columns(bars),
+        times(trials::close_times(bars)) {}
+
+  Outcome compute(BatchComputer& computer) {
+    const engine::BatchInput input{trial.closes, {}, times};
+    const engine::BatchOutput output = columns.output();
+    return computer.compute(plan, {&input, 1}, {&output, 1}, {});
+  }
+  std::string difference_from_cpu() const {
+    const std::size_t bars = trial.closes.size();
+    return difference(trials::by_batch(plan, trial, engine::best_kernel(), bars), columns, bars);
+  }
+
+  Trial trial;
+  engine::Plan plan;
+  Columns columns;
+  std::vector<std::int64_t> times;
+};
+
+TEST(GpuDeviceTest, WithoutADeviceTheOutcomeSaysSo) {
+  if (no_device_because().empty()) GTEST_SKIP() << "there is a device";
+  OneSeries series(500);
+  BatchComputer computer;
+  const Outcome outcome = series.compute(computer);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::no_device) << outcome.sentence;
+  EXPECT_NE(outcome.sentence, "");
+}
+
+TEST(GpuDeviceTest, RefusedInputIsNamedAsOnTheCpu) {
+  const engine::Plan plan(engine::Parameters{});
+  const std::vector<double> good(40, 100), few(20, 100);
+  const std::vector<engine::BatchInput> inputs = {{good, {}, {}}, {few, {}, {}}};
+  BatchComputer computer;
+  const Outcome outcome = computer.compute(plan, inputs, {}, {});
+  if (find_devices().compiled) {
+    EXPECT_EQ(outcome.kind, Outcome::Kind::refused);
+    EXPECT_EQ(outcome.sentence, "series 1: there are 20 bars, but the longest length outside KAMA needs 34");
+  }
+}
+
+TEST(GpuDeviceTest, AnInfiniteCloseIsRefused) {
+  ATCD_SKIP_WITHOUT_DEVICE();
+  const engine::Plan plan(engine::Parameters{});
+  std::vector<double> good(40, 100), bad(40, 100);
+  bad[7] = -1;
+  const std::vector<engine::BatchInput> inputs = {{good, {}, {}}, {bad, {}, {}}};
+  BatchComputer computer;
+  const Outcome outcome = computer.compute(plan, inputs, {}, {});
+  EXPECT_EQ(outcome.kind, Outcome::Kind::refused);
+  EXPECT_EQ(outcome.sentence,
+            "series 1: the close of bar 7 is -1, but must be finite and positive, or missing");
+}
+
+#if defined(ATCD_HAS_CUDA)
+/// Takes what memory the device has left.
+class Hoard {
+ public:
+  Hoard() {
+    constexpr std::size_t kLeast = std::size_t{1} << 18;
+    for (std::size_t bytes = std::size_t{1} << 38; bytes >= kLeast; bytes /= 2) {
+      void* block = nullptr;
+      while (cudaMalloc(&block, bytes) == cudaSuccess) blocks_.push_back(block);
+      cudaGetLastError();
+    }
+  }
+  Hoard(const Hoard&) = delete;
+  Hoard& operator=(const Hoard&) = delete;
+  ~Hoard() {
+    for (void* block : blocks_) cudaFree(block);
+  }
+
+ private:
+  std::vector<void*> blocks_;
+};
+
+TEST(GpuDeviceTest, OutOfMemoryIsAnOutcomeAndTheNextCallIsWellAgain) {
+  ATCD_SKIP_WITHOUT_DEVICE();
+  OneSeries series(4'000);  // all columns: 5.6 MB
+  BatchComputer computer;
+  {
+    const Hoard hoard;
+    const Outcome outcome = series.compute(computer);
+    EXPECT_EQ(outcome.kind, Outcome::Kind::out_of_memory) << outcome.sentence;
+    EXPECT_NE(outcome.sentence, "");
+  }
+  ASSERT_EQ(series.compute(computer).sentence, "");
+  EXPECT_EQ(series.difference_from_cpu(), "");
+}
+#endif
+
+}  // namespace
+}  // namespace atcd::gpu
