@@ -40,6 +40,12 @@ cudaError_t launch(const DevicePlan& plan, const KernelArguments& arguments, int
       error != cudaSuccess) {
     return error;
   }
+  // Shared memory is what limits how many warps a multiprocessor has.
+  if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                                                     cudaSharedmemCarveoutMaxShared);
+      error != cudaSuccess) {
+    return error;
+  }
   kernel<<<static_cast<unsigned>(series), kLanes, static_cast<std::size_t>(bytes), stream>>>(plan, arguments);
   return cudaGetLastError();
 }

@@ -23,6 +23,7 @@
 #include "gpu/device.hpp"
 #include "gpu/launch.hpp"
 #include "perf/gpu_ceilings.hpp"
+#include "perf/gpu_phases.hpp"
 
 namespace {
 
@@ -139,7 +140,7 @@ void require_same_bits(gpu::BatchComputer& computer, const std::shared_ptr<const
 }
 
 /// The kernel alone: all series in one launch, inputs on the device.
-double kernel_ms(const engine::Plan& plan, const Market& market) {
+double kernel_ms(const engine::Plan& plan, const Market& market, int times) {
   const gpu::Batch batch(plan, market.inputs, market.outputs, market.pointers);
   const auto chunks = gpu::chunks_of(batch, 1, std::int64_t{1} << 40, std::int64_t{1} << 40);
   const gpu::Layout layout = gpu::lay_out(batch, chunks.front());
@@ -151,12 +152,14 @@ double kernel_ms(const engine::Plan& plan, const Market& market) {
   cudaMemcpy(memory, host.data(), host.size(), cudaMemcpyHostToDevice);
   const gpu::KernelArguments arguments{gpu::at<gpu::SeriesTask>(memory, layout.tasks),
                                        gpu::at<double>(memory, layout.growth), batch.places};
-  const double taken = median_ms(15, [&] {
+  const double taken = median_ms(times, [&] {
     require(gpu::launch(batch.device_plan, arguments, static_cast<int>(market.inputs.size()), nullptr) ==
                 cudaSuccess,
             "the launch failed");
     require(cudaDeviceSynchronize() == cudaSuccess, "the kernel failed");
   });
+  if (times == 1)
+    perf::print_gpu_phases(batch.device_plan, arguments, static_cast<int>(market.inputs.size()));
   cudaFree(device);
   return taken;
 }
@@ -167,7 +170,7 @@ void measure(gpu::BatchComputer& computer, const perf::GpuCeilings& ceilings, st
   if (pine) parameters.dialect = engine::Dialect::pine;
   const auto plan = std::make_shared<const engine::Plan>(parameters);
   Market market(series, wanted, plan);
-  const double kernel = kernel_ms(*plan, market);
+  const double kernel = kernel_ms(*plan, market, 15);
   const auto run = [&] {
     const gpu::Outcome outcome = computer.compute(*plan, market.inputs, market.outputs, market.pointers);
     require(outcome.done(), "timing:", outcome.sentence);
@@ -192,14 +195,24 @@ void measure(gpu::BatchComputer& computer, const perf::GpuCeilings& ceilings, st
   std::fflush(stdout);
 }
 
+/// For a profiler, and where the kernel's cycles go.
+int kernel_alone(std::size_t series) {
+  const auto plan = std::make_shared<const engine::Plan>(engine::Parameters{});
+  const Market market(series, Wanted::state, plan);
+  std::printf("kernel: %.3f ms, the first time\n", kernel_ms(*plan, market, 1));
+  return 0;
+}
+
 }  // namespace
 
-int main() {
+// gpu_bench, or gpu_bench kernel SERIES
+int main(int count, char** arguments) {
   const gpu::DeviceReport report = gpu::find_devices();
   if (report.devices.empty()) {
     std::printf("gpu_bench: skipped, no CUDA device: %s\n", report.reason.c_str());
     return 0;
   }
+  if (count > 2) return kernel_alone(std::strtoul(arguments[2], nullptr, 10));
   const perf::GpuCeilings ceilings = perf::measure_gpu_ceilings();
   std::printf("%s; processor: %u threads, kernel %s\n", report.devices.front().name.c_str(),
               std::thread::hardware_concurrency(), engine::best_kernel().name);

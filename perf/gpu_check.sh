@@ -27,6 +27,10 @@ sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-san
 part card 20 2 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.max.sm --format=csv
 part tests 90 25 "$binaries/gpu_tests" --gtest_filter='*Device*' --gtest_brief=0
 part bench 60 20 "$binaries/gpu_bench"
-part memcheck 60 4 "$sanitizer" --tool memcheck --leak-check full --error-exitcode 9 "$binaries/gpu_tests" --gtest_filter="$small"
+part phases 30 12 "$binaries/gpu_bench" kernel 10000
+part phases_few 30 12 "$binaries/gpu_bench" kernel 99
+part memcheck 60 4 "$sanitizer" --tool memcheck --error-exitcode 9 "$binaries/gpu_tests" --gtest_filter="$small"
 part racecheck 60 4 "$sanitizer" --tool racecheck --error-exitcode 9 "$binaries/gpu_tests" --gtest_filter="$small"
+part ncu 60 70 ncu --clock-control none --section SpeedOfLight --section Occupancy --section WarpStateStats \
+  --section ComputeWorkloadAnalysis --section InstructionStats -k regex:compute_series -c 1 "$binaries/gpu_bench" kernel 10000
 exit "$first_failure"

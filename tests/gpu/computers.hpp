@@ -37,7 +37,8 @@ inline Computer device() {
   return {"Device",
           [](const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
              std::span<const engine::BatchOutput> outputs, std::span<engine::Incremental* const> engines) {
-            static BatchComputer computer;
+            // Never destroyed: the runtime may be gone before it.
+            static BatchComputer& computer = *new BatchComputer;
             return computer.compute(plan, inputs, outputs, engines);
           },
           true};
