@@ -26,6 +26,10 @@ std::int64_t take(std::int64_t& bytes, std::int64_t wanted) {
   return start;
 }
 
+std::int64_t raws_of(const Batch& batch) {
+  return std::int64_t{batch.device_plan.raw_history} * DevicePlan::kLengths;
+}
+
 /// The columns that some series wants.
 ColumnPlaces places_of(std::span<const BatchOutput> outputs) {
   const auto any = [&](auto&& wants) { return std::any_of(outputs.begin(), outputs.end(), wants); };
@@ -176,7 +180,7 @@ Layout lay_out(const Batch& batch, const Chunk& chunk) {
     place.end = place.raws = -1;
     if (batch.engines.empty()) return;
     place.end = take(bytes, static_cast<std::int64_t>(sizeof(SeriesEnd)));
-    place.raws = take(bytes, batch.device_plan.raw_history * DevicePlan::kLengths * kValueBytes);
+    place.raws = take(bytes, raws_of(batch) * kValueBytes);
   });
   return layout;
 }
@@ -215,7 +219,7 @@ std::string pack(const Batch& batch, const Chunk& chunk, const Layout& layout, s
 }
 
 void unpack(const Batch& batch, const Chunk& chunk, const Layout& layout, const std::byte* host) {
-  const auto raws = static_cast<std::size_t>(batch.device_plan.raw_history * DevicePlan::kLengths);
+  const auto raws = static_cast<std::size_t>(raws_of(batch));
   for (std::size_t k = 0; k < chunk.members.size(); ++k) {
     const std::size_t series = chunk.members[k];
     const BatchInput& input = batch.inputs[series];

@@ -29,7 +29,7 @@ void take(DevicePlan::Inverses& to, const engine::PlanConstants::Inverses& from)
 void add_readings(DevicePlan& p, const engine::PlanConstants& c) {
   const auto add = [&p](ScanReading::Kind kind, std::size_t i, std::int64_t visits, bool completes = false) {
     p.reading[p.readings++] = {static_cast<std::int32_t>(visits), kind, static_cast<std::int8_t>(i),
-                               completes};
+                               static_cast<std::int8_t>(completes ? 1 : 0)};
   };
   for (std::size_t i = 0; i < DevicePlan::kLengths; ++i) {
     // A half is longer than the whole where the whole is 1.
@@ -49,8 +49,8 @@ void add_readings(DevicePlan& p, const engine::PlanConstants& c) {
 
 DevicePlan device_plan(const engine::PlanConstants& c) {
   DevicePlan p{};
-  p.pine = c.pine;
-  p.strategy_mode = c.strategy_mode;
+  p.pine = c.pine ? 1 : 0;
+  p.strategy_mode = c.strategy_mode ? 1 : 0;
   p.value_history = static_cast<std::int32_t>((c.scan_warm + kTileBars - 1) / kTileBars * kTileBars);
   p.raw_history = c.pine ? 0 : static_cast<std::int32_t>(c.longest_root - 1);
   p.unsettled_bars = static_cast<std::int32_t>(

@@ -38,8 +38,11 @@ struct Series {
         next.sources = next.closes;
         for (double& value : next.sources) value *= 1 + maker.real(-0.004, 0.004);
       }
-      if (!complete && parameters.dialect == engine::Dialect::lts && maker.one_in(4))
+      if (!complete && parameters.dialect == engine::Dialect::lts && maker.one_in(4)) {
         maker.lose_some(next.closes);
+        // Some end with missing values, so that the next bar goes over them.
+        if (maker.one_in(2)) next.closes.back() = std::numeric_limits<double>::quiet_NaN();
+      }
       trials.push_back(next);
     }
     for (const Trial& trial : trials) {
