@@ -109,6 +109,19 @@ const char* read_row(const simdjson::dom::element& row, const Interval& interval
   return engine::is_valid(bar) ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
 }
 
+/// What futures have beside a symbol of spot. A perpetual that leaves has a date of delivery too.
+void read_contract(const simdjson::dom::element& entry, SymbolInfo& info) {
+  std::int64_t listed_ms = 0, delivery_ms = 0;
+  double size = 0;
+  std::string_view settle, type;
+  if (entry["onboardDate"].get(listed_ms) == simdjson::SUCCESS) info.listed_ms = listed_ms;
+  if (entry["contractSize"].get(size) == simdjson::SUCCESS) info.contract_size = size;
+  if (entry["marginAsset"].get(settle) == simdjson::SUCCESS) info.settle = settle;
+  const bool dated = entry["contractType"].get(type) == simdjson::SUCCESS && !type.empty() &&
+                     type.find("PERPETUAL") == std::string_view::npos;
+  if (dated && entry["deliveryDate"].get(delivery_ms) == simdjson::SUCCESS) info.delivery_ms = delivery_ms;
+}
+
 class Binance final : public Exchange {
  public:
   explicit Binance(const Market& market) : market_(market) {}
@@ -263,8 +276,7 @@ bool Binance::parse_symbols(std::string_view body, std::vector<SymbolInfo>& symb
       return false;
     }
     SymbolInfo info{std::string(symbol), std::string(base), std::string(quote), status == "TRADING", 0, 0};
-    std::int64_t listed_ms = 0;
-    if (entry["onboardDate"].get(listed_ms) == simdjson::SUCCESS) info.listed_ms = listed_ms;
+    read_contract(entry, info);
     read.push_back(std::move(info));
   }
   symbols.insert(symbols.end(), std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));

@@ -69,6 +69,19 @@ const char* read_row(const dom::element& row, const Interval& interval, engine::
   return engine::is_valid(bar) ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
 }
 
+/// What derivatives have beside a symbol of spot. A perpetual that leaves has a time of delivery too.
+void read_contract(const dom::element& entry, SymbolInfo& info) {
+  dom::element launch, delivery;
+  std::int64_t listed_ms = 0, delivery_ms = 0;
+  std::string_view settle, type;
+  if (entry["launchTime"].get(launch) == SUCCESS && read_integer(launch, listed_ms))
+    info.listed_ms = listed_ms;
+  if (entry["settleCoin"].get(settle) == SUCCESS) info.settle = settle;
+  const bool dated = entry["contractType"].get(type) == SUCCESS && type.ends_with("Futures");
+  if (dated && entry["deliveryTime"].get(delivery) == SUCCESS && read_integer(delivery, delivery_ms))
+    info.delivery_ms = delivery_ms;
+}
+
 /// Fit for a log line.
 std::string quoted_message(std::string_view message) {
   std::string text(message.substr(0, kLongestQuotedMessage));
@@ -278,10 +291,7 @@ bool Bybit::parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbol
       return false;
     }
     SymbolInfo info{std::string(symbol), std::string(base), std::string(quote), status == "Trading", 0, 0};
-    dom::element launch;  // spot does not tell it
-    std::int64_t listed_ms = 0;
-    if (entry["launchTime"].get(launch) == SUCCESS && read_integer(launch, listed_ms))
-      info.listed_ms = listed_ms;
+    read_contract(entry, info);
     read.push_back(std::move(info));
   }
   std::string_view cursor;

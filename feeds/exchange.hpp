@@ -118,6 +118,9 @@ struct SymbolInfo {
   bool trading = false;        // false: halted, or not yet or no longer traded
   std::int64_t listed_ms = 0;  // 0 where the exchange does not say
   double quote_volume_24h = 0;
+  std::string settle{};          // of a derivative: the currency that it is settled in
+  std::int64_t delivery_ms = 0;  // of a dated future; 0: spot, or perpetual
+  double contract_size = 0;      // 0 where the exchange does not say
 };
 
 struct RestLimit {

@@ -101,6 +101,17 @@ const char* read_row(const dom::element& element, const Interval& interval, Row&
   return engine::is_valid(bar) ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
 }
 
+/// What swaps have beside a symbol of spot.
+void read_contract(const dom::element& entry, SymbolInfo& info) {
+  std::string_view settle;
+  dom::element value, multiplier;
+  double each = 0, times = 0;
+  if (entry["settleCcy"].get(settle) == SUCCESS) info.settle = settle;
+  if (entry["ctVal"].get(value) == SUCCESS && entry["ctMult"].get(multiplier) == SUCCESS &&
+      read_number(value, each) && read_number(multiplier, times))
+    info.contract_size = each * times;
+}
+
 std::int64_t slots_of(const HistoryRequest& request, const Interval& interval) {
   return interval.ordinal(request.to_ms) - interval.ordinal(request.from_ms) + 1;
 }
@@ -287,6 +298,7 @@ bool Okx::parse_symbols(std::string_view body, std::vector<SymbolInfo>& symbols,
     SymbolInfo info{std::string(symbol), std::string(base), std::string(quote), state == "live", 0, 0};
     dom::element listed;
     if (entry["listTime"].get(listed) == SUCCESS && !read_time(listed, info.listed_ms)) info.listed_ms = 0;
+    if (market_.type == kSwap.type) read_contract(entry, info);
     read.push_back(std::move(info));
   }
   symbols.insert(symbols.end(), std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));

@@ -146,6 +146,29 @@ TEST(BinanceRest, SymbolsAreRead) {
   ASSERT_EQ(symbols.size(), 2U);
   EXPECT_EQ(symbols[0].listed_ms, 1567965300000);
   EXPECT_EQ(symbols[1].symbol, "BTCUSDT_270326");
+  EXPECT_EQ(symbols[1].listed_ms, 1790323200000);
+  EXPECT_EQ(symbols[0].settle, "USDT");
+  EXPECT_EQ(symbols[0].delivery_ms, 0) << "a perpetual, though it has a date of delivery";
+  EXPECT_EQ(symbols[1].delivery_ms, 1806048000000);
+  EXPECT_EQ(symbols[0].contract_size, 0) << "USD-M does not say";
+}
+
+TEST(BinanceRest, CoinMarginedContractsHaveASize) {
+  std::vector<SymbolInfo> symbols;
+  std::string error, next_page;
+  ASSERT_TRUE(binance_coinm().parse_symbols(
+      R"({"symbols":[{"symbol":"BTCUSD_PERP","pair":"BTCUSD","contractType":"PERPETUAL",)"
+      R"("deliveryDate":4133404800000,"onboardDate":1597042800000,"contractStatus":"TRADING",)"
+      R"("contractSize":100,"marginAsset":"BTC","baseAsset":"BTC","quoteAsset":"USD"},)"
+      R"({"symbol":"ETHUSD_PERP","contractStatus":"TRADING","contractSize":"10","baseAsset":"ETH",)"
+      R"("quoteAsset":"USD"}]})",
+      symbols, next_page, error))
+      << error;
+  ASSERT_EQ(symbols.size(), 2U);
+  EXPECT_EQ(symbols[0].contract_size, 100);
+  EXPECT_EQ(symbols[0].settle, "BTC");
+  EXPECT_EQ(symbols[1].contract_size, 0) << "not said in the way that is documented: not known";
+  EXPECT_EQ(symbols[1].settle, "");
 }
 
 TEST(BinanceRest, SymbolListsOfAnotherFormAreRefused) {

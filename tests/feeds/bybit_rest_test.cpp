@@ -201,6 +201,11 @@ TEST(BybitRest, PagesOfSymbolsFollowTheCursor) {
   EXPECT_EQ(next_page, "");
   ASSERT_EQ(symbols.size(), 4U);
   EXPECT_EQ(symbols[0].listed_ms, 1683705600000);
+  EXPECT_EQ(symbols[0].settle, "USDT");
+  EXPECT_EQ(symbols[0].delivery_ms, 0);
+  EXPECT_EQ(symbols[1].settle, "USDC");
+  EXPECT_EQ(symbols[1].delivery_ms, 1798185600000);
+  EXPECT_EQ(symbols[1].contract_size, 0) << "a lot is no contract size";
   EXPECT_TRUE(symbols[2].trading);
   EXPECT_FALSE(symbols[3].trading) << "PreLaunch";
   ASSERT_TRUE(bybit_linear().parse_volumes(frame_text("rest-linear-tickers"), symbols, error)) << error;

@@ -228,6 +228,11 @@ TEST(OkxRest, SwapsHaveTheirCurrenciesAndVolumesInOtherFields) {
   EXPECT_EQ(symbols[0].base, "BTC");
   EXPECT_EQ(symbols[0].quote, "USDT");
   EXPECT_EQ(symbols[1].quote, "USD") << "of instFamily, where uly is empty";
+  EXPECT_EQ(symbols[0].settle, "USDT");
+  EXPECT_EQ(symbols[1].settle, "BTC");
+  EXPECT_EQ(symbols[0].contract_size, 0.01);
+  EXPECT_EQ(symbols[1].contract_size, 100);
+  EXPECT_EQ(symbols[1].listed_ms, 1545106980000);
   ASSERT_TRUE(okx_swap().parse_volumes(file("rest-tickers-swap"), symbols, error)) << error;
   EXPECT_EQ(symbols[0].quote_volume_24h, 20000 * 91000.5);
   EXPECT_EQ(symbols[1].quote_volume_24h, 1000 * 91000.0);
