@@ -37,7 +37,7 @@ struct Settings {
   std::vector<std::string> symbols = {"20"}, symbol, frames;
   std::uint64_t seed = 1;
   double speed = 1, quiet_share = 0;
-  std::int64_t update_ms = 250, closing_delay_ms = 100, lifetime_s = 86'400, weight_limit = 0,
+  std::int64_t update_ms = 250, closing_delay_ms = 100, lifetime_s = 86'400, weight_limit = 0, ban_s = 600,
                message_limit = 10, connections = 2000;
 };
 
@@ -168,6 +168,7 @@ simulator::ServerOptions to_options(const Settings& settings) {
   venue.update = milliseconds(settings.update_ms);
   venue.closing_delay_ms = settings.closing_delay_ms;
   venue.weight_limit = settings.weight_limit;
+  venue.ban = std::chrono::seconds(settings.ban_s);
   venue.frame_files = settings.frames;
   if (settings.playback_speed == "max") {
     venue.playback_speed = 0;
@@ -348,6 +349,9 @@ void add_server_options(CLI::App& command, Settings& settings) {
       ->capture_default_str();
   command.add_option("--weight-limit", settings.weight_limit, "REST weight a minute; 0: the exchange's")
       ->check(CLI::Range(0, 1'000'000'000))
+      ->capture_default_str();
+  command.add_option("--ban-s", settings.ban_s, "Bybit shuts out for so long who goes beyond it")
+      ->check(CLI::Range(0, 86'400))
       ->capture_default_str();
   command.add_option("--message-limit", settings.message_limit, "Messages a second from a client; 0: any")
       ->check(CLI::Range(0, 1'000'000))

@@ -93,15 +93,19 @@ double bybit_turnover(const Kline& kline, Form market) {
   return market == kBybitInverse ? kline.bar.volume : kline.quote_volume;
 }
 
-BybitRest::BybitRest(std::int64_t weight_limit)
+BybitRest::BybitRest(std::int64_t weight_limit, std::chrono::milliseconds ban)
     : limit_(weight_limit > 0 ? std::max<std::int64_t>(1, weight_limit * kWindowMs / 60'000)
-                              : kRequestsPerWindow) {}
+                              : kRequestsPerWindow),
+      ban_ms_(ban.count()) {}
 
 RestAnswer BybitRest::get(const RestQuestion& question) {
   const std::int64_t window = question.real_ms / kWindowMs;
   if (window != window_) used_ = 0;
   window_ = window;
-  if (++used_ > limit_) return {403, "403, access too frequent", {}};
+  // "terminate all HTTP sessions and wait for at least 10 minutes": what comes meanwhile changes nothing.
+  const bool banned = banned_until_ms_ && question.real_ms < *banned_until_ms_;
+  if (!banned && ++used_ > limit_) banned_until_ms_ = question.real_ms + ban_ms_;
+  if (banned || used_ > limit_) return {403, "403, access too frequent", {}};
   const Target target = parse_target(question.target);
   constexpr std::string_view kMarket = "/v5/market/";
   if (!target.path.starts_with(kMarket)) return {404, "", {}};

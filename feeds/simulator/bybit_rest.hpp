@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,8 +31,8 @@ double bybit_turnover(const Kline& kline, Form market);
 class BybitRest {
  public:
   /// `weight_limit`: requests in a minute, spread over the windows of 5 s that Bybit counts in; 0: what it
-  /// grants, 600 in each.
-  explicit BybitRest(std::int64_t weight_limit);
+  /// grants, 600 in each. `ban`: so long whoever went beyond gets nothing but 403.
+  BybitRest(std::int64_t weight_limit, std::chrono::milliseconds ban);
   RestAnswer get(const RestQuestion& question);
 
  private:
@@ -42,6 +43,8 @@ class BybitRest {
   std::int64_t limit_;
   std::int64_t window_ = -1;  // the running one
   std::int64_t used_ = 0;     // in it
+  std::int64_t ban_ms_;
+  std::optional<std::int64_t> banned_until_ms_;  // of real time
 };
 
 }  // namespace atcd::feeds::simulator

@@ -65,7 +65,7 @@ bool read_bar(const dom::element& element, WireRecorded& recorded) {
 
 class BybitWire final : public Wire {
  public:
-  explicit BybitWire(std::int64_t weight_limit) : rest_(weight_limit) {}
+  BybitWire(std::int64_t weight_limit, std::chrono::milliseconds ban) : rest_(weight_limit, ban) {}
 
   std::string native_name(const MarketSymbol& symbol) const override { return symbol.symbol; }
   std::optional<WireOpening> open(std::string_view address) const override {
@@ -233,8 +233,8 @@ std::optional<WireRecorded> BybitWire::read_recorded(std::string_view line) cons
 
 }  // namespace
 
-std::unique_ptr<Wire> new_bybit_wire(std::int64_t weight_limit) {
-  return std::make_unique<BybitWire>(weight_limit);
+std::unique_ptr<Wire> new_bybit_wire(std::int64_t weight_limit, std::chrono::milliseconds ban) {
+  return std::make_unique<BybitWire>(weight_limit, ban);
 }
 
 }  // namespace atcd::feeds::simulator

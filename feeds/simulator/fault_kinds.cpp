@@ -52,6 +52,11 @@ constexpr std::array<FaultRow, kFaultKinds> kRows = {{
      "symbol=*"},
     {Kind::relist, "relist", "symbol=S", "S is back, as if it had been halted; without S all are",
      "symbol=*"},
+    {Kind::replace, "replace", "symbol=S&listed_ms=N&contract_size=N",
+     "the list has another instrument under S, with this listing time (UTC) and contract size (whole; OKX "
+     "tells "
+     "it); what is not told is as it was. REST has the bars from before still",
+     ""},
     {Kind::jump_clock, "jump_clock", "ms=N",
      "the exchange tells another time, by so much (it may be negative), until ms=0; its market goes on",
      "ms=0 ms=5000 ms=20000 ms=-5000"},

@@ -34,10 +34,11 @@ enum class FaultKind : std::uint8_t {
   resume,
   delist,
   relist,
+  replace,
   jump_clock,
   rest,
 };
-inline constexpr std::size_t kFaultKinds = 24;
+inline constexpr std::size_t kFaultKinds = 25;
 
 struct FaultRow {
   FaultKind kind;

@@ -17,6 +17,11 @@ namespace atcd::feeds::simulator {
 struct Faults {
   std::set<std::string> refused;   // subscriptions of it are
   std::set<std::string> delisted;  // in no list, unknown to REST and streams
+  struct Listing {
+    std::int64_t listed_ms;
+    double contract_size;
+  };
+  std::map<std::string, Listing> replaced;  // what the list says of it
   // So many of the next frames of a symbol, or of its next closing frames, are to go wrong so.
   std::map<std::pair<FaultKind, std::string>, std::int64_t> due;
   std::map<std::string, std::uint64_t> withholds;  // so many closing frames were not sent

@@ -6,6 +6,7 @@
 
 #include "feeds/okx.hpp"
 #include "feeds/simulator/binance_rest.hpp"
+#include "feeds/simulator/bybit_rest.hpp"
 
 // Forms and numbers: https://www.okx.com/docs-v5/en/, "Order Book Trading / Market Data" and "Public Data".
 
@@ -120,7 +121,10 @@ RestAnswer instruments(const RestQuestion& question, bool swap) {
     append_member(list, "baseCcy", swap ? "" : base);
     append_member(list, "quoteCcy", swap ? "" : quote);
     append_member(list, "settleCcy", swap ? quote : "");
-    append_member(list, "ctVal", swap ? "1" : "");
+    std::string size;
+    append_shortest(size, symbol.contract_size);
+    append_member(list, "ctVal", swap ? size : "");
+    append_member(list, "ctMult", swap ? "1" : "");
     append_member(list, "ctValCcy", swap ? base : "");
     append_member(list, "ctType", swap ? "linear" : "");
     append_member(list, "listTime", std::to_string(symbol.listed_ms));

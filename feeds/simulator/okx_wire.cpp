@@ -96,6 +96,7 @@ class OkxWire final : public Wire {
         " doesn't exist. Please use the correct URL, channel and parameters referring to API document.";
     return error_text(request.id, "60018", message);
   }
+  bool answers_each() const override { return true; }
   // OKX has neither lists nor forms: read() never asks for them.
   std::string listed(const WireRequest&, const std::set<std::string>&) const override { return {}; }
   std::string form_told(const WireRequest&, Form) const override { return {}; }

@@ -23,6 +23,7 @@ struct MarketSymbol {
   double quote_per_trade = 300;      // about what changes hands each 10 s, in the quote currency
   std::int64_t listed_ms = kListedLongAgoMs;  // whole minutes; no trade before
   bool halted = false;                        // listed, but never traded
+  double contract_size = 1;                   // of a swap
 };
 
 /// Digits behind the point that a step needs: 2 for 0.01 and for 0.25.

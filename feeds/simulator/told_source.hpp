@@ -2,24 +2,28 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "feeds/simulator/faults.hpp"
 #include "feeds/simulator/source.hpp"
 
 namespace atcd::feeds::simulator {
 
 /// A source as REST tells it while something is wrong: without delisted symbols, and where it is stale
-/// without the newest closed bar and the running one. Lives no longer than its arguments.
+/// without the newest closed bar and the running one; of a replaced symbol the list says something else.
+/// Lives no longer than its arguments.
 class ToldSource final : public Source {
  public:
-  ToldSource(const Source& source, const std::set<std::string>& delisted, bool stale)
-      : source_(source), stale_(stale) {
+  ToldSource(const Source& source, const Faults& faults, bool stale) : source_(source), stale_(stale) {
     for (std::size_t i = 0; i < source.symbols().size(); ++i) {
-      if (delisted.contains(source.symbols()[i].symbol)) continue;
-      symbols_.push_back(source.symbols()[i]);
+      if (faults.delisted.contains(source.symbols()[i].symbol)) continue;
+      MarketSymbol& told = symbols_.emplace_back(source.symbols()[i]);
+      if (const auto found = faults.replaced.find(told.symbol); found != faults.replaced.end()) {
+        told.listed_ms = found->second.listed_ms;
+        told.contract_size = found->second.contract_size;
+      }
       numbers_.push_back(i);
     }
   }

@@ -45,7 +45,7 @@ void append_count(std::string& out, std::string_view name, std::uint64_t value) 
 }  // namespace
 
 Venue::Venue(const VenueOptions& options)
-    : wire_(new_wire(options.exchange, options.weight_limit)),
+    : wire_(new_wire(options.exchange, options.weight_limit, options.ban)),
       clock_(options.start_ms.value_or(utc_ms()), options.frame_files.empty() ? options.speed : 0),
       update_(options.update),
       playback_speed_(options.playback_speed) {
@@ -86,8 +86,8 @@ RestAnswer Venue::get(std::string_view target, std::int64_t real_ms) {
   }
   const bool stale = faulty && fault.how == RestFault::How::stale;
   RestAnswer answer;
-  if (stale || !faults_.delisted.empty()) {
-    const ToldSource told(source(), faults_.delisted, stale);
+  if (stale || !faults_.delisted.empty() || !faults_.replaced.empty()) {
+    const ToldSource told(source(), faults_, stale);
     answer = wire_->get({target, told, clock_.now_ms(), real_ms});
   } else {
     answer = wire_->get({target, source(), clock_.now_ms(), real_ms});
@@ -195,11 +195,22 @@ std::vector<std::string> Venue::on_message(Subscriber& subscriber, std::string_v
 }
 
 std::vector<std::string> Venue::change(Subscriber& subscriber, const WireRequest& request) {
+  if (!wire_->answers_each()) return change_all(subscriber, request);
+  std::vector<std::string> answers;
+  WireRequest one = request;
+  for (const std::string& stream : request.streams) {
+    one.streams = {stream};
+    for (std::string& answer : change_all(subscriber, one)) answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+/// All or none.
+std::vector<std::string> Venue::change_all(Subscriber& subscriber, const WireRequest& request) {
   if (request.kind == WireRequest::Kind::unsubscribe) {
     for (const std::string& stream : request.streams) unsubscribe(subscriber, stream);
     return wire_->accepted(request);
   }
-  // All or none.
   std::set<std::string> wanted = subscriber.streams;
   for (const std::string& stream : request.streams) {
     wanted.insert(stream);

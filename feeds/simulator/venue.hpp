@@ -29,8 +29,9 @@ struct VenueOptions {
   std::chrono::milliseconds update{250};  // real time between two frames of a running bar
   std::int64_t closing_delay_ms = 100;    // from a bar's end to its closing frame, on the exchange's clock
   std::int64_t weight_limit = 0;          // REST, a real minute; 0: what the exchange grants
-  std::vector<std::string> frame_files;   // to be played instead of the market
-  double playback_speed = 1;              // 0: as fast as the clients read
+  std::chrono::milliseconds ban = kDocumentedBan;  // of an address that went beyond, where there is one
+  std::vector<std::string> frame_files;            // to be played instead of the market
+  double playback_speed = 1;                       // 0: as fast as the clients read
 };
 
 /// The exchange behind the sockets: what a request is answered, which frames are due, what goes wrong on
@@ -73,6 +74,7 @@ class Venue {
   void subscribe(Subscriber& subscriber, const std::string& stream);
   void unsubscribe(Subscriber& subscriber, const std::string& stream);
   std::vector<std::string> change(Subscriber& subscriber, const WireRequest& request);
+  std::vector<std::string> change_all(Subscriber& subscriber, const WireRequest& request);
   Real::time_point run_market(Real::time_point now);
   Real::time_point run_playback(Real::time_point now);
   RestAnswer control_symbol(FaultKind kind, const Target& target, std::size_t symbol);
@@ -81,6 +83,7 @@ class Venue {
   RestAnswer end_for_all(FaultKind kind);
   RestAnswer advance(const Target& target);
   RestAnswer jump_clock(const Target& target);
+  RestAnswer replace(const Target& target, const std::string& symbol);
 
   std::unique_ptr<Wire> wire_;
   Clock clock_;

@@ -21,6 +21,7 @@ constexpr std::int64_t kUsualDelayMs = 5000;
 constexpr std::int64_t kMostBarsAgo = 1000;
 constexpr std::int64_t kMostAnswers = 10'000;
 constexpr std::int64_t kMostSeconds = 3600;
+constexpr std::int64_t kLargestContract = 1'000'000;
 constexpr std::size_t kMostRows = 10'000;
 
 RestAnswer refused(std::string_view message) {
@@ -132,6 +133,20 @@ RestAnswer Venue::jump_clock(const Target& target) {
   return {200, "{\"told_ms\":" + std::to_string(told_ms()) + "}", {}};
 }
 
+RestAnswer Venue::replace(const Target& target, const std::string& symbol) {
+  const MarketSymbol& about = market_->symbols()[*market_->find(symbol)];
+  const auto [listing, added] = faults_.replaced.try_emplace(symbol, about.listed_ms, about.contract_size);
+  const Range times{listing->second.listed_ms, 0, std::numeric_limits<std::int64_t>::max()};
+  const Range sizes{0, 1, kLargestContract};
+  const auto listed_ms = read_number(target, "listed_ms", times);
+  const auto size = read_number(target, "contract_size", sizes);
+  if (!listed_ms) return out_of("listed_ms", times);
+  if (!size) return out_of("contract_size", sizes);
+  listing->second.listed_ms = *listed_ms;
+  if (*size > 0) listing->second.contract_size = static_cast<double>(*size);
+  return done();
+}
+
 RestAnswer Venue::spoil_rest(const Target& target) {
   const Range answers{1, 1, kMostAnswers}, time{0, 0, kMostSeconds};
   const auto count = read_number(target, "count", answers);
@@ -179,6 +194,8 @@ RestAnswer Venue::control_symbol(FaultKind kind, const Target& target, std::size
       market_->halt(symbol, clock_.now_ms());
       faults_.delisted.insert(name);
       return done();
+    case FaultKind::replace:
+      return replace(target, name);
     case FaultKind::relist:
       if (faults_.delisted.erase(name) > 0) market_->resume(symbol, clock_.now_ms());
       return done();

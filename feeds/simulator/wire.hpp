@@ -96,6 +96,8 @@ class Wire {
   /// The answers to a request that was taken, in order: one, or one for each stream.
   virtual std::vector<std::string> accepted(const WireRequest& request) const = 0;
   virtual std::string refused(const WireRequest& request, Refusal why, std::string_view stream) const = 0;
+  /// Each stream of a request is taken or refused by itself; else all are, or none.
+  virtual bool answers_each() const { return false; }
   virtual std::string listed(const WireRequest& request, const std::set<std::string>& streams) const = 0;
   virtual std::string form_told(const WireRequest& request, Form form) const = 0;
   /// The answer to a ping in a text; empty where the exchange has none.
@@ -121,9 +123,12 @@ class Wire {
   virtual RestAnswer get(const RestQuestion& question) = 0;
 };
 
+inline constexpr std::chrono::milliseconds kDocumentedBan = std::chrono::minutes(10);
+
 /// The formats of an exchange of known_wires(); null for another name. `weight_limit`: of REST, in a real
-/// minute; 0: what the exchange grants.
-std::unique_ptr<Wire> new_wire(std::string_view exchange, std::int64_t weight_limit);
+/// minute; 0: what the exchange grants. `ban`: so long it shuts out who goes beyond, where it does (Bybit).
+std::unique_ptr<Wire> new_wire(std::string_view exchange, std::int64_t weight_limit,
+                               std::chrono::milliseconds ban = kDocumentedBan);
 /// "binance, bybit": for error messages.
 std::string known_wires();
 

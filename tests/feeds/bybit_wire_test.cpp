@@ -183,14 +183,23 @@ TEST_F(BybitWire, refuses_in_bybits_words) {
   EXPECT_NE(get("/v5/market/time").body.find(R"("timeSecond":"1795392625")"), std::string::npos);
 }
 
-TEST_F(BybitWire, shuts_out_who_asks_too_often_until_the_next_window) {
+TEST_F(BybitWire, shuts_out_who_asks_too_often_for_ten_minutes) {
   wire = new_bybit_wire(60);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(get("/v5/market/time", 12'000 + i).status, 200) << i;
   const RestAnswer beyond = get("/v5/market/time", 14'999);
   EXPECT_EQ(beyond.status, 403);
   EXPECT_EQ(bybit_spot().pause_asked(static_cast<unsigned>(beyond.status), beyond.body),
             std::chrono::minutes(10));
-  EXPECT_EQ(get("/v5/market/time", 15'000).status, 200);
+  EXPECT_EQ(get("/v5/market/time", 15'000).status, 403) << "in the next window too";
+  EXPECT_EQ(get("/v5/market/time", 14'999 + 599'999).status, 403);
+  EXPECT_EQ(get("/v5/market/time", 14'999 + 600'000).status, 200) << "what came meanwhile made it no longer";
+  wire = new_bybit_wire(60, std::chrono::milliseconds(50));
+  for (int i = 0; i < 6; ++i) get("/v5/market/time", 19'960);
+  EXPECT_EQ(get("/v5/market/time", 20'009).status, 403);
+  EXPECT_EQ(get("/v5/market/time", 20'010).status, 200) << "as long as it is told";
+  wire = new_bybit_wire(60, std::chrono::milliseconds(10));
+  for (int i = 0; i < 6; ++i) get("/v5/market/time", 12'000);
+  EXPECT_EQ(get("/v5/market/time", 12'020).status, 403) << "the window is as full as it was";
   wire = new_bybit_wire(0);
   int taken = 0;
   while (taken < 10'000 && get("/v5/market/time").status == 200) ++taken;
