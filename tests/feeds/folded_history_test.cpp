@@ -17,6 +17,7 @@
 #include "feeds/feed.hpp"
 #include "feeds/fold.hpp"
 #include "feeds/interval_source.hpp"
+#include "feeds/okx.hpp"
 #include "tests/feeds/exchange_wrapper.hpp"
 #include "tests/feeds/local_server.hpp"
 
@@ -66,6 +67,8 @@ TEST(IntervalSource, RowsComeFromTheLongestThatDivides) {
   EXPECT_EQ(rows_of(binance_spot(), "3M"), "1M");
   EXPECT_EQ(rows_of(binance_coinm(), "3d"), "4h") << "a request may span 200 days only";
   EXPECT_EQ(rows_of(binance_spot(), "7s"), "1s");
+  EXPECT_EQ(rows_of(okx_spot(), "2d"), "1d") << "its own has boundaries that are written nowhere";
+  EXPECT_EQ(rows_of(okx_swap(), "3d"), "1d");
   EXPECT_EQ(rows_of(binance_usdm(), "7s"), "") << "nothing shorter than minutes there";
 }
 

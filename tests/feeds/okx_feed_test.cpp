@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "feeds/feed.hpp"
+#include "feeds/fold.hpp"
+#include "feeds/interval_source.hpp"
 #include "feeds/okx.hpp"
 #include "tests/feeds/exchange_wrapper.hpp"
 #include "tests/feeds/frame_reader.hpp"
@@ -22,6 +24,7 @@ namespace {
 
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::LocalServer;
@@ -162,6 +165,26 @@ TEST_F(OkxFeed, WhatIsRemovedMeanwhileIsNotAskedForAgain) {
   const std::string& last = server_->peers[0]->received.back();
   EXPECT_THAT(last, HasSubstr("\"op\":\"subscribe\""));
   EXPECT_EQ(last.find("SYM1-"), std::string::npos) << last;
+}
+
+// An answer by name is the oldest request's that asked for it: one that waited still would take it.
+TEST_F(OkxFeed, ARefusedUnsubscriptionThatNamesOneStreamWaitsForNoOther) {
+  start();
+  server_->on_text = [](Peer& peer, const std::string& text) {
+    if (text.find("unsubscribe") != std::string::npos) return peer.send(refusal("SYM1-USDT"));
+    for (const std::string& arg : args_of(text)) peer.send(ack(arg));
+  };
+  add(3);
+  wait([&] { return recorder_.ups.size() == 3; });
+  feed_->remove(0);
+  feed_->remove(1);
+  wait([&] { return feed_->counters().refusals == 1; });
+  const std::string& ending = server_->peers[0]->received.back();
+  EXPECT_THAT(ending, AllOf(HasSubstr("SYM0-"), HasSubstr("SYM1-"))) << "one request";
+  feed_->add(0, {symbol(0), "1m"});
+  wait([&] { return recorder_.ups.size() == 4; });
+  EXPECT_THAT(recorder_.ups, ElementsAre(0, 1, 2, 0));
+  EXPECT_TRUE(recorder_.downs.empty());
 }
 
 TEST_F(OkxFeed, AnswersForOtherStreamsChangeNothing) {
@@ -310,6 +333,59 @@ TEST_F(OkxSimulated, BarsHistoryAndSymbolsComeAndOneStreamIsRefusedByName) {
   ASSERT_EQ(history->rows.size(), 6U) << "the last one is running";
   history->rows.pop_back();
   EXPECT_EQ(history->rows, recorder_.closed[0]);
+}
+
+TEST_F(OkxSimulated, ThreeDaysAreFoldedFromDaysOfOurCalendar) {
+  const engine::Interval day = *engine::Interval::parse("1d"), days = *engine::Interval::parse("3d");
+  const std::int64_t first = days.ordinal(kMondayMs);
+  const auto fetch = [&](const std::string& interval, std::int64_t from_ms, std::int64_t to_ms) {
+    std::optional<HistoryResult> history;
+    feed_->fetch_history({"BTC-USDT", interval, from_ms, to_ms, 0, 0}, 0,
+                         [&](HistoryResult result) { history = std::move(result); });
+    wait([&] { return history.has_value(); });
+    EXPECT_EQ(history->error, RestError::none) << history->message;
+    return history->rows;
+  };
+  feed_->add(0, {"BTC-USDT", "1d"});
+  wait([&] { return recorder_.ups.size() == 1; });
+  for (int i = 0; i < 7; ++i) advance(day.length_ms());
+  wait([&] { return recorder_.closed[0].size() == 7; });
+
+  const std::int64_t from_ms = days.open_time_ms(first - 200), to_ms = days.open_time_ms(first + 2);
+  const auto folded = fetch("3d", from_ms, to_ms);
+  ASSERT_EQ(folded.size(), 203U) << "of 609 days, in pages of 300";
+  std::vector<engine::Bar> parts;
+  for (std::int64_t at = from_ms; at <= to_ms; at += 200 * day.length_ms()) {
+    const auto page = fetch("1d", at, std::min(at + 199 * day.length_ms(), to_ms + 2 * day.length_ms()));
+    parts.insert(parts.end(), page.begin(), page.end());
+  }
+  EXPECT_EQ(folded, fold_rows(parts, days));
+  // What the frames of days make is the same.
+  FrameFold frames(day, days);
+  std::vector<engine::Bar> closed;
+  for (const engine::Bar& bar : recorder_.closed[0]) {
+    const auto told = frames.take({"BTC-USDT", "1d", bar, 0, true});
+    if (told && told->closed && frames.whole()) closed.push_back(told->bar);
+  }
+  ASSERT_EQ(closed.size(), 2U) << "of the third the first days were missed";
+  for (const engine::Bar& bar : closed) {
+    const auto at = std::find_if(folded.begin(), folded.end(), [&](const engine::Bar& each) {
+      return each.open_time_ms == bar.open_time_ms;
+    });
+    ASSERT_NE(at, folded.end());
+    EXPECT_EQ(bar, *at);
+  }
+}
+
+TEST_F(OkxSimulated, EachStreamOfARequestIsTakenOrRefusedByItself) {
+  exchange_.request_spacing_ = std::chrono::hours(1);  // no second request
+  feed_->add(0, {"BTC-USDT", "1m"});
+  feed_->add(1, {"NO-SUCH", "1m"});
+  feed_->add(2, {"ETH-USDT", "1m"});
+  feed_->add(3, {"NOR-SUCH", "1m"});
+  wait([&] { return recorder_.ups.size() + recorder_.refused.size() == 4; });
+  EXPECT_THAT(recorder_.ups, ElementsAre(0, 2)) << "those behind a refused one too";
+  EXPECT_THAT(recorder_.refused, ElementsAre(1, 3));
 }
 
 TEST_F(OkxSimulated, HistoryReachesBackBeyondTheNewestRows) {
