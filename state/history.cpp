@@ -228,12 +228,6 @@ std::optional<History::Series> History::add(const std::string& name) {
     return std::nullopt;
   }
   const auto series = static_cast<Series>(series_.size());
-  NameRecord record{};
-  record.magic = kNameMagic;
-  record.length = static_cast<std::uint32_t>(name.size());
-  std::copy(name.begin(), name.end(), record.name.begin());
-  record.checksum = record_checksum(record);
-  const auto at = static_cast<std::int64_t>(sizeof(HistoryHeader) + series * sizeof record);
   // The slot first: what a full disk refuses shall leave no name without one. Its header tells a series that
   // has no bars yet from one that has lost them.
   TailHeader empty{};
@@ -243,13 +237,25 @@ std::optional<History::Series> History::add(const std::string& name) {
   if (!tails_.allocate(slot_at(series + 1)) || !tails_.write(slot_at(series), &empty, sizeof empty)) {
     return fail(tails_), std::nullopt;
   }
-  if (!names_.write(at, &record, sizeof record)) return fail(names_), std::nullopt;
+  if (!write_name(series, name, 0)) return std::nullopt;
   Entry entry;
   entry.name = name;
   entry.name_hash = hash_of(name);
+  entry.instrument = read_instrument(series, entry.name_hash);
   series_.push_back(std::move(entry));
   by_name_.emplace(name, series);
   return series;
+}
+
+bool History::write_name(Series series, const std::string& name, std::size_t hashed_length) {
+  NameRecord record{};
+  record.magic = kNameMagic;
+  record.length = static_cast<std::uint32_t>(name.size());
+  record.hashed_length = static_cast<std::uint32_t>(hashed_length);
+  std::copy(name.begin(), name.end(), record.name.begin());
+  record.checksum = record_checksum(record);
+  const auto at = static_cast<std::int64_t>(sizeof(HistoryHeader) + series * sizeof record);
+  return names_.write(at, &record, sizeof record) || fail(names_);
 }
 
 bool History::write_block(Series series, BlockKind kind, std::span<const engine::Bar> bars,
@@ -372,7 +378,7 @@ bool History::correct(Series series, const engine::Bar& bar, std::int64_t at_ms)
 }
 
 bool History::sync() {
-  for (MappedFile* file : {&blocks_, &index_, &tails_, &names_}) {
+  for (MappedFile* file : {&blocks_, &index_, &tails_, &instruments_, &names_}) {
     if (!file->sync()) return fail(*file);
   }
   return true;

@@ -12,6 +12,7 @@
 
 #include "engine/bar.hpp"
 #include "state/history_files.hpp"
+#include "state/instrument.hpp"
 #include "state/mapped_file.hpp"
 
 namespace atcd::state {
@@ -38,7 +39,8 @@ struct LateBar {
 ///   tails   a slot per series: its newest bars as they are, each with a checksum
 ///   blocks  older bars, compressed, in checksummed blocks of up to kBlockBars; bars that were corrected
 ///   index   where each block lies; made anew from the blocks where it is damaged or behind
-/// Few files, so that a start maps four of them however many series there are, and a commit syncs as few.
+///   instruments  of what each series' bars are the prices
+/// Few files, so that a start maps five of them however many series there are, and a commit syncs as few.
 /// Whatever was torn or damaged costs the bars that it held: it is left out, and problems() says so.
 /// Blocks are written in order and never changed. A bar that was corrected stays as a superseded one.
 /// One thread.
@@ -95,6 +97,13 @@ class History {
   bool keep_superseded(Series series, const engine::Bar& bar, std::int64_t at_ms);
   /// Beside the bar that is there.
   bool keep_late(Series series, const LateBar& late);
+  /// Empty where it is not known.
+  const std::optional<Instrument>& instrument(Series series) const { return series_[series].instrument; }
+  bool set_instrument(Series series, const Instrument& instrument);
+  /// The name is another instrument's now: what is held under it is kept under NAME@set-aside-<at_ms>, and a
+  /// new series begins under the name. Empty where it failed (error()); may be called again then.
+  std::optional<Series> begin_anew(const std::string& name, const Instrument& instrument, std::int64_t at_ms);
+
   /// Brings all that was written to the disk.
   bool sync();
 
@@ -107,6 +116,8 @@ class History {
   struct Entry {
     std::string name;
     std::uint64_t name_hash = 0;
+    std::size_t hashed_length = 0;  // of the name; 0: all
+    std::optional<Instrument> instrument;
     std::vector<BlockPlace> blocks;  // in the order in which they were written
     TailHeader tail{};
     std::size_t tail_bars = 0;
@@ -133,12 +144,16 @@ class History {
                    std::int64_t covered_from_ms, std::int64_t covered_to_ms, std::int64_t at_ms);
   bool begin_tail(Series series, std::int64_t covered_from_ms);
   bool seal_tail(Series series);
+  bool write_name(Series series, const std::string& name, std::size_t hashed_length);
+  bool rename(Series series, const std::string& name);
+  bool write_instrument(Series series, std::uint64_t name_hash, const Instrument& instrument);
+  std::optional<Instrument> read_instrument(Series series, std::uint64_t name_hash);
   bool write_row(Series series, std::size_t row, const engine::Bar& bar);
 
   std::string directory_;
   Access access_;
   int lock_ = -1;
-  MappedFile names_, tails_, blocks_, index_;
+  MappedFile names_, tails_, blocks_, index_, instruments_;
   std::vector<Entry> series_;
   std::unordered_map<std::string, Series> by_name_;
   std::vector<std::string> problems_;

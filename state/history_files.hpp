@@ -18,9 +18,12 @@ namespace atcd::state {
 inline constexpr std::uint32_t kHistoryVersion = 2;
 inline constexpr std::uint32_t kByteOrder = 0x01020304;
 inline constexpr std::uint32_t kHistoryMagic = 0x48435441, kNameMagic = 0x4e435441, kTailMagic = 0x54435441,
-                               kBlockMagic = 0x42435441, kIndexMagic = 0x49435441;  // "ATCH", "ATCN", ...
+                               kBlockMagic = 0x42435441, kIndexMagic = 0x49435441,
+                               kInstrumentMagic = 0x53435441;  // "ATCH", "ATCN", ...
 
 inline constexpr std::size_t kLongestName = 240;
+/// Of a name that gets "@set-aside-" and a time behind it.
+inline constexpr std::size_t kLongestToSetAside = kLongestName - 31;
 
 /// The first record of `names`.
 struct HistoryHeader {
@@ -35,7 +38,8 @@ struct NameRecord {
   std::uint32_t magic;
   std::uint32_t checksum;
   std::uint32_t length;
-  std::uint32_t unused;
+  // So much of the name is hashed in the tail and the blocks: what it was before it was set aside. 0: all.
+  std::uint32_t hashed_length;
   std::array<char, kLongestName> name;
 };
 static_assert(sizeof(HistoryHeader) == sizeof(NameRecord));
@@ -91,6 +95,21 @@ struct IndexRecord {
   BlockHeader header;
 };
 static_assert(sizeof(IndexRecord) == 80);
+
+/// A record of `instruments`, at the place of the series' number.
+struct InstrumentRecord {
+  std::uint32_t magic;
+  std::uint32_t checksum;
+  std::uint64_t name_hash;
+  std::int64_t listed_ms;
+  std::uint64_t contract_size;  // the bits of a double
+  std::int64_t delivery_ms;
+  std::int64_t replaced_ms;
+  std::array<char, 32> base;  // to the first zero
+  std::array<char, 24> quote;
+  std::array<char, 24> settle;
+};
+static_assert(sizeof(InstrumentRecord) == 128);
 
 /// Where a block lies.
 struct BlockPlace {

@@ -16,7 +16,7 @@
 namespace atcd::state {
 namespace {
 
-constexpr std::array<const char*, 4> kFiles = {"names", "tails", "blocks", "index"};
+constexpr std::array<const char*, 5> kFiles = {"names", "tails", "blocks", "index", "instruments"};
 
 template <class Record>
 Record record_at(std::span<const std::byte> bytes) {
@@ -64,9 +64,13 @@ History::~History() {
 }
 
 void History::map_files() {
-  const std::array<MappedFile*, 4> files = {&names_, &tails_, &blocks_, &index_};
+  const std::array<MappedFile*, kFiles.size()> files = {&names_, &tails_, &blocks_, &index_, &instruments_};
   for (std::size_t i = 0; i < files.size(); ++i) {
-    if (!files[i]->open(directory_ + "/" + kFiles[i], access_)) throw std::runtime_error(files[i]->error());
+    const std::string path = directory_ + "/" + kFiles[i];
+    // A history that was never written to since there are instruments has none.
+    const bool may_lack =
+        files[i] == &instruments_ && access_ == Access::read && !std::filesystem::exists(path);
+    if (!may_lack && !files[i]->open(path, access_)) throw std::runtime_error(files[i]->error());
   }
 }
 
@@ -127,10 +131,15 @@ void History::read_names() {
     const auto record = record_at<NameRecord>(names_.view(at, sizeof(NameRecord)));
     Entry entry;
     const bool intact = record.magic == kNameMagic && record.checksum == record_checksum(record) &&
-                        record.length > 0 && record.length <= kLongestName;
+                        record.length > 0 && record.length <= kLongestName &&
+                        record.hashed_length <= record.length;
     if (intact) entry.name.assign(record.name.data(), record.length);
     if (intact && by_name_.emplace(entry.name, static_cast<Series>(i)).second) {
-      entry.name_hash = engine::fnv1a_64(entry.name);
+      entry.hashed_length = record.hashed_length;
+      const std::string_view name(entry.name);
+      entry.name_hash =
+          engine::fnv1a_64(entry.hashed_length == 0 ? name : name.substr(0, entry.hashed_length));
+      entry.instrument = read_instrument(static_cast<Series>(i), entry.name_hash);
     } else {
       // Its number stays taken, so that the others keep theirs.
       entry.name.clear();

@@ -51,12 +51,31 @@ void HistoryPort::keep_late(Handle series, const LateBar& late) {
   put(std::move(change));
 }
 
+void HistoryPort::set_instrument(const std::string& name, const Instrument& instrument) {
+  Change change;
+  change.kind = Kind::instrument;
+  change.name = name;
+  change.instrument = std::make_unique<Instrument>(instrument);
+  put(std::move(change));
+}
+
+void HistoryPort::begin_anew(const std::string& name, const Instrument& instrument, std::int64_t at_ms) {
+  Change change;
+  change.kind = Kind::begin_anew;
+  change.name = name;
+  change.from_ms = at_ms;
+  change.instrument = std::make_unique<Instrument>(instrument);
+  put(std::move(change));
+}
+
 void HistoryPort::put(Change change) {
   // Many at once, as when history is fetched: the thread begins before the queue is full.
   if (++since_wake_ >= kQueued / 4) commit();
   if (kept_.empty() && queue_.push(change)) return;
-  // A series that was never opened could take nothing later, so that much is always kept.
-  if (kept_.size() >= kMostKept && change.kind != Kind::open) {
+  // Bars can be had again, but not which series they belong to: that much is always kept.
+  const bool bars =
+      change.kind != Kind::open && change.kind != Kind::instrument && change.kind != Kind::begin_anew;
+  if (kept_.size() >= kMostKept && bars) {
     ++dropped_;
     return;
   }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,20 +34,26 @@ class HistoryPort {
               std::int64_t covered_to_ms);
   void correct(Handle series, const engine::Bar& bar, std::int64_t at_ms);
   void keep_late(Handle series, const LateBar& late);
+  /// As History::set_instrument, of the series of that name, which is added where it is not there.
+  void set_instrument(const std::string& name, const Instrument& instrument);
+  /// As History::begin_anew. What is put down under an earlier handle belongs to what was set aside.
+  void begin_anew(const std::string& name, const Instrument& instrument, std::int64_t at_ms);
   /// Wakes the writing thread; off the hot path.
   void commit();
 
  private:
   friend class HistoryWriter;
-  enum class Kind : std::uint8_t { open, append, insert, correct, late };
+  enum class Kind : std::uint8_t { open, append, insert, correct, late, instrument, begin_anew };
   struct Change {
     Kind kind = Kind::append;
     Handle series = 0;
     engine::Bar bar;
-    std::int64_t from_ms = 0;  // of append and insert; of correct: when it was noticed; of late: after_ms
+    // Of append and insert; of correct and begin_anew: when it was noticed; of late: after_ms.
+    std::int64_t from_ms = 0;
     std::int64_t to_ms = 0;
     std::vector<engine::Bar> bars;
     std::string name;
+    std::unique_ptr<Instrument> instrument;  // of few changes: the queue's places stay small
   };
   static constexpr std::size_t kQueued = 8192;
 

@@ -104,14 +104,33 @@ bool HistoryWriter::take(HistoryPort& port, Change& change) {
 }
 
 /// False where the disk did not take it.
-bool HistoryWriter::write(HistoryPort& port, Change& change) {
-  if (change.kind == HistoryPort::Kind::open) {
-    const auto number = history_->add(change.name);
-    if (!number && change.name.size() <= kLongestName) return false;
-    if (!number) tell(history_->error());
-    port.numbers_.push_back(number);
-    return true;
+bool HistoryWriter::write(HistoryPort& port, const Change& change) {
+  switch (change.kind) {
+    case HistoryPort::Kind::open:
+    case HistoryPort::Kind::instrument:
+    case HistoryPort::Kind::begin_anew:
+      return write_series(port, change);
+    default:
+      return write_bars(port, change);
   }
+}
+
+/// A name that is too long never goes in: it is told, and that was it.
+bool HistoryWriter::write_series(HistoryPort& port, const Change& change) {
+  const bool anew = change.kind == HistoryPort::Kind::begin_anew;
+  std::optional<History::Series> number;
+  if (anew) {
+    number = history_->begin_anew(change.name, *change.instrument, change.from_ms);
+  } else {
+    number = history_->add(change.name);
+  }
+  if (!number && change.name.size() <= (anew ? kLongestToSetAside : kLongestName)) return false;
+  if (!number) tell(history_->error());
+  if (change.kind == HistoryPort::Kind::open) port.numbers_.push_back(number);
+  return !change.instrument || !number || history_->set_instrument(*number, *change.instrument);
+}
+
+bool HistoryWriter::write_bars(HistoryPort& port, const Change& change) {
   const auto number = port.numbers_[change.series];
   if (!number) return true;
   switch (change.kind) {
@@ -124,6 +143,8 @@ bool HistoryWriter::write(HistoryPort& port, Change& change) {
     case HistoryPort::Kind::late:
       return history_->keep_late(*number, {change.bar, change.from_ms});
     case HistoryPort::Kind::open:
+    case HistoryPort::Kind::instrument:
+    case HistoryPort::Kind::begin_anew:
       break;
   }
   return true;

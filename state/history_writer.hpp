@@ -44,7 +44,9 @@ class HistoryWriter {
   void run();
   void write_all();
   bool take(HistoryPort& port, Change& change);
-  bool write(HistoryPort& port, Change& change);
+  bool write(HistoryPort& port, const Change& change);
+  bool write_series(HistoryPort& port, const Change& change);
+  bool write_bars(HistoryPort& port, const Change& change);
   void tell(const std::string& problem);
 
   // Where the threads meet.
