@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "daemon/instruments.hpp"
 #include "engine/series_id.hpp"
 
 namespace atcd::daemon {
@@ -33,7 +34,7 @@ BarArchive::Opened BarArchive::open(const std::string& name) {
   Opened opened{port_.open(name), {}, 0, {}};
   // A series that was removed and comes again was written to since the start: REST knows it.
   const bool first_time = opened_.insert(name).second;
-  const auto series = first_time ? before_.find(name) : std::nullopt;
+  const auto series = first_time ? series_before(name) : std::nullopt;
   if (!series) return opened;
   opened.corrections = before_.corrections(*series);
   opened.late = before_.late(*series);
@@ -45,9 +46,53 @@ BarArchive::Opened BarArchive::open(const std::string& name) {
 // Blocks are never changed: of them this holds whatever was written since the start.
 state::StoredBars BarArchive::earlier(const std::string& name, std::int64_t boundary_ms,
                                       std::int64_t from_ms) {
-  const auto series = before_.find(name);
+  const auto series = series_before(name);
   if (!series) return {{}, boundary_ms, boundary_ms};
   return before_.newest_before(*series, boundary_ms, from_ms);
+}
+
+std::optional<state::History::Series> BarArchive::series_before(const std::string& name) const {
+  return anew_.contains(name) ? std::nullopt : before_.find(name);
+}
+
+std::optional<state::Instrument> BarArchive::instrument(const std::string& name) const {
+  if (const auto told = instruments_.find(name); told != instruments_.end()) return told->second;
+  const auto series = series_before(name);
+  return series ? before_.instrument(*series) : std::nullopt;
+}
+
+void BarArchive::set_instrument(const std::string& name, const state::Instrument& instrument) {
+  if (this->instrument(name) == instrument) return;
+  instruments_[name] = instrument;
+  port_.set_instrument(name, instrument);
+}
+
+std::vector<feeds::SymbolInfo> BarArchive::known_symbols(const feeds::Exchange& exchange) const {
+  std::map<std::string, feeds::SymbolInfo> symbols;
+  for (const std::string& name : before_.names()) {
+    const auto symbol = archived_symbol(exchange, name);
+    const auto known = symbol ? instrument(name) : std::nullopt;
+    if (known) symbols.emplace(*symbol, symbol_info(*symbol, *known));
+  }
+  std::vector<feeds::SymbolInfo> list;
+  for (auto& [symbol, info] : symbols) list.push_back(std::move(info));
+  return list;
+}
+
+std::int64_t BarArchive::end_ms(const std::string& name) const {
+  if (const auto left = ends_.find(name); left != ends_.end()) return left->second;
+  const auto series = series_before(name);
+  if (!series) return 0;
+  const state::StoredBars newest = before_.latest(*series, 1);
+  return newest.bars.empty() ? 0 : newest.bars.back().close_time_ms;
+}
+
+void BarArchive::begin_anew(const std::string& name, const state::Instrument& instrument,
+                            std::int64_t at_ms) {
+  anew_.insert(name);
+  ends_.erase(name);
+  instruments_[name] = instrument;
+  port_.begin_anew(name, instrument, at_ms);
 }
 
 }  // namespace atcd::daemon

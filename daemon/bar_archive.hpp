@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -55,7 +56,7 @@ class BarArchive {
   };
   Opened open(const std::string& name);
   /// Something was known of the series at the start.
-  bool knows(const std::string& name) const { return before_.find(name).has_value(); }
+  bool knows(const std::string& name) const { return series_before(name).has_value(); }
   /// What lies before the bars that open() gave, back to from_ms or to the newest hole. For the first time
   /// before the series is written to: its newest bars lie where those that follow are put.
   state::StoredBars earlier(const std::string& name, std::int64_t boundary_ms, std::int64_t from_ms);
@@ -65,11 +66,29 @@ class BarArchive {
   }
   state::HistoryPort& writer() { return port_; }
 
+  /// Of what the series' bars are the prices; empty where that was never told.
+  std::optional<state::Instrument> instrument(const std::string& name) const;
+  void set_instrument(const std::string& name, const state::Instrument& instrument);
+  /// All symbols of the market whose instrument is known, each once.
+  std::vector<feeds::SymbolInfo> known_symbols(const feeds::Exchange& exchange) const;
+  /// Close of the last bar that the series is known to have had; 0: none.
+  std::int64_t end_ms(const std::string& name) const;
+  /// The series goes, with its last bar; it may come again.
+  void left(const std::string& name, std::int64_t end_ms) { ends_[name] = end_ms; }
+  /// What is held is set aside, and the name is a new series' that nothing is known of. Handles of before
+  /// belong to what was set aside.
+  void begin_anew(const std::string& name, const state::Instrument& instrument, std::int64_t at_ms);
+
  private:
+  std::optional<state::History::Series> series_before(const std::string& name) const;
+
   state::History& before_;  // as it was at the start
   state::HistoryPort& port_;
   const state::Snapshot& snapshot_;
   std::set<std::string> opened_;
+  std::set<std::string> anew_;                            // what was there at the start is set aside
+  std::map<std::string, state::Instrument> instruments_;  // told since the start
+  std::map<std::string, std::int64_t> ends_;              // of series that went
 };
 
 }  // namespace atcd::daemon

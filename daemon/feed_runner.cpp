@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "daemon/clock.hpp"
-#include "daemon/symbols.hpp"
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/interval_source.hpp"
@@ -180,24 +179,24 @@ std::vector<FeedRunner::Wanted> FeedRunner::wanted(const feeds::SymbolsResult& r
     ResolvedSymbols symbols;
     if (listed) {
       symbols = resolve_symbols(block, result.symbols);
+      tell_unresolved(symbols.unresolved);
     } else if (!has_patterns(block)) {
-      // Symbols that are named outright need no list to begin with.
-      for (const std::string& symbol : block.symbols) symbols.symbols.push_back({symbol, "", "", true, 0, 0});
+      symbols = resolve_without_list(block);
     }
-    for (const std::string& symbol : symbols.unknown) {
-      if (!owns(symbol)) continue;
-      context_.journal.event(Level::error, "unknown_symbol", "",
-                             key_.exchange + " " + key_.market + " does not list " + symbol +
-                                 ": it is left out until the list is resolved again");
-    }
-    for (const feeds::SymbolInfo& symbol : symbols.symbols) {
+    const auto want = [&](const feeds::SymbolInfo& symbol, bool only_running) {
       for (const std::string& interval : block.intervals) {
         for (const ProfileConfig& profile : profiles_) {
           const auto& names = block.profiles;
           if (std::find(names.begin(), names.end(), profile.name) == names.end()) continue;
-          outputs.push_back({&block, &profile, symbol, interval});
+          Wanted output{&block, &profile, symbol, interval};
+          if (!only_running || runs(output)) outputs.push_back(std::move(output));
         }
       }
+    };
+    for (const feeds::SymbolInfo& symbol : symbols.symbols) want(symbol, false);
+    // What runs is not ended by another instrument that came to be called the same.
+    for (const Unresolved& each : symbols.unresolved) {
+      for (const feeds::SymbolInfo& symbol : each.instruments) want(symbol, true);
     }
   }
   return outputs;
@@ -212,6 +211,7 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
     const std::string name = id.name();
     if (!names.insert(name).second) continue;
     leaving_.erase(name);
+    if (listed) check_instrument(each);
     const std::string& hash = hashes.at(each.profile);
     const auto found = series_.find({each.symbol.symbol, each.interval});
     if (found != series_.end()) {
@@ -279,7 +279,7 @@ feeds::StreamName FeedRunner::listens_to(const Wanted& output, const engine::Int
   std::vector<engine::Interval> subscribed;
   for (const FeedConfig& block : blocks_) {
     if (block.source == FeedSource::trades) continue;
-    if (!may_have(block, output.symbol.symbol)) continue;
+    if (!may_have(block, output.symbol)) continue;
     for (const std::string& each : block.intervals) subscribed.push_back(*engine::Interval::parse(each));
   }
   return {output.symbol.symbol, feeds::frames_from(exchange_, interval, subscribed)->text()};
@@ -314,9 +314,7 @@ void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs) {
     series->remove_output(output->index);
     context_.journal.event(Level::info, "removed", name, "");
     if (!series->outputs().empty()) continue;
-    series->leave();
-    std::erase(dirty_, series);
-    series_.erase({series->name().symbol, series->name().interval});
+    end(*series);
   }
 }
 

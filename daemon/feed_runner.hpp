@@ -16,6 +16,7 @@
 #include "daemon/journal.hpp"
 #include "daemon/market_series.hpp"
 #include "daemon/share.hpp"
+#include "daemon/symbols.hpp"
 #include "feeds/address_limits.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/stream_router.hpp"
@@ -101,6 +102,11 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void tell_listing(std::span<const feeds::SymbolInfo> symbols);
   void resolved(const feeds::SymbolsResult& result);
   std::vector<Wanted> wanted(const feeds::SymbolsResult& result, bool listed);
+  ResolvedSymbols resolve_without_list(const FeedConfig& block) const;
+  void tell_unresolved(std::span<const Unresolved> unresolved);
+  bool runs(const Wanted& output) const;
+  void check_instrument(const Wanted& output);
+  void end(MarketSeries& series);
   void apply(std::span<const Wanted> wanted_outputs, bool listed, std::int64_t exchange_time_ms);
   MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);
   feeds::StreamName listens_to(const Wanted& output, const engine::Interval& interval) const;

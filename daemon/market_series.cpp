@@ -70,6 +70,7 @@ void MarketSeries::add_output(std::unique_ptr<Output> output, const feeds::Symbo
 }
 
 void MarketSeries::describe(const Output& output, const feeds::SymbolInfo& symbol) {
+  instrument_ = context_.archive.instrument(archive_name_).value_or(state::Instrument{});
   context_.publisher.describe(output.name,
                               catalogue_json(output.id, symbol, series_.interval(), output.config));
 }
@@ -149,6 +150,8 @@ state::SignalRecord MarketSeries::record(const Output&, std::size_t index, const
   record.next_close_ms = series_.interval().close_time_ms(bars[index].close_time_ms);
   record.anchor_ms = computed.anchor_ms;
   record.received_us = received_us;
+  // In its stream the bar before is another instrument's.
+  if (record.prev_close_ms <= instrument_.replaced_ms) record.gap_from_ms = record.prev_close_ms;
   const bool newest = index + 1 == bars.size() && !series_.has_pending();
   record.source =
       newest && series_.state() == feeds::SeriesState::live ? state::Source::live : state::Source::backfill;
@@ -239,7 +242,10 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
       series.context_.journal.log(Level::warning, "history_failed",
                                   series.name_.symbol + " " + series.name_.interval, result.message);
     }
-    series.series_.on_history(result, utc_us(), now());
+    feeds::HistoryResult own = result;
+    std::erase_if(own.rows,
+                  [&](const engine::Bar& row) { return row.close_time_ms <= series.instrument_.listed_ms; });
+    series.series_.on_history(own, utc_us(), now());
     series.prepare();
   });
 }
@@ -274,22 +280,24 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
   const bool beyond_us = from_last || series_.interval().ordinal(after_close_ms) >= series_.next();
   if (!can_answer() || (beyond_us && !loaded_)) return state::HistoryAnswer::wait;
   if (series_.bars().empty()) return state::HistoryAnswer::records;
-  if (is_newest(after_close_ms)) {
+  // The stream's head is another instrument's: it goes on with the first bar of this one.
+  const bool anew = !from_last && after_close_ms <= instrument_.begins_ms();
+  if (!anew && is_newest(after_close_ms)) {
     if (const auto held = output.signals.held(series_.bars().back())) {
       records.push_back(record(output, series_.bars().size() - 1, *held, utc_us()));
       return state::HistoryAnswer::records;
     }
   }
   const auto bars = history().bars;
-  const std::int64_t first_slot =
-      series_.interval().ordinal(from_last ? bars.back().open_time_ms : after_close_ms);
+  const std::int64_t first_slot = series_.interval().ordinal(
+      from_last ? bars.back().open_time_ms : std::max(after_close_ms, instrument_.replaced_ms));
   if (!reach_back(output, first_slot)) return state::HistoryAnswer::wait;
 
   const BarHistory known = history();
   const std::int64_t first_open_ms = series_.interval().open_time_ms(first_slot);
   std::size_t index = from_last ? known.bars.size() - 1 : series_.index_at(first_open_ms);
   // Bars between the head and the first that history holds can't be had any more.
-  bool gap = !from_last && first_slot < known.covered_from;
+  bool gap = anew || (!from_last && first_slot < known.covered_from);
   bool skipped = false;
   SignalSeries::Replay replay(output.signals);
   for (const std::size_t end = known.bars.size(); index < end && records.size() < limit; ++index) {
@@ -302,7 +310,7 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
       continue;
     }
     records.push_back(record(output, index, *computed, utc_us()));
-    if (gap) records.back().gap_from_ms = after_close_ms;
+    if (gap || from_last) records.back().gap_from_ms = from_last ? 0 : after_close_ms;
     // The entry before it in the stream is the head, also where bars between have no signal of their own.
     if (gap || (skipped && !from_last)) records.back().prev_close_ms = after_close_ms;
     gap = skipped = false;

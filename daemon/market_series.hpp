@@ -114,6 +114,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   void check_against_exchange(state::SeriesIndex index, std::int64_t close_ms);
 
   const feeds::StreamName& name() const { return name_; }
+  /// Close of the last bar that it has had; 0: none.
+  std::int64_t end_ms() const { return series_.bars().empty() ? 0 : series_.bars().back().close_time_ms; }
   const feeds::Series& series() const { return series_; }
   feeds::SeriesState state_of(const Output& output) const;
 
@@ -171,6 +173,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   std::shared_ptr<MarketSeries*> self_;
   std::string archive_name_;
   BarArchive::Handle archived_ = 0;
+  state::Instrument instrument_;  // of which the bars are
   std::int64_t from_ms_;
   std::vector<state::LateBar> late_;  // of the bars, in the order in which they came
   std::uint64_t corrections_ = 0;     // of the bars, in all runs

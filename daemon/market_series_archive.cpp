@@ -9,6 +9,7 @@ namespace atcd::daemon {
 
 /// Only the newest bars: a start with thousands of series has no time for more.
 void MarketSeries::restore() {
+  instrument_ = context_.archive.instrument(archive_name_).value_or(state::Instrument{});
   BarArchive::Opened opened = context_.archive.open(archive_name_);
   archived_ = opened.handle;
   corrections_ = opened.corrections;
@@ -32,6 +33,8 @@ BarHistory MarketSeries::history() {
 std::string_view MarketSeries::resume_engine(Output& output, const state::SnapshotEntry& entry) {
   if (entry.config != output.config) return "it was made with another configuration";
   if (entry.corrections != corrections_) return "bars were corrected since";
+  if (entry.last_bar.close_time_ms <= instrument_.replaced_ms)
+    return "it was made of another instrument's bars";
   const auto bars =
       (entry.last_bar.open_time_ms < series_.bars().front().open_time_ms ? history() : known()).bars;
   const std::size_t at = series_.index_at(entry.last_bar.open_time_ms);

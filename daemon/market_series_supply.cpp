@@ -72,7 +72,10 @@ void MarketSeries::start() {
   series_.start(now());
 }
 
-void MarketSeries::leave() { context_.router.leave(*this, listens_to_); }
+void MarketSeries::leave() {
+  context_.router.leave(*this, listens_to_);
+  context_.archive.left(archive_name_, end_ms());
+}
 
 void MarketSeries::resubscribe() { context_.router.resubscribe(listens_to_); }
 

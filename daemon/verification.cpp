@@ -93,13 +93,14 @@ std::optional<std::int64_t> PublishedEntry::number(std::string_view name) const 
 }
 
 Verification::Verification(const ProfileConfig& profile, const engine::SeriesId& id, OtherTellings others,
-                           MoreEntries more, std::string counted)
+                           MoreEntries more, std::string counted, std::int64_t begins_ms)
     : config_(config_hash(profile)),
       interval_(*engine::Interval::parse(id.interval)),
       fixed_anchor_(profile.anchor.fixed_anchor_ms.has_value()),
       others_(std::move(others)),
       more_(std::move(more)),
       counted_(std::move(counted)),
+      begins_ms_(begins_ms),
       signals_(std::make_shared<const engine::Plan>(profile.parameters), profile.anchor, interval_,
                id.name()),
       replay_(signals_) {
@@ -108,6 +109,15 @@ Verification::Verification(const ProfileConfig& profile, const engine::SeriesId&
 
 /// Leaves entry_ empty at the end, and after a difference.
 void Verification::next_entry() {
+  read_entry();
+  while (entry_ && entry_->close_ms <= begins_ms_) {
+    count(verdict_.unknown);
+    following_ = false;
+    read_entry();
+  }
+}
+
+void Verification::read_entry() {
   entry_.reset();
   if (!verdict_.difference.empty()) return;
   if (next_in_page_ == page_.size()) {
@@ -119,7 +129,7 @@ void Verification::next_entry() {
   const auto open_ms = published.number("open_ms"), close_ms = published.number("close_ms"),
              rev = published.number("rev");
   const bool numbers = open_ms && close_ms && rev;
-  entry_ = Entry{std::move(published), open_ms.value_or(0)};
+  entry_ = Entry{std::move(published), open_ms.value_or(0), close_ms.value_or(0)};
   if (!numbers) return differ("it has no open_ms, close_ms or rev that are numbers");
   if (entry_->published.id != std::to_string(*close_ms) + "-" + std::to_string(*rev)) {
     differ("its ID is not its close_ms and rev");

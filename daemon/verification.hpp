@@ -51,8 +51,10 @@ class Verification {
   using MoreEntries = std::function<std::vector<PublishedEntry>()>;
 
   /// `counted`: the ID of an entry that an earlier verification has counted; it is only looked at.
+  /// `begins_ms`: bars that closed by then were another instrument's (state::Instrument::begins_ms()): their
+  /// entries can't be recomputed.
   Verification(const ProfileConfig& profile, const engine::SeriesId& id, OtherTellings others,
-               MoreEntries more, std::string counted = "");
+               MoreEntries more, std::string counted = "", std::int64_t begins_ms = 0);
 
   /// The next bars, in order. Where they begin later than the last ended bars are missing.
   void take(const state::StoredBars& bars);
@@ -63,9 +65,11 @@ class Verification {
   struct Entry {
     PublishedEntry published;
     std::int64_t open_ms;
+    std::int64_t close_ms;
   };
 
   void next_entry();
+  void read_entry();
   void take_bar(const engine::Bar& bar);
   void compare(const engine::Bar& bar, const std::optional<AnchoredSignal>& computed);
   bool comparable(const Entry& entry) const;
@@ -80,6 +84,7 @@ class Verification {
   OtherTellings others_;
   MoreEntries more_;
   std::string counted_;
+  std::int64_t begins_ms_;
   SignalSeries signals_;
   SignalSeries::Replay replay_;
   state::StoredBars window_;  // the bars that the next signals can need

@@ -55,8 +55,7 @@ void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& 
     return;
   }
   const ResolvedSymbols resolved = resolve_symbols(feed, listed.symbols);
-  for (const std::string& symbol : resolved.unknown)
-    findings.errors.push_back(name + " does not list " + symbol);
+  for (const Unresolved& text : resolved.unresolved) findings.errors.push_back(name + " " + text.reason);
   for (const feeds::SymbolInfo& symbol : resolved.symbols) {
     if (!symbol.trading) findings.facts.push_back(name + ": " + symbol.symbol + " is not trading at present");
   }

@@ -226,6 +226,8 @@ std::size_t copy(History& from, History& to) {
     print_progress(std::to_string(++done) + " of " + std::to_string(names.size()) + " series");
     const auto series = to.add(name);
     must(series.has_value());
+    if (const auto& instrument = from.instrument(*from.find(name)))
+      must(to.set_instrument(*series, *instrument));
     from.read_superseded(*from.find(name), [&](const Bar& bar, std::int64_t at_ms) {
       must(to.keep_superseded(*series, bar, at_ms));
     });

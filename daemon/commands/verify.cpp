@@ -56,6 +56,8 @@ class BarSource {
 
   virtual ~BarSource() = default;
   virtual OtherTellings others(const Published& series) = 0;
+  /// Bars that closed by then are another instrument's; 0: none is known to be.
+  virtual std::int64_t begins_ms(const Published& series) = 0;
   /// Gives all closed bars from about from_ms on, in order, piece by piece. Throws std::runtime_error with a
   /// sentence.
   virtual void read(const Published& series, std::int64_t from_ms, const Take& take) = 0;
@@ -75,6 +77,12 @@ class FromHistory final : public BarSource {
     return others;
   }
 
+  std::int64_t begins_ms(const Published& series) override {
+    const auto found = number_of(series);
+    const auto instrument = found ? history_.instrument(*found) : std::nullopt;
+    return instrument ? instrument->begins_ms() : 0;
+  }
+
   void read(const Published& series, std::int64_t from_ms, const Take& take) override {
     if (const auto found = number_of(series)) history_.read_all(*found, from_ms, take);
   }
@@ -90,17 +98,30 @@ class FromHistory final : public BarSource {
 
 class FromExchange final : public BarSource {
  public:
+  /// Only what is on disk tells that a symbol was another's before: of that alone it is asked, where it is
+  /// there.
+  explicit FromExchange(const std::string& directory) {
+    try {
+      held_.emplace(directory);
+    } catch (const std::runtime_error&) {
+    }
+  }
+
   OtherTellings others(const Published&) override { return {}; }
 
+  std::int64_t begins_ms(const Published& series) override {
+    return std::max(listed_ms(series), held_ ? held_->begins_ms(series) : 0);
+  }
+
   void read(const Published& series, std::int64_t from_ms, const Take& take) override {
-    auto& reader = readers_[series.feed];
-    if (!reader) reader = std::make_unique<ExchangeReader>(*series.feed);
-    const feeds::Exchange& exchange = reader->exchange();
+    ExchangeReader& reader = *market(series).reader;
+    const feeds::Exchange& exchange = reader.exchange();
+    const std::int64_t begins_ms = listed_ms(series);
     const engine::Interval interval = *engine::Interval::parse(series.id.interval);
     for (std::int64_t page_ms = from_ms;;) {
       const std::int64_t first = interval.ordinal(page_ms);
       const std::int64_t last = first + feeds::history_rows_per_request(exchange, interval) - 1;
-      const feeds::HistoryResult page = reader->history(
+      const feeds::HistoryResult page = reader.history(
           {series.id.symbol, series.id.interval, interval.open_time_ms(first), interval.open_time_ms(last)});
       if (page.error != feeds::RestError::none) throw std::runtime_error(series.name + ": " + page.message);
       // Closed by the exchange's own clock.
@@ -109,7 +130,7 @@ class FromExchange final : public BarSource {
       state::StoredBars bars{
           {}, page_ms, std::min(page_end_ms, interval.open_time_ms(interval.ordinal(settled_ms)))};
       for (const engine::Bar& bar : page.rows) {
-        if (bar.close_time_ms <= settled_ms) bars.bars.push_back(bar);
+        if (bar.close_time_ms > begins_ms && bar.close_time_ms <= settled_ms) bars.bars.push_back(bar);
       }
       if (bars.covered_to_ms > bars.covered_from_ms) take(bars);
       if (page_end_ms > settled_ms) return;
@@ -118,7 +139,30 @@ class FromExchange final : public BarSource {
   }
 
  private:
-  std::map<const FeedConfig*, std::unique_ptr<ExchangeReader>> readers_;
+  struct Market {
+    std::unique_ptr<ExchangeReader> reader;
+    std::map<std::string, std::int64_t> listed_ms;  // by symbol, where the exchange says it
+  };
+
+  std::int64_t listed_ms(const Published& series) {
+    const auto& listed = market(series).listed_ms;
+    const auto found = listed.find(series.id.symbol);
+    return found == listed.end() ? 0 : found->second;
+  }
+
+  Market& market(const Published& series) {
+    Market& market = markets_[series.feed];
+    if (market.reader) return market;
+    market.reader = std::make_unique<ExchangeReader>(*series.feed);
+    const feeds::SymbolsResult list = market.reader->symbols(false);
+    if (list.error != feeds::RestError::none)
+      throw std::runtime_error("the list of symbols: " + list.message);
+    for (const feeds::SymbolInfo& symbol : list.symbols) market.listed_ms[symbol.symbol] = symbol.listed_ms;
+    return market;
+  }
+
+  std::map<const FeedConfig*, Market> markets_;
+  std::optional<FromHistory> held_;
 };
 
 /// The newest entries of one stream, a page at a time, oldest first.
@@ -246,13 +290,14 @@ class Verify {
     const std::int64_t from_ms =
         earliest_open_ms(*series.profile, series.id, first[0].number("open_ms").value_or(0));
     Verification verification(
-        *series.profile, series.id, source.others(series), [&] { return pages.next(); }, series.last_id);
+        *series.profile, series.id, source.others(series), [&] { return pages.next(); }, series.last_id,
+        source.begins_ms(series));
     source.read(series, from_ms, [&](const state::StoredBars& bars) { verification.take(bars); });
     return verification.finish();
   }
 
   std::unique_ptr<BarSource> bar_source() const {
-    if (settings_.rest) return std::make_unique<FromExchange>();
+    if (settings_.rest) return std::make_unique<FromExchange>(config_.state_directory);
     return std::make_unique<FromHistory>(config_.state_directory);
   }
 

@@ -13,6 +13,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/exchange_reader.hpp"
+#include "daemon/instruments.hpp"
 #include "daemon/symbols.hpp"
 #include "daemon/verification.hpp"
 #include "engine/interval.hpp"
@@ -30,6 +31,7 @@ struct Loading {
   std::string symbol, name;
   engine::Interval interval;
   std::optional<state::History::Series> series;  // from its first bar on
+  std::int64_t listed_ms = 0;                    // bars that closed by then are another instrument's
   std::int64_t wanted = 0;                       // ordinals: the first slot that is needed,
   std::int64_t low = 0;                          // from here on
   std::int64_t high = 0;                         // to here (exclusive) all is held
@@ -47,7 +49,7 @@ class FeedWarmer {
 
   /// False when some series could not be loaded: it was said.
   bool run(const std::vector<std::string>& symbols) {
-    for (const std::string& symbol : symbols.empty() ? listed() : symbols) {
+    for (const feeds::SymbolInfo& symbol : symbols.empty() ? listed() : named(symbols)) {
       for (const std::string& interval : feed_.intervals) add(symbol, interval);
     }
     total_ = waiting_.size();
@@ -61,21 +63,48 @@ class FeedWarmer {
   }
 
  private:
-  std::vector<std::string> listed() {
+  static std::vector<feeds::SymbolInfo> named(const std::vector<std::string>& symbols) {
+    std::vector<feeds::SymbolInfo> infos;
+    for (const std::string& symbol : symbols) infos.push_back({symbol, "", "", true, 0, 0});
+    return infos;
+  }
+
+  std::vector<feeds::SymbolInfo> listed() {
     const feeds::SymbolsResult list = reader_.symbols(feed_.top > 0);
     if (list.error != feeds::RestError::none)
       throw std::runtime_error("the list of symbols: " + list.message);
     const ResolvedSymbols resolved = resolve_symbols(feed_, list.symbols);
-    for (const std::string& unknown : resolved.unknown) {
-      std::cerr << "atcd: " << feed_.exchange << ' ' << feed_.market << " does not list " << unknown << '\n';
+    for (const Unresolved& each : resolved.unresolved) {
+      std::cerr << "atcd: " << feed_.exchange << ' ' << feed_.market << ' ' << each.reason << '\n';
       ++failed_;
     }
-    std::vector<std::string> names;
-    for (const feeds::SymbolInfo& symbol : resolved.symbols) names.push_back(symbol.symbol);
-    return names;
+    return resolved.symbols;
   }
 
-  void add(const std::string& symbol, const std::string& interval_text) {
+  /// What the list tells of the symbol is remembered; where that is another instrument than the history is
+  /// of, it begins anew. The time before which the exchange has no bar of it.
+  std::int64_t settle_instrument(const std::string& name, const feeds::SymbolInfo& symbol) {
+    const auto series = history_.find(name);
+    const auto known = series ? history_.instrument(*series) : std::nullopt;
+    if (symbol.base.empty()) return known ? known->listed_ms : 0;  // there was no list
+    const std::string change = known ? other_instrument(*known, symbol) : "";
+    const auto held = series ? history_.newest(*series, utc_ms()) : state::StoredBars{};
+    if (!change.empty() && !held.bars.empty()) {
+      state::Instrument now = known_now(symbol.listed_ms > 0 ? std::nullopt : known, symbol);
+      now.replaced_ms = held.bars.back().close_time_ms;
+      must(history_.begin_anew(name, now, utc_ms()).has_value());
+      std::cerr << "atcd: " << name << ": another instrument has this symbol (" << change
+                << "): what was held is set aside\n";
+      return now.listed_ms;
+    }
+    const state::Instrument now = known_now(known, symbol);
+    const auto kept = history_.add(name);
+    must(kept && history_.set_instrument(*kept, now));
+    return now.listed_ms;
+  }
+
+  void add(const feeds::SymbolInfo& info, const std::string& interval_text) {
+    const std::string& symbol = info.symbol;
     const engine::Interval interval = *engine::Interval::parse(interval_text);
     std::int64_t from_ms = utc_ms();
     for (const ProfileConfig& profile : config_.profiles) {
@@ -84,9 +113,10 @@ class FeedWarmer {
       const engine::SeriesId id{feed_.exchange, feed_.market, symbol, interval_text, profile.name};
       from_ms = std::min(from_ms, earliest_open_ms(profile, id, utc_ms()));
     }
-    auto loading = std::make_unique<Loading>(Loading{symbol, "", interval, {}, 0, 0, 0, false, 0});
+    auto loading = std::make_unique<Loading>(Loading{symbol, "", interval, {}, 0, 0, 0, 0, false, 0});
     loading->name = archive_name(reader_.exchange(), {symbol, interval_text});
     loading->wanted = interval.ordinal(from_ms);
+    loading->listed_ms = settle_instrument(loading->name, info);
     waiting_.push_back(std::move(loading));
   }
 
@@ -116,7 +146,10 @@ class FeedWarmer {
     const std::int64_t last = forward ? first + rows - 1 : series->low - 1;
     reader_.ask({series->symbol, series->interval.text(), series->interval.open_time_ms(first),
                  series->interval.open_time_ms(last)},
-                [this, series, forward, first, last](const feeds::HistoryResult& page) {
+                [this, series, forward, first, last](feeds::HistoryResult page) {
+                  std::erase_if(page.rows, [&](const engine::Bar& row) {
+                    return row.close_time_ms <= series->listed_ms;
+                  });
                   take(series, forward, first, last, page);
                 });
   }

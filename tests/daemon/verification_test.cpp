@@ -219,6 +219,18 @@ TEST_F(VerificationTest, WhatCannotBeRecomputedIsUnknownAndNotWrong) {
   EXPECT_EQ(verdict.last_id, entries_[589].id);
 }
 
+TEST_F(VerificationTest, EntriesOfAnInstrumentThatHadTheNameBeforeAreUnknown) {
+  auto mixed = entries_;
+  for (std::size_t i = 0; i < 40; ++i) mixed[i].fields["close"] = "1";
+  EXPECT_NE(verify(mixed).difference, "");
+  Verification verification(profile_, kId, {}, pages_of(mixed), "", bars_[339].close_time_ms);
+  verification.take(piece(bars_, 0, bars_.size()));
+  const Verdict verdict = verification.finish();
+  EXPECT_EQ(verdict.difference, "");
+  EXPECT_EQ(verdict.unknown, 40U);
+  EXPECT_EQ(verdict.equal, 560U);
+}
+
 TEST_F(VerificationTest, AnEntryThatWasCountedBeforeIsOnlyLookedAt) {
   const std::vector<PublishedEntry> later(entries_.begin() + 100, entries_.end());
   Verification verification(profile_, kId, {}, pages_of(later), entries_[100].id);

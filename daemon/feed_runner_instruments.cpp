@@ -1,0 +1,80 @@
+// What the symbols of the configuration name, and what becomes of a series whose name another instrument has
+// now.
+#include <algorithm>
+
+#include "daemon/clock.hpp"
+#include "daemon/feed_runner.hpp"
+#include "daemon/instruments.hpp"
+
+namespace atcd::daemon {
+
+/// Symbols that are named outright need no list to begin with, common ones where an earlier list was
+/// remembered. What is wrong with the others only a list can tell.
+ResolvedSymbols FeedRunner::resolve_without_list(const FeedConfig& block) const {
+  ResolvedSymbols resolved = resolve_symbols(block, context_.archive.known_symbols(exchange_));
+  for (const Unresolved& each : resolved.unresolved) {
+    if (!is_common(each.text)) resolved.symbols.push_back({each.text, "", "", true, 0, 0});
+  }
+  resolved.unresolved.clear();
+  return resolved;
+}
+
+void FeedRunner::tell_unresolved(std::span<const Unresolved> unresolved) {
+  for (const Unresolved& each : unresolved) {
+    if (!owns(each.text)) continue;
+    context_.journal.event(Level::error, each.instruments.empty() ? "unknown_symbol" : "ambiguous_symbol", "",
+                           key_.exchange + " " + key_.market + " " + each.reason +
+                               ": it is left out until the list is resolved again");
+  }
+}
+
+bool FeedRunner::runs(const Wanted& output) const {
+  const auto found = series_.find({output.symbol.symbol, output.interval});
+  if (found == series_.end()) return false;
+  const auto& outputs = found->second->outputs();
+  const std::string name = id_of(output).name();
+  return std::any_of(outputs.begin(), outputs.end(), [&](const auto& each) { return each->name == name; });
+}
+
+/// Before the series is made, or goes on: are its bars those of the instrument that the list has under the
+/// name?
+void FeedRunner::check_instrument(const Wanted& output) {
+  const std::string name = archive_name(exchange_, {output.symbol.symbol, output.interval});
+  const auto known = context_.archive.instrument(name);
+  const auto running = series_.find({output.symbol.symbol, output.interval});
+  const std::string change = known ? other_instrument(*known, output.symbol) : "";
+  std::int64_t end_ms = context_.archive.end_ms(name);
+  if (running != series_.end()) end_ms = std::max(end_ms, running->second->end_ms());
+  // Without a bar nothing was begun that could be another's.
+  if (change.empty() || end_ms == 0)
+    return context_.archive.set_instrument(name, known_now(known, output.symbol));
+
+  const bool told_all = output.symbol.listed_ms > 0;
+  state::Instrument now = known_now(told_all ? std::nullopt : known, output.symbol);
+  now.replaced_ms = end_ms;
+  const std::string detail = "the exchange has another instrument under this symbol (" + change +
+                             "): its history until " + std::to_string(end_ms) +
+                             " is set aside, a new one begins";
+  if (running == series_.end()) {
+    context_.journal.event(Level::warning, "new_history", id_of(output).name(), detail);
+  } else {
+    for (const auto& each : running->second->outputs())
+      context_.journal.event(Level::warning, "new_history", each->name, detail);
+    end(*running->second);
+  }
+  context_.archive.begin_anew(name, now, utc_ms());
+}
+
+void FeedRunner::end(MarketSeries& series) {
+  while (!series.outputs().empty()) {
+    const state::SeriesIndex index = series.outputs().back()->index;
+    context_.on_output(index, nullptr);
+    series.remove_output(index);
+  }
+  series.leave();
+  std::erase(dirty_, &series);
+  std::erase(unstarted_, &series);
+  series_.erase({series.name().symbol, series.name().interval});
+}
+
+}  // namespace atcd::daemon
