@@ -1,5 +1,6 @@
 """The simulated OKX to Redis: spot and swap, one interval with a name of its own, a connection that is cut. Every closed
-bar once and in order, with the prices and volumes that the exchange's REST has."""
+bar once and in order, with the prices and volumes that the exchange's REST has. Three days, which OKX opens nobody knows
+when, are folded from its days."""
 import json
 import sys
 
@@ -14,7 +15,7 @@ anchor_period = 60
 exchange = "okx"
 market = "swap"
 symbols = ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
-intervals = ["1m", "1h"]
+intervals = ["1m", "1h", "3d"]
 rest_share = 1.0
 websocket_url = "{sim.ws_url}"
 rest_url = "{sim.rest_url}"
@@ -51,6 +52,20 @@ def check_stream(simulator, client, key):
     return len(bars)
 
 
+def check_three_days(simulator, client, symbol):
+    """The one that closed last, from the days that REST has."""
+    bar, = [fields for _, fields in entries(client, f"atc:1:{{okx:swap:3d:default}}:stream:{symbol}")]
+    open_ms, day_ms = int(bar["open_ms"]), 86_400_000
+    assert open_ms % (3 * day_ms) == 0 and int(bar["close_ms"]) == open_ms + 3 * day_ms, bar
+    page = simulator.request("GET", f"/api/v5/market/candles?instId={symbol}&bar=1Dutc"
+                                    f"&before={open_ms - 1}&after={open_ms + 3 * day_ms}")
+    days = [[float(cell) for cell in row[1:6]] for row in reversed(json.loads(page)["data"])]
+    assert len(days) == 3, days
+    folded = [days[0][0], max(day[1] for day in days), min(day[2] for day in days), days[-1][3],
+              sum(day[4] for day in days)]
+    assert [float(bar[name]) for name in ("open", "high", "low", "close", "volume")] == folded, (bar, folded)
+
+
 def main():
     with Workplace() as place:
         client = place.redis()
@@ -61,8 +76,12 @@ def main():
         simulator.control("cut?how=reset")
         wait_for(lambda: client.xlen(watched) >= 70, "signals go on after a cut")
         series = sorted(client.keys("atc:1:{*}:stream:*"))
-        assert len(series) == 6, series
+        assert len(series) == 8, series
+        for symbol in ("BTC-USDT-SWAP", "ETH-USDT-SWAP"):
+            check_three_days(simulator, client, symbol)
         for key in series:
+            if ":3d:" in key:
+                continue
             print(f"{key}: {check_stream(simulator, client, key)} bars as REST has them")
         assert not place.log_lines("daemon", "level=error"), place.log_lines("daemon", "level=error")
     return 0
