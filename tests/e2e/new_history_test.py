@@ -1,11 +1,13 @@
-"""A symbol becomes another instrument: the exchange's list shows another listing time, while the daemon runs, and another
-contract size, while it is away. What was held is set aside, the signals go on after the stream's head with gap_from_ms, from
-bars of the new instrument alone; a value that is missing or told for the first time changes nothing. The symbols are
-configured by their common names."""
+"""A symbol becomes another instrument: the exchange's list shows another contract size or listing time, while the daemon
+runs and while it is away. What was held is set aside, and the stream goes on after its head with gap_from_ms, from bars of
+the new instrument alone, also where the daemon is killed right then. The exchange's clock moves on request only. The symbols
+are configured by their common names."""
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 
 from harness import ATCD, Workplace, entries, wait_for
 
@@ -35,11 +37,6 @@ def stream(client, symbol):
     return [fields for _, fields in entries(client, f"atc:1:{{okx:swap:1m:default}}:stream:{symbol}")]
 
 
-def gaps(client, symbol):
-    return [(int(fields["gap_from_ms"]), int(fields["close_ms"])) for fields in stream(client, symbol)
-            if fields.get("gap_from_ms")]
-
-
 def new_histories(client):
     return [fields for _, fields in client.xrange("atc:1:events") if fields["event"] == "new_history"]
 
@@ -48,101 +45,150 @@ def run(*arguments):
     return subprocess.run([ATCD, *arguments], capture_output=True, text=True)
 
 
-def check_stream(client, symbol, replaced_after):
-    """`replaced_after`: how many entries there were when the instrument changed, at least. The entry that goes on."""
-    bars = stream(client, symbol)
-    closes = [int(bar["close_ms"]) for bar in bars]
-    assert closes == sorted(set(closes)), symbol
-    (gap_from_ms, close_ms), = gaps(client, symbol)
-    at = closes.index(close_ms)
-    assert at >= replaced_after and gap_from_ms == closes[at - 1], (symbol, gap_from_ms, closes[at - 1:at + 1])
-    for before, after in zip(bars, bars[1:]):
-        assert after.get("gap_from_ms") or int(after["open_ms"]) == int(before["close_ms"]), (before, after)
-    return bars[at]
+class Trial:
+    def __init__(self, place):
+        self.place, self.client = place, place.redis()
+        # Within a minute, so that each step ends one; ours, by which a start reckons how far back its bars reach.
+        self.simulator = place.simulator("--exchange", "okx", "--symbols", "2", "--speed", "0", "--start",
+                                         time.strftime("%Y-%m-%dT%H:%M:20Z", time.gmtime()), "--seed", "7",
+                                         "--weight-limit", "1000000")
+        self.starts = 0
+
+    def start(self, more=""):
+        self.starts += 1
+        self.name = f"daemon-{self.starts}"
+        config = CONFIGURATION.format(sim=self.simulator, redis=self.client, directory=self.place.directory, more=more)
+        self.daemon = self.place.daemon(config, name=self.name)
+        self.wait_live()
+
+    def now_ms(self):
+        return self.simulator.status()["now_ms"]
+
+    def closed_ms(self, symbol):
+        bars = stream(self.client, symbol)
+        return int(bars[-1]["close_ms"]) if bars else 0
+
+    def wait_live(self):
+        wait_for(lambda: len(self.place.log_lines(self.name, "detail=LIVE")) >= 2, "both series are live")
+
+    def minutes(self, count):
+        for _ in range(count):
+            self.simulator.control(f"advance?ms={MINUTE_MS}")
+            closed_ms = self.now_ms() // MINUTE_MS * MINUTE_MS
+            wait_for(lambda: self.closed_ms(BTC) == self.closed_ms(ETH) == closed_ms, f"the bars that closed at {closed_ms}")
+
+    def replace(self, symbol, what, told):
+        """Another instrument, seen by the running daemon; `told`: of its event."""
+        before = len(new_histories(self.client))
+        self.simulator.control(f"replace?symbol={symbol.removesuffix('-SWAP')}&{what}")
+        since = self.client.xrevrange("atc:1:events", count=1)[0][0]
+        self.daemon.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(new_histories(self.client)) == before + 1, "the daemon has seen it")
+        self.check_told(symbol, told)
+        wait_for(lambda: any(fields["event"] == "state" and fields["detail"] == "LIVE" and symbol in fields["series"]
+                             for _, fields in self.client.xrange("atc:1:events", f"({since}")), "it is live again")
+
+    def check_told(self, symbol, told):
+        event = new_histories(self.client)[-1]
+        assert event["series"] == f"okx:swap:{symbol}:1m:default" and told in event["detail"], event
+
+    def check_gaps(self, symbol, heads):
+        """The gaps are after these heads of the stream, and nowhere else is a bar missing."""
+        bars = stream(self.client, symbol)
+        for before, after in zip(bars, bars[1:]):
+            adjoins = int(after["open_ms"]) == int(before["close_ms"])
+            assert "gap_from_ms" in after or adjoins, (symbol, before, after)
+            assert after.get("gap_from_ms", before["close_ms"]) == before["close_ms"], (symbol, before, after)
+        found = [int(bar["gap_from_ms"]) for bar in bars if "gap_from_ms" in bar]
+        assert found == heads, (symbol, found, heads)
+        return bars
 
 
 def main():
     with Workplace() as place:
-        client = place.redis()
-        simulator = place.simulator("--exchange", "okx", "--symbols", "2", "--speed", "120", "--seed", "7",
-                                    "--weight-limit", "1000000")
-
-        def configuration(more=""):
-            return CONFIGURATION.format(sim=simulator, redis=client, directory=place.directory, more=more)
-
-        def bars(symbol):
-            return len(stream(client, symbol))
-
-        def grows(symbol, by, what):
-            before = bars(symbol)
-            wait_for(lambda: bars(symbol) >= before + by, what)
-
-        daemon = place.daemon(configuration())
-        wait_for(lambda: bars(BTC) >= 5 and bars(ETH) >= 5, "signals of symbols that are named by their common names")
-        catalogue = json.loads(client.hget("atc:1:catalogue", "okx:swap:BTC-USDT-SWAP:1m:default"))
+        trial = Trial(place)
+        client, simulator = trial.client, trial.simulator
+        trial.start()
+        trial.minutes(5)
+        catalogue = json.loads(client.hget("atc:1:catalogue", f"okx:swap:{BTC}:1m:default"))
         assert catalogue["symbol"] == BTC and catalogue["common_symbol"] == "BTC/USDT", catalogue
 
         # A list that says the same is no change.
-        daemon.send_signal(signal.SIGHUP)
-        wait_for(lambda: place.log_lines("daemon", "event=reload"), "the configuration was read again")
-        grows(BTC, 3, "signals after a list that says the same")
-        assert not new_histories(client) and not gaps(client, BTC)
+        trial.daemon.send_signal(signal.SIGHUP)
+        wait_for(lambda: place.log_lines(trial.name, "event=reload"), "the configuration was read again")
+        trial.minutes(2)
+        assert not new_histories(client)
 
-        # Another listing time, seen by a running daemon. REST has the bars from before still.
-        before = bars(BTC)
-        listed_ms = simulator.status()["now_ms"] - 100 * MINUTE_MS
+        # Another contract size, seen by a running daemon: the next bar, which closes live, says that it begins anew.
+        heads = {BTC: [], ETH: [trial.closed_ms(ETH)]}
+        trial.replace(ETH, "contract_size=10", "contract size is 10, it was 1")
+        trial.minutes(3)
+        bars = trial.check_gaps(ETH, heads[ETH])
+        assert bars[-3]["source"] == "live" and bars[-3]["gap_from_ms"], bars[-3]
+        trial.check_gaps(BTC, [])
+        print("another contract size: the next bar says gap_from_ms, the other series goes on")
+
+        # Another listing time, and a kill right then: the snapshot is of the instrument before. REST has its bars still.
+        trial.daemon.send_signal(signal.SIGUSR1)
+        wait_for(lambda: os.path.exists(place.path("history/snapshot")), "a snapshot")
+        heads[BTC].append(trial.closed_ms(BTC))
+        listed_ms = trial.now_ms() - 45 * MINUTE_MS
+        trial.replace(BTC, f"listed_ms={listed_ms}", f"listing time is {listed_ms}")
+
+        def written():
+            lines = run("history", "list", "--directory", place.directory).stdout.splitlines()
+            return [line for line in lines if line.startswith(f"okx:swap:{BTC}:1m ") and int(line.split()[1]) >= 40]
+
+        wait_for(written, "the new history is on the disk")
+        trial.daemon.kill()
+        trial.daemon.wait()
+        trial.start()
+        assert place.log_lines(trial.name, "event=snapshot_refused"), "the snapshot is of another instrument"
+        trial.minutes(3)
+        bars = trial.check_gaps(BTC, heads[BTC])
+        for bar in bars[-3:]:
+            assert int(bar["anchor_ms"]) + MINUTE_MS > listed_ms, (bar["anchor_ms"], listed_ms)
+        print("another listing time: no bar from before it, also after a kill")
+
+        # The same seen at a start, of an instrument that was listed after the stream's head.
+        trial.daemon.terminate()
+        assert trial.daemon.wait(30) == 0
+        heads[BTC].append(trial.closed_ms(BTC))
+        simulator.control(f"advance?ms={200 * MINUTE_MS}")
+        listed_ms = trial.now_ms() - 45 * MINUTE_MS
         simulator.control(f"replace?symbol=BTC-USDT&listed_ms={listed_ms}")
-        daemon.send_signal(signal.SIGHUP)
-        wait_for(lambda: gaps(client, BTC), "signals of the new instrument")
-        grows(BTC, 10, "signals go on")
-        first = check_stream(client, BTC, before)
-        assert int(first["anchor_ms"]) + MINUTE_MS > listed_ms, (first["anchor_ms"], listed_ms)
-        told, = new_histories(client)
-        assert told["series"] == "okx:swap:BTC-USDT-SWAP:1m:default" and f"listing time is {listed_ms}" in told["detail"], told
-        assert not gaps(client, ETH), "the other series goes on"
-        print(f"another listing time: signals go on after {first['gap_from_ms']} with anchor {first['anchor_ms']}")
-
-        # Another contract size, seen at a start.
-        daemon.terminate()
-        assert daemon.wait(30) == 0
-        before = bars(ETH)
-        simulator.control("replace?symbol=ETH-USDT&contract_size=10")
-        daemon = place.daemon(configuration(', "ETH/USTD"'), name="second")
-        wait_for(lambda: gaps(client, ETH), "signals after a start with another contract size")
-        grows(ETH, 10, "signals go on")
-        first = check_stream(client, ETH, before)
-        assert len(new_histories(client)) == 2 and "contract size is 10, it was 1" in new_histories(client)[1]["detail"]
-        print(f"another contract size: signals go on after {first['gap_from_ms']}")
-
-        # Killed right after, it knows what it began with, and that the rest is another's.
-        daemon.kill()
-        daemon.wait()
-        daemon = place.daemon(configuration(', "ETH/USTD"'), name="third")
-        grows(ETH, 5, "signals after a kill")
-        grows(BTC, 5, "signals after a kill")
-        assert len(new_histories(client)) == 2, new_histories(client)
-        check_stream(client, ETH, before)
+        trial.start(', "ETH/USTD"')
+        wait_for(lambda: len(new_histories(client)) == 3, "the daemon has seen it")
+        trial.check_told(BTC, f"listing time is {listed_ms}")
+        trial.minutes(3)
+        bars = trial.check_gaps(BTC, heads[BTC])
+        first = next(bar for bar in bars if bar.get("gap_from_ms") == str(heads[BTC][-1]))
+        assert int(first["anchor_ms"]) + MINUTE_MS > listed_ms, first
+        trial.check_gaps(ETH, heads[ETH])
+        print(f"seen at a start: signals go on {(int(first['close_ms']) - heads[BTC][-1]) // MINUTE_MS} bars later")
 
         # The daemon and `check` say the same of a symbol that is not listed.
         reason = "okx swap does not list ETH/USTD (near is ETH/USDT"
-        assert place.log_lines("third", reason), place.log_lines("third", "unknown_symbol")
-        checked = run("check", "--connect", "--config", place.path("third.toml"))
+        assert place.log_lines(trial.name, reason), place.log_lines(trial.name, "unknown_symbol")
+        config = place.path(f"{trial.name}.toml")
+        checked = run("check", "--connect", "--config", config)
         assert checked.returncode == 1 and reason in checked.stderr, checked.stderr
         assert "2 symbols, 2 series" in checked.stdout, checked.stdout
 
-        daemon.terminate()
-        assert daemon.wait(30) == 0
+        trial.daemon.terminate()
+        assert trial.daemon.wait(30) == 0
+        assert len(new_histories(client)) == 3, new_histories(client)
         for options in ([], ["--rest"]):
-            done = run("verify", "--config", place.path("third.toml"), *options)
+            done = run("verify", "--config", config, *options)
             assert done.returncode == 0, done.stdout + done.stderr
             print("verify", *options, "says:", done.stdout.strip())
         listed = run("history", "list", "--directory", place.directory).stdout
-        for symbol in (BTC, ETH):
-            assert sum(f"okx:swap:{symbol}:1m@set-aside-" in line for line in listed.splitlines()) == 1, listed
+        aside = [sum(f"okx:swap:{symbol}:1m@set-aside-" in line for line in listed.splitlines()) for symbol in (BTC, ETH)]
+        assert aside == [2, 1], listed
         done = run("history", "check", "--directory", place.directory)
         assert done.returncode == 0, done.stdout + done.stderr
-        for name in ("daemon", "second", "third"):
-            errors = [line for line in place.log_lines(name, "level=error") if "ETH/USTD" not in line]
+        for number in range(1, trial.starts + 1):
+            errors = [line for line in place.log_lines(f"daemon-{number}", "level=error") if "ETH/USTD" not in line]
             assert not errors, errors
     return 0
 
