@@ -84,7 +84,17 @@ class FromHistory final : public BarSource {
   }
 
   void read(const Published& series, std::int64_t from_ms, const Take& take) override {
-    if (const auto found = number_of(series)) history_.read_all(*found, from_ms, take);
+    const auto found = number_of(series);
+    if (!found) return;
+    const auto& instrument = history_.instrument(*found);
+    const std::int64_t listed_ms = instrument ? instrument->listed_ms : 0;
+    bool first = true;
+    history_.read_all(*found, from_ms, [&](state::StoredBars bars) {
+      // Where the bars reach back to the listing there are none before.
+      if (std::exchange(first, false) && bars.covered_from_ms <= listed_ms)
+        bars.covered_from_ms = std::min(bars.covered_from_ms, from_ms);
+      take(bars);
+    });
   }
 
  private:
