@@ -75,6 +75,7 @@ std::vector<feeds::SymbolInfo> BarArchive::known_symbols(const feeds::Exchange& 
     if (known) symbols.emplace(*symbol, symbol_info(*symbol, *known));
   }
   std::vector<feeds::SymbolInfo> list;
+  list.reserve(symbols.size());
   for (auto& [symbol, info] : symbols) list.push_back(std::move(info));
   return list;
 }

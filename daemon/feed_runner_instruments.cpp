@@ -22,9 +22,11 @@ ResolvedSymbols FeedRunner::resolve_without_list(const FeedConfig& block) const 
 void FeedRunner::tell_unresolved(std::span<const Unresolved> unresolved) {
   for (const Unresolved& each : unresolved) {
     if (!owns(each.text)) continue;
-    context_.journal.event(Level::error, each.instruments.empty() ? "unknown_symbol" : "ambiguous_symbol", "",
+    const bool unknown = each.instruments.empty();
+    context_.journal.event(Level::error, unknown ? "unknown_symbol" : "ambiguous_symbol", "",
                            key_.exchange + " " + key_.market + " " + each.reason +
-                               ": it is left out until the list is resolved again");
+                               (unknown ? ": it is left out until the list is resolved again"
+                                        : ": none of them is begun, what runs goes on"));
   }
 }
 

@@ -74,7 +74,7 @@ void MarketSeries::start() {
 
 void MarketSeries::leave() {
   context_.router.leave(*this, listens_to_);
-  context_.archive.left(archive_name_, end_ms());
+  if (end_ms() > 0) context_.archive.left(archive_name_, end_ms());
 }
 
 void MarketSeries::resubscribe() { context_.router.resubscribe(listens_to_); }

@@ -30,7 +30,7 @@ constexpr int kMostFailures = 3;    // of one series, one after the other
 struct Loading {
   std::string symbol, name;
   engine::Interval interval;
-  std::optional<state::History::Series> series;  // from its first bar on
+  std::optional<state::History::Series> series;  // from its first bar on, or from when the list told of it
   std::int64_t listed_ms = 0;                    // bars that closed by then are another instrument's
   std::int64_t wanted = 0;                       // ordinals: the first slot that is needed,
   std::int64_t low = 0;                          // from here on
@@ -65,6 +65,7 @@ class FeedWarmer {
  private:
   static std::vector<feeds::SymbolInfo> named(const std::vector<std::string>& symbols) {
     std::vector<feeds::SymbolInfo> infos;
+    infos.reserve(symbols.size());
     for (const std::string& symbol : symbols) infos.push_back({symbol, "", "", true, 0, 0});
     return infos;
   }

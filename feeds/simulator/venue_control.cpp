@@ -135,7 +135,8 @@ RestAnswer Venue::jump_clock(const Target& target) {
 
 RestAnswer Venue::replace(const Target& target, const std::string& symbol) {
   const MarketSymbol& about = market_->symbols()[*market_->find(symbol)];
-  const auto [listing, added] = faults_.replaced.try_emplace(symbol, about.listed_ms, about.contract_size);
+  const auto [listing, added] =
+      faults_.replaced.try_emplace(symbol, Faults::Listing{about.listed_ms, about.contract_size});
   const Range times{listing->second.listed_ms, 0, std::numeric_limits<std::int64_t>::max()};
   const Range sizes{0, 1, kLargestContract};
   const auto listed_ms = read_number(target, "listed_ms", times);
