@@ -79,15 +79,13 @@ class FromHistory final : public BarSource {
 
   std::int64_t begins_ms(const Published& series) override {
     const auto found = number_of(series);
-    const auto instrument = found ? history_.instrument(*found) : std::nullopt;
-    return instrument ? instrument->begins_ms() : 0;
+    return found ? history_.instrument(*found).value_or(state::Instrument{}).begins_ms() : 0;
   }
 
   void read(const Published& series, std::int64_t from_ms, const Take& take) override {
     const auto found = number_of(series);
     if (!found) return;
-    const auto& instrument = history_.instrument(*found);
-    const std::int64_t listed_ms = instrument ? instrument->listed_ms : 0;
+    const std::int64_t listed_ms = history_.instrument(*found).value_or(state::Instrument{}).listed_ms;
     bool first = true;
     history_.read_all(*found, from_ms, [&](state::StoredBars bars) {
       // Where the bars reach back to the listing there are none before.
@@ -154,11 +152,7 @@ class FromExchange final : public BarSource {
     std::map<std::string, std::int64_t> listed_ms;  // by symbol, where the exchange says it
   };
 
-  std::int64_t listed_ms(const Published& series) {
-    const auto& listed = market(series).listed_ms;
-    const auto found = listed.find(series.id.symbol);
-    return found == listed.end() ? 0 : found->second;
-  }
+  std::int64_t listed_ms(const Published& series) { return market(series).listed_ms[series.id.symbol]; }
 
   Market& market(const Published& series) {
     Market& market = markets_[series.feed];
