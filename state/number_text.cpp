@@ -9,7 +9,8 @@
 namespace atcd::state {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "digits are made eight at a time, first digit lowest");
+static_assert(std::endian::native == std::endian::little,
+              "digits are made eight at a time, first digit lowest");
 
 __extension__ using Wide = unsigned __int128;
 
@@ -81,9 +82,9 @@ char* put_fraction(char* at, std::uint64_t fraction) {
 
 /// The shortest decimal that reads back as significand * 2^-b, in units of 10^-decimals (whose power is
 /// `power`). A unit is at most one step of the double, 2^-b, and more than a tenth of it: of the multiples of
-/// ten at most one reads back, and then it is the shortest; else the nearest unit is, and it reads back. All in
-/// whole numbers: exact. Without branches, which nothing could foretell.
-/// `significand`: of 53 bits, not 2^52, below which doubles are nearer.
+/// ten at most one reads back, and then it is the shortest; else the nearest unit is, and it reads back. All
+/// in whole numbers: exact. Without branches, which nothing could foretell. `significand`: of 53 bits, not
+/// 2^52, below which doubles are nearer.
 std::uint64_t shortest_units(std::uint64_t significand, int b, std::uint64_t power) {
   // In units of 2^-shift. Half a step to either side reads back, its ends only where the last bit is 0.
   const int shift = b + 1;

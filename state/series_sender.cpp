@@ -44,7 +44,7 @@ SeriesCursor* SeriesSender::find(SeriesIndex series, std::uint32_t generation) {
 }
 
 StreamLimits SeriesSender::limits(const SeriesCursor& cursor) const {
-  const std::int64_t symbols = parts_.group_sizes.at(cursor.info.id.group());
+  const std::int64_t symbols = *cursor.group_size;
   const std::int64_t keep = parts_.options.keep;
   return {keep, keep > kMostGroupEntries / symbols ? kMostGroupEntries : keep * symbols};
 }
@@ -93,7 +93,9 @@ void SeriesSender::add(SeriesIndex series, PublishedSeries info, bool ready) {
   remove(series);
   auto cursor = std::make_unique<SeriesCursor>(std::move(info), next_generation_++, parts_.options);
   parts_.notices.add_series(cursor->text.name(), cursor->info.catalogue_json);
-  ++parts_.group_sizes[cursor->info.id.group()];
+  std::int64_t& group_size = parts_.group_sizes[cursor->info.id.group()];
+  ++group_size;
+  cursor->group_size = &group_size;
   SeriesCursor& added = *(cursors_[series] = std::move(cursor));
   if (ready) back_to_head(series, added);
 }

@@ -1,8 +1,10 @@
 #include "state/signal_text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "state/number_text.hpp"
 #include "state/publish_function.hpp"
@@ -14,7 +16,7 @@ namespace {
 // seven scalars, both counts and the JSON, and two arguments a field.
 constexpr std::size_t kArguments = 6 + 7 + 3 + 2 * (kContentFields + kOtherFields);
 
-bool constant(const FieldRow& row) {
+constexpr bool constant(const FieldRow& row) {
   return row.form == FieldForm::constant_text || row.form == FieldForm::constant_number;
 }
 
@@ -34,36 +36,116 @@ std::array<std::string_view, kFields> constant_texts(const PublishedSeries& seri
   return texts;
 }
 
-// A signal's text is written to memory that is made large enough beforehand, piece behind piece.
+// A signal's text is written to memory that is made large enough beforehand, piece behind piece. Pieces that
+// vary lie in blocks of one size, and a whole block is copied whatever its piece's length: that takes two
+// instructions, and the next piece covers what is too much.
+
+constexpr std::size_t kBlock = kLongestNumber;
+
+/// A text of at most 31 characters.
+struct Piece {
+  std::array<char, kBlock - 1> text{};
+  std::uint8_t size = 0;
+
+  constexpr void add(std::string_view more) {
+    for (const char character : more) text[size++] = character;
+  }
+};
+static_assert(sizeof(Piece) == kBlock);
+
+char* put_block(char* at, const void* block, std::size_t size) {
+  std::memcpy(at, block, kBlock);
+  return at + size;
+}
+
+char* put_piece(char* at, const Piece& piece) { return put_block(at, &piece, piece.size); }
 
 char* put_text(char* at, std::string_view text) {
   std::memcpy(at, text.data(), text.size());
   return at + text.size();
 }
 
-char* put_number(char* at, std::int64_t value) { return std::to_chars(at, at + kLongestNumber, value).ptr; }
+constexpr std::string_view kLineEnd = "\r\n";
+
+/// An argument's length in decimal and a line end; the argument is shorter than a block.
+constexpr auto kLengths = [] {
+  std::array<std::array<char, 4>, kBlock> lengths{};
+  for (std::size_t length = 0; length < kBlock; ++length) {
+    std::size_t at = 0;
+    if (length >= 10) lengths[length][at++] = static_cast<char>('0' + length / 10);
+    lengths[length][at++] = static_cast<char>('0' + length % 10);
+    for (const char character : kLineEnd) lengths[length][at++] = character;
+  }
+  return lengths;
+}();
+
+char* put_length(char* at, std::size_t length) {
+  std::memcpy(at, kLengths[length].data(), kLengths[length].size());
+  return at + (length < 10 ? 3 : 4);
+}
 
 char* put_argument(char* at, std::string_view text) {
   *at++ = '$';
-  at = put_text(put_number(at, static_cast<std::int64_t>(text.size())), "\r\n");
-  return put_text(put_text(at, text), "\r\n");
+  at = put_text(write_whole(at, static_cast<std::int64_t>(text.size())), kLineEnd);
+  return put_text(put_text(at, text), kLineEnd);
 }
 
 char* put_argument(char* at, std::int64_t value) {
-  std::array<char, kLongestNumber> digits;
-  char* const end = put_number(digits.data(), value);
-  return put_argument(at, std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
+  std::array<char, kBlock> digits;
+  const auto length = static_cast<std::size_t>(write_whole(digits.data(), value) - digits.data());
+  *at++ = '$';
+  return put_text(put_block(put_length(at, length), digits.data(), length), kLineEnd);
 }
 
-/// The fields' names as arguments.
-const std::array<std::string, kFields>& name_arguments() {
-  static const auto arguments = [] {
-    std::array<std::string, kFields> made;
-    for (const FieldRow& row : kFieldTable) append_argument(made[index_of(row.field)], row.name);
-    return made;
-  }();
-  return arguments;
+/// What stands before each field's value: in the arguments, its name as one and the next one's sign; in JSON,
+/// its name as a member's.
+constexpr auto kArgumentStarts = [] {
+  std::array<Piece, kFields> starts{};
+  for (const FieldRow& row : kFieldTable) {
+    Piece& start = starts[index_of(row.field)];
+    const auto& length = kLengths[row.name.size()];
+    start.add("$");
+    start.add({length.data(), row.name.size() < 10 ? std::size_t{3} : std::size_t{4}});
+    start.add(row.name);
+    start.add("\r\n$");
+  }
+  return starts;
+}();
+
+constexpr auto kMemberStarts = [] {
+  std::array<Piece, kFields> starts{};
+  for (const FieldRow& row : kFieldTable) {
+    Piece& start = starts[index_of(row.field)];
+    start.add(",\"");
+    start.add(row.name);
+    start.add(row.form == FieldForm::word ? "\":\"" : "\":");
+  }
+  return starts;
+}();
+
+/// The fields that change and are always there: first content, then others. Of rev the Redis function takes
+/// care.
+template <bool content>
+constexpr auto fields_that_change() {
+  constexpr auto wanted = [](const FieldRow& row) {
+    return !constant(row) && row.content == content && row.field != Field::rev &&
+           row.field != Field::gap_from_ms;
+  };
+  std::array<Field, static_cast<std::size_t>(std::ranges::count_if(kFieldTable, wanted))> fields{};
+  std::size_t count = 0;
+  for (const FieldRow& row : kFieldTable) {
+    if (wanted(row)) fields[count++] = row.field;
+  }
+  return fields;
 }
+constexpr auto kContentThatChanges = fields_that_change<true>();
+constexpr auto kOthersThatChange = fields_that_change<false>();
+
+// In JSON constant fields stand in front and between rev and source, in two runs.
+static_assert(std::ranges::none_of(kFieldTable, [](const FieldRow& row) {
+  const bool expected = row.field < Field::open_ms || (row.field > Field::rev && row.field < Field::source);
+  return constant(row) != expected;
+}));
 
 void append_number(std::string& out, std::uint64_t value) {
   std::array<char, 20> digits;
@@ -105,10 +187,10 @@ SeriesText::SeriesText(const PublishedSeries& series, std::string_view instance,
 
   const auto texts = constant_texts(series, name_, instance);
   for (const FieldRow& row : kFieldTable) {
-    std::string& json = json_[index_of(row.field)];
-    json.append("\"").append(row.name).append("\":");
     if (!constant(row)) continue;
     const std::string_view text = texts[index_of(row.field)];
+    std::string& json = row.field < Field::open_ms ? json_start_ : json_middle_;
+    json.append(json_start_.empty() ? "{\"" : ",\"").append(row.name).append("\":");
     row.form == FieldForm::constant_text ? append_json_string(json, text) : void(json.append(text));
     std::string& pairs = row.content ? constant_content_ : constant_others_;
     append_argument(pairs, row.name);
@@ -116,58 +198,54 @@ SeriesText::SeriesText(const PublishedSeries& series, std::string_view instance,
   }
 
   // Not the JSON as an argument: its length is known when it is written.
-  longest_ = command_start_.size() + channel_argument_.size() + constant_content_.size() +
-             constant_others_.size() + kArguments * 2 * kLongestNumber;
-  for (const FieldRow& row : kFieldTable) longest_ += row.name.size() + json_[index_of(row.field)].size();
+  longest_ = command_start_.size() + channel_argument_.size() + json_start_.size() + json_middle_.size() +
+             constant_content_.size() + constant_others_.size() + (kArguments + kFields) * 2 * kBlock;
 }
 
-void SignalFormatter::put(Field field, std::int64_t value) {
-  char* first = &digits_[index_of(field) * kLongestNumber];
-  const auto end = std::to_chars(first, first + kLongestNumber, value).ptr;
-  lengths_[index_of(field)] = static_cast<std::uint8_t>(end - first);
+void SignalFormatter::keep_until(Field field, char* end) {
+  lengths_[index_of(field)] = static_cast<std::uint8_t>(end - texts_[index_of(field)].data());
+  put_text(end, kLineEnd);
 }
 
-void SignalFormatter::put(Field field, double value) {
-  char* first = &digits_[index_of(field) * kLongestNumber];
-  const auto end = std::isfinite(value) ? write_shortest(first, value) : first;
-  lengths_[index_of(field)] = static_cast<std::uint8_t>(end - first);
+void SignalFormatter::keep(Field field, std::int64_t value) {
+  keep_until(field, write_whole(texts_[index_of(field)].data(), value));
 }
 
-void SignalFormatter::put(Field field, std::string_view value) {
-  std::memcpy(&digits_[index_of(field) * kLongestNumber], value.data(), value.size());
-  lengths_[index_of(field)] = static_cast<std::uint8_t>(value.size());
+void SignalFormatter::keep(Field field, double value) {
+  char* const text = texts_[index_of(field)].data();
+  keep_until(field, std::isfinite(value) ? write_shortest(text, value) : text);
 }
 
-std::string_view SignalFormatter::text(Field field) const {
-  return {&digits_[index_of(field) * kLongestNumber], lengths_[index_of(field)]};
+void SignalFormatter::keep(Field field, std::string_view value) {
+  keep_until(field, put_text(texts_[index_of(field)].data(), value));
 }
 
 void SignalFormatter::render(const SignalRecord& record, std::int64_t published_us) {
   const engine::Bar& bar = record.bar;
   const engine::Signal& signal = record.signal;
-  put(Field::open_ms, bar.open_time_ms);
-  put(Field::close_ms, bar.close_time_ms);
-  put(Field::next_close_ms, record.next_close_ms);
-  put(Field::open, bar.open);
-  put(Field::high, bar.high);
-  put(Field::low, bar.low);
-  put(Field::close, bar.close);
-  put(Field::volume, bar.volume);
-  put(Field::average, signal.average);
-  put(Field::trend, std::int64_t{signal.trend});
-  put(Field::previous_trend, std::int64_t{signal.previous_trend});
-  put(Field::trend_since_ms, signal.trend_since_ms);
+  keep(Field::open_ms, bar.open_time_ms);
+  keep(Field::close_ms, bar.close_time_ms);
+  keep(Field::next_close_ms, record.next_close_ms);
+  keep(Field::open, bar.open);
+  keep(Field::high, bar.high);
+  keep(Field::low, bar.low);
+  keep(Field::close, bar.close);
+  keep(Field::volume, bar.volume);
+  keep(Field::average, signal.average);
+  keep(Field::trend, std::int64_t{signal.trend});
+  keep(Field::previous_trend, std::int64_t{signal.previous_trend});
+  keep(Field::trend_since_ms, signal.trend_since_ms);
   for (std::size_t i = 0; i < engine::kFamilies; ++i) {
-    put(static_cast<Field>(index_of(Field::ema_signal) + i), signal.layer1[i]);
-    put(static_cast<Field>(index_of(Field::ema_equity) + i), signal.equity[i]);
+    keep(static_cast<Field>(index_of(Field::ema_signal) + i), signal.layer1[i]);
+    keep(static_cast<Field>(index_of(Field::ema_equity) + i), signal.equity[i]);
   }
-  put(Field::bar_index, signal.bar_index);
-  put(Field::anchor_ms, record.anchor_ms);
-  put(Field::rev, std::int64_t{0});
-  put(Field::source, source_name(record.source));
-  put(Field::received_us, record.received_us);
-  put(Field::published_us, published_us);
-  put(Field::gap_from_ms, record.gap_from_ms);
+  keep(Field::bar_index, signal.bar_index);
+  keep(Field::anchor_ms, record.anchor_ms);
+  keep(Field::rev, std::int64_t{0});
+  keep(Field::source, source_name(record.source));
+  keep(Field::received_us, record.received_us);
+  keep(Field::published_us, published_us);
+  keep(Field::gap_from_ms, record.gap_from_ms);
   has_gap_ = record.gap_from_ms != 0;
 }
 
@@ -177,20 +255,26 @@ char* SignalFormatter::room(std::size_t size) {
   return room_.data();
 }
 
-char* SignalFormatter::put_json(char* at, const SeriesText& series) const {
-  *at++ = '{';
-  for (const FieldRow& row : kFieldTable) {
-    if (!present(row.field)) continue;
-    if (row.field != kFieldTable.front().field) *at++ = ',';
-    at = put_text(at, series.json_[index_of(row.field)]);
-    if (constant(row)) continue;
-    const std::string_view value = text(row.field);
-    if (row.form == FieldForm::word) {
-      at = put_text(put_text(put_text(at, "\""), value), "\"");
-    } else {
-      at = put_text(at, value.empty() ? "null" : value);
-    }
+/// The value as an argument, without its sign.
+char* SignalFormatter::put_value(char* at, Field field) const {
+  const std::size_t length = lengths_[index_of(field)];
+  return put_block(put_length(at, length), texts_[index_of(field)].data(), length + kLineEnd.size());
+}
+
+/// JSON members of the fields from first to last, which all change.
+char* SignalFormatter::put_members(char* at, Field first, Field last) const {
+  for (std::size_t i = index_of(first); i <= index_of(last); ++i) {
+    at = put_piece(at, kMemberStarts[i]);
+    at = lengths_[i] != 0 ? put_block(at, texts_[i].data(), lengths_[i]) : put_text(at, "null");
+    if (kFieldTable[i].form == FieldForm::word) *at++ = '"';
   }
+  return at;
+}
+
+char* SignalFormatter::put_json(char* at, const SeriesText& series) const {
+  at = put_members(put_text(at, series.json_start_), Field::open_ms, Field::rev);
+  const Field last = has_gap_ ? Field::gap_from_ms : Field::published_us;
+  at = put_members(put_text(at, series.json_middle_), Field::source, last);
   *at++ = '}';
   return at;
 }
@@ -203,10 +287,12 @@ const std::string& SignalFormatter::json(const SeriesText& series, const SignalR
 }
 
 char* SignalFormatter::put_pairs(char* at, bool content) const {
-  for (const FieldRow& row : kFieldTable) {
-    if (constant(row) || row.content != content || row.field == Field::rev || !present(row.field)) continue;
-    at = put_text(at, name_arguments()[index_of(row.field)]);
-    at = put_argument(at, text(row.field));
+  const std::span<const Field> fields =
+      content ? std::span<const Field>(kContentThatChanges) : kOthersThatChange;
+  for (const Field field : fields) at = put_value(put_piece(at, kArgumentStarts[index_of(field)]), field);
+  if (!content && has_gap_) {
+    at = put_piece(at, kArgumentStarts[index_of(Field::gap_from_ms)]);
+    at = put_value(at, Field::gap_from_ms);
   }
   return at;
 }
@@ -237,9 +323,10 @@ void SignalFormatter::append_command(std::string& out, const SeriesText& series,
   char* const first = push ? put_json(json, series) : json;
   const std::string_view pushed(json, static_cast<std::size_t>(first - json));
   char* at = put_text(first, "*");
-  at = put_number(at, static_cast<std::int64_t>(kArguments + (has_gap_ ? 2U : 0U)));
-  at = put_text(put_text(at, "\r\n"), series.command_start_);
-  at = put_argument(at, text(Field::close_ms));
+  at = write_whole(at, static_cast<std::int64_t>(kArguments + (has_gap_ ? 2U : 0U)));
+  at = put_text(put_text(at, kLineEnd), series.command_start_);
+  *at++ = '$';
+  at = put_value(at, Field::close_ms);
   at = put_argument(at, record.prev_close_ms);
   at = put_argument(at, record.correction ? "1" : "0");
   at = put_argument(at, push ? "1" : "0");

@@ -7,13 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "state/number_text.hpp"
 #include "state/signal_fields.hpp"
 #include "state/signal_record.hpp"
 
 namespace atcd::state {
-
-/// A number has at most 24 characters (the longest double in shortest form).
-inline constexpr std::size_t kLongestNumber = 32;
 
 /// What is the same in every signal of one series, written once: keys, channels, fields.
 class SeriesText {
@@ -35,12 +33,13 @@ class SeriesText {
   std::string last_key_;
   std::string signal_channel_;
   std::string forming_channel_;
-  std::string command_start_;              // the command after its argument count, up to the last key
-  std::string channel_argument_;           // RESP
-  std::array<std::string, kFields> json_;  // `"name":value` of constant fields
-  std::string constant_content_;           // RESP pairs of the constant content fields
-  std::string constant_others_;            // RESP pairs of the other constant fields
-  std::size_t longest_ = 0;                // characters of a command without its JSON, and of a JSON
+  std::string command_start_;     // the command after its argument count, up to the last key
+  std::string channel_argument_;  // RESP
+  std::string json_start_;        // JSON members of the constant fields in front, with the brace
+  std::string json_middle_;       // of those between, with the commas around them
+  std::string constant_content_;  // RESP pairs of the constant content fields
+  std::string constant_others_;   // RESP pairs of the other constant fields
+  std::size_t longest_ = 0;       // characters of a command without its JSON, and of a JSON
 };
 
 /// How much Redis keeps.
@@ -63,17 +62,19 @@ class SignalFormatter {
 
  private:
   void render(const SignalRecord& record, std::int64_t published_us);
-  void put(Field field, std::int64_t value);
-  void put(Field field, double value);
-  void put(Field field, std::string_view value);
-  std::string_view text(Field field) const;
-  bool present(Field field) const { return field != Field::gap_from_ms || has_gap_; }
+  void keep(Field field, std::int64_t value);
+  void keep(Field field, double value);
+  void keep(Field field, std::string_view value);
+  void keep_until(Field field, char* end);
   char* room(std::size_t size);
+  char* put_value(char* at, Field field) const;
+  char* put_members(char* at, Field first, Field last) const;
   char* put_json(char* at, const SeriesText& series) const;
   char* put_pairs(char* at, bool content) const;
 
-  std::array<char, kFields * kLongestNumber> digits_{};
-  std::array<std::uint8_t, kFields> lengths_{};
+  /// Of each field that changes: its text with the line end that follows an argument.
+  std::array<std::array<char, kLongestNumber>, kFields> texts_{};
+  std::array<std::uint8_t, kFields> lengths_{};  // without the line end
   std::vector<char> room_;
   std::string json_;
   std::string content_;

@@ -3,12 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <bit>
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <random>
 
 #include "state/publish_function.hpp"
 #include "state/redis_connection.hpp"
 #include "state/resp_reader.hpp"
+#include "tests/allocation_counter.hpp"
 #include "tests/state/publisher_rig.hpp"
 
 namespace atcd::state {
@@ -123,19 +129,147 @@ TEST(SignalCommandTest, HasKeysScalarsContentOthersAndJsonInTheFunctionsOrder) {
   EXPECT_EQ(arguments.back(), "") << "what is not pushed needs no JSON";
 }
 
+std::string library_text(double value) {
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return std::isfinite(value) ? std::string(text.data(), end) : "";
+}
+
+/// Every field that changes, as the simplest code would write it.
+std::map<Field, std::string> plain_texts(const SignalRecord& record, std::int64_t published_us) {
+  std::map<Field, std::string> texts = {{Field::open_ms, std::to_string(record.bar.open_time_ms)},
+                                        {Field::close_ms, std::to_string(record.bar.close_time_ms)},
+                                        {Field::next_close_ms, std::to_string(record.next_close_ms)},
+                                        {Field::open, library_text(record.bar.open)},
+                                        {Field::high, library_text(record.bar.high)},
+                                        {Field::low, library_text(record.bar.low)},
+                                        {Field::close, library_text(record.bar.close)},
+                                        {Field::volume, library_text(record.bar.volume)},
+                                        {Field::average, library_text(record.signal.average)},
+                                        {Field::trend, std::to_string(record.signal.trend)},
+                                        {Field::previous_trend, std::to_string(record.signal.previous_trend)},
+                                        {Field::trend_since_ms, std::to_string(record.signal.trend_since_ms)},
+                                        {Field::bar_index, std::to_string(record.signal.bar_index)},
+                                        {Field::anchor_ms, std::to_string(record.anchor_ms)},
+                                        {Field::rev, "0"},
+                                        {Field::source, std::string(source_name(record.source))},
+                                        {Field::received_us, std::to_string(record.received_us)},
+                                        {Field::published_us, std::to_string(published_us)}};
+  if (record.gap_from_ms != 0) texts[Field::gap_from_ms] = std::to_string(record.gap_from_ms);
+  for (std::size_t i = 0; i < engine::kFamilies; ++i) {
+    texts[static_cast<Field>(index_of(Field::ema_signal) + i)] = library_text(record.signal.layer1[i]);
+    texts[static_cast<Field>(index_of(Field::ema_equity) + i)] = library_text(record.signal.equity[i]);
+  }
+  return texts;
+}
+
+SignalRecord random_record(std::mt19937_64& random) {
+  const auto number = [&random] {
+    const double unit = std::ldexp(static_cast<double>(random() >> 11), -53);
+    switch (random() % 6) {
+      case 0:
+        return std::round(unit * 200 - 100) / 100;
+      case 1:
+        return std::round(unit * 1e7) / 100;
+      case 2:
+        return unit * 10;
+      case 3:
+        return -unit;
+      case 4:
+        return std::numeric_limits<double>::quiet_NaN();
+      default:
+        return std::bit_cast<double>(random());
+    }
+  };
+  const auto whole = [&random] { return static_cast<std::int64_t>(random() >> (1 + random() % 63)); };
+  SignalRecord record;
+  record.bar = {whole(), whole(), number(), number(), number(), number(), number()};
+  for (double& value : record.signal.layer1) value = number();
+  for (double& value : record.signal.equity) value = number();
+  record.signal.average = number();
+  record.signal.bar_index = whole();
+  record.signal.trend_since_ms = whole();
+  record.signal.trend = static_cast<std::int8_t>(static_cast<int>(random() % 3) - 1);
+  record.signal.previous_trend = static_cast<std::int8_t>(static_cast<int>(random() % 3) - 1);
+  record.prev_close_ms = whole();
+  record.next_close_ms = whole();
+  record.anchor_ms = whole();
+  record.gap_from_ms = random() % 2 == 0 ? 0 : whole();
+  record.source = static_cast<Source>(random() % 3);
+  record.received_us = whole();
+  return record;
+}
+
+TEST(SignalCommandTest, SaysOfAnyRecordWhatTheSimplestCodeWouldSay) {
+  PublishedSeries info = series_info(1);
+  info.id.symbol = "A\"B";
+  const SeriesText series(info, "main", "atc");
+  const std::map<std::string_view, std::string> constants = {{"v", "1"},
+                                                             {"series", info.id.name()},
+                                                             {"exchange", info.id.exchange},
+                                                             {"market", "spot"},
+                                                             {"symbol", info.id.symbol},
+                                                             {"interval", info.id.interval},
+                                                             {"profile", "default"},
+                                                             {"config", info.config},
+                                                             {"dialect", "lts"},
+                                                             {"instance", "main"}};
+  SignalFormatter formatter;
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 20'000; ++round) {
+    const SignalRecord record = random_record(random);
+    const auto published_us = static_cast<std::int64_t>(random() >> 1);
+    const auto texts = plain_texts(record, published_us);
+    std::string json;
+    std::array<std::vector<std::string>, 4> pairs;  // content: what changes, constants; others the same
+    for (const FieldRow& row : kFieldTable) {
+      const bool changes = row.form == FieldForm::number || row.form == FieldForm::word;
+      if (changes && !texts.contains(row.field)) continue;
+      const std::string& text = changes ? texts.at(row.field) : constants.at(row.name);
+      json.append(json.empty() ? "{\"" : ",\"").append(row.name).append("\":");
+      if (row.form == FieldForm::word || row.form == FieldForm::constant_text) {
+        append_json_string(json, text);
+      } else {
+        json += text.empty() ? "null" : text;
+      }
+      if (row.field == Field::rev) continue;
+      auto& list = pairs[(row.content ? 0U : 2U) + (changes ? 0U : 1U)];
+      list.insert(list.end(), {std::string(row.name), text});
+    }
+    json += '}';
+    std::vector<std::string> expected;
+    for (const std::size_t part : {0U, 2U}) {
+      expected.push_back(std::to_string((pairs[part].size() + pairs[part + 1].size()) / 2));
+      for (const auto& list : {pairs[part], pairs[part + 1]})
+        expected.insert(expected.end(), list.begin(), list.end());
+    }
+    expected.push_back(record.source == Source::live ? json : "");
+    std::string command;
+    formatter.append_command(command, series, record, {500, 1000}, published_us);
+    const auto arguments = arguments_of(command);
+    ASSERT_GE(arguments.size(), 13U);
+    EXPECT_EQ(arguments[6], texts.at(Field::close_ms));
+    EXPECT_EQ(arguments[7], std::to_string(record.prev_close_ms));
+    ASSERT_EQ(std::vector<std::string>(arguments.begin() + 13, arguments.end()), expected);
+    ASSERT_EQ(formatter.json(series, record, published_us), json);
+  }
+}
+
 TEST(SignalCommandTest, FormatsWithoutAllocatingOnceWarm) {
   const SeriesText series(series_info(1), "main", "atc");
   SignalFormatter formatter;
   std::string command;
-  formatter.append_command(command, series, plain_record(), {500, 1000}, 7);
-  const auto capacity = command.capacity();
-  const char* const memory = command.data();
+  const SignalRecord record = plain_record();
+  formatter.append_command(command, series, record, {500, 1000}, 7);
+  const long before = allocations;
   for (int i = 0; i < 100; ++i) {
     command.clear();
-    formatter.append_command(command, series, plain_record(), {500, 1000}, 7);
+    formatter.append_command(command, series, record, {500, 1000}, 7);
   }
-  EXPECT_EQ(command.capacity(), capacity);
-  EXPECT_EQ(command.data(), memory);
+  EXPECT_EQ(allocations, before);
+  auto* volatile number = new int(1);
+  delete number;
+  EXPECT_GT(allocations, before) << "the counter counts";
 }
 
 }  // namespace
