@@ -83,13 +83,13 @@ char* put_fraction(char* at, std::uint64_t fraction) {
 /// The shortest decimal that reads back as significand * 2^-b, in units of 10^-decimals (whose power is
 /// `power`). A unit is at most one step of the double, 2^-b, and more than a tenth of it: of the multiples of
 /// ten at most one reads back, and then it is the shortest; else the nearest unit is, and it reads back. All
-/// in whole numbers: exact. Without branches, which nothing could foretell. `significand`: of 53 bits, not
-/// 2^52, below which doubles are nearer.
+/// in whole numbers: exact. Without branches, which nothing could foretell. What reads back reaches half a
+/// step to either side; its ends have more binary digits than a multiple of ten can have here. Below a power
+/// of two it reaches less far, but those are decimals that end in zeros themselves.
 std::uint64_t shortest_units(std::uint64_t significand, int b, std::uint64_t power) {
-  // In units of 2^-shift. Half a step to either side reads back, its ends only where the last bit is 0.
-  const int shift = b + 1;
+  const int shift = b + 1;  // in units of 2^-shift
   const Wide value = Wide{2 * significand} * power;
-  const Wide reach = power - (significand & 1);
+  const Wide reach = power;
   const auto below = static_cast<std::uint64_t>(value >> shift);
   const std::uint64_t digit = below % 10;
   const Wide above_ten = value - (Wide{below - digit} << shift);
@@ -145,16 +145,14 @@ char* write_shortest(char* at, double value) {
       return std::to_chars(first, first + kLongestNumber, value).ptr;
     }
     const auto bits = std::bit_cast<std::uint64_t>(size);
-    const std::uint64_t step = std::uint64_t{1} << 52;
-    const std::uint64_t significand = (bits & (step - 1)) | step;
-    if (significand != step) {
-      const int b = 1075 - static_cast<int>(bits >> 52);
-      const std::size_t decimals = kDecimals[static_cast<std::size_t>(b)];
-      const std::uint64_t power = kPowers[decimals];
-      // A whole number is a double itself: the text is on the same side of it as the value.
-      const std::uint64_t fraction = shortest_units(significand, b, power) - whole * power;
-      return put_fraction(put_whole(at, whole), fraction * kPowers[kMostDecimals - decimals]);
-    }
+    const std::uint64_t leading = std::uint64_t{1} << 52;
+    const std::uint64_t significand = (bits & (leading - 1)) | leading;
+    const int b = 1075 - static_cast<int>(bits >> 52);
+    const std::size_t decimals = kDecimals[static_cast<std::size_t>(b)];
+    const std::uint64_t power = kPowers[decimals];
+    // A whole number is a double itself: the text is on the same side of it as the value.
+    const std::uint64_t fraction = shortest_units(significand, b, power) - whole * power;
+    return put_fraction(put_whole(at, whole), fraction * kPowers[kMostDecimals - decimals]);
   }
   return std::to_chars(first, first + kLongestNumber, value).ptr;
 }
