@@ -172,6 +172,7 @@ void MarketSeries::publish(Output& output, const AnchoredSignal& computed, std::
 
 void MarketSeries::prepare() {
   told_ = false;
+  series_.prepare();
   if (!loaded_) return;
   for (const auto& output : outputs_) {
     output->signals.prepare(history());

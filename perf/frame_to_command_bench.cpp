@@ -88,7 +88,10 @@ class Path final : public feeds::FrameSink, public feeds::SeriesHandler {
     parser_->parse(frame, *this);
   }
   /// Off the hot path: what can be done before the next price is known.
-  void prepare() { engine_.prepare(); }
+  void prepare() {
+    series_.prepare();
+    engine_.prepare();
+  }
   std::string& command() { return command_; }
   void say_always(std::int64_t time_us) { fixed_us_ = time_us; }
 

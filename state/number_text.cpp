@@ -88,7 +88,7 @@ char* put_fraction(char* at, std::uint64_t fraction) {
 /// of two it reaches less far, but those are decimals that end in zeros themselves.
 std::uint64_t shortest_units(std::uint64_t significand, int b, std::uint64_t power) {
   const int shift = b + 1;  // in units of 2^-shift
-  const Wide value = Wide{2 * significand} * power;
+  const Wide value = Wide{significand} * power * 2;
   const Wide reach = power;
   const auto below = static_cast<std::uint64_t>(value >> shift);
   const std::uint64_t digit = below % 10;
@@ -131,7 +131,8 @@ char* write_shortest(char* at, double value) {
     // Short decimals, as prices and rounded signals are. Up to fifteen digits no two decimals are the same
     // double: one that is exact is the only one as short.
     constexpr auto kUnit = static_cast<double>(kEightDigits);
-    const auto units = static_cast<std::uint64_t>(size * kUnit + 0.5);  // cut off, the nearest
+    const double above = size * kUnit + 0.5;  // cut off, the nearest
+    const auto units = static_cast<std::uint64_t>(above);
     if (static_cast<double>(units) / kUnit == size) {
       const std::uint64_t part = units % kEightDigits;
       if (part != 0) {

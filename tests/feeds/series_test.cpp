@@ -331,6 +331,17 @@ TEST(Series, BringsEarlierBarsInPagesWhenTheyAreNeeded) {
   EXPECT_EQ(live.recorder.bars.size(), 5U) << "earlier bars are not announced as new ones";
 }
 
+TEST(Series, ThePreparedNextBarMovesNoOther) {
+  LiveSeries live;
+  for (std::int64_t slot = 5; slot < 200; ++slot) {
+    live.series.prepare();
+    const Bar* const bars = live.series.bars().data();
+    live.series.on_kline(kline_of(bar_at(slot), true), 1, at(slot + 1));
+    ASSERT_EQ(live.series.bars().data(), bars);
+  }
+  EXPECT_EQ(live.recorder.bars.size(), 200U);
+}
+
 TEST(Series, TrimKeepsTheNewestAndMovesTheCover) {
   LiveSeries live;
   live.series.trim(3);
