@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/fold_reader.hpp"
 #include "feeds/exchange.hpp"
 #include "state/history.hpp"
 #include "state/history_writer.hpp"
@@ -45,8 +47,12 @@ class BarArchive {
  public:
   using Handle = state::HistoryPort::Handle;
 
-  BarArchive(BarStore& store, std::size_t worker)
-      : before_(store.before(worker)), port_(store.writer().port(worker)), snapshot_(store.snapshot()) {}
+  /// `io`: the thread's.
+  BarArchive(BarStore& store, std::size_t worker, boost::asio::io_context& io)
+      : before_(store.before(worker)),
+        port_(store.writer().port(worker)),
+        snapshot_(store.snapshot()),
+        folds_(io, before_) {}
 
   struct Opened {
     Handle handle;
@@ -65,6 +71,7 @@ class BarArchive {
     return snapshot_.find(series);
   }
   state::HistoryPort& writer() { return port_; }
+  FoldReader& folds() { return folds_; }
 
   /// Of what the series' bars are the prices; empty where that was never told.
   std::optional<state::Instrument> instrument(const std::string& name) const;
@@ -89,6 +96,7 @@ class BarArchive {
   std::set<std::string> anew_;                            // what was there at the start is set aside
   std::map<std::string, state::Instrument> instruments_;  // told since the start
   std::map<std::string, std::int64_t> ends_;              // of series that went
+  FoldReader folds_;
 };
 
 }  // namespace atcd::daemon

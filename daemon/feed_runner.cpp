@@ -265,7 +265,11 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
                                       context_.journal,
                                       context_.archive,
                                       [this](MarketSeries& each) { bar_came(each); },
-                                      [this] { ask_for_list(); }};
+                                      [this] { ask_for_list(); },
+                                      [this](const std::string& symbol, const std::string& each) {
+                                        const auto found = series_.find({symbol, each});
+                                        return found == series_.end() ? nullptr : found->second.get();
+                                      }};
   series = std::make_unique<MarketSeries>(context, feeds::StreamName{output.symbol.symbol, output.interval},
                                           listens_to(output, interval), interval, from_ms,
                                           output.block->provisional);
@@ -369,6 +373,11 @@ void FeedRunner::compare_next() {
 void FeedRunner::prepare() {
   const std::vector<MarketSeries*> work = std::exchange(dirty_, {});
   for (MarketSeries* series : work) series->prepare();
+}
+
+std::optional<std::int64_t> FeedRunner::clock_offset_ms() const {
+  const auto exchange_ms = feed_ ? feed_->exchange_ms(monotonic_ms()) : std::nullopt;
+  return exchange_ms ? std::optional(*exchange_ms - utc_ms()) : std::nullopt;
 }
 
 void FeedRunner::trim() {

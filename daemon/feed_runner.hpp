@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -70,6 +71,9 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
 
   /// The series are there, as far as they can be without the exchange.
   bool resolved_once() const { return resolved_once_; }
+  const feeds::Exchange& exchange() const { return exchange_; }
+  /// By so many milliseconds the exchange's clock is ahead of ours. Empty: not known.
+  std::optional<std::int64_t> clock_offset_ms() const;
 
   /// Asks the exchange for what is missing: what is known from earlier runs comes first, without it.
   void fill();

@@ -246,7 +246,7 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
     feeds::HistoryResult own = result;
     std::erase_if(own.rows,
                   [&](const engine::Bar& row) { return row.close_time_ms <= series.instrument_.listed_ms; });
-    series.series_.on_history(own, utc_us(), now());
+    series.series_.on_history(own, utc_us(), series.now());
     series.prepare();
   });
 }

@@ -13,6 +13,7 @@
 #include "daemon/journal.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/signal_series.hpp"
+#include "daemon/stored_fold.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/fold.hpp"
 #include "feeds/series.hpp"
@@ -58,6 +59,8 @@ class MarketSeries final : public feeds::SeriesHandler,
     std::function<void(MarketSeries&)> on_bars;
     /// Its stream is silent: what does the exchange's list say?
     std::function<void()> on_silence;
+    /// The feed's series of this symbol and interval; null: there is none.
+    std::function<const MarketSeries*(const std::string& symbol, const std::string& interval)> sibling;
   };
 
   /// `listens_to`: the stream that brings the bars: its own, or that of a shorter interval from which they
@@ -74,7 +77,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   const std::vector<std::unique_ptr<Output>>& outputs() const { return outputs_; }
   Output* output(state::SeriesIndex index) const;
 
-  /// Brings to Redis what it lacks of the bars that the archive had, subscribes and asks for history.
+  /// Brings to Redis what it lacks of the bars that the archive had, subscribes and asks for history; but
+  /// first folds from a shorter interval's history what would need many requests.
   void start();
   /// Subscribes to nothing any more.
   void leave();
@@ -134,11 +138,16 @@ class MarketSeries final : public feeds::SeriesHandler,
   void ask_listing() override;
 
  private:
+  feeds::Now now() const;
   BarHistory known() const { return {series_.bars(), series_.covered_from(), late_}; }
   /// All that the archive has too.
   BarHistory history();
   state::SignalRecord record(const Output& output, std::size_t index, const AnchoredSignal& computed,
                              std::int64_t received_us) const;
+  FoldQuestion fold_question() const;
+  void compare_fold(state::StoredBars folded);
+  void begin();
+  void begin_with(state::StoredBars folded);
   void take(const feeds::Kline& kline, bool whole, std::int64_t received_us);
   static feeds::SeriesRules rules_for(const feeds::Exchange& exchange, const engine::Interval& interval,
                                       const feeds::StreamName& listens_to);
@@ -183,9 +192,11 @@ class MarketSeries final : public feeds::SeriesHandler,
   };
   std::optional<Forming> waiting_preview_;  // the newest; the one before it was told just now
   std::int64_t previewed_at_ms_ = 0;        // monotonic
+  bool begun_ = false;                      // subscribed: what could be folded is
   bool told_ = false;                       // that bars came
   bool complete_ = false;                   // the archive has nothing more that is wanted
-  bool restored_ = false;  // the archive had bars: history answers for streams that have begun
+  bool restored_ = false;  // the archive had bars, or others' bars were folded: history answers for streams
+                           // that have begun
   bool loaded_ = false;    // the series was live once: history answers
 };
 

@@ -64,12 +64,14 @@ void MarketSeries::take_bars_from(feeds::StreamName stream) {
   series_.set_rules(rules_for(context_.exchange, series_.interval(), listens_to_));
   series_.on_stream_down(now(), reason);
   for (const auto& output : outputs_) context_.journal.event(Level::info, "source", output->name, reason);
-  context_.router.listen(*this, listens_to_);
+  if (begun_) context_.router.listen(*this, listens_to_);
 }
 
-void MarketSeries::start() {
-  context_.router.listen(*this, listens_to_);
-  series_.start(now());
+/// By the exchange's clock, as far as it is known: ours may be set at any time.
+feeds::Now MarketSeries::now() const {
+  const std::int64_t passed_ms = monotonic_ms();
+  const auto exchange_ms = context_.feed.exchange_ms(passed_ms);
+  return {passed_ms, exchange_ms ? *exchange_ms : utc_ms()};
 }
 
 void MarketSeries::leave() {
@@ -124,6 +126,7 @@ void MarketSeries::on_stream_refused(std::string_view reason) {
 void MarketSeries::set_listing(feeds::Listing listing) { series_.set_listing(listing, now()); }
 
 void MarketSeries::on_timer() {
+  if (!begun_) return;
   if (trades_) {
     trades_->on_timer(utc_us(), monotonic_ms());
     tell_lost_trades();

@@ -7,10 +7,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "daemon/clock.hpp"
+#include "daemon/clock_watch.hpp"
 #include "daemon/log.hpp"
 #include "daemon/snapshot_taker.hpp"
 #include "daemon/version.hpp"
@@ -26,6 +29,10 @@ constexpr std::int64_t kTicksPerSnapshot = 60;
 std::string host_name() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+std::string clock_name(const feeds::Exchange& exchange) {
+  return std::string(exchange.name()) + ":" + std::string(exchange.market());
 }
 
 }  // namespace
@@ -105,6 +112,7 @@ class Pipeline::Impl {
       for (const auto& count : each.by_state) status.series += count;
       status.live += each.by_state[static_cast<std::size_t>(feeds::SeriesState::live)];
     }
+    status.clocks = clocks();
     return status;
   }
 
@@ -145,7 +153,19 @@ class Pipeline::Impl {
     done();
   }
 
+  std::vector<ExchangeClock> clocks() const {
+    std::vector<ExchangeClock> known;
+    for (std::size_t exchange = 0; exchange < feeds::exchange_count(); ++exchange) {
+      std::optional<std::int64_t> offset_ms;
+      for (const auto& worker : workers_)
+        offset_ms = better_offset(offset_ms, worker->status().clock_offsets.of(exchange));
+      if (offset_ms) known.push_back({&feeds::exchange_at(exchange), *offset_ms});
+    }
+    return known;
+  }
+
   void tick() {
+    tell_clocks();
     tell_archive_problems();
     tell_lost_lines();
     if (const std::string problem = snapshots_.take_problem(); !problem.empty())
@@ -167,6 +187,22 @@ class Pipeline::Impl {
     log_event(Level::error, "history",
               {{"detail", "dropped=" + std::to_string(dropped) +
                               ": the disk does not take as many bars, REST will be asked for them"}});
+  }
+
+  /// An offset harms no signal, but times are told wrongly, and frames that are late look like one.
+  void tell_clocks() {
+    for (const auto& [exchange, offset_ms] : clocks()) {
+      const auto say = clock_watches_[exchange].look(offset_ms, monotonic_ms());
+      if (say == ClockWatch::Say::nothing) continue;
+      const bool apart = say == ClockWatch::Say::apart;
+      log_event(
+          apart ? Level::warning : Level::info, "clock_offset",
+          {{"series", clock_name(*exchange)},
+           {"detail", "offset_ms=" + std::to_string(offset_ms) +
+                          (apart ? ": the exchange's clock and ours are more than a second apart, or its "
+                                   "frames take so long"
+                                 : ": the exchange's clock and ours agree again")}});
+    }
   }
 
   void tell_lost_lines() {
@@ -199,6 +235,8 @@ class Pipeline::Impl {
       for (char& c : name) c = c == '_' ? '_' : static_cast<char>(c - 'A' + 'a');
       fields.emplace_back(std::move(name), std::to_string(by_state[state]));
     }
+    for (const auto& [exchange, offset_ms] : clocks())
+      fields.emplace_back("clock_offset_ms:" + clock_name(*exchange), std::to_string(offset_ms));
     first().heartbeat(std::move(fields));
   }
 
@@ -211,6 +249,7 @@ class Pipeline::Impl {
   std::int64_t started_ms_;
   std::string host_;
   std::int64_t ticks_ = 0;
+  std::map<const feeds::Exchange*, ClockWatch> clock_watches_;
   std::uint64_t told_dropped_ = 0;
   std::size_t told_lost_lines_ = 0;
   bool stopping_ = false;

@@ -1,22 +1,32 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/config.hpp"
 #include "daemon/redis_login.hpp"
+#include "feeds/exchange.hpp"
 
 namespace atcd::daemon {
 
-/// How many series there are and how many of them are live; for readiness and status lines.
+/// An exchange's clock, as measured: by so much it is ahead of ours (behind: negative).
+struct ExchangeClock {
+  const feeds::Exchange* exchange;
+  std::int64_t offset_ms;
+};
+
+/// How many series there are and how many of them are live, and the clocks; for readiness and status lines.
 struct PipelineStatus {
   std::size_t series = 0;
   std::size_t live = 0;
   std::size_t unpublished = 0;
   bool redis_connected = false;
+  std::vector<ExchangeClock> clocks;  // of the exchanges that have told their time
 };
 
 /// The running daemon: its workers, each with a share of the symbols, and what concerns all of them: the

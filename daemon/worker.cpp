@@ -74,7 +74,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
         on_failure_(std::move(context.on_failure)),
         publisher_(io_, redis_options(config_, std::move(context.login), share_), *this, *this),
         journal_(publisher_),
-        archive_(context.store, share_.worker),
+        archive_(context.store, share_.worker, io_),
         timer_(io_),
         warm_timer_(io_) {}
 
@@ -253,6 +253,18 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     status_.redis_connected = publisher_.connected();
     status_.audited = audit_.counters().audited;
     status_.audit_differences = audit_.counters().differences;
+    tell_clocks();
+  }
+
+  void tell_clocks() {
+    for (std::size_t exchange = 0; exchange < feeds::exchange_count(); ++exchange) {
+      std::optional<std::int64_t> offset_ms;
+      for (const auto& [key, runner] : runners_) {
+        if (&runner->exchange() == &feeds::exchange_at(exchange))
+          offset_ms = better_offset(offset_ms, runner->clock_offset_ms());
+      }
+      status_.clock_offsets.set(exchange, offset_ms);
+    }
   }
 
   std::vector<state::SeriesIndex> indexes() const {

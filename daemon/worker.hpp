@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "daemon/bar_archive.hpp"
+#include "daemon/clock_offsets.hpp"
 #include "daemon/config.hpp"
 #include "daemon/log.hpp"
 #include "daemon/redis_login.hpp"
@@ -27,6 +28,7 @@ struct WorkerStatus {
   std::array<std::atomic<std::size_t>, feeds::kSeriesStates> by_state{};  // published series
   std::atomic<std::size_t> unpublished{0};
   std::atomic<std::uint64_t> audited{0}, audit_differences{0};
+  ClockOffsets clock_offsets;
   std::atomic<bool> redis_connected{false};
   std::atomic<bool> warm{false};  // at once: a start waits for it
 };

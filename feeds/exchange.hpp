@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -197,6 +198,10 @@ class Exchange {
 
 /// The row of an exchange and market; null for an unknown name. Lives as long as the program.
 const Exchange* find_exchange(std::string_view name, std::string_view market);
+
+/// How many rows the table has, and the row with a number below that.
+std::size_t exchange_count();
+const Exchange& exchange_at(std::size_t index);
 
 /// "binance spot, binance usdm": what the table holds, for error messages.
 std::string known_exchanges();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "feeds/clocks.hpp"
 #include "feeds/fold.hpp"
 #include "feeds/interval_source.hpp"
 
@@ -16,16 +17,6 @@ constexpr int kSymbolsPriority = std::numeric_limits<int>::min();
 constexpr std::int64_t kWithoutEnd = std::numeric_limits<std::int64_t>::max();
 constexpr std::chrono::seconds kWorthTelling{5};
 constexpr std::chrono::minutes kBetweenReports{1};
-
-std::int64_t utc_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
-
-std::int64_t monotonic_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-}
 
 RestOptions options_of(const Exchange& exchange, HttpOptions http, std::shared_ptr<AddressLimits> limits) {
   http.used_header = exchange.rest_limit().used_header;
@@ -41,10 +32,12 @@ RestOptions options_of(const Exchange& exchange, HttpOptions http, std::shared_p
 }  // namespace
 
 ExchangeRest::ExchangeRest(boost::asio::io_context& io, const Exchange& exchange, const HttpOptions& http,
-                           std::shared_ptr<AddressLimits> limits, RestClient::Log log, FeedCounters& counters)
+                           std::shared_ptr<AddressLimits> limits, RestClient::Log log, FeedCounters& counters,
+                           ExchangeTime& exchange_time)
     : exchange_(exchange),
       log_(log),
       counters_(counters),
+      exchange_time_(exchange_time),
       clock_(exchange.settling_time().count()),
       client_(io, options_of(exchange, http, std::move(limits)), std::move(log)) {}
 
@@ -52,7 +45,10 @@ void ExchangeRest::get(std::string target, int weight, int priority, std::functi
   ++counters_.rest_requests;
   client_.get({std::move(target), weight, priority, [this, done = std::move(done)](RestReply reply) {
                  if (reply.error != RestError::none) ++counters_.rest_errors;
-                 if (reply.server_time_ms != 0) clock_ahead_ms_ = reply.server_time_ms - utc_ms();
+                 if (reply.server_time_ms != 0) {
+                   exchange_time_.on_answer(reply.server_time_ms, reply.sent_ms, reply.received_ms);
+                   clock_ahead_ms_ = reply.server_time_ms - reply.received_ms;
+                 }
                  done(std::move(reply));
                }});
   report_queue();
@@ -118,7 +114,7 @@ void ExchangeRest::fetch_parts(Folding folding, int priority, std::function<void
 void ExchangeRest::fetch_page(const HistoryRequest& asked, int priority,
                               std::function<void(HistoryResult)> done) {
   HistoryRequest request = asked;
-  request.asked_at_ms = utc_ms() + clock_ahead_ms_;
+  request.asked_at_ms = clock_ahead_ms_ ? monotonic_ms() + *clock_ahead_ms_ : utc_ms();
   get(exchange_.history_target(request), exchange_.history_weight(request), priority,
       [this, request, done = std::move(done)](RestReply reply) mutable {
         request.answered_at_ms = reply.server_time_ms;

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "feeds/exchange.hpp"
 #include "feeds/exchange_clock.hpp"
+#include "feeds/exchange_time.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/rest_client.hpp"
 
@@ -17,7 +19,8 @@ namespace atcd::feeds {
 class ExchangeRest {
  public:
   ExchangeRest(boost::asio::io_context& io, const Exchange& exchange, const HttpOptions& http,
-               std::shared_ptr<AddressLimits> limits, RestClient::Log log, FeedCounters& counters);
+               std::shared_ptr<AddressLimits> limits, RestClient::Log log, FeedCounters& counters,
+               ExchangeTime& exchange_time);
 
   /// Rows of an interval that the exchange does not offer are folded from those of the longest that divides
   /// it, in as many requests as it takes.
@@ -39,9 +42,10 @@ class ExchangeRest {
   const Exchange& exchange_;
   RestClient::Log log_;
   FeedCounters& counters_;
+  ExchangeTime& exchange_time_;
   ExchangeClock clock_;
   std::chrono::steady_clock::time_point reported_at_{};
-  std::int64_t clock_ahead_ms_ = 0;  // the exchange's, of ours, when it last answered
+  std::optional<std::int64_t> clock_ahead_ms_;  // the exchange's, of the monotonic one, when it last answered
   RestClient client_;
 };
 

@@ -42,6 +42,10 @@ const Exchange* find_exchange(std::string_view name, std::string_view market) {
   return nullptr;
 }
 
+std::size_t exchange_count() { return kTable.size(); }
+
+const Exchange& exchange_at(std::size_t index) { return kTable.at(index).exchange(); }
+
 std::string known_exchanges() {
   std::string text;
   for (const Row& row : kTable) {

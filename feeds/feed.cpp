@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "feeds/address_limits.hpp"
+#include "feeds/clocks.hpp"
 #include "feeds/exchange_rest.hpp"
+#include "feeds/exchange_time.hpp"
 #include "feeds/feed_slot.hpp"
 #include "feeds/link.hpp"
 #include "feeds/malformed_report.hpp"
@@ -24,10 +26,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// A connection that lived this long was a good one: its end is no reason to wait long.
-constexpr std::chrono::seconds kGoodLife{20};
 constexpr std::chrono::seconds kResubscribedLately{60};
-constexpr milliseconds kWaitWhenRefused = std::chrono::minutes(1);
 // The part of a connection's lifetime after which it is handed over, drawn so that not all go at once.
 constexpr double kEarliestHandOver = 0.90, kLatestHandOver = 0.97;
 
@@ -61,7 +60,7 @@ class Feed::Impl final : private LinkHandler {
         [this](Severity severity, std::string_view event, std::string_view detail) {
           handler_.on_feed_event(severity, event, detail);
         },
-        counters_);
+        counters_, exchange_time_);
   }
 
   ~Impl() { stop(); }
@@ -114,6 +113,7 @@ class Feed::Impl final : private LinkHandler {
 
   ExchangeRest* rest() { return rest_ ? &*rest_ : nullptr; }
   const FeedCounters& counters() const { return counters_; }
+  const ExchangeTime& exchange_time() const { return exchange_time_; }
 
  private:
   // ---- slots
@@ -225,6 +225,7 @@ class Feed::Impl final : private LinkHandler {
   }
 
   void on_link_kline(const Kline& kline, std::int64_t received_us) override {
+    if (kline.event_time_ms != 0) exchange_time_.on_event(kline.event_time_ms, monotonic_ms());
     if (const StreamIndex* index = names_.find(kline.symbol, kline.interval)) {
       handler_.on_kline(*index, kline, received_us);
     } else {
@@ -233,6 +234,7 @@ class Feed::Impl final : private LinkHandler {
   }
 
   void on_link_trade(const Link& link, const Trade& trade, std::int64_t received_us) override {
+    exchange_time_.on_event(trade.event_time_ms != 0 ? trade.event_time_ms : trade.time_ms, monotonic_ms());
     const StreamIndex* index = names_.find(trade.symbol, {});
     if (index == nullptr) {
       ++counters_.unknown_streams;
@@ -306,7 +308,7 @@ class Feed::Impl final : private LinkHandler {
     if (was_active && slot.active) {  // the next one takes over early
       if (slot.active->open()) schedule_hand_over(at->first, *slot.active);
     } else {
-      dial_after(at->first, wait_after(slot, *ended, end));
+      dial_after(at->first, wait_after(slot, *ended, end, random_));
     }
     tell(end.refused_location ? Severity::error : Severity::warning,
          ended->open() ? "disconnected" : "connect_failed", *ended, "reason=\"" + end.reason + "\"");
@@ -336,12 +338,6 @@ class Feed::Impl final : private LinkHandler {
     }
   }
 
-  milliseconds wait_after(FeedSlot& slot, const Link& ended, const ConnectionEnd& end) {
-    if (ended.open() && steady_clock::now() - ended.opened_at() >= kGoodLife) slot.backoff.reset();
-    const auto wait = std::max<milliseconds>(slot.backoff.next(random_), end.retry_after);
-    return end.refused_location ? std::max(wait, kWaitWhenRefused) : wait;
-  }
-
   void tell(Severity severity, std::string_view event, const Link& link, const std::string& more) {
     handler_.on_feed_event(severity, event,
                            "connection=" + std::to_string(link.number()) + (more.empty() ? "" : " ") + more);
@@ -352,6 +348,7 @@ class Feed::Impl final : private LinkHandler {
   FeedHandler& handler_;
   ConnectionOptions link_;
   FeedCounters counters_;
+  ExchangeTime exchange_time_;
   std::minstd_rand random_;
   MalformedReport malformed_;
   std::unordered_map<StreamIndex, FeedStream> streams_;
@@ -389,6 +386,9 @@ void Feed::hold_rest(bool held) {
 }
 
 const FeedCounters& Feed::counters() const { return impl_->counters(); }
+std::optional<std::int64_t> Feed::exchange_ms(std::int64_t monotonic_ms) const {
+  return impl_->exchange_time().exchange_ms(monotonic_ms);
+}
 
 milliseconds Feed::estimated_rest_time() const {
   ExchangeRest* rest = impl_->rest();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -112,6 +113,9 @@ class Feed {
   void hold_rest(bool held);
 
   const FeedCounters& counters() const;
+  /// What the exchange's clock shows at that time of the monotonic one, in UTC milliseconds, by what its
+  /// frames and answers tell (feeds/exchange_time.hpp). Empty until it has told its time.
+  std::optional<std::int64_t> exchange_ms(std::int64_t monotonic_ms) const;
   /// How long the queued REST requests will take within the limits.
   std::chrono::milliseconds estimated_rest_time() const;
 

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <random>
 #include <vector>
 
 #include "feeds/backoff.hpp"
@@ -42,5 +44,17 @@ struct FeedSlot {
   // Until the next connect: of `active` when there is none, else of `standby`.
   boost::asio::steady_timer timer;
 };
+
+// A connection that lived this long was a good one: its end is no reason to wait long.
+inline constexpr std::chrono::seconds kGoodLife{20};
+inline constexpr std::chrono::minutes kWaitWhenRefused{1};
+
+/// How long the slot waits before it connects again.
+inline std::chrono::milliseconds wait_after(FeedSlot& slot, const Link& ended, const ConnectionEnd& end,
+                                            std::minstd_rand& random) {
+  if (ended.open() && std::chrono::steady_clock::now() - ended.opened_at() >= kGoodLife) slot.backoff.reset();
+  const auto wait = std::max<std::chrono::milliseconds>(slot.backoff.next(random), end.retry_after);
+  return end.refused_location ? std::max<std::chrono::milliseconds>(wait, kWaitWhenRefused) : wait;
+}
 
 }  // namespace atcd::feeds

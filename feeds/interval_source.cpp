@@ -32,6 +32,15 @@ std::int64_t parts_of(const Exchange& exchange, const Interval& interval) {
 
 }  // namespace
 
+std::vector<Interval> usual_parts_of(const Interval& interval) {
+  std::vector<Interval> parts;
+  for (auto text = kUsual.rbegin(); text != kUsual.rend(); ++text) {
+    const Interval part = *Interval::parse(*text);
+    if (part != interval && part.divides(interval)) parts.push_back(part);
+  }
+  return parts;
+}
+
 std::optional<Interval> rows_from(const Exchange& exchange, const Interval& interval) {
   if (exchange.offers(interval)) return interval;
   for (auto text = kUsual.rbegin(); text != kUsual.rend(); ++text) {

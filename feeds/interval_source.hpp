@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/interval.hpp"
 #include "feeds/exchange.hpp"
@@ -13,6 +14,9 @@ namespace atcd::feeds {
 /// The exchange's own interval whose REST rows an interval's bars are made of: itself where the exchange
 /// offers it, else the longest one that divides it. Empty: it can't be had.
 std::optional<engine::Interval> rows_from(const Exchange& exchange, const engine::Interval& interval);
+
+/// The intervals in use of which it is made up exactly, the longest first, without itself.
+std::vector<engine::Interval> usual_parts_of(const engine::Interval& interval);
 
 /// The same for frames. Where the exchange does not offer it, the shortest of those that are subscribed
 /// anyway, if one of them divides it.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "feeds/clocks.hpp"
 #include "feeds/http_date.hpp"
 
 namespace atcd::feeds {
@@ -21,11 +22,6 @@ constexpr std::chrono::seconds kPauseWithoutRetryAfter{60};
 constexpr std::chrono::hours kLongestPause{72};  // what the longest known ban lasts
 constexpr std::int64_t kUsualAnswerMs = 150;     // for estimates
 constexpr std::size_t kLongestQuote = 200;
-
-std::int64_t steady_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-}
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
   std::int64_t value = 0;
@@ -97,7 +93,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
                         static_cast<std::int64_t>(channels_.size());
     if (queue_.empty()) return std::chrono::milliseconds(rounds * kUsualAnswerMs);
     return std::chrono::milliseconds(
-        std::max(options_.limits->time_for_ms(queued_weight_, steady_ms()), rounds * kUsualAnswerMs));
+        std::max(options_.limits->time_for_ms(queued_weight_, monotonic_ms()), rounds * kUsualAnswerMs));
   }
 
  private:
@@ -111,6 +107,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
     std::unique_ptr<HttpSession> session;
     bool busy = false;
     RestRequest request;
+    std::int64_t sent_ms = 0;  // monotonic
   };
 
   void pump_later() {
@@ -125,7 +122,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
           std::find_if(channels_.begin(), channels_.end(), [](const Channel& each) { return !each.busy; });
       if (channel == channels_.end()) return;  // the next answer pumps again
       const int weight = queue_.begin()->second.weight;
-      const std::int64_t now_ms = steady_ms();
+      const std::int64_t now_ms = monotonic_ms();
       const std::int64_t ready_ms = options_.limits->take(weight, now_ms);
       if (ready_ms > now_ms) return wait(ready_ms - now_ms);
       queued_weight_ -= weight;
@@ -147,13 +144,17 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
   void send(Channel& channel) {
     if (!channel.session || !channel.session->usable())
       channel.session = std::make_unique<HttpSession>(io_, options_.http);
+    channel.sent_ms = monotonic_ms();
     channel.session->get(channel.request.target, [this, &channel](HttpReply reply) {
       // The session calls only while it lives, and it lives in this object.
       if (reply.stale) return send(channel);
       const auto self = shared_from_this();  // the callback may destroy the client
       channel.busy = false;
       RestRequest request = std::move(channel.request);
-      request.done(judge(reply, request.target));
+      RestReply result = judge(reply, request.target);
+      result.sent_ms = channel.sent_ms;
+      result.received_ms = monotonic_ms();
+      request.done(std::move(result));
       pump();
     });
   }
@@ -167,7 +168,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
       return result;
     }
     result.server_time_ms = parse_http_date(reply.date).value_or(0);
-    if (const auto used = whole_number(reply.used)) options_.limits->reported(*used, steady_ms());
+    if (const auto used = whole_number(reply.used)) options_.limits->reported(*used, monotonic_ms());
     const auto asked =
         options_.pause_asked ? options_.pause_asked(reply.status, reply.body) : std::chrono::seconds(0);
     if (reply.status == 200 && asked.count() == 0) {
@@ -189,7 +190,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
   }
 
   void pause(std::chrono::milliseconds time, const std::string& why) {
-    const std::int64_t now_ms = steady_ms();
+    const std::int64_t now_ms = monotonic_ms();
     if (!options_.limits->pause_until(now_ms + time.count(), now_ms) || !log_) return;
     log_(Severity::warning, "rest_paused",
          "seconds=" + std::to_string(time.count() / 1000) + " reason=\"" + why + "\"");

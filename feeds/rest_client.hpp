@@ -28,6 +28,8 @@ struct RestReply {
   std::string message;              // a sentence, empty when all is well
   std::string body;                 // of a reply with status 200
   std::int64_t server_time_ms = 0;  // its Date header; 0: unknown
+  std::int64_t sent_ms = 0;         // monotonic: when the request was sent,
+  std::int64_t received_ms = 0;     // and when the reply was there
 };
 
 struct RestRequest {

@@ -25,7 +25,7 @@ enum class Listing : std::uint8_t { trading, halted, ended };
 /// The two clocks as arguments, so that the state machine reads none itself.
 struct Now {
   std::int64_t monotonic_ms = 0;  // timers
-  std::int64_t utc_ms = 0;        // sizes a request; never decides that a bar is closed
+  std::int64_t utc_ms = 0;        // sizes a request, says when to ask; never decides that a bar is closed
 };
 
 struct SeriesRules {

@@ -166,6 +166,17 @@ void History::reach_back(const Entry& entry, std::int64_t from_ms, std::vector<e
   patch(entry, stored);
 }
 
+Stretch History::newest_in_blocks(Series series) const {
+  const Entry& entry = series_[series];
+  Stretch held;
+  for (const BlockPlace& place : entry.blocks) {
+    if (place.kind == BlockKind::bars) held.to_ms = std::max(held.to_ms, place.covered_to_ms);
+  }
+  held.from_ms = held.to_ms;
+  while (const BlockPlace* place = block_before(entry, held.from_ms)) held.from_ms = place->covered_from_ms;
+  return held;
+}
+
 std::uint64_t History::corrections(Series series) const {
   std::uint64_t count = 0;
   for (const BlockPlace& place : series_[series].blocks) count += place.kind == BlockKind::superseded ? 1 : 0;

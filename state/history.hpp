@@ -25,6 +25,12 @@ struct StoredBars {
   std::int64_t covered_to_ms = 0;
 };
 
+/// From one boundary to another (exclusive); equal: nothing.
+struct Stretch {
+  std::int64_t from_ms = 0;
+  std::int64_t to_ms = 0;
+};
+
 /// Another telling of a bar that had been used already. It holds for runs whose first published bar opens at
 /// after_ms or later (design, section 4: it enters with the next anchor).
 struct LateBar {
@@ -71,6 +77,9 @@ class History {
   StoredBars latest(Series series, std::size_t most);
   /// As newest(), but of what lies before a boundary that is held.
   StoredBars newest_before(Series series, std::int64_t boundary_ms, std::int64_t from_ms);
+  /// The newest slots without a hole that blocks hold: what newest_before() reads of them it reads from
+  /// blocks alone, whatever the series' tail has become since. Reads no block itself.
+  Stretch newest_in_blocks(Series series) const;
   /// How many bars were ever corrected.
   std::uint64_t corrections(Series series) const;
   /// The bars of the tail where they lie, without a copy; valid until the next change.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "feeds/binance.hpp"
+#include "feeds/clocks.hpp"
 #include "tests/feeds/exchange_wrapper.hpp"
 #include "tests/feeds/frame_reader.hpp"
 #include "tests/feeds/local_server.hpp"
@@ -487,6 +488,29 @@ TEST_F(FeedTest, OneAnswerWhoseClockIsAheadIsNotBelieved) {
   EXPECT_EQ(times[0], 1795477262000);
   EXPECT_LT(times[1], 1795477262000 + 300'000) << "not ten minutes in no time";
   EXPECT_GE(times[2], 1795477262000 + 600'000) << "confirmed";
+}
+
+TEST_F(FeedTest, MeasuresTheExchangesClockByAnswersAndByFramesOnceTheyCome) {
+  start();
+  server_->on_request = [&](const LocalServer::Request&) {
+    LocalServer::Response response(http::status::ok, 11);
+    response.set(http::field::date, "Mon, 23 Nov 2026 23:41:02 GMT");
+    response.body() = "[]";
+    return response;
+  };
+  EXPECT_FALSE(feed_->exchange_ms(monotonic_ms()));
+  bool answered = false;
+  feed_->fetch_history({"BTCUSDT", "1m", 0, 60'000}, 5, [&](const HistoryResult&) { answered = true; });
+  wait([&] { return answered; });
+  const auto told_ms = [&] { return feed_->exchange_ms(monotonic_ms()).value_or(0); };
+  EXPECT_NEAR(static_cast<double>(told_ms()), 1795477262500, 600'000) << "and what passes here meanwhile";
+  add(0, 0);
+  wait([&] { return up().size() == 1; });
+  std::string frame = frame_of(0);
+  frame.replace(frame.find("\"E\":1795477260071"), 17, "\"E\":1795466460071");
+  peer(0).send(frame);
+  wait([&] { return recorder_.klines.size() == 1; });
+  EXPECT_NEAR(static_cast<double>(told_ms()), 1795466460071, 600'000) << "three hours before the answer's";
 }
 
 TEST_F(FeedTest, ABodyOfAnotherFormIsAnError) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "feeds/clocks.hpp"
 #include "feeds/http_date.hpp"
 #include "tests/feeds/local_server.hpp"
 
@@ -74,10 +75,14 @@ TEST_F(RestClientTest, BringsTheBodyAndTheExchangesClock) {
   start();
   make_client();
   answer_ = [](const auto&) { return reply_with(http::status::ok, "[1,2]"); };
+  const std::int64_t before_ms = monotonic_ms();
   const RestReply reply = reply_to("/api/v3/klines?symbol=A");
   EXPECT_EQ(reply.error, RestError::none) << reply.message;
   EXPECT_EQ(reply.body, "[1,2]");
   EXPECT_EQ(reply.server_time_ms, 1795477262000);
+  EXPECT_LE(before_ms, reply.sent_ms);
+  EXPECT_LE(reply.sent_ms, reply.received_ms);
+  EXPECT_LE(reply.received_ms, monotonic_ms());
   EXPECT_EQ(targets_, std::vector<std::string>{"/api/v3/klines?symbol=A"});
 }
 
