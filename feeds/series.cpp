@@ -93,7 +93,7 @@ void Series::restore_earlier(std::span<const engine::Bar> bars, std::int64_t cov
 void Series::set_rules(const SeriesRules& rules) {
   rules_ = rules;
   pending_.clear();
-  asked_for_.reset();
+  over_.reset();
 }
 
 void Series::start(const Now& now) { request_forward(now, kFirstLoadPriority); }
@@ -393,10 +393,7 @@ void Series::take_backward(const HistoryResult& result, const Request& request) 
 void Series::on_timer(const Now& now) {
   const bool overdue = overdue_since_ms_ && now.monotonic_ms - *overdue_since_ms_ >= rules_.overdue_after_ms;
   const bool unfinished = (!caught_up_ && (stream_up_ || bars_.empty())) || (stream_up_ && has_pending());
-  const bool quiet = rules_.ask_after_ms > 0 && caught_up_ && asked_for_ != next_ && !request_ &&
-                     now.utc_ms - rules_.ask_after_ms >= rules_.interval.open_time_ms(next_ + 1);
-  if (quiet) asked_for_ = next_;
-  if (overdue || unfinished || quiet) request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
+  if (overdue || unfinished || quiet(now)) request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
   if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
   if (!stream_up_ || now.monotonic_ms - last_frame_ms_ < rules_.stale_after_ms) return;
   last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
@@ -405,6 +402,15 @@ void Series::on_timer(const Now& now) {
   ++counters_.stale;
   set_state(SeriesState::stale, "no frame came for longer than the series allows");
   handler_.resubscribe();
+}
+
+/// By the clock the bar is over, and for so long nothing has closed it. Once for each bar.
+bool Series::quiet(const Now& now) {
+  const bool over = now.utc_ms >= rules_.interval.open_time_ms(next_ + 1);
+  if (rules_.ask_after_ms == 0 || !caught_up_ || !over) return false;
+  if (!over_ || over_->slot != next_) over_ = Over{next_, now.monotonic_ms, false};
+  if (over_->asked || request_ || now.monotonic_ms - over_->since_ms < rules_.ask_after_ms) return false;
+  return over_->asked = true;
 }
 
 void Series::require_from(std::int64_t ordinal, const Now& now) {

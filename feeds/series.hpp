@@ -37,7 +37,7 @@ struct SeriesRules {
   // The closed bars of frames are built by us: what REST says outranks them. One without a trade waits for a
   // row of REST: that nothing was traded is proven, but in a halt the exchange has no bars.
   bool built_here = false;
-  // So long after a bar's end by our clock REST is asked for it, once, where nothing came that closes it (a
+  // So long after a bar's end by the clock REST is asked for it, once, where nothing came that closes it (a
   // quiet market: bars that are built need a trade after their end). 0: never.
   std::int64_t ask_after_ms = 0;
 };
@@ -146,6 +146,7 @@ class Series {
   void built_again(const engine::Bar& bar);
   bool waits_for_rest(const engine::Bar& bar) const { return rules_.built_here && bar.volume == 0; }
   bool is_final(const HistoryResult& result, std::size_t row) const;
+  bool quiet(const Now& now);
   void append(const engine::Bar& bar, std::int64_t received_us);
   void hold_back(const engine::Bar& bar, std::int64_t received_us);
   void release_pending();
@@ -168,7 +169,12 @@ class Series {
   std::int64_t back_target_;         // ordinal that require_from asked for
   std::optional<Request> request_;
   std::optional<std::int64_t> overdue_since_ms_;
-  std::optional<std::int64_t> asked_for_;  // the slot that our clock had us ask for
+  struct Over {
+    std::int64_t slot;
+    std::int64_t since_ms;  // monotonic
+    bool asked;
+  };
+  std::optional<Over> over_;  // the slot that the clock has passed
   std::int64_t retry_at_ms_ = 0;
   std::int64_t last_frame_ms_ = 0;
   int failures_ = 0;
