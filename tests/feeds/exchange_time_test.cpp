@@ -75,9 +75,10 @@ TEST_F(ExchangeTimeTest, FramesTellItBetterThanAnswers) {
 
 TEST_F(ExchangeTimeTest, AJumpOfOurClockShowsAtOnceAlthoughNothingCame) {
   frame(10);
-  utc_ms_ += 3'600'000;
+  constexpr std::int64_t kHourMs = 3'600'000;
+  utc_ms_ += kHourMs;
   EXPECT_EQ(ahead(), -3'600'010);
-  utc_ms_ -= 2 * 3'600'000;
+  utc_ms_ -= 2 * kHourMs;
   EXPECT_EQ(ahead(), 3'599'990);
   frame(10);
   EXPECT_EQ(ahead(), 3'599'990);
