@@ -29,27 +29,32 @@ local function whole(text)
   return nil
 end
 
--- Reads "<n> field value ..." at `at`. Returns the position after it, or nil.
-local function take_pairs(args, at, list, by_name)
+-- Where the content's fields begin among the arguments.
+local FIRST = 9
+
+-- Reads "<n> field value ..." at `at` into by_name. Returns the position after it, or nil.
+local function take_pairs(args, at, by_name)
   local count = whole(args[at])
   if not count or count > 200 or at + 2 * count > #args then return nil end
   for i = at + 1, at + 2 * count, 2 do
-    if args[i] == '' or args[i] == 'rev' or by_name[args[i]] then return nil end
-    list[#list + 1] = args[i]
-    list[#list + 1] = args[i + 1]
-    by_name[args[i]] = args[i + 1]
+    local name = args[i]
+    if by_name[name] then return nil end
+    by_name[name] = args[i + 1]
   end
   return at + 2 * count + 1
 end
 
+-- The entry becomes one run in `args`, FIRST to call.rev_at: content, the rest, rev. It is passed on as it
+-- stands, since a table of its own costs as much as the XADD.
 local function parse(keys, args)
   if #keys ~= 3 then return nil, 'needs 3 keys: stream, last, all' end
+  local by_name = {}
   local call = {
     stream = keys[1], last = keys[2], all = keys[3],
-    close_text = args[1], close_ms = whole(args[1]), prev_close_ms = whole(args[2]),
+    close_text = args[1], close_ms = whole(args[1]), prev_text = args[2], prev_close_ms = whole(args[2]),
     correction = args[3] == '1', push = args[4] == '1', channel = args[5],
     keep = whole(args[6]), group_keep = whole(args[7]),
-    content = {}, fields = {}, by_name = {},
+    args = args, by_name = by_name, content_end = 0, rev_at = 0, json = false,
   }
   if not call.close_ms or call.close_ms == 0 then return nil, 'close_ms is not a whole number above 0' end
   if not call.prev_close_ms or call.prev_close_ms >= call.close_ms then
@@ -59,33 +64,27 @@ local function parse(keys, args)
     return nil, 'keep and group keep are not whole numbers above 0'
   end
   if call.push and call.channel == '' then return nil, 'a push needs a channel' end
-  local at = take_pairs(args, 8, call.content, call.by_name)
-  if not at or #call.content == 0 then return nil, 'the content fields are not complete' end
-  for i = 1, #call.content do call.fields[i] = call.content[i] end
-  at = take_pairs(args, at, call.fields, call.by_name)
-  if not at or at ~= #args then return nil, 'the other fields are not complete' end
-  call.json = args[at]
-  call.group = { 'symbol', 'close_ms', 'rev', 'close', 'average', 'trend', 'previous_trend', 'source' }
-  for _, name in ipairs(call.group) do
-    if name ~= 'rev' and not call.by_name[name] then return nil, 'the field ' .. name .. ' is missing' end
+  local at = take_pairs(args, 8, by_name)
+  if not at or at == FIRST then return nil, 'the content fields are not complete' end
+  local size = #args
+  if take_pairs(args, at, by_name) ~= size or by_name.rev or by_name[''] then
+    return nil, 'the other fields are not complete'
   end
-  if call.by_name.close_ms ~= call.close_text then return nil, 'the field close_ms is not close_ms' end
+  if not (by_name.symbol and by_name.close and by_name.average and by_name.trend and by_name.previous_trend and
+    by_name.source) then
+    return nil, 'a field of the group stream is missing'
+  end
+  if by_name.close_ms ~= call.close_text then return nil, 'the field close_ms is not close_ms' end
+  -- The rest moves down by one, over its count; rev takes the last two places.
+  call.json, call.content_end, call.rev_at = args[size], at - 1, size
+  for i = at, size - 2 do args[i] = args[i + 1] end
+  args[size - 1] = 'rev'
   return call
 end
 
 local function read_commands(call)
   return { { 'XREVRANGE', call.stream, '+', '-' }, { 'XINFO', 'STREAM', call.stream }, { 'XLEN', call.all },
-    { 'HGETALL', call.last } }
-end
-
-local function latest_commands(call)
-  return { { 'HSET', call.last, 'f', 'v' }, { 'HDEL', call.last, 'f' } }
-end
-
-local function add_commands(call)
-  local commands = { { 'XADD', call.stream, '*', 'f', 'v' }, { 'XADD', call.all, '*', 'f', 'v' } }
-  if call.push then commands[#commands + 1] = { 'PUBLISH', call.channel, '' } end
-  return commands
+    { 'HMGET', call.last, 'f' }, { 'HGETALL', call.last } }
 end
 
 -- An error reply where this user may not run one of the commands.
@@ -99,9 +98,13 @@ local function missing_right(commands)
 end
 
 -- A right that is missing would stop us half way: raised before the first write.
-local function need(commands)
-  local refusal = missing_right(commands)
-  if refusal then error(refusal) end
+local function need(command, key, ...)
+  if not redis.acl_check_cmd(command, key, ...) then error(missing_right({ { command, key, ... } })) end
+end
+
+local function need_latest(call)
+  need('HSET', call.last, 'f', 'v')
+  need('HDEL', call.last, 'f')
 end
 
 local function by_name_of(flat)
@@ -117,8 +120,7 @@ end
 
 -- The newest entry. A stream that was trimmed to nothing still knows its last ID and refuses what is not
 -- above it: then the head is that ID, with its content where the hash still has it. nil: nothing was ever here.
-local function head_of(call, latest)
-  local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
+local function head_of(call, newest, latest)
   if newest then return entry_of(newest) end
   local info = redis.pcall('XINFO', 'STREAM', call.stream)
   if info.err then
@@ -138,52 +140,46 @@ local function head_of(call, latest)
 end
 
 local function same_content(call, fields)
-  for i = 1, #call.content, 2 do
-    if fields[call.content[i]] ~= call.content[i + 1] then return false end
+  local args = call.args
+  for i = FIRST, call.content_end, 2 do
+    if fields[args[i]] ~= args[i + 1] then return false end
   end
   return true
 end
 
-local function write_latest(call, latest, flat)
-  redis.call('HSET', call.last, unpack(flat))
-  if latest.gap_from_ms and not by_name_of(flat).gap_from_ms then
-    redis.call('HDEL', call.last, 'gap_from_ms')
-  end
-end
-
-local function with_rev(call, rev)
-  local flat = {}
-  for i = 1, #call.fields do flat[i] = call.fields[i] end
-  flat[#flat + 1] = 'rev'
-  flat[#flat + 1] = rev
-  return flat
+-- Our own entry. `had_gap`: the latest has a gap_from_ms.
+local function write_latest(call, had_gap, rev)
+  call.args[call.rev_at] = rev
+  redis.call('HSET', call.last, unpack(call.args, FIRST, call.rev_at))
+  if had_gap and not call.by_name.gap_from_ms then redis.call('HDEL', call.last, 'gap_from_ms') end
 end
 
 -- The latest is missing or older than the head: it becomes the head again.
 local function restore_latest(call, latest, head)
   local ms, rev = tonumber(latest.close_ms or -1), tonumber(latest.rev or -1)
   if ms and rev and (ms > head.ms or (ms == head.ms and rev >= head.rev)) then return end
-  need(latest_commands(call))
+  need_latest(call)
   if head.ms == call.close_ms then
-    write_latest(call, latest, with_rev(call, string.format('%d', head.rev)))
+    write_latest(call, latest.gap_from_ms, string.format('%d', head.rev))
   elseif head.flat then
-    write_latest(call, latest, head.flat)
+    redis.call('HSET', call.last, unpack(head.flat))
+    if latest.gap_from_ms and not head.fields.gap_from_ms then redis.call('HDEL', call.last, 'gap_from_ms') end
   end
 end
 
-local function add(call, latest, rev_number)
-  need(add_commands(call))
-  need(latest_commands(call))
-  local rev = string.format('%d', rev_number)
-  local flat = with_rev(call, rev)
-  redis.call('XADD', call.stream, 'MAXLEN', '~', call.keep, call.close_text .. '-' .. rev, unpack(flat))
-  write_latest(call, latest, flat)
-  local group = {}
-  for _, name in ipairs(call.group) do
-    group[#group + 1] = name
-    group[#group + 1] = name == 'rev' and rev or call.by_name[name]
-  end
-  redis.call('XADD', call.all, 'MAXLEN', '~', call.group_keep, '*', unpack(group))
+local function add(call, had_gap, rev_number)
+  need('XADD', call.stream, '*', 'f', 'v')
+  need('XADD', call.all, '*', 'f', 'v')
+  if call.push then need('PUBLISH', call.channel, '') end
+  need_latest(call)
+  local rev, fields = string.format('%d', rev_number), call.by_name
+  call.args[call.rev_at] = rev
+  redis.call('XADD', call.stream, 'MAXLEN', '~', call.keep, call.close_text .. '-' .. rev,
+    unpack(call.args, FIRST, call.rev_at))
+  write_latest(call, had_gap, rev)
+  redis.call('XADD', call.all, 'MAXLEN', '~', call.group_keep, '*', 'symbol', fields.symbol,
+    'close_ms', call.close_text, 'rev', rev, 'close', fields.close, 'average', fields.average,
+    'trend', fields.trend, 'previous_trend', fields.previous_trend, 'source', fields.source)
   if call.push then
     local json = call.json
     if rev_number > 0 then json = json:gsub('"rev":0', '"rev":' .. rev, 1) end
@@ -207,18 +203,22 @@ local function compare(call, latest, head)
     restore_latest(call, latest, head)
     return { 'same', rev }
   end
-  if call.correction and entry == head then return add(call, latest, head.rev + 1) end
+  if call.correction and entry == head then return add(call, latest.gap_from_ms, head.rev + 1) end
   return { 'different', rev }
 end
 
 local function answer_to(call)
   -- Reads first: a key of another type fails here, before anything is written.
   redis.call('XLEN', call.all)
+  local had_gap = redis.call('HMGET', call.last, 'gap_from_ms')[1]
+  local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
+  -- What nearly every call finds: the head is the bar before. Its fields are of no interest.
+  if newest and newest[1]:find(call.prev_text .. '-', 1, true) == 1 then return add(call, had_gap, 0) end
   local latest = by_name_of(redis.call('HGETALL', call.last))
-  local head = head_of(call, latest)
-  if not head then return add(call, latest, 0) end
+  local head = head_of(call, newest, latest)
+  if not head then return add(call, had_gap, 0) end
   if call.close_ms <= head.ms then return compare(call, latest, head) end
-  if call.prev_close_ms == head.ms then return add(call, latest, 0) end
+  if call.prev_close_ms == head.ms then return add(call, had_gap, 0) end
   return { 'behind', head.ms_text }
 end
 
@@ -243,7 +243,7 @@ local function head_entry(call)
   local latest_ms, latest_rev = tonumber(latest[1] or -1), tonumber(latest[2] or -1)
   ms, rev = tonumber(ms), tonumber(rev)
   if latest_ms and latest_rev and (latest_ms > ms or (latest_ms == ms and latest_rev >= rev)) then return newest end
-  need(latest_commands(call))
+  need_latest(call)
   local flat, gap = {}, false
   for i, text in ipairs(newest[2]) do
     flat[i] = i % 2 == 0 and call.fresh[newest[2][i - 1]] or text
