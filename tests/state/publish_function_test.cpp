@@ -348,6 +348,32 @@ TEST_F(PublishFunctionTest, AMissingRightIsSeenBeforeAnythingIsWritten) {
   EXPECT_EQ(redis_.text({"DBSIZE"}), "3");
 }
 
+TEST_F(PublishFunctionTest, AMissingRightIsSeenBeforeAnythingIsWrittenAfterTheHeadToo) {
+  const std::vector<std::string> all_rights = {"+fcall", "+xrevrange", "+xlen", "+hmget",
+                                               "+xadd",  "+hset",      "+hdel", "+publish"};
+  publish({"2000", "1000"});
+  redis_.command({"HSET", kLast, "gap_from_ms", "7"});
+  const std::string before = dump();
+  const auto answer = [&](const std::vector<std::string>& rights) {
+    std::vector<std::string> rule = {"ACL", "SETUSER", "narrow",   "reset",
+                                     "on",  ">pw",     "~atc:1:*", "&atc:1:*"};
+    rule.insert(rule.end(), rights.begin(), rights.end());
+    redis_.command(rule);
+    RedisClient narrow = server_.client();
+    narrow.command({"AUTH", "narrow", "pw"});
+    const auto reply = narrow.raw(Call{"3000", "2000", "0.5", false, true}.command());
+    return reply->type == REDIS_REPLY_ERROR ? std::string(reply->str) : std::string();
+  };
+  for (const std::string& left_out : all_rights) {
+    auto rights = all_rights;
+    std::erase(rights, left_out);
+    EXPECT_TRUE(answer(rights).starts_with("NOPERM")) << left_out << ": " << answer(rights);
+    EXPECT_EQ(dump(), before) << left_out;
+  }
+  EXPECT_EQ(answer(all_rights), "");
+  EXPECT_EQ(ids().size(), 2U);
+}
+
 TEST_F(PublishFunctionTest, OutOfMemoryIsRefusedBeforeAnyEffect) {
   publish({"2000", "1000"});
   const std::string before = dump();
