@@ -38,11 +38,24 @@ void add_readings(DevicePlan& p, const engine::PlanConstants& c) {
     add(ScanReading::whole, i, c.hma_before[i], !half_last);
     add(ScanReading::wma, i, c.wma_before[i]);
     add(ScanReading::lsma, i, c.lsma_before[i]);
-    add(ScanReading::kama, i, c.kama_length[i]);
   }
   // Stable: of two readings at one place a half that is added first stays first.
   std::stable_sort(p.reading, p.reading + p.readings,
                    [](const ScanReading& a, const ScanReading& b) { return a.visits < b.visits; });
+}
+
+Spread spread_of(const engine::PlanConstants& c) {
+  for (const Spread spread : {Spread::narrow, Spread::medium, Spread::wide}) {
+    bool usual = true;
+    for (int i = 0; i < static_cast<int>(DevicePlan::kLengths); ++i) {
+      const std::int64_t length = usual_length(spread, i);
+      usual = usual && c.hma_before[i] == length - 1 && c.half_before[i] == length / 2 - 1 &&
+              c.wma_before[i] == length - 1 && c.lsma_before[i] == length - 1 &&
+              c.kama_length[i] == length && c.root_length[i] == usual_root(spread, i);
+    }
+    if (usual) return spread;
+  }
+  return Spread::other;
 }
 
 }  // namespace
@@ -50,6 +63,7 @@ void add_readings(DevicePlan& p, const engine::PlanConstants& c) {
 DevicePlan device_plan(const engine::PlanConstants& c) {
   DevicePlan p{};
   p.pine = c.pine ? 1 : 0;
+  p.spread = spread_of(c);
   p.strategy_mode = c.strategy_mode ? 1 : 0;
   p.value_history = static_cast<std::int32_t>((c.scan_warm + kTileBars - 1) / kTileBars * kTileBars);
   p.raw_history = c.pine ? 0 : static_cast<std::int32_t>(c.longest_root - 1);

@@ -3,12 +3,13 @@
 #include <cstdint>
 
 #include "engine/constants.hpp"
+#include "gpu/usual_lengths.hpp"
 
 namespace atcd::gpu {
 
 /// What the scan over the values before the newest is read for, at one number of values visited.
 struct ScanReading {
-  enum Kind : std::int8_t { half, whole, wma, lsma, kama };
+  enum Kind : std::int8_t { half, whole, wma, lsma };
   std::int32_t visits;
   Kind kind;
   std::int8_t index;      // which of the family's nine lengths
@@ -19,7 +20,7 @@ struct ScanReading {
 /// that they fit among a kernel's arguments (4 KiB), and the readings of the scan in the order of visits.
 struct DevicePlan {
   static constexpr int kLengths = engine::PlanConstants::kLengths;
-  static constexpr int kMostReadings = 5 * kLengths;
+  static constexpr int kMostReadings = 4 * kLengths;
   using Lengths = std::int32_t[kLengths];
   using Reals = double[kLengths];
   struct Inverses {
@@ -28,6 +29,7 @@ struct DevicePlan {
   };
 
   std::int32_t pine;
+  Spread spread;  // but for `other` the families over windows have the usual lengths
   std::int32_t strategy_mode;
   std::int32_t value_history;   // MA source values kept from before a tile; whole tiles
   std::int32_t raw_history;     // raw Hull values likewise, per length

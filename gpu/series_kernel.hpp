@@ -1,186 +1,186 @@
 #pragma once
 
+#include <type_traits>
+
+#include "gpu/series_recurrences.hpp"
 #include "gpu/series_windows.hpp"
 
-// The rest of the tile: what goes from bar to bar, the layers, and the order of it all (series_windows.hpp
+// The rest of the tile: crossings, equities and layers, and the order of it all (series_memory.hpp
 // says how the lanes share the work).
 
 namespace atcd::gpu::ATCD_KERNEL {
 namespace {
 
-ATC_DEVICE inline double seed_of(const double* now, int length, double count) {
-  ScanSums<double> sums{0, 0, 0, now[-1]};
-  for (int j = 1; j < length; ++j) visit_value(sums, now[-j]);
-  const double mean = mean_of_all(sums.sum, *now, count);
-  return is_undefined(mean) ? mean_of_present(now - 1, length, *now) : mean;
-}
-
-/// An EMA or the first one of a DEMA, where it may have to be seeded or to go over a missing value.
-template <bool pine>
-ATC_DEVICE inline void step_unsettled_ema(Lane& lane, const double* now, std::int64_t bar, double alpha,
-                                          double keep, int length, double count) {
-  const double x = *now;
-  if (!pine && (lane.gapped != 0 || is_undefined(x))) {
-    double weight = lane.gapped != 0 ? lane.weight : 1;
-    lane.first = step_over_gap(lane.first, weight, alpha, keep, bar >= length, x);
-    lane.weight = weight;
-  } else {
-    lane.first = ema_value(alpha, lane.first, x);
-  }
-  if (bar != length - 1) return;
-  lane.first = seed_of(now, length, count);
-  lane.weight = 1;
-}
-
-template <bool pine>
-ATC_DEVICE inline double step_unsettled_dema(const DevicePlan& p, Lane& lane, int i, const double* now,
-                                             std::int64_t bar) {
-  const int length = p.dema_length[i];
-  const double alpha = p.dema_alpha[i], second_before = lane.second;
-  const bool gap = !pine && (lane.gapped != 0 || is_undefined(*now));
-  step_unsettled_ema<pine>(lane, now, bar, alpha, p.dema_keep[i], length, p.dema_count[i]);
-  lane.second =
-      gap ? second_over_gap(second_before, alpha, lane.first) : ema_value(alpha, second_before, lane.first);
-  if (!pine && bar == length - 1) lane.second = lane.first;
-  double average = dema_value(lane.first, lane.second);
-  if (pine && bar >= length - 1) {
-    seed_second_from_mean(lane.first, second_before, lane.second, average, bar, length, p.dema_count[i]);
-  }
-  return average;
-}
-
-template <bool pine>
-ATC_DEVICE inline void step_unsettled(const Work32& w, Lane& lane, int family, int i, double* row, int t) {
-  const DevicePlan& p = w.p;
-  const double* const now = w.tile.values + p.value_history + t;
-  const std::int64_t bar = w.span.base + t;
-  if (family == 0) {
-    step_unsettled_ema<pine>(lane, now, bar, p.ema_alpha[i], p.ema_keep[i], p.ema_length[i], p.ema_count[i]);
-    row[t] = lane.first;
-  } else if (family == 1) {
-    row[t] = step_unsettled_dema<pine>(p, lane, i, now, bar);
-  } else {
-    const bool held = !pine && bar == 0;
-    lane.first = held ? *now : kama_value<pine>(row[t], lane.first, *now, bar >= p.kama_length[i]);
-    row[t] = lane.first;
-  }
-  lane.gapped = !pine && is_undefined(*now) ? 1 : 0;
-}
-
-/// EMA, DEMA and KAMA: one a lane, bar by bar.
-template <bool pine>
-ATC_DEVICE inline void step_recurrences(const Work32& w, int id, Lane& lane) {
-  if (id >= kRecurrences) return;
-  const int family = id / kLengthCount, i = id % kLengthCount;
-  const bool dema = family == 1, kama = family == 2;
-  double* const row = w.row((kama ? kKama : dema ? kDema : kEma) + i);
-  if (w.span.base < w.p.unsettled_bars || w.task.complete == 0) {
-    for (int t = 0; t < w.span.count; ++t) step_unsettled<pine>(w, lane, family, i, row, t);
-    return;
-  }
-  const double* const values = w.tile.values + w.p.value_history;
-  const double alpha = dema ? w.p.dema_alpha[i] : w.p.ema_alpha[i];
-  for (int t = 0; t < w.span.count; ++t) {
-    const double x = values[t];
-    const double from = kama ? kama_from<pine>(lane.first, x) : lane.first;
-    lane.first = ema_value(kama ? row[t] : alpha, from, x);
-    if (dema) lane.second = ema_value(alpha, lane.second, lane.first);
-    row[t] = dema ? dema_value(lane.first, lane.second) : lane.first;
-  }
-}
-
 /// The averages as columns, before the equities take their rows.
+template <int pass>
 ATC_DEVICE inline void store_averages(const Work32& w, int id) {
-  if (w.columns.inner < 0 || id >= w.span.count) return;
-  for (int a = 0; a < kAverageCount; ++a) w.put(w.columns.inner + a, w.span.base + id, w.row(a)[id]);
-}
-
-/// Crossing states and the equities of layer 1: two averages a lane, bar by bar.
-template <bool pine>
-ATC_DEVICE inline void step_averages_equities(const Work32& w, int id, Lane& lane) {
-  if (id >= kAveragingLanes) return;
-  for (int t = 0; t < w.span.count; ++t) {
-    const std::int64_t bar = w.span.base + t;
-    const double price = w.tile.closes[t];
-    ATC_UNROLL
-    for (int k = 0; k < kAveragesPerLane; ++k) {
-      const int a = id + k * kAveragingLanes;
-      double* const row = w.row(a);
-      const double relation = price - row[t], before = lane.relation[k];
-      double equity = grow(lane.equity[k], w.p.equity_keep, w.tile.factors[(lane.state[k] + 1) * kRow + t]);
-      if (bar <= w.p.cutout) equity = bar == w.p.cutout ? w.p.layer1_start : undefined();
-      const bool up = crosses_up(relation, before), down = crosses_down(relation, before);
-      lane.state[k] = up ? 1 : down ? -1 : lane.state[k];
-      lane.relation[k] = remembered_relation<pine>(relation, before);
-      lane.equity[k] = equity;
-      row[t] = equity;
-      w.tile.states[a * kStateRow + t] = static_cast<signed char>(lane.state[k]);
-    }
+  if (id >= w.span.count) return;
+  for (int slot = 0; slot < kPassAverages; ++slot) {
+    w.put(w.columns.inner + average_of(pass, slot), w.span.base + id, w.row(slot)[id]);
   }
 }
 
-/// Layer 1: a bar a lane.
-template <bool pine>
-ATC_DEVICE inline void sum_layer1(const Work32& w, int id) {
+/// States and equities of layer 1 as columns.
+template <int pass>
+ATC_DEVICE inline void store_states_equities(const Work32& w, int id) {
   if (id >= w.span.count) return;
   const std::int64_t bar = w.span.base + id;
-  for (int f = 0; f < kFamilyCount; ++f) {
-    double signed_sum = 0, sum = 0;
-    for (int i = 0; i < kLengthCount; ++i) {
-      const int a = f * kLengthCount + i;
-      const int code = w.tile.states[a * kStateRow + id];
-      const double state = code > 0 ? 1.0 : code < 0 ? -1.0 : 0.0;
-      const double equity = w.row(a)[id];
-      signed_sum = add_exact_product(state, equity, signed_sum);
-      sum += equity;
-      if (w.columns.inner >= 0) {
-        w.put(w.columns.inner + kAverageCount + a, bar, state);
-        w.put(w.columns.inner + 2 * kAverageCount + a, bar, equity);
-      }
-    }
-    const double layer1 = to_two_decimals<pine>(signed_sum / sum, w.p.hundredth_high, w.p.hundredth_low);
-    w.family_row(f, kLayer1Row)[id] = layer1;
-    if (w.columns.layer1[f] >= 0) w.put(w.columns.layer1[f], bar, layer1);
+  for (int slot = 0; slot < kPassAverages; ++slot) {
+    const int place = w.columns.inner + kAverageCount + average_of(pass, slot);
+    w.put(place, bar, state_at(w.tile.rising[slot], w.tile.falling[slot], id));
+    w.put(place + kAverageCount, bar, w.row(slot)[id]);
   }
 }
+
+/// Where a crossing state is 1 and where -1.
+struct States {
+  Bars rising, falling;
+};
+
+/// The crossing states of an average over the tile.
+template <bool pine>
+ATC_DEVICE inline States find_states(const Work32& w, const double* average, double& relation_before,
+                                     int state) {
+  // The sign of price - average is how they compare (crossing.hpp); an undefined average is in neither.
+  Bars not_above = 0, not_below = 0;
+  ATC_UNROLL_8
+  for (int t = 0; t < kTileBars; ++t) {
+    const double price = w.tile.closes[t];
+    if (price <= average[t]) not_above |= Bars{1} << t;
+    if (price >= average[t]) not_below |= Bars{1} << t;
+  }
+  not_above &= w.all_bars();  // behind them lie older values
+  not_below &= w.all_bars();
+  const Bars above = not_below & ~not_above, below = not_above & ~not_below;
+  const Bars known = not_above | not_below;
+  Bars was_not_above = not_above, was_not_below = not_below;
+  if (pine) {  // what was remembered over undefined bars
+    was_not_above = held(not_above, above, relation_before <= 0);
+    was_not_below = held(not_below, below, relation_before >= 0);
+  }
+  const Bars up = above & next_bars(was_not_above, relation_before <= 0);
+  const Bars down = below & next_bars(was_not_below, relation_before >= 0);
+  const int last = !pine ? w.span.count - 1 : known != 0 ? latest(known) : -1;
+  if (last >= 0) relation_before = w.tile.closes[last] - average[last];
+  return {held(up, down, state > 0), held(down, up, state < 0)};
+}
+
+/// Crossing states and the equities of layer 1, which take the averages' rows: an average a lane.
+template <bool pine, int pass>
+ATC_DEVICE inline void step_states_equities(const Work32& w, int id, Lane& lane) {
+  if (id >= kPassAverages) return;
+  double* const row = w.row(id);
+  const States states = find_states<pine>(w, row, lane.relation[pass], lane.state[pass]);
+  w.tile.rising[id] = states.rising;
+  w.tile.falling[id] = states.falling;
+  const Bars rising_before = next_bars(states.rising, lane.state[pass] > 0);
+  const Bars falling_before = next_bars(states.falling, lane.state[pass] < 0);
+  lane.state[pass] = w.last_of(states.rising) ? 1 : w.last_of(states.falling) ? -1 : 0;
+  double equity = lane.equity[pass];
+  const auto step = [&](int t, bool finite) {
+    const double state = state_at(rising_before, falling_before, t);
+    equity = grow(equity, w.p.equity_keep, layer1_factor(state, w.tile.returns[t], finite));
+  };
+  if (w.span.plain) {
+    ATC_UNROLL_8
+    for (int t = 0; t < kTileBars; ++t) {
+      step(t, true);
+      row[t] = equity;
+    }
+  } else {
+    for (int t = 0; t < w.span.count; ++t) {
+      step(t, no_infinity(w.tile.returns[t]));
+      const std::int64_t bar = w.span.base + t;
+      if (bar <= w.p.cutout) equity = bar == w.p.cutout ? w.p.layer1_start : undefined();
+      row[t] = equity;
+    }
+  }
+  lane.equity[pass] = equity;
+}
+
+/// Layer 1 of the pass's families: a bar a lane.
+template <bool pine, int pass>
+ATC_DEVICE inline void sum_layer1(const Work32& w, int id, Lane& lane) {
+  if (id >= w.span.count) return;
+  ATC_UNROLL
+  for (int member = 0; member < kPassFamilies; ++member) {
+    const int family = family_of(pass, member);
+    double signed_sum = 0, sum = 0;
+    ATC_UNROLL
+    for (int i = 0; i < kLengthCount; ++i) {
+      const int slot = member * kLengthCount + i;
+      const double equity = w.row(slot)[id];
+      const double state = state_at(w.tile.rising[slot], w.tile.falling[slot], id);
+      signed_sum = add_exact_product(state, equity, signed_sum);
+      sum += equity;
+    }
+    const double layer1 = to_two_decimals<pine>(signed_sum / sum, w.p.hundredth_high, w.p.hundredth_low);
+    lane.bar_layer1[family] = layer1;
+    if (w.columns.layer1[family] >= 0) w.put(w.columns.layer1[family], w.span.base + id, layer1);
+  }
+}
+
+/// The signs of layer 1 over a tile, by family.
+struct Drivers {
+  Bars with[kFamilyCount], against[kFamilyCount];
+};
 
 /// The equities of layer 2: a family a lane, bar by bar.
 template <bool pine>
-ATC_DEVICE inline void step_layer2_equities(const Work32& w, int id, Lane& lane) {
+ATC_DEVICE inline void step_layer2_equities(const Work32& w, const Drivers& drivers, int id, Lane& lane) {
   if (id >= kFamilyCount) return;
-  const double* const layer1 = w.family_row(id, kLayer1Row);
-  double* const layer2 = w.family_row(id, kLayer2Row);
-  const double* const against = w.tile.factors;
-  const double* const with = w.tile.factors + 2 * kRow;
-  for (int t = 0; t < w.span.count; ++t) {
-    const std::int64_t bar = w.span.base + t;
-    const double factor = layer2_factor<pine>(lane.layer1, with[t], against[t], lane.layer2_factor);
+  Bars with = 0, against = 0;
+  ATC_UNROLL
+  for (int f = 0; f < kFamilyCount; ++f) {
+    with = f == id ? drivers.with[f] : with;
+    against = f == id ? drivers.against[f] : against;
+  }
+  const Bars with_before = next_bars(with, lane.driver > 0);
+  const Bars against_before = next_bars(against, lane.driver < 0);
+  lane.driver = w.last_of(with) ? 1 : w.last_of(against) ? -1 : 0;
+  double* const row = w.row(id);
+  const auto step = [&](int t) {
+    const double r = w.tile.returns[t], driver = state_at(with_before, against_before, t);
+    const double factor = layer2_factor<pine>(driver, 1.0 + r, 1.0 - r, lane.layer2_factor);
     lane.layer2 = grow(lane.layer2, w.p.equity_keep, factor);
     if (pine) lane.layer2_factor = factor;
+  };
+  if (w.span.plain) {
+    ATC_UNROLL_8
+    for (int t = 0; t < kTileBars; ++t) {
+      step(t);
+      row[t] = lane.layer2;
+    }
+    return;
+  }
+  for (int t = 0; t < w.span.count; ++t) {
+    step(t);
+    const std::int64_t bar = w.span.base + t;
     if (bar <= w.p.cutout) {
       lane.layer2 = bar == w.p.cutout ? w.p.layer2_start[id] : undefined();
       lane.layer2_factor = 1;
     }
-    lane.layer1 = layer1[t];
-    layer2[t] = lane.layer2;
+    row[t] = lane.layer2;
   }
 }
 
 /// The average signal over the families: a bar a lane.
 template <bool pine>
-ATC_DEVICE inline void sum_layer2(const Work32& w, int id) {
+ATC_DEVICE inline void sum_layer2(const Work32& w, int id, const Lane& lane) {
   if (id >= w.span.count) return;
   double signed_sum = 0, sum = 0;
+  ATC_UNROLL
   for (int f = 0; f < kFamilyCount; ++f) {
-    const double layer1 = w.family_row(f, kLayer1Row)[id], layer2 = w.family_row(f, kLayer2Row)[id];
-    signed_sum = add_exact_product(cut_value(layer1, w.p.cut_above, w.p.cut_below), layer2, signed_sum);
+    const double layer2 = w.row(f)[id];
+    const double cut = cut_value(lane.bar_layer1[f], w.p.cut_above, w.p.cut_below);
+    signed_sum = add_exact_product(cut, layer2, signed_sum);
     sum += layer2;
     if (w.columns.layer2[f] >= 0) w.put(w.columns.layer2[f], w.span.base + id, layer2);
   }
   w.row(kAverageRow)[id] = average_signal<pine>(signed_sum, sum);
 }
 
-/// The average as published, and what it says of the trend.
+/// The average as published.
 ATC_DEVICE inline void publish_average(const Work32& w, int id, Lane& lane) {
   const double* const average = w.row(kAverageRow);
   const auto published = [&](int t) {
@@ -189,48 +189,49 @@ ATC_DEVICE inline void publish_average(const Work32& w, int id, Lane& lane) {
   };
   const double of_last = published(w.span.count - 1);
   if (id < w.span.count) {
-    const double value = published(id);
-    const double code = cut_value(value, w.p.trend_above, w.p.trend_below);
-    w.tile.trend_codes[id] = static_cast<signed char>(code > 0 ? 1 : code < 0 ? -1 : 0);
-    if (w.columns.average >= 0) w.put(w.columns.average, w.span.base + id, value);
+    lane.bar_published = published(id);
+    if (w.columns.average >= 0) w.put(w.columns.average, w.span.base + id, lane.bar_published);
   }
   lane.published = of_last;
   lane.average = average[w.span.count - 1];
 }
 
-/// The trend: every lane goes over the tile.
-ATC_DEVICE inline void follow_trend(const Work32& w, int id, Lane& lane) {
-  for (int t = 0; t < w.span.count; ++t) {
-    const int code = w.tile.trend_codes[t];
-    lane.previous_trend = lane.trend;
-    if (code != 0) lane.trend = code;
-    if (lane.trend != lane.previous_trend) lane.trend_since_bar = w.span.base + t;
-    if (t == id && w.columns.trend >= 0) w.task.trend[w.span.base + t] = static_cast<signed char>(lane.trend);
-  }
+/// The trend, from the bars at which the average says so.
+ATC_DEVICE inline void follow_trend(const Work32& w, Bars up, Bars down, int id, Lane& lane) {
+  const Bars rising = held(up, down, lane.trend > 0), falling = held(down, up, lane.trend < 0);
+  const Bars rising_before = next_bars(rising, lane.trend > 0);
+  const Bars falling_before = next_bars(falling, lane.trend < 0);
+  const Bars turns = ((rising ^ rising_before) | (falling ^ falling_before)) & w.all_bars();
+  if (turns != 0) lane.trend_since_bar = w.span.base + latest(turns);
+  lane.previous_trend = w.last_of(rising_before) ? 1 : w.last_of(falling_before) ? -1 : 0;
+  lane.trend = w.last_of(rising) ? 1 : w.last_of(falling) ? -1 : 0;
+  if (w.columns.trend < 0 || id >= w.span.count) return;
+  w.task.trend[w.span.base + id] = static_cast<signed char>(has(rising, id) ? 1 : has(falling, id) ? -1 : 0);
 }
 
 /// Where the series stands, after its last tile.
 ATC_DEVICE inline void store_end(const Work32& w, int id, const Lane& lane) {
   SeriesEnd& end = *w.task.end;
-  if (id < kRecurrences) {
+  if (id < kPassAverages) {
     const int family = id / kLengthCount, i = id % kLengthCount;
     (family == 0 ? end.ema : family == 1 ? end.dema1 : end.kama)[i] = lane.first;
     if (family == 1) end.dema2[i] = lane.second;
     if (family < 2) (family == 0 ? end.ema_weight : end.dema_weight)[i] = lane.weight;
-  }
-  if (id < kAveragingLanes) {
     ATC_UNROLL
-    for (int k = 0; k < kAveragesPerLane; ++k) {
-      const int a = id + k * kAveragingLanes;
-      end.relation[a] = lane.relation[k];
-      end.state[a] = lane.state[k];
-      end.equity[a] = lane.equity[k];
+    for (int pass = 0; pass < kPasses; ++pass) {
+      const int a = average_of(pass, id);
+      end.relation[a] = lane.relation[pass];
+      end.state[a] = lane.state[pass];
+      end.equity[a] = lane.equity[pass];
     }
   }
   if (id < kFamilyCount) {
-    end.layer1[id] = lane.layer1;
     end.layer2[id] = lane.layer2;
     end.layer2_factor[id] = lane.layer2_factor;
+  }
+  if (id == w.span.count - 1) {
+    ATC_UNROLL
+    for (int f = 0; f < kFamilyCount; ++f) end.layer1[f] = lane.bar_layer1[f];
   }
   if (id == 0) {
     end.average = lane.average;
@@ -244,29 +245,81 @@ ATC_DEVICE inline void store_end(const Work32& w, int id, const Lane& lane) {
   for (int k = id; k < kLengthCount * w.p.raw_history; k += kLanes) w.task.raws[k] = raws[k];
 }
 
-/// All phases over one series. `lanes.each(f)` calls f(lane's number, Lane&) for every lane and has them wait
-/// for each other.
+/// From the averages in their rows to their families' layer 1.
+template <bool pine, int pass, class Lanes32>
+ATC_DEVICE inline void finish_pass(const Work32& w, Lanes32& lanes) {
+  const bool inner = w.columns.inner >= 0;
+  if (inner) lanes.each([&](int id, Lane&) { store_averages<pass>(w, id); });
+  lanes.each([&](int id, Lane& lane) { step_states_equities<pine, pass>(w, id, lane); });
+  if (inner) lanes.each([&](int id, Lane&) { store_states_equities<pass>(w, id); });
+  lanes.each([&](int id, Lane& lane) { sum_layer1<pine, pass>(w, id, lane); });
+}
+
+/// From layer 1 to the trend.
 template <bool pine, class Lanes32>
+ATC_DEVICE inline void finish_tile(const Work32& w, Lanes32& lanes) {
+  const auto bars_where = [&](auto holds) { return lanes.vote(holds) & w.all_bars(); };
+  Drivers drivers;
+  ATC_UNROLL
+  for (int f = 0; f < kFamilyCount; ++f) {
+    drivers.with[f] = bars_where([&](const Lane& lane) { return lane.bar_layer1[f] > 0.0; });
+    drivers.against[f] = bars_where([&](const Lane& lane) { return lane.bar_layer1[f] < 0.0; });
+  }
+  lanes.each([&](int id, Lane& lane) { step_layer2_equities<pine>(w, drivers, id, lane); });
+  lanes.each([&](int id, Lane& lane) { sum_layer2<pine>(w, id, lane); });
+  lanes.each([&](int id, Lane& lane) { publish_average(w, id, lane); });
+  const Bars up = bars_where([&](const Lane& lane) {
+    return cut_value(lane.bar_published, w.p.trend_above, w.p.trend_below) > 0.0;
+  });
+  const Bars down = bars_where([&](const Lane& lane) {
+    return cut_value(lane.bar_published, w.p.trend_above, w.p.trend_below) < 0.0;
+  });
+  lanes.each([&](int id, Lane& lane) { follow_trend(w, up, down, id, lane); });
+}
+
+/// All phases over one series. `lanes.each(f)` calls f(lane's number, Lane&) for every lane and has them wait
+/// for each other; `lanes.vote(f)` gives every lane a bit for each lane, whether f(Lane&) holds there.
+template <bool pine, Spread spread, class Lanes32>
 ATC_DEVICE void run_series(const DevicePlan& p, const KernelArguments& arguments, const SeriesTask& task,
                            double* memory, Lanes32& lanes) {
-  Work32 w{p, task, arguments.growth, arguments.columns, tile_in(p, memory), {0, 0}};
+  Work32 w{p, task, arguments.growth, arguments.columns, tile_in(p, memory), {0, 0, false}};
   lanes.each([&](int id, Lane& lane) { begin<pine>(w, id, lane); });
   for (std::int64_t base = 0; base < task.bars; base += kTileBars) {
     const std::int64_t left = task.bars - base;
-    w.span = {base, static_cast<int>(left < kTileBars ? left : kTileBars)};
-    lanes.each([&](int id, Lane&) { load_tile<pine>(w, id); });
-    lanes.each([&](int id, Lane&) { scan_windows<pine>(w, id); });
-    if constexpr (!pine) lanes.each([&](int id, Lane&) { scan_raws(w, id); });
+    w.span = {base, static_cast<int>(left < kTileBars ? left : kTileBars), false};
+    lanes.each([&](int id, Lane& lane) { load_tile<pine>(w, id, lane); });
+    const Bars infinite = lanes.vote([](const Lane& lane) { return !no_infinity(lane.bar_return); });
+    w.span.plain = left >= kTileBars && base > p.cutout && infinite == 0;
+    lanes.each([&](int id, Lane&) { scan_noise<pine, spread>(w, id); });
     lanes.each([&](int id, Lane& lane) { step_recurrences<pine>(w, id, lane); });
-    if (w.columns.inner >= 0) lanes.each([&](int id, Lane&) { store_averages(w, id); });
-    lanes.each([&](int id, Lane& lane) { step_averages_equities<pine>(w, id, lane); });
-    lanes.each([&](int id, Lane&) { sum_layer1<pine>(w, id); });
-    lanes.each([&](int id, Lane& lane) { step_layer2_equities<pine>(w, id, lane); });
-    lanes.each([&](int id, Lane&) { sum_layer2<pine>(w, id); });
-    lanes.each([&](int id, Lane& lane) { publish_average(w, id, lane); });
-    lanes.each([&](int id, Lane& lane) { follow_trend(w, id, lane); });
+    finish_pass<pine, 0>(w, lanes);
+    lanes.each([&](int id, Lane&) { scan_windows<pine, spread>(w, id); });
+    if constexpr (!pine) {
+      lanes.each([&](int id, Lane& lane) { scan_raws<spread>(w, id, lane); });
+      lanes.each([&](int id, Lane& lane) { store_hull(w, id, lane); });
+    }
+    finish_pass<pine, 1>(w, lanes);
+    finish_tile<pine>(w, lanes);
   }
   if (task.end != nullptr) lanes.each([&](int id, Lane& lane) { store_end(w, id, lane); });
+}
+
+/// kernels.of<pine, spread>() for a plan.
+template <class Kernels>
+auto for_plan(const DevicePlan& p, Kernels kernels) {
+  const auto of_spread = [&](auto pine) {
+    switch (p.spread) {
+      case Spread::narrow:
+        return kernels.template of<decltype(pine)::value, Spread::narrow>();
+      case Spread::medium:
+        return kernels.template of<decltype(pine)::value, Spread::medium>();
+      case Spread::wide:
+        return kernels.template of<decltype(pine)::value, Spread::wide>();
+      default:
+        return kernels.template of<decltype(pine)::value, Spread::other>();
+    }
+  };
+  return p.pine != 0 ? of_spread(std::true_type{}) : of_spread(std::false_type{});
 }
 
 }  // namespace

@@ -12,10 +12,10 @@
 namespace atcd::perf {
 namespace {
 
-constexpr int kPhases = 10;  // of a tile
+constexpr int kPhases = 13;  // of a tile
 constexpr const char* kNames[kPhases] = {
-    "load",    "windows",          "outer Hull", "EMA DEMA KAMA", "crossings, equities",
-    "layer 1", "layer 2 equities", "layer 2",    "average",       "trend"};
+    "load",    "noise",      "EMA DEMA KAMA",       "their equities", "their layer 1",    "windows", "outer Hull",
+    "storing", "equities",   "layer 1",             "layer 2 equities", "layer 2", "average"};
 
 struct TimedWarp {
   int id;

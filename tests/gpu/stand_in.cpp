@@ -35,12 +35,31 @@ class Lanes32 {
     if (shuffled_) std::shuffle(order_.begin(), order_.end(), random_);
     for (const int id : order_) phase(id, lanes_[static_cast<std::size_t>(id)]);
   }
+  template <class Holds>
+  stand_in::Bars vote(Holds holds) {
+    stand_in::Bars bits = 0;
+    for (std::size_t id = 0; id < lanes_.size(); ++id) bits |= stand_in::Bars{holds(lanes_[id])} << id;
+    return bits;
+  }
 
  private:
   bool shuffled_;
   std::mt19937 random_{5};
   std::array<int, kLanes> order_{};
   std::array<stand_in::Lane, kLanes> lanes_{};
+};
+
+struct Run {
+  const DevicePlan& plan;
+  const KernelArguments& arguments;
+  const SeriesTask& task;
+  double* memory;
+  Lanes32& lanes;
+
+  template <bool pine, Spread spread>
+  void of() const {
+    stand_in::run_series<pine, spread>(plan, arguments, task, memory, lanes);
+  }
 };
 
 void launch(const DevicePlan& plan, const KernelArguments& arguments, std::size_t series, LaneOrder order) {
@@ -50,11 +69,7 @@ void launch(const DevicePlan& plan, const KernelArguments& arguments, std::size_
     std::vector<double> memory((bytes + sizeof(double) - 1) / sizeof(double), kPoison);
     Lanes32 lanes(order);
     const SeriesTask& task = arguments.tasks[block];
-    if (plan.pine != 0) {
-      stand_in::run_series<true>(plan, arguments, task, memory.data(), lanes);
-    } else {
-      stand_in::run_series<false>(plan, arguments, task, memory.data(), lanes);
-    }
+    stand_in::for_plan(plan, Run{plan, arguments, task, memory.data(), lanes});
   }
 }
 

@@ -1,0 +1,169 @@
+#pragma once
+
+#include "engine/step.hpp"
+#include "gpu/series_kernel_types.hpp"
+
+// One series through a batch on 32 lanes: what the lanes share, and what each keeps. A tile of 32 bars at a
+// time: what depends on no bar before (the windows, the layers' sums) goes a bar a lane; what does (EMA, DEMA,
+// KAMA, equities) an average a lane, bar by bar. Half of the averages go through a tile at a time, so that a
+// series takes little memory and many fit on a multiprocessor. Every sum is made by one lane, in the
+// definition's order. Between the phases all lanes wait for each other; within one no lane reads what another
+// writes. Included by nvcc and by the stand-in of the tests, after ATCD_KERNEL names the namespace.
+
+#if defined(__CUDACC__)
+#define ATC_DEVICE __device__
+#define ATC_UNROLL _Pragma("unroll")
+#define ATC_UNROLL_8 _Pragma("unroll 8")
+#else
+#define ATC_DEVICE
+#define ATC_UNROLL
+#define ATC_UNROLL_8
+#endif
+
+namespace atcd::gpu::ATCD_KERNEL {
+namespace {
+
+using namespace engine::ATCD_KERNEL;
+using engine::kAverageCount;
+using engine::kFamilyCount;
+using engine::kLengthCount;
+
+/// One bit a bar of the tile.
+using Bars = std::uint32_t;
+
+// A row has one value a bar and so much room that lanes at neighbouring rows meet in no memory bank.
+constexpr int kRow = kTileBars + 1;
+// The averages go in two passes of three families: those from bar to bar (EMA, DEMA, KAMA), then those over
+// windows (Hull, WMA, LSMA).
+constexpr int kPasses = 2;
+constexpr int kPassFamilies = kFamilyCount / kPasses;
+constexpr int kPassAverages = kAverageCount / kPasses;
+static_assert(kPassAverages <= kLanes, "a lane takes an average of the pass");
+
+ATC_CONSTANT int family_of(int pass, int member) {
+  constexpr int kOrder = 0x421'530;  // a digit a family
+  return kOrder >> (12 * pass + 4 * member) & 15;
+}
+static_assert(family_of(0, 0) * kLengthCount == kEma && family_of(0, 1) * kLengthCount == kDema &&
+              family_of(0, 2) * kLengthCount == kKama && family_of(1, 0) * kLengthCount == kHma &&
+              family_of(1, 1) * kLengthCount == kWma && family_of(1, 2) * kLengthCount == kLsma);
+/// Which of the 54 averages has the pass's row `slot`.
+ATC_CONSTANT int average_of(int pass, int slot) {
+  return family_of(pass, slot / kLengthCount) * kLengthCount + slot % kLengthCount;
+}
+
+// Rows of the second pass once its layer 1 is summed: the families' layer 2, and the average signal.
+constexpr int kAverageRow = kFamilyCount;
+
+/// The memory that the lanes share.
+struct Tile {
+  double* values;   // MA source: value_history before the tile, then the tile
+  double* closes;   // of the tile
+  double* returns;  // of the tile, grown
+  double* rows;     // one per average of the pass; then its equities
+  double* raws;     // raw Hull values before this tile, and room for those before the next
+  Bars* rising;     // per average of the pass: the bars where its crossing state is 1
+  Bars* falling;    // where it is -1
+};
+
+ATC_HOST_DEVICE inline std::int64_t tile_doubles(const DevicePlan& p) {
+  return p.value_history + kTileBars + 2 * kTileBars + kPassAverages * kRow +
+         2 * kLengthCount * p.raw_history;
+}
+
+ATC_HOST_DEVICE inline std::int64_t tile_bytes(const DevicePlan& p) {
+  static_assert(2 * sizeof(Bars) == sizeof(double));
+  return (tile_doubles(p) + kPassAverages) * static_cast<std::int64_t>(sizeof(double));
+}
+
+ATC_HOST_DEVICE inline Tile tile_in(const DevicePlan& p, double* memory) {
+  Tile tile{};
+  tile.values = memory;
+  tile.closes = tile.values + p.value_history + kTileBars;
+  tile.returns = tile.closes + kTileBars;
+  tile.rows = tile.returns + kTileBars;
+  tile.raws = tile.rows + kPassAverages * kRow;
+  tile.rising = reinterpret_cast<Bars*>(memory + tile_doubles(p));
+  tile.falling = tile.rising + kPassAverages;
+  return tile;
+}
+
+/// What a lane keeps from tile to tile.
+struct Lane {
+  // The average of lanes below kPassAverages in the first pass: an EMA, the two of a DEMA, or a KAMA.
+  double first = undefined(), second = undefined();
+  double weight = 1;  // Block::ema_weight, dema_weight
+  int gapped = 0;
+  // The average of the lane in each pass.
+  double relation[kPasses] = {undefined(), undefined()};
+  double equity[kPasses] = {undefined(), undefined()};
+  int state[kPasses] = {0, 0};
+  // The family of lanes below kFamilyCount.
+  double layer2 = undefined(), layer2_factor = 1;
+  int driver = 0;  // the sign of layer 1 at the bar before
+  // The series: the same in every lane.
+  double average = 0, published = 0;
+  int trend = 0, previous_trend = 0;
+  std::int64_t trend_since_bar = 0;
+  // The lane's bar, within a tile.
+  double bar_return = 0, bar_published = 0;
+  double bar_layer1[kFamilyCount] = {};
+  double bar_hull[kLengthCount] = {};
+};
+
+/// Bars base .. base+count-1 of a series.
+struct Span {
+  std::int64_t base;
+  int count;
+  bool plain;  // all of a tile's bars, after the cutout, and every return finite
+};
+
+/// A kernel's arguments and where it is.
+struct Work32 {
+  const DevicePlan& p;
+  const SeriesTask& task;
+  const double* growth;
+  const ColumnPlaces& columns;
+  Tile tile;
+  Span span;
+
+  ATC_DEVICE double* row(int slot) const { return tile.rows + slot * kRow; }
+  /// The last raw Hull values before tile number `tile_at`: a row for each length, oldest first.
+  ATC_DEVICE double* raws_before(std::int64_t tile_at) const {
+    return tile.raws + (tile_at % 2 == 0 ? 0 : kLengthCount * p.raw_history);
+  }
+  ATC_DEVICE void put(int place, std::int64_t bar, double value) const {
+    task.columns[place * task.bars + bar] = value;
+  }
+  ATC_DEVICE Bars all_bars() const { return ~Bars{0} >> (kTileBars - span.count); }
+  ATC_DEVICE bool last_of(Bars bars) const { return (bars >> (span.count - 1) & 1) != 0; }
+};
+
+ATC_DEVICE inline bool has(Bars bars, int bar) { return (bars >> bar & 1) != 0; }
+
+/// The bars of `bars` moved to the next one each; `before`: whether the bar before the tile is one of them.
+ATC_DEVICE inline Bars next_bars(Bars bars, bool before) { return bars << 1 | (before ? 1U : 0U); }
+
+/// The bars at which `set` was true more lately than `cleared`; a bar is in one of them at most. As an adder
+/// carries: set makes a carry, cleared takes it, the others hand it on.
+ATC_DEVICE inline Bars held(Bars set, Bars cleared, bool before) {
+  const std::uint64_t a = static_cast<Bars>(~cleared), b = set;
+  return static_cast<Bars>((a ^ b ^ (a + b + (before ? 1 : 0))) >> 1);
+}
+
+/// The latest of some bars, of which there is one.
+ATC_DEVICE inline int latest(Bars bars) {
+#if defined(__CUDA_ARCH__)
+  return kTileBars - 1 - __clz(static_cast<int>(bars));
+#else
+  return kTileBars - 1 - __builtin_clz(bars);
+#endif
+}
+
+/// 1, -1 or 0 as the bar is in `rising`, in `falling` or in neither.
+ATC_DEVICE inline double state_at(Bars rising, Bars falling, int bar) {
+  return has(rising, bar) ? 1.0 : has(falling, bar) ? -1.0 : 0.0;
+}
+
+}  // namespace
+}  // namespace atcd::gpu::ATCD_KERNEL
