@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <thread>
@@ -16,8 +17,10 @@ using engine::BatchInput;
 using engine::BatchOutput;
 using engine::Incremental;
 
-constexpr std::size_t kMostWorkers = 8;
-// Of what crosses the bus in both directions: enough to fill it, little enough that the last ones overlap.
+constexpr std::size_t kMostWorkers = 16;
+// Of what crosses the bus in both directions: enough to fill it, little enough that the first ones cross it
+// soon and the last ones overlap.
+constexpr std::size_t kChunksPerWorker = 4;
 constexpr std::int64_t kLeastChunkBytes = std::int64_t{1} << 20;
 constexpr std::int64_t kMostChunkBytes = std::int64_t{32} << 20;
 
@@ -43,6 +46,7 @@ class Memory {
   Outcome reserve(std::int64_t bytes) {
     if (bytes <= bytes_) return {};
     release();
+    bytes += bytes / 8;  // the next chunk may be a little longer
     void* made = nullptr;
     if (auto outcome = outcome_of(cudaMalloc(&made, static_cast<std::size_t>(bytes)), "device memory");
         !outcome.done()) {
@@ -79,6 +83,7 @@ struct Job {
   const Batch& batch;
   const std::vector<Chunk>& chunks;
   std::atomic<std::size_t> next{0};
+  std::atomic<bool> failed{false};
   std::mutex mutex{};
   Outcome outcome{};
 
@@ -86,32 +91,90 @@ struct Job {
     const std::lock_guard lock(mutex);
     if (outcome.done()) outcome = std::move(with);
     next = chunks.size();
+    failed = true;
   }
 };
 
-/// A stream with memory of its own, so that one packs while another's values cross the bus and a third's are
-/// computed.
-class Worker {
+/// A stream with memory of its own: one chunk on its way to the device and back.
+class Slot {
  public:
-  Worker() = default;
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
-  ~Worker() {
+  Slot() = default;
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  ~Slot() {
     if (stream_ != nullptr) cudaStreamDestroy(stream_);
   }
 
+  /// Packs a chunk and sends it on its way. The slot must be idle.
+  Outcome start(const Batch& batch, const Chunk& chunk) {
+    if (stream_ == nullptr) {
+      if (auto made = outcome_of(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
+          !made.done()) {
+        return made;
+      }
+    }
+    layout_ = lay_out(batch, chunk);
+    if (auto outcome = memory_.reserve(layout_.bytes); !outcome.done()) return outcome;
+    std::byte* const device = memory_.device();
+    std::byte* const host = memory_.host();
+    if (std::string refusal = pack(batch, chunk, layout_, host, device); !refusal.empty()) {
+      return {Outcome::Kind::refused, std::move(refusal)};
+    }
+    const auto in_bytes = static_cast<std::size_t>(layout_.input_bytes);
+    const auto out_bytes = static_cast<std::size_t>(layout_.bytes) - in_bytes;
+    const KernelArguments arguments{at<SeriesTask>(device, layout_.tasks), at<double>(device, layout_.growth),
+                                    batch.places};
+    chunk_ = &chunk;
+    cudaError_t error = cudaMemcpyAsync(device, host, in_bytes, cudaMemcpyHostToDevice, stream_);
+    if (error != cudaSuccess) return outcome_of(error, "copying to the device");
+    error = launch(batch.device_plan, arguments, static_cast<int>(chunk.members.size()), stream_);
+    if (error != cudaSuccess) return outcome_of(error, "launching the kernel");
+    error = cudaMemcpyAsync(host + in_bytes, device + in_bytes, out_bytes, cudaMemcpyDeviceToHost, stream_);
+    return outcome_of(error, "copying from the device");
+  }
+
+  /// Waits for the chunk, if there is one, and hands out what has come back where it is still wanted.
+  Outcome finish(const Batch& batch, bool wanted) {
+    if (chunk_ == nullptr) return {};
+    const Chunk& chunk = *chunk_;
+    chunk_ = nullptr;
+    const cudaError_t error = cudaStreamSynchronize(stream_);
+    if (error != cudaSuccess) return outcome_of(error, "computing");
+    if (wanted) unpack(batch, chunk, layout_, memory_.host());
+    return {};
+  }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+  Memory memory_;
+  Layout layout_{};
+  const Chunk* chunk_ = nullptr;  // on its way
+};
+
+/// Packs one chunk while another is on its way.
+class Worker {
+ public:
   /// Takes chunks until there are no more, or one of them fails.
   void work(Job& job) noexcept {
+    std::size_t turn = 0;
+    for (std::size_t at = job.next++; at < job.chunks.size(); at = job.next++) {
+      Slot& slot = slots_[turn++ % std::size(slots_)];
+      finish(job, slot);
+      attempt(job, [&] { return slot.start(job.batch, job.chunks[at]); });
+    }
+    // The older one first. Also after a failure: the memory must not be in use when this returns.
+    for (std::size_t k = 0; k < std::size(slots_); ++k) finish(job, slots_[turn++ % std::size(slots_)]);
+  }
+
+ private:
+  static void finish(Job& job, Slot& slot) {
+    attempt(job, [&] { return slot.finish(job.batch, !job.failed); });
+  }
+
+  template <class Work>
+  static void attempt(Job& job, Work work) noexcept {
     try {
-      if (stream_ == nullptr) {
-        if (auto made = outcome_of(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
-            !made.done()) {
-          return job.fail(std::move(made));
-        }
-      }
-      for (std::size_t at = job.next++; at < job.chunks.size(); at = job.next++) {
-        if (auto outcome = compute(job.batch, job.chunks[at]); !outcome.done()) job.fail(std::move(outcome));
-      }
+      if (Outcome outcome = work(); !outcome.done()) job.fail(std::move(outcome));
     } catch (const std::bad_alloc&) {
       job.fail({Outcome::Kind::out_of_memory, "out of memory"});
     } catch (const std::exception& error) {
@@ -119,32 +182,7 @@ class Worker {
     }
   }
 
- private:
-  Outcome compute(const Batch& batch, const Chunk& chunk) {
-    const Layout layout = lay_out(batch, chunk);
-    if (auto outcome = memory_.reserve(layout.bytes); !outcome.done()) return outcome;
-    std::byte* const device = memory_.device();
-    std::byte* const host = memory_.host();
-    if (std::string refusal = pack(batch, chunk, layout, host, device); !refusal.empty()) {
-      return {Outcome::Kind::refused, std::move(refusal)};
-    }
-    const auto in_bytes = static_cast<std::size_t>(layout.input_bytes);
-    const auto out_bytes = static_cast<std::size_t>(layout.bytes) - in_bytes;
-    const KernelArguments arguments{at<SeriesTask>(device, layout.tasks), at<double>(device, layout.growth),
-                                    batch.places};
-    cudaError_t error = cudaMemcpyAsync(device, host, in_bytes, cudaMemcpyHostToDevice, stream_);
-    if (error != cudaSuccess) return outcome_of(error, "copying to the device");
-    error = launch(batch.device_plan, arguments, static_cast<int>(chunk.members.size()), stream_);
-    if (error != cudaSuccess) return outcome_of(error, "launching the kernel");
-    error = cudaMemcpyAsync(host + in_bytes, device + in_bytes, out_bytes, cudaMemcpyDeviceToHost, stream_);
-    if (error != cudaSuccess) return outcome_of(error, "copying from the device");
-    if (error = cudaStreamSynchronize(stream_); error != cudaSuccess) return outcome_of(error, "computing");
-    unpack(batch, chunk, layout, host);
-    return {};
-  }
-
-  cudaStream_t stream_ = nullptr;
-  Memory memory_;
+  Slot slots_[2];
 };
 
 }  // namespace
@@ -199,12 +237,11 @@ Outcome BatchComputer::compute(const engine::Plan& plan, std::span<const BatchIn
   }
   if (inputs.empty()) return {};
   if (auto outcome = outcome_of(cudaSetDevice(0), "the first device"); !outcome.done()) return outcome;
-  const std::size_t threads =
-      std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 1, kMostWorkers);
+  const std::size_t threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostWorkers);
   if (workers_ == nullptr) workers_ = std::make_unique<Workers>();
   const Batch batch(plan, inputs, outputs, engines);
-  const std::vector<Chunk> chunks =
-      chunks_of(batch, static_cast<std::int64_t>(2 * threads), kLeastChunkBytes, kMostChunkBytes);
+  const std::vector<Chunk> chunks = chunks_of(batch, static_cast<std::int64_t>(kChunksPerWorker * threads),
+                                              kLeastChunkBytes, kMostChunkBytes);
   Job job{batch, chunks};
   run(std::span(workers_->worker).first(std::min(threads, chunks.size())), job);
   if (job.outcome.kind == Outcome::Kind::refused) return refusal_of(plan, inputs, job.outcome);

@@ -135,9 +135,12 @@ std::vector<Chunk> chunks_of(const Batch& batch, std::int64_t count, std::int64_
   const std::int64_t columns = columns_of(batch.places);
   std::vector<std::size_t> order(inputs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+  const auto longer = [&](std::size_t a, std::size_t b) {
     return inputs[a].closes.size() > inputs[b].closes.size();
-  });
+  };
+  // Most batches are of equal lengths.
+  if (!std::is_sorted(order.begin(), order.end(), longer))
+    std::stable_sort(order.begin(), order.end(), longer);
   const auto bytes_of = [&](const BatchInput& input) {
     return bars_of(input) * kValueBytes * (columns + (input.sources.empty() ? 1 : 2)) +
            static_cast<std::int64_t>(sizeof(SeriesEnd));

@@ -50,8 +50,8 @@ Spread spread_of(const engine::PlanConstants& c) {
     for (int i = 0; i < static_cast<int>(DevicePlan::kLengths); ++i) {
       const std::int64_t length = usual_length(spread, i);
       usual = usual && c.hma_before[i] == length - 1 && c.half_before[i] == length / 2 - 1 &&
-              c.wma_before[i] == length - 1 && c.lsma_before[i] == length - 1 &&
-              c.kama_length[i] == length && c.root_length[i] == usual_root(spread, i);
+              c.wma_before[i] == length - 1 && c.lsma_before[i] == length - 1 && c.kama_length[i] == length &&
+              c.root_length[i] == usual_root(spread, i);
     }
     if (usual) return spread;
   }

@@ -15,6 +15,7 @@ namespace {
 template <int pass>
 ATC_DEVICE inline void store_averages(const Work32& w, int id) {
   if (id >= w.span.count) return;
+  ATC_ROLLED
   for (int slot = 0; slot < kPassAverages; ++slot) {
     w.put(w.columns.inner + average_of(pass, slot), w.span.base + id, w.row(slot)[id]);
   }
@@ -25,6 +26,7 @@ template <int pass>
 ATC_DEVICE inline void store_states_equities(const Work32& w, int id) {
   if (id >= w.span.count) return;
   const std::int64_t bar = w.span.base + id;
+  ATC_ROLLED
   for (int slot = 0; slot < kPassAverages; ++slot) {
     const int place = w.columns.inner + kAverageCount + average_of(pass, slot);
     w.put(place, bar, state_at(w.tile.rising[slot], w.tile.falling[slot], id));
@@ -88,6 +90,7 @@ ATC_DEVICE inline void step_states_equities(const Work32& w, int id, Lane& lane)
       row[t] = equity;
     }
   } else {
+    ATC_ROLLED
     for (int t = 0; t < w.span.count; ++t) {
       step(t, no_infinity(w.tile.returns[t]));
       const std::int64_t bar = w.span.base + t;
@@ -153,6 +156,7 @@ ATC_DEVICE inline void step_layer2_equities(const Work32& w, const Drivers& driv
     }
     return;
   }
+  ATC_ROLLED
   for (int t = 0; t < w.span.count; ++t) {
     step(t);
     const std::int64_t bar = w.span.base + t;

@@ -4,9 +4,9 @@
 #include "gpu/series_kernel_types.hpp"
 
 // One series through a batch on 32 lanes: what the lanes share, and what each keeps. A tile of 32 bars at a
-// time: what depends on no bar before (the windows, the layers' sums) goes a bar a lane; what does (EMA, DEMA,
-// KAMA, equities) an average a lane, bar by bar. Half of the averages go through a tile at a time, so that a
-// series takes little memory and many fit on a multiprocessor. Every sum is made by one lane, in the
+// time: what depends on no bar before (the windows, the layers' sums) goes a bar a lane; what does (EMA,
+// DEMA, KAMA, equities) an average a lane, bar by bar. Half of the averages go through a tile at a time, so
+// that a series takes little memory and many fit on a multiprocessor. Every sum is made by one lane, in the
 // definition's order. Between the phases all lanes wait for each other; within one no lane reads what another
 // writes. Included by nvcc and by the stand-in of the tests, after ATCD_KERNEL names the namespace.
 
@@ -14,10 +14,12 @@
 #define ATC_DEVICE __device__
 #define ATC_UNROLL _Pragma("unroll")
 #define ATC_UNROLL_8 _Pragma("unroll 8")
+#define ATC_ROLLED _Pragma("unroll 1")  // rare
 #else
 #define ATC_DEVICE
 #define ATC_UNROLL
 #define ATC_UNROLL_8
+#define ATC_ROLLED
 #endif
 
 namespace atcd::gpu::ATCD_KERNEL {

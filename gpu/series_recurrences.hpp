@@ -75,6 +75,7 @@ ATC_DEVICE inline void step_recurrences(const Work32& w, int id, Lane& lane) {
   double* const row = w.row(id);
   const double* const values = w.tile.values + w.p.value_history;
   if (w.span.count < kTileBars || w.span.base < w.p.unsettled_bars || w.task.complete == 0) {
+    ATC_ROLLED
     for (int t = 0; t < w.span.count; ++t) step_unsettled<pine>(w, lane, family, i, row, t);
     return;
   }
@@ -91,6 +92,7 @@ ATC_DEVICE inline void step_recurrences(const Work32& w, int id, Lane& lane) {
     // A KAMA that was undefined has stayed so; in lts it has to go on from the newest value.
     if (!pine && kama && is_undefined(first)) {
       first = lane.first;
+      ATC_ROLLED
       for (int k = 0; k < kAtATime; ++k) {
         const double x = values[from + k];
         first = ema_value(row[from + k], kama_from<pine>(first, x), x);

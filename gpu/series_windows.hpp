@@ -154,18 +154,19 @@ ATC_DEVICE inline void scan_windows(const Work32& w, int id) {
 template <Spread spread>
 ATC_DEVICE inline void scan_raws(const Work32& w, int id, Lane& lane) {
   const DevicePlan& p = w.p;
+  const int history = spread == Spread::other ? p.raw_history : usual_root(spread, 4) - 1;
   const double* const raws_before = w.raws_before(w.span.base / kTileBars);
   double* const raws_next = w.raws_before(w.span.base / kTileBars + 1);
-  for (int k = id; k < kLengthCount * p.raw_history; k += kLanes) {
-    const int i = k / p.raw_history, at = w.span.count - p.raw_history + k % p.raw_history;
-    const double* const before = raws_before + (i + 1) * p.raw_history;
+  for (int k = id; k < kLengthCount * history; k += kLanes) {
+    const int i = k / history, at = w.span.count - history + k % history;
+    const double* const before = raws_before + (i + 1) * history;
     raws_next[k] = at >= 0 ? w.row(i)[at] : before[at];
   }
   if (id >= w.span.count) return;
   ATC_UNROLL
   for (int i = 0; i < kLengthCount; ++i) {
     const double* const raw = w.row(i);
-    const double* const before = raws_before + (i + 1) * p.raw_history;
+    const double* const before = raws_before + (i + 1) * history;
     const int length = spread == Spread::other ? p.root_length[i] : usual_root(spread, i);
     double sum = 0, weighted = 0;
     ATC_UNROLL_8

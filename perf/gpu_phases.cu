@@ -1,4 +1,5 @@
-// The device kernel's phases once more, with a clock around each.
+// The device kernel's phases once more, with a clock around each (in blocks of one warp, which are fewer on a
+// multiprocessor).
 
 #define ATCD_KERNEL timed
 #define ATCD_LANES 1
@@ -14,8 +15,8 @@ namespace {
 
 constexpr int kPhases = 13;  // of a tile
 constexpr const char* kNames[kPhases] = {
-    "load",    "noise",      "EMA DEMA KAMA",       "their equities", "their layer 1",    "windows", "outer Hull",
-    "storing", "equities",   "layer 1",             "layer 2 equities", "layer 2", "average"};
+    "load",    "noise",    "EMA DEMA KAMA", "their equities",   "their layer 1", "windows", "outer Hull",
+    "storing", "equities", "layer 1",       "layer 2 equities", "layer 2",       "average"};
 
 struct TimedWarp {
   int id;
@@ -32,8 +33,13 @@ struct TimedWarp {
     if (call > 0 && id == 0) atomicAdd(cycles + (call - 1) % kPhases, static_cast<unsigned long long>(taken));
     ++call;
   }
+  template <class Holds>
+  __device__ gpu::timed::Bars vote(Holds holds) {
+    return __ballot_sync(~0U, holds(lane));
+  }
 };
 
+template <gpu::Spread spread>
 __global__ void __launch_bounds__(gpu::kLanes)
     compute_timed(const __grid_constant__ gpu::DevicePlan plan,
                   const __grid_constant__ gpu::KernelArguments arguments, unsigned long long* cycles) {
@@ -41,8 +47,15 @@ __global__ void __launch_bounds__(gpu::kLanes)
   TimedWarp warp{static_cast<int>(threadIdx.x), cycles};
   gpu::SeriesTask task = arguments.tasks[blockIdx.x];
   task.end = nullptr;  // one call of each() less
-  gpu::timed::run_series<false>(plan, arguments, task, memory, warp);
+  gpu::timed::run_series<false, spread>(plan, arguments, task, memory, warp);
 }
+
+struct Kernels {
+  template <bool pine, gpu::Spread spread>
+  auto of() const {
+    return compute_timed<spread>;
+  }
+};
 
 }  // namespace
 
@@ -52,11 +65,12 @@ void print_gpu_phases(const gpu::DevicePlan& plan, const gpu::KernelArguments& a
   auto* const cycles = static_cast<unsigned long long*>(memory);
   cudaMemset(cycles, 0, kPhases * sizeof(unsigned long long));
   const auto bytes = static_cast<int>(gpu::timed::tile_bytes(plan));
-  cudaFuncSetAttribute(compute_timed, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  cudaFuncSetAttribute(compute_timed, cudaFuncAttributePreferredSharedMemoryCarveout,
+  const auto kernel = gpu::timed::for_plan(plan, Kernels{});
+  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
                        cudaSharedmemCarveoutMaxShared);
-  compute_timed<<<static_cast<unsigned>(series), gpu::kLanes, static_cast<std::size_t>(bytes)>>>(
-      plan, arguments, cycles);
+  kernel<<<static_cast<unsigned>(series), gpu::kLanes, static_cast<std::size_t>(bytes)>>>(plan, arguments,
+                                                                                          cycles);
   unsigned long long taken[kPhases] = {};
   if (cudaMemcpy(taken, cycles, sizeof taken, cudaMemcpyDeviceToHost) == cudaSuccess) {
     double all = 0;
