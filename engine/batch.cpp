@@ -47,17 +47,12 @@ std::string check_values(const BatchInput& input, bool pine) {
   return {};
 }
 
-bool complete(const BatchInput& input) {
-  const auto present = [](double value) { return !std::isnan(value); };
-  return std::all_of(input.closes.begin(), input.closes.end(), present) &&
-         std::all_of(input.sources.begin(), input.sources.end(), present);
-}
-
 double* data_or_null(std::span<double> column) { return column.empty() ? nullptr : column.data(); }
 
 /// The kernels' view of one series; the trend goes to `trend` where it is wanted.
 BatchColumns columns_of(const BatchInput& input, const BatchOutput& output) {
   BatchColumns columns{};
+  columns.bars = static_cast<std::int64_t>(input.closes.size());
   columns.closes = input.closes.data();
   columns.sources = input.sources.empty() ? input.closes.data() : input.sources.data();
   for (std::size_t f = 0; f < kFamilies; ++f) {
@@ -72,8 +67,7 @@ BatchColumns columns_of(const BatchInput& input, const BatchOutput& output) {
   return columns;
 }
 
-/// Series in the order in which they are computed: complete ones by length, so that neighbours can share the
-/// lanes of a vector.
+/// Series in the order in which they are computed: by length, so that the lanes of a group end together.
 std::vector<std::size_t> order_of(std::span<const BatchInput> inputs) {
   std::vector<std::size_t> order(inputs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -88,27 +82,20 @@ class Runner {
   Runner(const Plan& plan, const Kernel& kernel, std::size_t longest)
       : constants_(plan.constants()),
         kernel_(kernel),
-        growth_(plan.growth_table(static_cast<std::int64_t>(longest))),
+        // A group goes on to a whole square of bars.
+        growth_(plan.growth_table(static_cast<std::int64_t>(longest) + kernel.lanes - 1)),
         scratch_(::operator new(static_cast<std::size_t>(kernel.scratch_bytes(constants_)), kLine)) {}
-
-  void one(const BatchInput& input, const BatchOutput& output) {
-    const BatchColumns columns = columns_of(input, output);
-    kernel_.run_one(constants_, growth_.data(), static_cast<std::int64_t>(input.closes.size()), &columns,
-                    scratch_.get());
-    fill_trend_since(input, output);
-  }
 
   /// As many as the kernel has lanes, or fewer: lanes without a series of their own repeat the first and
   /// write nothing.
-  void lanes(std::span<const BatchInput> inputs, std::span<const BatchOutput> outputs,
-             std::span<const std::size_t> members) {
+  void run(std::span<const BatchInput> inputs, std::span<const BatchOutput> outputs,
+           std::span<const std::size_t> members) {
     std::vector<BatchColumns> columns;
     for (const std::size_t member : members) columns.push_back(columns_of(inputs[member], outputs[member]));
     while (columns.size() < static_cast<std::size_t>(kernel_.lanes)) {
       columns.push_back(columns_of(inputs[members[0]], {}));
     }
-    kernel_.run_lanes(constants_, growth_.data(), static_cast<std::int64_t>(inputs[members[0]].closes.size()),
-                      columns.data(), scratch_.get());
+    kernel_.run(constants_, growth_.data(), columns.data(), scratch_.get());
     for (const std::size_t member : members) fill_trend_since(inputs[member], outputs[member]);
   }
 
@@ -154,7 +141,8 @@ void fill_trend_since(const BatchInput& input, const BatchOutput& output) {
 std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output,
                           const Kernel& kernel) {
   std::string refusal = check_batch(plan, input);
-  if (refusal.empty()) Runner(plan, kernel, input.closes.size()).one(input, output);
+  const std::size_t member = 0;
+  if (refusal.empty()) Runner(plan, kernel, input.closes.size()).run({&input, 1}, {&output, 1}, {&member, 1});
   return refusal;
 }
 
@@ -173,22 +161,10 @@ std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs
   if (inputs.empty()) return {};
   Runner runner(plan, kernel, longest);
   const auto lanes = static_cast<std::size_t>(kernel.lanes);
-  std::vector<std::size_t> group;
-  const auto run_group = [&] {
-    if (group.size() == 1) runner.one(inputs[group[0]], outputs[group[0]]);
-    if (group.size() > 1) runner.lanes(inputs, outputs, group);
-    group.clear();
-  };
-  for (const std::size_t i : order_of(inputs)) {
-    if (!complete(inputs[i])) {
-      runner.one(inputs[i], outputs[i]);
-      continue;
-    }
-    if (!group.empty() && inputs[group[0]].closes.size() != inputs[i].closes.size()) run_group();
-    group.push_back(i);
-    if (group.size() == lanes) run_group();
+  const std::vector<std::size_t> order = order_of(inputs);
+  for (std::size_t first = 0; first < order.size(); first += lanes) {
+    runner.run(inputs, outputs, std::span(order).subspan(first, std::min(lanes, order.size() - first)));
   }
-  run_group();
   return {};
 }
 

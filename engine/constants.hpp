@@ -27,10 +27,13 @@ struct PlanConstants {
 
   bool pine;
   bool strategy_mode;
+  bool same_lengths;  // of all families
   std::int64_t cutout;
 
   // Bars from bar 0 on during which an EMA or DEMA may still be seeded.
   std::int64_t warm_bars;
+  // The same and until every KAMA moves.
+  std::int64_t careful_bars;
   // Values before the newest that one scan visits, while warm_bars last and afterwards.
   std::int64_t scan_warm;
   std::int64_t scan_settled;

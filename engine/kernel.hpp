@@ -88,6 +88,7 @@ struct Work {
 /// One series through a batch. Columns that are null are not wanted; `averages`, `states` and `equities` have
 /// kAverages columns, one after the other.
 struct BatchColumns {
+  std::int64_t bars;
   const double* closes;
   const double* sources;
   double* layer1[kFamilies];
@@ -113,14 +114,11 @@ struct Kernel {
   void (*commit)(const PlanConstants&, Block<double>& out, const Windows<double>&, const Work<double>&,
                  double source);
 
-  /// One whole series. `growth` has one factor a bar; `scratch` has scratch_bytes(), aligned to 64.
-  void (*run_one)(const PlanConstants&, const double* growth, std::int64_t bars, const BatchColumns* column,
-                  void* scratch);
-  /// `lanes` whole series of equal length at once, complete: no missing values.
+  /// `lanes` whole series at once, whatever their lengths. `growth` has one factor for each bar of the
+  /// longest; `scratch` has scratch_bytes(), aligned to 64.
   int lanes;
   std::int64_t (*scratch_bytes)(const PlanConstants&);
-  void (*run_lanes)(const PlanConstants&, const double* growth, std::int64_t bars,
-                    const BatchColumns* columns, void* scratch);
+  void (*run)(const PlanConstants&, const double* growth, const BatchColumns* columns, void* scratch);
 };
 
 }  // namespace atcd::engine

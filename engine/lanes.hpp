@@ -14,6 +14,18 @@
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
 
+/// 1 where the relation is positive, -1 where it is negative, else `state`.
+inline double side_or(double state, double relation) {
+  return relation > 0.0 ? 1.0 : relation < 0.0 ? -1.0 : state;
+}
+inline void transpose(double (&)[1]) {}
+/// A condition that always holds.
+struct Always {};
+template <class T, class U>
+inline T select(Always, T yes, U) {
+  return yes;
+}
+
 #if ATCD_LANES > 1
 typedef double Lanes __attribute__((vector_size(8 * ATCD_LANES)));
 using LaneMask = decltype(Lanes{} < Lanes{});
@@ -46,6 +58,30 @@ inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
   return _mm512_mask_i64gather_pd(_mm512_setzero_pd(), 0xff, _mm512_loadu_si512(at), from, 8);
 }
 inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]}; }
+/// 1 where the relation is positive, -1 where it is negative, else `state`.
+inline Lanes side_or(Lanes state, Lanes relation) {
+  // What each class of the relation gives, 4 bits each, from the highest: positive 1 (0xa), negative -1 (9),
+  // infinite likewise, one 1; zero and undefined: as it was (0).
+  return _mm512_fixupimm_pd(state, relation, _mm512_set1_epi64(0xa9a9a000), 0);
+}
+/// Rows become columns.
+inline void transpose(Lanes (&m)[8]) {
+  Lanes pairs[8], quads[8];
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm512_maskz_unpacklo_pd(0xff, m[i], m[i + 1]);
+    pairs[i + 1] = _mm512_maskz_unpackhi_pd(0xff, m[i], m[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int k = 0; k < 2; ++k) {
+      quads[i + k] = _mm512_maskz_shuffle_f64x2(0xff, pairs[i + k], pairs[i + k + 2], 0x88);
+      quads[i + k + 2] = _mm512_maskz_shuffle_f64x2(0xff, pairs[i + k], pairs[i + k + 2], 0xdd);
+    }
+  }
+  for (int k = 0; k < 4; ++k) {
+    m[k] = _mm512_maskz_shuffle_f64x2(0xff, quads[k], quads[k + 4], 0x88);
+    m[k + 4] = _mm512_maskz_shuffle_f64x2(0xff, quads[k], quads[k + 4], 0xdd);
+  }
+}
 #elif ATCD_LANES == 4
 inline Lanes fma(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_pd(a, b, c); }
 inline Lanes magnitude(Lanes a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
@@ -64,6 +100,21 @@ inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
                                   _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)), all, 8);
 }
 inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1], v[2], v[3]}; }
+/// 1 where the relation is positive, -1 where it is negative, else `state`.
+inline Lanes side_or(Lanes state, Lanes relation) {
+  const Lanes sign = _mm256_set1_pd(-0.0);
+  const Lanes side = _mm256_or_pd(_mm256_and_pd(relation, sign), _mm256_set1_pd(1));
+  return _mm256_blendv_pd(side, state, _mm256_cmp_pd(relation, _mm256_setzero_pd(), _CMP_EQ_UQ));
+}
+/// Rows become columns.
+inline void transpose(Lanes (&m)[4]) {
+  const Lanes low01 = _mm256_unpacklo_pd(m[0], m[1]), high01 = _mm256_unpackhi_pd(m[0], m[1]);
+  const Lanes low23 = _mm256_unpacklo_pd(m[2], m[3]), high23 = _mm256_unpackhi_pd(m[2], m[3]);
+  m[0] = _mm256_permute2f128_pd(low01, low23, 0x20);
+  m[1] = _mm256_permute2f128_pd(high01, high23, 0x20);
+  m[2] = _mm256_permute2f128_pd(low01, low23, 0x31);
+  m[3] = _mm256_permute2f128_pd(high01, high23, 0x31);
+}
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -150,6 +201,11 @@ inline typename Strip<V>::T spread(V a) {
   } else {
     return broadcast<typename Strip<V>::T>(a);
   }
+}
+
+template <class V, unsigned long count>
+inline void fill(V (&values)[count], V value) {
+  for (unsigned long i = 0; i < count; ++i) values[i] = value;
 }
 
 }  // namespace

@@ -111,6 +111,7 @@ void set_scans(PlanConstants& c) {
              1);
   c.scan_warm = std::max({c.scan_settled, longest(c.ema_length) - 1, longest(c.dema_length) - 1});
   c.warm_bars = std::max(longest(c.ema_length), 2 * longest(c.dema_length));
+  c.careful_bars = std::max(c.warm_bars, longest(c.kama_length));
 }
 
 }  // namespace
@@ -126,6 +127,8 @@ Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
   PlanConstants& c = *constants;
   c.pine = parameters.dialect == Dialect::pine;
   c.strategy_mode = parameters.strategy_mode && !c.pine;  // in pine it changes only what a chart shows
+  c.same_lengths =
+      std::equal(parameters.lengths.begin() + 1, parameters.lengths.end(), parameters.lengths.begin());
   c.cutout = parameters.cutout;
   set_averages(c, parameters);
   set_scans(c);

@@ -7,12 +7,14 @@
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
 
-/// The mean of those present among `length` values, of which x is the newest and newest[0] the one before.
-ATC_HOST_DEVICE inline double mean_of_present(const double* newest, std::int64_t length, double x) {
+/// The mean of those present among `length` values, of which x is the newest and newest[0] the one before;
+/// they lie `stride` apart.
+ATC_HOST_DEVICE inline double mean_of_present(const double* newest, std::int64_t length, double x,
+                                              std::int64_t stride = 1) {
   double sum = 0, present = 0;
   for (std::int64_t j = 0; j < length - 1; ++j) {
-    if (is_undefined(newest[-j])) continue;
-    sum += newest[-j];
+    if (is_undefined(newest[-j * stride])) continue;
+    sum += newest[-j * stride];
     present += 1;
   }
   if (!is_undefined(x)) {

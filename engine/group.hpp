@@ -1,0 +1,265 @@
+#pragma once
+
+#include "engine/step.hpp"
+
+// One bar of a group: as many series at once as V has lanes, from the formulas of step.hpp and so with its
+// bits. What differs is how:
+// - neighbours' differences are kept beside the values instead of being taken anew by each scan;
+// - equities, crossings and the sums of layer 1 are one pass over the 54 averages;
+// - a crossing state follows from the newest relation alone: once a lane has crossed, its state is the last
+//   side of the average on which the price lay (+1 above, -1 below), because the side can't change without a
+//   crossing. A lane that has not crossed yet is held: hold_states() looks at the relation before, too.
+// `careful` bars are those in which averages may be undefined: while they begin, and in groups with missing
+// or immense values. The others are `calm`. `shared`: all families have the same lengths, so that the WMA
+// serves Hull and LSMA, and the EMA DEMA.
+
+namespace atcd::engine::ATCD_KERNEL {
+namespace {
+
+template <class V>
+inline constexpr int kLanes = static_cast<int>(sizeof(V) / sizeof(double));
+
+template <class V>
+using MaskOf = decltype(V{} < V{});
+
+template <class V>
+struct Group {
+  V ema[kLengthCount];
+  V dema1[kLengthCount];
+  V dema2[kLengthCount];
+  V kama[kLengthCount];
+  V state[kAverageCount];
+  V equity[kAverageCount];
+  V average[kAverageCount];  // of the newest bar; see hold_states()
+  V layer1[kFamilyCount];
+  V layer2[kFamilyCount];
+  V layer2_factor[kFamilyCount];
+  V close;
+  V unshifted;  // the average signal before strategy_mode's shift
+  V published;
+  V trend;
+  std::int64_t bars;
+
+  // Windows as in kernel.hpp; each change is what a value differs from the one before, absolute.
+  V* values;
+  V* changes;
+  V* raws;
+  std::int64_t value_capacity, value_head, raw_capacity, raw_head;
+  // Partial sums of the scan, as in Work.
+  V* sums;
+  V* weighted;
+  V* noise;
+
+  // Averages with held lanes, one bit each; those lanes, and their last relation.
+  std::uint64_t held_averages;
+  MaskOf<V> held[kAverageCount];
+  V relation[kAverageCount];
+  // Missing or immense values: states are not known to follow, so that all lanes stay held.
+  bool wild;
+  // Missing values: the lanes whose last bar had none, and the weights of what their EMAs remember.
+  unsigned gapped;
+  double ema_weight[kLengthCount][kLanes<V>];
+  double dema_weight[kLengthCount][kLanes<V>];
+};
+
+template <class V>
+inline double& lane_of(V& value, int lane) {
+  return reinterpret_cast<double*>(&value)[lane];
+}
+
+/// The scan of step.hpp, from the value before the newest back to the `last`; partial sums of fewer than
+/// `unread` values are not kept.
+template <class V>
+inline void scan_group(Group<V>& g, std::int64_t unread, std::int64_t last) {
+  const V* value = g.values + g.value_head;
+  const V* change = g.changes + g.value_head;
+  V sum = V{} + value[0], weighted = sum, noise{};
+  g.sums[0] = g.weighted[0] = g.noise[0] = V{};
+  std::int64_t j = 1;
+  for (; j < unread; ++j) {
+    noise += change[1 - j];
+    add_weighted(sum, weighted, value[-j]);
+  }
+  g.sums[j] = sum;
+  g.weighted[j] = weighted;
+  g.noise[j - 1] = noise;
+  for (; j < last; ++j) {
+    noise += change[1 - j];
+    add_weighted(sum, weighted, value[-j]);
+    g.noise[j] = noise;
+    g.sums[j + 1] = sum;
+    g.weighted[j + 1] = weighted;
+  }
+}
+
+template <class V>
+inline V root_part(const Group<V>& g, std::int64_t root, int i) {
+  const V* raw = g.raws + g.raw_head * kLengthCount + i;
+  V sum{}, weighted{};
+  for (std::int64_t j = 1; j < root; ++j) add_weighted(sum, weighted, raw[(1 - j) * kLengthCount]);
+  return weighted;
+}
+
+template <class V>
+inline V wma_in_group(V part, double count, V x, const PlanConstants::Inverses& inverses, int i) {
+  return wma_value(part, broadcast<V>(count), x, broadcast<V>(inverses.high[i]),
+                   broadcast<V>(inverses.low[i]));
+}
+
+template <class V>
+inline V sma_in_group(V part, V x, const PlanConstants::Inverses& inverses, int i) {
+  return sma_value(part, x, broadcast<V>(inverses.high[i]), broadcast<V>(inverses.low[i]));
+}
+
+template <bool pine, bool careful, class V>
+inline V kama_in_group(const PlanConstants& c, const Group<V>& g, V x, V change, int i) {
+  const V noise = g.noise[c.kama_before[i]] + change;
+  const V moved = magnitude(x - g.values[g.value_head + c.kama_oldest[i]]);
+  if constexpr (careful) {
+    const auto begun = broadcast<V>(static_cast<double>(g.bars)) >= broadcast<V>(c.kama_count[i]);
+    return kama_value<pine>(kama_pace<pine>(noise, moved, begun), g.kama[i], x, begun);
+  } else {
+    return ema_value(kama_pace<pine>(noise, moved, Always{}), g.kama[i], x);
+  }
+}
+
+template <bool pine, bool shared, bool careful, class V>
+inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, V x) {
+  const V change = magnitude(x - g.values[g.value_head]);
+  V* const average = g.average;
+  V* const raws = g.raws + (g.raw_head + 1) * kLengthCount;
+#pragma GCC unroll 9
+  for (int i = 0; i < kLengthCount; ++i) {
+    const V alpha = broadcast<V>(c.ema_alpha[i]);
+    const V ema = ema_value(alpha, g.ema[i], x);
+    const V first = shared ? ema : ema_value(broadcast<V>(c.dema_alpha[i]), g.dema1[i], x);
+    const V second = ema_value(broadcast<V>(c.dema_alpha[i]), g.dema2[i], first);
+    g.ema[i] = average[kEma + i] = ema;
+    if (!shared) g.dema1[i] = first;
+    g.dema2[i] = second;
+    average[kDema + i] = dema_value(first, second);
+
+    const V wma = wma_in_group(g.weighted[c.wma_before[i]], c.wma_count[i], x, c.wma_inverse, i);
+    average[kWma + i] = wma;
+    if constexpr (pine) {
+      average[kHma + i] = sma_in_group(g.sums[c.hma_before[i]], x, c.hma_inverse, i);
+    } else {
+      const V half = wma_in_group(g.weighted[c.half_before[i]], c.half_count[i], x, c.half_inverse, i);
+      const V whole =
+          shared ? wma : wma_in_group(g.weighted[c.hma_before[i]], c.hma_count[i], x, c.hma_inverse, i);
+      const V raw = hull_raw(half, whole);
+      const V part = root_part(g, c.root_length[i], i);
+      raws[i] = raw;
+      average[kHma + i] = wma_in_group(part, c.root_count[i], raw, c.root_inverse, i);
+    }
+    const V weighted =
+        shared ? wma : wma_in_group(g.weighted[c.lsma_before[i]], c.lsma_count[i], x, c.lsma_inverse, i);
+    const V simple = sma_in_group(g.sums[c.lsma_before[i]], x, c.lsma_mean_inverse, i);
+    average[kLsma + i] =
+        lsma_value<pine>(weighted, simple, broadcast<V>(c.lsma_by_wma[i]), broadcast<V>(c.lsma_by_sma[i]),
+                         broadcast<V>(c.lsma_step_inverse.high[i]), broadcast<V>(c.lsma_step_inverse.low[i]));
+    g.kama[i] = average[kKama + i] = kama_in_group<pine, careful>(c, g, x, change, i);
+  }
+}
+
+/// Decides the crossings of the lanes that are held. One that does not cross keeps its state: its average
+/// becomes the price, so that the relation changes nothing.
+template <bool pine, class V>
+inline void hold_states(Group<V>& g, V price) {
+  for (std::uint64_t rest = g.held_averages; rest != 0; rest &= rest - 1) {
+    const int i = __builtin_ctzll(rest);
+    const V relation = price - g.average[i];
+    const V before = g.relation[i];
+    g.relation[i] = remembered_relation<pine>(relation, before);
+    const auto crosses = crosses_up(relation, before) | crosses_down(relation, before);
+    const auto still = g.held[i] & (crosses ^ g.held[i]);
+    g.average[i] = select(still, price, g.average[i]);
+    if (g.wild) continue;
+    g.held[i] = still;
+    if (!any(still)) g.held_averages &= ~(std::uint64_t{1} << i);
+  }
+}
+
+enum class Equity { usual, infinite_return, undefined, first };
+
+/// Equities, crossing states and layer 1, family by family. The equities go by the states of the bar before.
+template <bool pine, Equity equity, class V>
+inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
+  for (int f = 0; f < kFamilyCount; ++f) {
+    V signed_sum{}, sum{};
+#pragma GCC unroll 9
+    for (int i = 0; i < kLengthCount; ++i) {
+      const int at = f * kLengthCount + i;
+      const V before = g.state[at];
+      V e = broadcast<V>(equity == Equity::first ? c.layer1_start : undefined());
+      if constexpr (equity == Equity::usual || equity == Equity::infinite_return) {
+        e = grow(g.equity[at], c.equity_keep, layer1_factor(before, r, equity == Equity::usual));
+      }
+      const V state = side_or(before, price - g.average[at]);
+      g.equity[at] = e;
+      g.state[at] = state;
+      signed_sum = add_exact_product(state, e, signed_sum);
+      sum += e;
+    }
+    g.layer1[f] = to_two_decimals<pine>(signed_sum / sum, c.hundredth_high, c.hundredth_low);
+  }
+}
+
+template <bool pine, class V>
+inline void step_layer2_equities(const PlanConstants& c, Group<V>& g, V r) {
+  const V with = 1.0 + r, against = 1.0 - r;
+  for (int f = 0; f < kFamilyCount; ++f) {
+    const V factor = layer2_factor<pine>(g.layer1[f], with, against, g.layer2_factor[f]);
+    if constexpr (pine) g.layer2_factor[f] = factor;
+    g.layer2[f] = grow(g.layer2[f], c.equity_keep, factor);
+  }
+}
+
+template <class V>
+inline void begin_layer2_equities(const PlanConstants& c, Group<V>& g) {
+  const bool first = g.bars == c.cutout;
+  for (int f = 0; f < kFamilyCount; ++f) {
+    g.layer2[f] = broadcast<V>(first ? c.layer2_start[f] : undefined());
+    g.layer2_factor[f] = broadcast<V>(1);
+  }
+}
+
+template <bool pine, class V>
+inline void step_average_signal(const PlanConstants& c, Group<V>& g) {
+  V signed_sum{}, sum{};
+  for (int f = 0; f < kFamilyCount; ++f) {
+    signed_sum = add_exact_product(cut_value(g.layer1[f], c.cut_above, c.cut_below), g.layer2[f], signed_sum);
+    sum += g.layer2[f];
+  }
+  const V average = average_signal<pine>(signed_sum, sum);
+  g.published = c.strategy_mode ? g.unshifted : average;
+  g.unshifted = average;
+  g.trend = select(g.published > c.trend_above, 1.0, select(g.published < c.trend_below, -1.0, g.trend));
+}
+
+template <bool pine, class V>
+inline void commit_group(Group<V>& g, V price, V x) {
+  const std::int64_t capacity = g.value_capacity;
+  const V change = magnitude(x - g.values[g.value_head]);
+  g.value_head = g.value_head + 1 == 2 * capacity ? capacity : g.value_head + 1;
+  g.values[g.value_head] = g.values[g.value_head - capacity] = x;
+  g.changes[g.value_head] = g.changes[g.value_head - capacity] = change;
+  if constexpr (!pine) {
+    // The raw values lie behind the head already; the other copy, and the head, follow.
+    const std::int64_t slots = g.raw_capacity;
+    const V* written = g.raws + (g.raw_head + 1) * kLengthCount;
+    g.raw_head = g.raw_head + 1 == 2 * slots ? slots : g.raw_head + 1;
+    V* upper = g.raws + g.raw_head * kLengthCount;
+    V* lower = upper - slots * kLengthCount;
+    for (int i = 0; i < kLengthCount; ++i) {
+      const V raw = written[i];
+      upper[i] = raw;
+      lower[i] = raw;
+    }
+  }
+  g.close = price;
+  ++g.bars;
+}
+
+}  // namespace
+}  // namespace atcd::engine::ATCD_KERNEL
