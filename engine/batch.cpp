@@ -82,8 +82,7 @@ class Runner {
   Runner(const Plan& plan, const Kernel& kernel, std::size_t longest)
       : constants_(plan.constants()),
         kernel_(kernel),
-        // A group goes on to a whole square of bars.
-        growth_(plan.growth_table(static_cast<std::int64_t>(longest) + kernel.lanes - 1)),
+        growth_(plan.growth_table(static_cast<std::int64_t>(longest))),
         scratch_(::operator new(static_cast<std::size_t>(kernel.scratch_bytes(constants_)), kLine)) {}
 
   /// As many as the kernel has lanes, or fewer: lanes without a series of their own repeat the first and

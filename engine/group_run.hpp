@@ -1,9 +1,11 @@
 #pragma once
 
+#include <type_traits>
+
 #include "engine/group_begin.hpp"
 
-// A group of whole series: columns in, columns out. As many bars as there are lanes go in and out at a time,
-// as a square that is transposed in registers.
+// A group of whole series: columns in, columns out, a tile at a time, by squares that are transposed in
+// registers.
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
@@ -17,63 +19,80 @@ using BatchValue = double;
 /// Values up to here can't overflow in a sum over a window.
 constexpr double kTame = 1e290;
 
-template <class V>
-using Square = V[kLanes<V>];  // first by bar, then by lane
+/// Bars that go in and out together: what is written to one column is long enough for the processor to see
+/// that it is a stream.
+constexpr int kTile = 64;
 
 template <class V>
-struct Staging {
-  Square<V> closes, sources;
-  Square<V> layer1[kFamilyCount], layer2[kFamilyCount], published, trend;
+struct Tile {
+  V closes[kTile], sources[kTile];
+  V layer1[kFamilyCount][kTile], layer2[kFamilyCount][kTile], published[kTile], trend[kTile];
 };
 
 /// The values of the bars from `from` on; behind a series' end its last one again.
 template <class V>
-inline void read_square(const BatchColumns* columns, const double* BatchColumns::*column, std::int64_t from,
-                        Square<V>& square) {
-  for (int lane = 0; lane < kLanes<V>; ++lane) {
-    const double* const values = columns[lane].*column;
-    const std::int64_t bars = columns[lane].bars;
-    if (from + kLanes<V> <= bars) {
-      __builtin_memcpy(&square[lane], values + from, sizeof(V));
-      continue;
+inline void read_columns(const BatchColumns* columns, const double* BatchColumns::*column, std::int64_t from,
+                         V (&values)[kTile]) {
+  for (int at = 0; at < kTile; at += kLanes<V>, from += kLanes<V>) {
+    V square[kLanes<V>];
+    for (int lane = 0; lane < kLanes<V>; ++lane) {
+      const double* const given = columns[lane].*column;
+      const std::int64_t last = columns[lane].bars - 1;
+      if (from + kLanes<V> - 1 <= last) {
+        __builtin_memcpy(&square[lane], given + from, sizeof(V));
+        continue;
+      }
+      for (int k = 0; k < kLanes<V>; ++k) {
+        lane_of(square[lane], k) = given[from + k < last ? from + k : last];
+      }
     }
-    for (int k = 0; k < kLanes<V>; ++k) {
-      lane_of(square[lane], k) = values[from + k < bars ? from + k : bars - 1];
-    }
+    transpose(square);
+    for (int k = 0; k < kLanes<V>; ++k) values[at + k] = square[k];
   }
-  transpose(square);
 }
 
-/// One series' part of a transposed square.
+/// `to`: of each lane the column's value at the tile's first bar, or null; `bars`: how many follow in it.
 template <class T, class V>
-inline void write_row(T* column, std::int64_t from, std::int64_t bars, V& row) {
-  if (column == nullptr || from >= bars) return;
-  if constexpr (sizeof(T) == sizeof(double)) {
-    if (from + kLanes<V> <= bars) {
-      __builtin_memcpy(column + from, &row, sizeof(V));
-      return;
+inline void write_columns(T* const (&to)[kLanes<V>], const std::int64_t (&bars)[kLanes<V>],
+                          const V (&values)[kTile]) {
+  for (int at = 0; at < kTile; at += kLanes<V>) {
+    V square[kLanes<V>];
+    for (int k = 0; k < kLanes<V>; ++k) square[k] = values[at + k];
+    transpose(square);
+    for (int lane = 0; lane < kLanes<V>; ++lane) {
+      if (to[lane] == nullptr) continue;
+      if (sizeof(T) == sizeof(double) && at + kLanes<V> <= bars[lane]) {
+        __builtin_memcpy(to[lane] + at, &square[lane], sizeof(V));
+        continue;
+      }
+      for (int k = 0; k < kLanes<V> && at + k < bars[lane]; ++k) {
+        to[lane][at + k] = static_cast<T>(lane_of(square[lane], k));
+      }
     }
   }
-  for (int k = 0; k < kLanes<V> && from + k < bars; ++k) column[from + k] = static_cast<T>(lane_of(row, k));
 }
 
 template <class V>
-inline void write_squares(const BatchColumns* columns, std::int64_t from, Staging<V>& s) {
-  for (int f = 0; f < kFamilyCount; ++f) {
-    transpose(s.layer1[f]);
-    transpose(s.layer2[f]);
-  }
-  transpose(s.published);
-  transpose(s.trend);
-  for (int lane = 0; lane < kLanes<V>; ++lane) {
-    const BatchColumns& to = columns[lane];
-    for (int f = 0; f < kFamilyCount; ++f) {
-      write_row(to.layer1[f], from, to.bars, s.layer1[f][lane]);
-      write_row(to.layer2[f], from, to.bars, s.layer2[f][lane]);
+inline void write_tile(const BatchColumns* columns, std::int64_t from, const Tile<V>& tile) {
+  std::int64_t bars[kLanes<V>];
+  for (int lane = 0; lane < kLanes<V>; ++lane) bars[lane] = columns[lane].bars - from;
+  const auto write = [&]<class Column>(Column column_of, const V(&values)[kTile]) {
+    std::remove_reference_t<decltype(column_of(columns[0]))> to[kLanes<V>];
+    bool wanted = false;
+    for (int lane = 0; lane < kLanes<V>; ++lane) {
+      auto* const column = bars[lane] > 0 ? column_of(columns[lane]) : nullptr;
+      to[lane] = column == nullptr ? nullptr : column + from;
+      wanted |= column != nullptr;
     }
-    write_row(to.average, from, to.bars, s.published[lane]);
-    write_row(to.trend, from, to.bars, s.trend[lane]);
+    if (wanted)
+      write_columns<std::remove_pointer_t<std::remove_reference_t<decltype(to[0])>>, V>(to, bars, values);
+  };
+  for (int f = 0; f < kFamilyCount; ++f) {
+    write([f](const BatchColumns& c) { return c.layer1[f]; }, tile.layer1[f]);
+    write([f](const BatchColumns& c) { return c.layer2[f]; }, tile.layer2[f]);
   }
+  write([](const BatchColumns& c) { return c.average; }, tile.published);
+  write([](const BatchColumns& c) { return c.trend; }, tile.trend);
 }
 
 /// The columns that only a dump wants.
@@ -104,7 +123,7 @@ inline std::int64_t window_values(const PlanConstants& c) {
 
 template <class V>
 std::int64_t scratch_bytes(const PlanConstants& c) {
-  return static_cast<std::int64_t>(sizeof(Group<V>) + sizeof(Staging<V>)) +
+  return static_cast<std::int64_t>(sizeof(Group<V>) + sizeof(Tile<V>)) +
          window_values<V>(c) * static_cast<std::int64_t>(sizeof(V));
 }
 
@@ -188,27 +207,24 @@ inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const Ba
   commit_group<pine>(g, price, x);
 }
 
+/// The bars of a tile from `at` up to `end`.
 template <bool pine, bool shared, bool careful, class V>
-void run_square(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
-                Staging<V>& s, bool inner) {
-  const std::int64_t from = g.bars;
-  read_square<V>(columns, &BatchColumns::closes, from, s.closes);
-  read_square<V>(columns, &BatchColumns::sources, from, s.sources);
-  for (int k = 0; k < kLanes<V>; ++k) {
-    run_bar<pine, shared, careful>(c, g, growth[from + k], columns, s.closes[k], s.sources[k], inner);
+void run_bars(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
+              Tile<V>& tile, std::int64_t at, std::int64_t end, bool inner) {
+  for (; at < end; ++at) {
+    run_bar<pine, shared, careful>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at], inner);
     for (int f = 0; f < kFamilyCount; ++f) {
-      s.layer1[f][k] = g.layer1[f];
-      s.layer2[f][k] = g.layer2[f];
+      tile.layer1[f][at] = g.layer1[f];
+      tile.layer2[f][at] = g.layer2[f];
     }
-    s.published[k] = g.published;
-    s.trend[k] = g.trend;
+    tile.published[at] = g.published;
+    tile.trend[at] = g.trend;
   }
-  write_squares(columns, from, s);
 }
 
 template <bool pine, bool shared, class V>
 void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
-                  Staging<V>& s) {
+                  Tile<V>& tile) {
   std::int64_t bars = 0;
   bool inner = false;
   for (int lane = 0; lane < kLanes<V>; ++lane) {
@@ -216,27 +232,30 @@ void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, con
     inner |= columns[lane].averages != nullptr;
   }
   while (g.bars < bars) {
-    if (g.wild || g.bars < c.careful_bars) {
-      run_square<pine, shared, true>(c, g, growth, columns, s, inner);
-    } else {
-      run_square<pine, shared, false>(c, g, growth, columns, s, inner);
-    }
+    const std::int64_t from = g.bars;
+    const std::int64_t end = bars - from < kTile ? bars - from : kTile;
+    const std::int64_t careful = g.wild ? end : c.careful_bars - from < end ? c.careful_bars - from : end;
+    read_columns(columns, &BatchColumns::closes, from, tile.closes);
+    read_columns(columns, &BatchColumns::sources, from, tile.sources);
+    run_bars<pine, false, true>(c, g, growth, columns, tile, 0, careful, inner);
+    run_bars<pine, shared, false>(c, g, growth, columns, tile, careful > 0 ? careful : 0, end, inner);
+    write_tile(columns, from, tile);
   }
 }
 
 template <class V>
 void run_group(const PlanConstants& c, const double* growth, const BatchColumns* columns, void* scratch) {
   auto* const g = static_cast<Group<V>*>(scratch);
-  auto* const staging = reinterpret_cast<Staging<V>*>(g + 1);
+  auto* const tile = reinterpret_cast<Tile<V>*>(g + 1);
   bool wild = false;
   for (int lane = 0; lane < kLanes<V>; ++lane) wild |= !is_tame<V>(columns[lane]);
-  begin_group(c, *g, reinterpret_cast<V*>(staging + 1), wild);
+  begin_group(c, *g, reinterpret_cast<V*>(tile + 1), wild);
   if (c.pine) {
-    c.same_lengths ? run_group_of<true, true>(c, *g, growth, columns, *staging)
-                   : run_group_of<true, false>(c, *g, growth, columns, *staging);
+    c.same_lengths ? run_group_of<true, true>(c, *g, growth, columns, *tile)
+                   : run_group_of<true, false>(c, *g, growth, columns, *tile);
   } else {
-    c.same_lengths ? run_group_of<false, true>(c, *g, growth, columns, *staging)
-                   : run_group_of<false, false>(c, *g, growth, columns, *staging);
+    c.same_lengths ? run_group_of<false, true>(c, *g, growth, columns, *tile)
+                   : run_group_of<false, false>(c, *g, growth, columns, *tile);
   }
 }
 

@@ -31,8 +31,9 @@ Inverse inverse_of(double divisor) {
     high = std::nextafter(high, 0.0);
     rest = std::fma(-high, divisor, 1.0);
   }
-  // A power of two leaves no rest: the least one keeps the quotient and lets infinity stay infinite.
-  return {high, rest == 0 ? std::numeric_limits<double>::denorm_min() : rest / divisor};
+  // A power of two leaves no rest: one so small keeps every quotient, and lets infinity stay infinite. A smaller
+  // one would make subnormal products of usual prices, for each of which processors stop some 150 cycles.
+  return {high, rest == 0 ? 0x1p-900 : rest / divisor};
 }
 
 void set_inverse(PlanConstants::Inverses& inverses, std::size_t i, double divisor) {
