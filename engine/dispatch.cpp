@@ -5,11 +5,13 @@
 namespace atcd::engine {
 
 std::vector<const Kernel*> available_kernels() {
-  std::vector<const Kernel*> kernels = {&kScalarKernel};
+  std::vector<const Kernel*> kernels;
 #if defined(__x86_64__)
-  for (const Kernel* kernel : {&kAvx2Kernel, &kAvx512Kernel}) {
+  for (const Kernel* kernel : {&kBaselineKernel, &kScalarKernel, &kAvx2Kernel, &kAvx512Kernel}) {
     if (kernel->supported()) kernels.push_back(kernel);
   }
+#else
+  kernels.push_back(&kScalarKernel);
 #endif
   return kernels;
 }
@@ -21,10 +23,12 @@ const Kernel& best_kernel() {
 
 const Kernel* find_kernel(std::string_view name) {
   if (name == "auto") return &best_kernel();
-  for (const Kernel* kernel : available_kernels()) {
+  const auto kernels = available_kernels();
+  for (const Kernel* kernel : kernels) {
     if (name == kernel->name) return kernel;
   }
-  return nullptr;
+  // Every machine has a scalar path, if need be without a fused multiply-add of the processor's own.
+  return name == "scalar" ? kernels.front() : nullptr;
 }
 
 }  // namespace atcd::engine

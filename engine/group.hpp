@@ -185,6 +185,8 @@ enum class Equity { usual, infinite_return, undefined, first };
 /// Equities, crossing states and layer 1, family by family. The equities go by the states of the bar before.
 template <bool pine, Equity equity, class V>
 inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
+  V signed_sums[kFamilyCount], sums[kFamilyCount];
+#pragma GCC unroll 6
   for (int f = 0; f < kFamilyCount; ++f) {
     V signed_sum{}, sum{};
 #pragma GCC unroll 9
@@ -201,7 +203,11 @@ inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
       signed_sum = add_exact_product(state, e, signed_sum);
       sum += e;
     }
-    g.layer1[f] = to_two_decimals<pine>(signed_sum / sum, c.hundredth_high, c.hundredth_low);
+    signed_sums[f] = signed_sum;
+    sums[f] = sum;
+  }
+  for (int f = 0; f < kFamilyCount; ++f) {
+    g.layer1[f] = to_two_decimals<pine>(signed_sums[f] / sums[f], c.hundredth_high, c.hundredth_low);
   }
 }
 

@@ -6,6 +6,7 @@ namespace atcd::engine {
 
 extern const Kernel kScalarKernel;
 #if defined(__x86_64__)
+extern const Kernel kBaselineKernel;
 extern const Kernel kAvx2Kernel;
 extern const Kernel kAvx512Kernel;
 #endif

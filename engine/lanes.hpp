@@ -7,7 +7,7 @@
 #include "engine/kernel.hpp"
 #include "engine/operations.hpp"
 
-#if ATCD_LANES > 1
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
@@ -16,6 +16,13 @@ namespace {
 
 /// 1 where the relation is positive, -1 where it is negative, else `state`.
 inline double side_or(double state, double relation) {
+#if defined(__AVX__)
+  // Written out, for a compiler makes branches of the other form.
+  const __m128d r = _mm_set_sd(relation);
+  const __m128d side = _mm_or_pd(_mm_and_pd(r, _mm_set_sd(-0.0)), _mm_set_sd(1));
+  const __m128d stays = _mm_cmp_sd(r, _mm_setzero_pd(), _CMP_EQ_UQ);
+  return _mm_cvtsd_f64(_mm_blendv_pd(side, _mm_set_sd(state), stays));
+#endif
   return relation > 0.0 ? 1.0 : relation < 0.0 ? -1.0 : state;
 }
 inline void transpose(double (&)[1]) {}
