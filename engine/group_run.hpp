@@ -27,7 +27,33 @@ template <class V>
 struct Tile {
   V closes[kTile], sources[kTile];
   V layer1[kFamilyCount][kTile], layer2[kFamilyCount][kTile], published[kTile], trend[kTile];
+  // Where the tile's bars go in the wanted columns, to be brought near while the bars are computed.
+  int runs;
+  const double* run[(2 * kFamilyCount + 1) * kLanes<V>];
 };
+
+template <class V>
+inline void find_runs(const BatchColumns* columns, std::int64_t from, Tile<V>& tile) {
+  tile.runs = 0;
+  const auto add = [&](const double* column, std::int64_t bars) {
+    if (column != nullptr && from + kTile <= bars) tile.run[tile.runs++] = column + from;
+  };
+  for (int lane = 0; lane < kLanes<V>; ++lane) {
+    for (int f = 0; f < kFamilyCount; ++f) {
+      add(columns[lane].layer1[f], columns[lane].bars);
+      add(columns[lane].layer2[f], columns[lane].bars);
+    }
+    add(columns[lane].average, columns[lane].bars);
+  }
+}
+
+/// The runs that fall to bar `at` of the tile, so that all are near when the tile is full.
+template <class V>
+inline void fetch_runs(const Tile<V>& tile, std::int64_t at) {
+  for (int i = static_cast<int>(at); i < tile.runs; i += kTile) {
+    for (int k = 0; k <= kTile; k += 8) __builtin_prefetch(tile.run[i] + (k < kTile ? k : kTile - 1), 1);
+  }
+}
 
 /// The values of the bars from `from` on; behind a series' end its last one again.
 template <class V>
@@ -212,6 +238,7 @@ template <bool pine, bool shared, bool careful, class V>
 __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
               Tile<V>& tile, std::int64_t at, std::int64_t end, bool inner) {
   for (; at < end; ++at) {
+    fetch_runs(tile, at);
     run_bar<pine, shared, careful>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at], inner);
     for (int f = 0; f < kFamilyCount; ++f) {
       tile.layer1[f][at] = g.layer1[f];
@@ -235,6 +262,7 @@ void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, con
     const std::int64_t from = g.bars;
     const std::int64_t end = bars - from < kTile ? bars - from : kTile;
     const std::int64_t careful = g.wild ? end : c.careful_bars - from < end ? c.careful_bars - from : end;
+    find_runs(columns, from, tile);
     read_columns(columns, &BatchColumns::closes, from, tile.closes);
     read_columns(columns, &BatchColumns::sources, from, tile.sources);
     run_bars<pine, false, true>(c, g, growth, columns, tile, 0, careful, inner);
