@@ -1,11 +1,13 @@
 #include "engine/batch.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cmath>
 #include <memory>
 #include <new>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "engine/dispatch.hpp"
@@ -77,31 +79,33 @@ std::vector<std::size_t> order_of(std::span<const BatchInput> inputs) {
   return order;
 }
 
+/// Computes groups of series; each thread has one.
 class Runner {
  public:
-  Runner(const Plan& plan, const Kernel& kernel, std::size_t longest)
+  Runner(const Plan& plan, const Kernel& kernel, const std::vector<double>& growth)
       : constants_(plan.constants()),
         kernel_(kernel),
-        growth_(plan.growth_table(static_cast<std::int64_t>(longest))),
+        growth_(growth),
+        columns_(static_cast<std::size_t>(kernel.lanes)),
         scratch_(::operator new(static_cast<std::size_t>(kernel.scratch_bytes(constants_)), kLine)) {}
 
   /// As many as the kernel has lanes, or fewer: lanes without a series of their own repeat the first and
   /// write nothing.
   void run(std::span<const BatchInput> inputs, std::span<const BatchOutput> outputs,
            std::span<const std::size_t> members) {
-    std::vector<BatchColumns> columns;
-    for (const std::size_t member : members) columns.push_back(columns_of(inputs[member], outputs[member]));
-    while (columns.size() < static_cast<std::size_t>(kernel_.lanes)) {
-      columns.push_back(columns_of(inputs[members[0]], {}));
+    for (std::size_t lane = 0; lane < columns_.size(); ++lane) {
+      columns_[lane] = lane < members.size() ? columns_of(inputs[members[lane]], outputs[members[lane]])
+                                             : columns_of(inputs[members[0]], {});
     }
-    kernel_.run(constants_, growth_.data(), columns.data(), scratch_.get());
+    kernel_.run(constants_, growth_.data(), columns_.data(), scratch_.get());
     for (const std::size_t member : members) fill_trend_since(inputs[member], outputs[member]);
   }
 
  private:
   const PlanConstants& constants_;
   const Kernel& kernel_;
-  std::vector<double> growth_;
+  const std::vector<double>& growth_;  // of the longest series
+  std::vector<BatchColumns> columns_;
   std::unique_ptr<void, FreeLines> scratch_;
 };
 
@@ -140,8 +144,11 @@ void fill_trend_since(const BatchInput& input, const BatchOutput& output) {
 std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output,
                           const Kernel& kernel) {
   std::string refusal = check_batch(plan, input);
-  const std::size_t member = 0;
-  if (refusal.empty()) Runner(plan, kernel, input.closes.size()).run({&input, 1}, {&output, 1}, {&member, 1});
+  if (refusal.empty()) {
+    const std::size_t member = 0;
+    const auto growth = plan.growth_table(static_cast<std::int64_t>(input.closes.size()));
+    Runner(plan, kernel, growth).run({&input, 1}, {&output, 1}, {&member, 1});
+  }
   return refusal;
 }
 
@@ -150,7 +157,7 @@ std::string compute_batch(const Plan& plan, const BatchInput& input, const Batch
 }
 
 std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs,
-                            std::span<const BatchOutput> outputs, const Kernel& kernel) {
+                            std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads) {
   std::size_t longest = 0;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const std::string refusal = check_batch(plan, inputs[i]);
@@ -158,12 +165,26 @@ std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs
     longest = std::max(longest, inputs[i].closes.size());
   }
   if (inputs.empty()) return {};
-  Runner runner(plan, kernel, longest);
-  const auto lanes = static_cast<std::size_t>(kernel.lanes);
+  const auto growth = plan.growth_table(static_cast<std::int64_t>(longest));
   const std::vector<std::size_t> order = order_of(inputs);
-  for (std::size_t first = 0; first < order.size(); first += lanes) {
-    runner.run(inputs, outputs, std::span(order).subspan(first, std::min(lanes, order.size() - first)));
-  }
+  const auto lanes = static_cast<std::size_t>(kernel.lanes);
+  const std::size_t groups = (order.size() + lanes - 1) / lanes;
+  // The longest groups come last in the order and are taken first, so that the threads end together.
+  std::atomic<std::size_t> left = groups;
+  const auto work = [&] {
+    Runner runner(plan, kernel, growth);
+    for (;;) {
+      std::size_t mine = left.load(std::memory_order_relaxed);
+      while (mine != 0 && !left.compare_exchange_weak(mine, mine - 1, std::memory_order_relaxed)) {
+      }
+      if (mine == 0) return;
+      const std::size_t first = (mine - 1) * lanes;
+      runner.run(inputs, outputs, std::span(order).subspan(first, std::min(lanes, order.size() - first)));
+    }
+  };
+  std::vector<std::jthread> others;
+  while (others.size() + 1 < std::min<std::size_t>(threads, groups)) others.emplace_back(work);
+  work();
   return {};
 }
 

@@ -43,9 +43,10 @@ std::string compute_batch(const Plan& plan, const BatchInput& input, const Batch
                           const Kernel& kernel);
 std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output);
 
-/// Computes many series of one plan, several at once where the kernel can: the same bits as one by one.
+/// Computes many series of one plan, several at once where the kernel can, on as many threads as given (at
+/// least 1, the caller's among them): the same bits as one by one.
 /// The sentence names the first refused series by its position; nothing is written then.
 std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs,
-                            std::span<const BatchOutput> outputs, const Kernel& kernel);
+                            std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads = 1);
 
 }  // namespace atcd::engine

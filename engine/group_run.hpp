@@ -235,8 +235,9 @@ inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const Ba
 
 /// The bars of a tile from `at` up to `end`.
 template <bool pine, bool shared, bool careful, class V>
-__attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
-              Tile<V>& tile, std::int64_t at, std::int64_t end, bool inner) {
+__attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, const double* growth,
+                                        const BatchColumns* columns, Tile<V>& tile, std::int64_t at,
+                                        std::int64_t end, bool inner) {
   for (; at < end; ++at) {
     fetch_runs(tile, at);
     run_bar<pine, shared, careful>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at], inner);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What takes longer than a change may wait for: 200 kills of the daemon, 200 faults of Redis and 200 kills of a process
-# that writes a history instead of 20 each, 500 faults of the exchange instead of 60, and every fuzzer for ten minutes
+# that writes a history instead of 20 each, 100,000 series and parameter sets over all paths instead of 2,000, 500 faults of the exchange instead of 60, and every fuzzer for ten minutes
 # instead of eight seconds. The last line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS]].
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,7 @@ command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 cmake --preset dev "${launcher[@]}" >/dev/null
 cmake --build --preset dev
 export ATCD_KILLS=$kills ATCD_PROGRAM=$PWD/build/dev/atcd ATCD_BAD_DISK_LIBRARY=$PWD/build/dev/tests/libbad_disk.so
+ATCD_PATH_TRIALS=100000 build/dev/engine_tests --gtest_filter='PathsTest.*'
 build/dev/state_tests --gtest_filter='KilledHistory.*'
 (cd tests/e2e && /usr/bin/python3 -B restart_test.py && /usr/bin/python3 -B redis_faults_test.py &&
   ATCD_FAULTS=$exchange_faults /usr/bin/python3 -B feed_faults_test.py)
