@@ -163,8 +163,8 @@ TEST(ComputeTest, UnknownNamesAreRefusedWithTheNearestOne) {
   options.extras = {"trends", "bar_index"};
   EXPECT_EQ(check_options(options),
             (std::vector<std::string>{
-                "--path is \"avx215\", which is not known; did you mean avx2? (allowed: incremental, scalar, "
-                "avx2, avx512, auto)",
+                "--path is \"avx215\", which is not known; did you mean avx2? (allowed: incremental, "
+                "baseline, scalar, avx2, avx512, auto)",
                 "--extra is \"trends\", which is not known; did you mean trend? (allowed: time, trend, "
                 "bar_index, anchor_ms, previous_trend, trend_since_ms)",
                 "--extra is bar_index, which needs --live-anchors"}));

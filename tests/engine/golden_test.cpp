@@ -12,6 +12,7 @@
 #include "engine/dispatch.hpp"
 #include "engine/plan.hpp"
 #include "tests/engine/golden_files.hpp"
+#include "tests/engine/trials.hpp"
 
 // Every vector that the two reference programs gave, all columns. Where the contract's page and the vectors
 // were apart the vectors decided.
@@ -38,7 +39,7 @@ struct Computed {
 };
 
 Computed compute(const golden::Case& golden, const std::vector<double>& closes,
-                 const std::vector<double>& sources) {
+                 const std::vector<double>& sources, const Kernel& kernel = best_kernel()) {
   Computed result;
   for (const auto& error : validate(golden.parameters)) result.refusal += error + "; ";
   if (!result.refusal.empty()) return result;
@@ -57,8 +58,28 @@ Computed compute(const golden::Case& golden, const std::vector<double>& closes,
   output.averages = result.averages;
   output.states = result.states;
   output.equities = result.equities;
-  result.refusal = compute_batch(plan, {closes, sources}, output, *find_kernel("scalar"));
+  result.refusal = compute_batch(plan, {closes, sources}, output, kernel);
   return result;
+}
+
+/// The definition's results, and that every other path has their bits.
+Computed compute_on_every_path(const golden::Case& golden, const std::vector<double>& closes,
+                               const std::vector<double>& sources) {
+  Computed first = compute(golden, closes, sources, *available_kernels().front());
+  for (const Kernel* kernel : available_kernels()) {
+    SCOPED_TRACE(kernel->name);
+    const Computed other = compute(golden, closes, sources, *kernel);
+    EXPECT_EQ(other.refusal, first.refusal);
+    for (std::size_t f = 0; f < kFamilies; ++f) {
+      EXPECT_TRUE(trials::same_bits(other.layer1[f], first.layer1[f]));
+      EXPECT_TRUE(trials::same_bits(other.equity[f], first.equity[f]));
+    }
+    EXPECT_TRUE(trials::same_bits(other.average, first.average));
+    EXPECT_TRUE(trials::same_bits(other.averages, first.averages));
+    EXPECT_TRUE(trials::same_bits(other.states, first.states));
+    EXPECT_TRUE(trials::same_bits(other.equities, first.equities));
+  }
+  return first;
 }
 
 /// Counts how far computed values agree with expected ones, and fails at the first gate that is not kept.
@@ -97,7 +118,8 @@ void check_columns(const golden::Case& golden) {
   const golden::Table table = golden::read_table(*golden.file);
   const auto& closes = table.column("close");
   const bool has_source = std::find(table.names.begin(), table.names.end(), "src") != table.names.end();
-  const Computed computed = compute(golden, closes, has_source ? table.column("src") : std::vector<double>{});
+  const Computed computed =
+      compute_on_every_path(golden, closes, has_source ? table.column("src") : std::vector<double>{});
   ASSERT_EQ(computed.refusal, "");
   Comparison comparison;
   int reported = 0;
@@ -124,7 +146,7 @@ void check_columns(const golden::Case& golden) {
 void check_inner(const golden::Case& golden) {
   const golden::Table table = golden::read_table(*golden.inner_file);
   const auto& closes = table.column("close");
-  const Computed computed = compute(golden, closes, {});
+  const Computed computed = compute_on_every_path(golden, closes, {});
   ASSERT_EQ(computed.refusal, "");
   const std::size_t bars = closes.size();
   // The last 162 columns are averages, states and equities in our order, under each program's names.
