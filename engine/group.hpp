@@ -95,8 +95,9 @@ inline void scan_group(Group<V>& g, std::int64_t unread, std::int64_t last) {
 template <class V>
 inline V root_part(const Group<V>& g, std::int64_t root, int i) {
   const V* raw = g.raws + g.raw_head * kLengthCount + i;
-  V sum{}, weighted{};
-  for (std::int64_t j = 1; j < root; ++j) add_weighted(sum, weighted, raw[(1 - j) * kLengthCount]);
+  if (root == 1) return V{};
+  V sum = V{} + raw[0], weighted = sum;
+  for (std::int64_t j = 2; j < root; ++j) add_weighted(sum, weighted, raw[(1 - j) * kLengthCount]);
   return weighted;
 }
 
@@ -109,6 +110,13 @@ inline V wma_in_group(V part, double count, V x, const PlanConstants::Inverses& 
 template <class V>
 inline V sma_in_group(V part, V x, const PlanConstants::Inverses& inverses, int i) {
   return sma_value(part, x, broadcast<V>(inverses.high[i]), broadcast<V>(inverses.low[i]));
+}
+
+/// 2a - b. While calm no doubled value can overflow, so that fused it has the same bits.
+template <bool careful, class V>
+inline V twice_less(V a, V b) {
+  if constexpr (careful) return 2.0 * a - b;
+  return fma(broadcast<V>(2), a, -b);
 }
 
 template <bool pine, bool careful, class V>
@@ -137,7 +145,7 @@ inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, V x) {
     g.ema[i] = average[kEma + i] = ema;
     if (!shared) g.dema1[i] = first;
     g.dema2[i] = second;
-    average[kDema + i] = dema_value(first, second);
+    average[kDema + i] = twice_less<careful>(first, second);
 
     const V wma = wma_in_group(g.weighted[c.wma_before[i]], c.wma_count[i], x, c.wma_inverse, i);
     average[kWma + i] = wma;
@@ -147,7 +155,7 @@ inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, V x) {
       const V half = wma_in_group(g.weighted[c.half_before[i]], c.half_count[i], x, c.half_inverse, i);
       const V whole =
           shared ? wma : wma_in_group(g.weighted[c.hma_before[i]], c.hma_count[i], x, c.hma_inverse, i);
-      const V raw = hull_raw(half, whole);
+      const V raw = twice_less<careful>(half, whole);
       const V part = root_part(g, c.root_length[i], i);
       raws[i] = raw;
       average[kHma + i] = wma_in_group(part, c.root_count[i], raw, c.root_inverse, i);
@@ -212,11 +220,16 @@ inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
 }
 
 template <bool pine, class V>
-inline void step_layer2_equities(const PlanConstants& c, Group<V>& g, V r) {
-  const V with = 1.0 + r, against = 1.0 - r;
+inline void step_layer2_equities(const PlanConstants& c, Group<V>& g, V r, bool finite) {
+  [[maybe_unused]] const V with = 1.0 + r, against = 1.0 - r;
   for (int f = 0; f < kFamilyCount; ++f) {
-    const V factor = layer2_factor<pine>(g.layer1[f], with, against, g.layer2_factor[f]);
-    if constexpr (pine) g.layer2_factor[f] = factor;
+    V factor;
+    if constexpr (pine) {
+      factor = g.layer2_factor[f] = layer2_factor<pine>(g.layer1[f], with, against, g.layer2_factor[f]);
+    } else {
+      // As in layer 1: the sign of what drives it, 0 where that is 0 or undefined.
+      factor = layer1_factor(side_or(V{}, g.layer1[f]), r, finite);
+    }
     g.layer2[f] = grow(g.layer2[f], c.equity_keep, factor);
   }
 }

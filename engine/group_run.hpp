@@ -197,8 +197,9 @@ inline void finish_bar(const PlanConstants& c, Group<V>& g, double growth, V pri
   const V r = grown_return<pine>(price, g.close, growth);
   if (g.held_averages != 0) hold_states<pine>(g, price);
   if (g.bars > c.cutout) {
-    step_layer2_equities<pine>(c, g, r);
-    if (__builtin_expect(no_infinity(r), 1)) {
+    const bool finite = no_infinity(r);
+    step_layer2_equities<pine>(c, g, r, finite);
+    if (__builtin_expect(finite, 1)) {
       step_families<pine, Equity::usual>(c, g, price, r);
     } else {
       step_families<pine, Equity::infinite_return>(c, g, price, r);
