@@ -31,8 +31,9 @@ Inverse inverse_of(double divisor) {
     high = std::nextafter(high, 0.0);
     rest = std::fma(-high, divisor, 1.0);
   }
-  // A power of two leaves no rest: one so small keeps every quotient, and lets infinity stay infinite. A smaller
-  // one would make subnormal products of usual prices, for each of which processors stop some 150 cycles.
+  // A power of two leaves no rest: one so small keeps every quotient, and lets infinity stay infinite. A
+  // smaller one would make subnormal products of usual prices, for each of which processors stop some 150
+  // cycles.
   return {high, rest == 0 ? 0x1p-900 : rest / divisor};
 }
 
