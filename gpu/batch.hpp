@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/batch.hpp"
 #include "engine/incremental.hpp"
@@ -26,12 +27,32 @@ struct Outcome {
   bool done() const { return kind == Kind::done; }
 };
 
+/// How a batch is spread over the host's threads and over its time. Less than 1 counts as 1.
+struct BatchOptions {
+  int workers = 8;            // threads, each with its own memory; no more than the machine has cores
+  int slots = 1;              // chunks that each worker has on their way at once
+  int chunks_per_worker = 4;  // as far as the sizes allow that many
+  // What of a chunk crosses the bus, in both directions.
+  std::int64_t least_chunk_bytes = std::int64_t{1} << 20;
+  std::int64_t most_chunk_bytes = std::int64_t{32} << 20;
+};
+
+/// Where one worker's time went.
+struct WorkerTimes {
+  int chunks = 0;
+  double reserve_ms = 0;  // streams, memory of the device and of the host
+  double pack_ms = 0;
+  double submit_ms = 0;  // copies and the kernel, which the driver only queues
+  double wait_ms = 0;
+  double unpack_ms = 0;
+};
+
 /// Computes many series of one plan on the first CUDA device: the same bits as the engine. Keeps its memory
 /// on the device from call to call. One call at a time; it uses several threads of its own meanwhile, which
 /// end with it. Never throws.
 class BatchComputer {
  public:
-  BatchComputer();
+  explicit BatchComputer(const BatchOptions& options = {});
   ~BatchComputer();
   BatchComputer(BatchComputer&&) noexcept;
   BatchComputer& operator=(BatchComputer&&) noexcept;
@@ -44,8 +65,13 @@ class BatchComputer {
                   std::span<const engine::BatchOutput> outputs,
                   std::span<engine::Incremental* const> engines);
 
+  /// Of the last call, a row for each thread that it used.
+  std::span<const WorkerTimes> times() const { return times_; }
+
  private:
   struct Workers;
+  BatchOptions options_;
+  std::vector<WorkerTimes> times_;
   std::unique_ptr<Workers> workers_;
 };
 

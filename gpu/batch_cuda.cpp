@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <atomic>
-#include <iterator>
+#include <chrono>
 #include <mutex>
 #include <new>
 #include <thread>
@@ -17,12 +17,19 @@ using engine::BatchInput;
 using engine::BatchOutput;
 using engine::Incremental;
 
-constexpr std::size_t kMostWorkers = 16;
-// Of what crosses the bus in both directions: enough to fill it, little enough that the first ones cross it
-// soon and the last ones overlap.
-constexpr std::size_t kChunksPerWorker = 4;
-constexpr std::int64_t kLeastChunkBytes = std::int64_t{1} << 20;
-constexpr std::int64_t kMostChunkBytes = std::int64_t{32} << 20;
+/// Adds the time until its end.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& ms) : ms_(ms) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() { ms_ += std::chrono::duration<double, std::milli>(Clock::now() - began_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& ms_;
+  Clock::time_point began_ = Clock::now();
+};
 
 Outcome outcome_of(cudaError_t error, const char* doing) {
   if (error == cudaSuccess) return {};
@@ -106,20 +113,46 @@ class Slot {
   }
 
   /// Packs a chunk and sends it on its way. The slot must be idle.
-  Outcome start(const Batch& batch, const Chunk& chunk) {
+  Outcome start(const Batch& batch, const Chunk& chunk, WorkerTimes& times) {
+    if (auto outcome = reserve(batch, chunk, times.reserve_ms); !outcome.done()) return outcome;
+    {
+      const Stopwatch packing(times.pack_ms);
+      std::string refusal = pack(batch, chunk, layout_, memory_.host(), memory_.device());
+      if (!refusal.empty()) return {Outcome::Kind::refused, std::move(refusal)};
+    }
+    return submit(batch, chunk, times.submit_ms);
+  }
+
+  /// Waits for the chunk, if there is one, and hands out what has come back where it is still wanted.
+  Outcome finish(const Batch& batch, bool wanted, WorkerTimes& times) {
+    if (chunk_ == nullptr) return {};
+    const Chunk& chunk = *chunk_;
+    chunk_ = nullptr;
+    {
+      const Stopwatch waiting(times.wait_ms);
+      const cudaError_t error = cudaStreamSynchronize(stream_);
+      if (error != cudaSuccess) return outcome_of(error, "computing");
+    }
+    const Stopwatch unpacking(times.unpack_ms);
+    if (wanted) unpack(batch, chunk, layout_, memory_.host());
+    return {};
+  }
+
+ private:
+  Outcome reserve(const Batch& batch, const Chunk& chunk, double& ms) {
+    const Stopwatch reserving(ms);
     if (stream_ == nullptr) {
-      if (auto made = outcome_of(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
-          !made.done()) {
-        return made;
-      }
+      const cudaError_t error = cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking);
+      if (error != cudaSuccess) return outcome_of(error, "a stream");
     }
     layout_ = lay_out(batch, chunk);
-    if (auto outcome = memory_.reserve(layout_.bytes); !outcome.done()) return outcome;
+    return memory_.reserve(layout_.bytes);
+  }
+
+  Outcome submit(const Batch& batch, const Chunk& chunk, double& ms) {
+    const Stopwatch submitting(ms);
     std::byte* const device = memory_.device();
     std::byte* const host = memory_.host();
-    if (std::string refusal = pack(batch, chunk, layout_, host, device); !refusal.empty()) {
-      return {Outcome::Kind::refused, std::move(refusal)};
-    }
     const auto in_bytes = static_cast<std::size_t>(layout_.input_bytes);
     const auto out_bytes = static_cast<std::size_t>(layout_.bytes) - in_bytes;
     const KernelArguments arguments{at<SeriesTask>(device, layout_.tasks), at<double>(device, layout_.growth),
@@ -133,42 +166,35 @@ class Slot {
     return outcome_of(error, "copying from the device");
   }
 
-  /// Waits for the chunk, if there is one, and hands out what has come back where it is still wanted.
-  Outcome finish(const Batch& batch, bool wanted) {
-    if (chunk_ == nullptr) return {};
-    const Chunk& chunk = *chunk_;
-    chunk_ = nullptr;
-    const cudaError_t error = cudaStreamSynchronize(stream_);
-    if (error != cudaSuccess) return outcome_of(error, "computing");
-    if (wanted) unpack(batch, chunk, layout_, memory_.host());
-    return {};
-  }
-
- private:
   cudaStream_t stream_ = nullptr;
   Memory memory_;
   Layout layout_{};
   const Chunk* chunk_ = nullptr;  // on its way
 };
 
-/// Packs one chunk while another is on its way.
+/// Packs one chunk while its others are on their way.
 class Worker {
  public:
+  explicit Worker(std::size_t slots) : slots_(slots) {}
+
   /// Takes chunks until there are no more, or one of them fails.
   void work(Job& job) noexcept {
+    times_ = {};
     std::size_t turn = 0;
     for (std::size_t at = job.next++; at < job.chunks.size(); at = job.next++) {
-      Slot& slot = slots_[turn++ % std::size(slots_)];
+      Slot& slot = slots_[turn++ % slots_.size()];
       finish(job, slot);
-      attempt(job, [&] { return slot.start(job.batch, job.chunks[at]); });
+      attempt(job, [&] { return slot.start(job.batch, job.chunks[at], times_); });
+      ++times_.chunks;
     }
-    // The older one first. Also after a failure: the memory must not be in use when this returns.
-    for (std::size_t k = 0; k < std::size(slots_); ++k) finish(job, slots_[turn++ % std::size(slots_)]);
+    // The oldest one first. Also after a failure: the memory must not be in use when this returns.
+    for (std::size_t k = 0; k < slots_.size(); ++k) finish(job, slots_[turn++ % slots_.size()]);
   }
+  const WorkerTimes& times() const { return times_; }
 
  private:
-  static void finish(Job& job, Slot& slot) {
-    attempt(job, [&] { return slot.finish(job.batch, !job.failed); });
+  void finish(Job& job, Slot& slot) {
+    attempt(job, [&] { return slot.finish(job.batch, !job.failed, times_); });
   }
 
   template <class Work>
@@ -182,16 +208,23 @@ class Worker {
     }
   }
 
-  Slot slots_[2];
+  std::vector<Slot> slots_;
+  WorkerTimes times_;
 };
 
 }  // namespace
 
 struct BatchComputer::Workers {
-  Worker worker[kMostWorkers];
+  explicit Workers(const BatchOptions& options) {
+    const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+    const std::size_t count = std::min(static_cast<std::size_t>(std::max(options.workers, 1)), cores);
+    each.reserve(count);
+    while (each.size() < count) each.emplace_back(static_cast<std::size_t>(std::max(options.slots, 1)));
+  }
+  std::vector<Worker> each;
 };
 
-BatchComputer::BatchComputer() = default;
+BatchComputer::BatchComputer(const BatchOptions& options) : options_(options) {}
 BatchComputer::~BatchComputer() = default;
 BatchComputer::BatchComputer(BatchComputer&&) noexcept = default;
 BatchComputer& BatchComputer::operator=(BatchComputer&&) noexcept = default;
@@ -232,18 +265,22 @@ void run(std::span<Worker> workers, Job& job) {
 Outcome BatchComputer::compute(const engine::Plan& plan, std::span<const BatchInput> inputs,
                                std::span<const BatchOutput> outputs,
                                std::span<Incremental* const> engines) try {
+  times_.clear();
   if (!std::all_of(inputs.begin(), inputs.end(), [&](const BatchInput& i) { return sizes_fit(plan, i); })) {
     return refusal_of(plan, inputs, {});
   }
   if (inputs.empty()) return {};
   if (auto outcome = outcome_of(cudaSetDevice(0), "the first device"); !outcome.done()) return outcome;
-  const std::size_t threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostWorkers);
-  if (workers_ == nullptr) workers_ = std::make_unique<Workers>();
+  if (workers_ == nullptr) workers_ = std::make_unique<Workers>(options_);
+  const std::span all(workers_->each);
   const Batch batch(plan, inputs, outputs, engines);
-  const std::vector<Chunk> chunks = chunks_of(batch, static_cast<std::int64_t>(kChunksPerWorker * threads),
-                                              kLeastChunkBytes, kMostChunkBytes);
+  const auto count = static_cast<std::int64_t>(all.size()) * std::max(options_.chunks_per_worker, 1);
+  const std::vector<Chunk> chunks =
+      chunks_of(batch, count, options_.least_chunk_bytes, options_.most_chunk_bytes);
   Job job{batch, chunks};
-  run(std::span(workers_->worker).first(std::min(threads, chunks.size())), job);
+  const std::span used = all.first(std::min(all.size(), chunks.size()));
+  run(used, job);
+  for (const Worker& worker : used) times_.push_back(worker.times());
   if (job.outcome.kind == Outcome::Kind::refused) return refusal_of(plan, inputs, job.outcome);
   return job.outcome;
 } catch (const std::bad_alloc&) {

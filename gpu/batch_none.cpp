@@ -4,7 +4,7 @@ namespace atcd::gpu {
 
 struct BatchComputer::Workers {};
 
-BatchComputer::BatchComputer() = default;
+BatchComputer::BatchComputer(const BatchOptions& options) : options_(options) {}
 BatchComputer::~BatchComputer() = default;
 BatchComputer::BatchComputer(BatchComputer&&) noexcept = default;
 BatchComputer& BatchComputer::operator=(BatchComputer&&) noexcept = default;

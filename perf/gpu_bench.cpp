@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <memory>
 #include <random>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "gpu/launch.hpp"
 #include "perf/gpu_ceilings.hpp"
 #include "perf/gpu_phases.hpp"
+#include "perf/gpu_pipeline.hpp"
 
 namespace {
 
@@ -203,16 +205,30 @@ int kernel_alone(std::size_t series) {
   return 0;
 }
 
+int host_pipeline(std::size_t series) {
+  const auto plan = std::make_shared<const engine::Plan>(engine::Parameters{});
+  const Market market(series, Wanted::state, plan);
+  std::printf("%zu series of %zu bars, state\n", series, kBars);
+  perf::print_gpu_pipeline([&](gpu::BatchComputer& computer) {
+    const gpu::Outcome outcome = computer.compute(*plan, market.inputs, market.outputs, market.pointers);
+    require(outcome.done(), "pipeline:", outcome.sentence);
+  });
+  return 0;
+}
+
 }  // namespace
 
-// gpu_bench, or gpu_bench kernel SERIES
+// gpu_bench, or gpu_bench kernel|pipeline SERIES
 int main(int count, char** arguments) {
   const gpu::DeviceReport report = gpu::find_devices();
   if (report.devices.empty()) {
     std::printf("gpu_bench: skipped, no CUDA device: %s\n", report.reason.c_str());
     return 0;
   }
-  if (count > 2) return kernel_alone(std::strtoul(arguments[2], nullptr, 10));
+  if (count > 2) {
+    const std::size_t series = std::strtoul(arguments[2], nullptr, 10);
+    return std::string_view(arguments[1]) == "pipeline" ? host_pipeline(series) : kernel_alone(series);
+  }
   const perf::GpuCeilings ceilings = perf::measure_gpu_ceilings();
   std::printf("%s; processor: %u threads, kernel %s\n", report.devices.front().name.c_str(),
               std::thread::hardware_concurrency(), engine::best_kernel().name);

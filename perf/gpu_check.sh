@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tests and measures the device code on a machine that has a card. From the repository's root:
 #   perf/gpu_check.sh FOLDER [OUT]
-# FOLDER holds gpu_tests, gpu_bench and the shared libraries they need, all built elsewhere, and where two builds
-# are to be compared the other one's gpu_bench in FOLDER/old; full logs go to OUT.
+# FOLDER holds gpu_tests, gpu_bench and the shared libraries they need, all built elsewhere; full logs, eight
+# files, go to OUT.
 # Goes on after a part that fails; the exit status is that of the first one.
 set -u
 cd "$(dirname "$0")/.."
@@ -27,15 +27,14 @@ small='*/GpuBatchTest.TinyAndRagged*/Device:*/GpuBatchTest.SomeColumns*/Device'
 sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
 part card 20 2 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.max.sm --format=csv
 part tests 90 25 "$binaries/gpu_tests" --gtest_filter='*Device*' --gtest_brief=0
-[ -x "$binaries/old/gpu_bench" ] && part bench_old 60 20 "$binaries/old/gpu_bench"
 part bench 60 20 "$binaries/gpu_bench"
+part pipeline 60 60 "$binaries/gpu_bench" pipeline 10000
 part phases 30 16 "$binaries/gpu_bench" kernel 10000
-part phases_few 30 16 "$binaries/gpu_bench" kernel 99
-part memcheck 60 4 "$sanitizer" --tool memcheck --error-exitcode 9 "$binaries/gpu_tests" --gtest_filter="$small"
-part racecheck 60 4 "$sanitizer" --tool racecheck --error-exitcode 9 "$binaries/gpu_tests" --gtest_filter="$small"
+for tool in memcheck racecheck; do
+  part "$tool" 60 4 "$sanitizer" --tool "$tool" --error-exitcode 9 \
+    "$binaries/gpu_tests" --gtest_filter="$small"
+done
 part ncu 60 70 ncu --clock-control none --section SpeedOfLight --section Occupancy --section WarpStateStats \
-  --section ComputeWorkloadAnalysis --section InstructionStats -k regex:compute_series -c 1 "$binaries/gpu_bench" kernel 10000
-part stalls 60 40 ncu --clock-control none -k regex:compute_series -c 1 --metrics \
-  regex:smsp__average_warps_issue_stalled.*per_issue_active,regex:smsp__inst_executed_pipe_.*sum$ \
+  --section ComputeWorkloadAnalysis --section InstructionStats -k regex:compute_series -c 1 \
   "$binaries/gpu_bench" kernel 10000
 exit "$first_failure"

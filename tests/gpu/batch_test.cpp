@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/dispatch.hpp"
+#include "gpu/device_plan.hpp"
 #include "tests/engine/columns.hpp"
 #include "tests/engine/trials.hpp"
 #include "tests/gpu/computers.hpp"
@@ -26,10 +27,10 @@ using trials::Trial;
 
 /// Many series of one plan, of several lengths, some with missing values.
 struct Series {
-  Series(Maker& maker, std::size_t count, bool complete) {
-    const Trial first = maker.trial(complete);
-    parameters = first.parameters;
-    trials.push_back(first);
+  Series(Maker& maker, std::size_t count, bool complete)
+      : Series(maker, maker.trial(complete), count, complete) {}
+  Series(Maker& maker, const Trial& first, std::size_t count, bool complete)
+      : parameters(first.parameters), trials{first} {
     const Plan plan(parameters);
     const std::int64_t fewest = plan.minimum_bars();
     while (trials.size() < count) {
@@ -198,6 +199,39 @@ TEST_P(GpuBatchTest, TinyAndRaggedBatchesAroundTheTilesEdges) {
     }
   }
   EXPECT_TRUE(compute(Plan(parameters), {}, {}).done());
+}
+
+struct Scan {
+  int base;
+  engine::Robustness robustness;
+  Spread spread;  // which of the kernel's variants that has to choose
+};
+constexpr Scan kScans[] = {
+    {28, engine::Robustness::narrow, Spread::narrow}, {28, engine::Robustness::medium, Spread::medium},
+    {28, engine::Robustness::wide, Spread::wide},     {27, engine::Robustness::narrow, Spread::other},
+    {29, engine::Robustness::medium, Spread::other},  {41, engine::Robustness::wide, Spread::other}};
+
+TEST_P(GpuBatchTest, UnrolledScansOfTheUsualLengthsAndTheGeneralOne) {
+  Maker maker(28);
+  for (const engine::Dialect dialect : {engine::Dialect::lts, engine::Dialect::pine}) {
+    for (const Scan& scan : kScans) {
+      engine::Parameters parameters;
+      parameters.dialect = dialect;
+      parameters.robustness = scan.robustness;
+      parameters.lengths.fill(scan.base);
+      const Plan plan(parameters);
+      ASSERT_EQ(device_plan(plan.constants()).spread, scan.spread) << scan.base;
+      const Trial first{parameters, maker.prices(300), {}};
+      Series series(maker, first, 12, dialect == engine::Dialect::pine);
+      ASSERT_EQ(compute(plan, series.inputs, series.outputs).sentence, "");
+      for (std::size_t i = 0; i < series.trials.size(); ++i) {
+        const std::size_t bars = series.trials[i].closes.size();
+        const Columns expected =
+            trials::by_batch(plan, series.trials[i], *engine::find_kernel("scalar"), bars);
+        EXPECT_EQ(difference(expected, series.columns[i], bars), "") << scan.base << ", series " << i;
+      }
+    }
+  }
 }
 
 TEST_P(GpuBatchTest, LengthsOfOneAndOfThousands) {

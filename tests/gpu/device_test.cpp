@@ -22,7 +22,7 @@ using trials::Trial;
 
 struct OneSeries {
   explicit OneSeries(std::size_t bars)
-      : trial{{}, trials::Maker(21).prices(bars), {}},
+      : trial{{}, trials::Maker(bars).prices(bars), {}},
         plan(trial.parameters),
         columns(bars),
         times(trials::close_times(bars)) {}
@@ -75,6 +75,36 @@ TEST(GpuDeviceTest, AnInfiniteCloseIsRefused) {
   EXPECT_EQ(outcome.kind, Outcome::Kind::refused);
   EXPECT_EQ(outcome.sentence,
             "series 1: the close of bar 7 is -1, but must be finite and positive, or missing");
+}
+
+TEST(GpuDeviceTest, HoweverTheBatchIsSpreadTheBitsAreTheSame) {
+  ATCD_SKIP_WITHOUT_DEVICE();
+  constexpr std::size_t kSeries = 100;
+  std::vector<OneSeries> series;
+  for (std::size_t i = 0; i < kSeries; ++i) series.emplace_back(300 + i);
+  std::vector<engine::BatchInput> inputs;
+  std::vector<engine::BatchOutput> outputs;
+  for (OneSeries& one : series) {
+    inputs.push_back({one.trial.closes, {}, one.times});
+    outputs.push_back(one.columns.output());
+  }
+  // All in one; a chunk for every series; the least and more than there is of everything.
+  constexpr std::int64_t kAll = std::int64_t{1} << 30;
+  for (const BatchOptions& options : {BatchOptions{1, 1, 1, kAll, kAll}, BatchOptions{1, 3, 1, 1, 1},
+                                      BatchOptions{16, 1, 4, 1, 1}, BatchOptions{5, 2, 2, 1, kAll},
+                                      BatchOptions{1'000, 4, 1'000, 1, kAll}, BatchOptions{0, 0, 0, 1, 1}}) {
+    BatchComputer computer(options);
+    for (int call = 0; call < 2; ++call) {
+      for (OneSeries& one : series) one.columns.average.assign(one.times.size(), 0);
+      ASSERT_EQ(computer.compute(series.front().plan, inputs, outputs, {}).sentence, "");
+      std::size_t chunks = 0;
+      for (const WorkerTimes& times : computer.times()) chunks += static_cast<std::size_t>(times.chunks);
+      if (options.most_chunk_bytes == 1) {
+        EXPECT_EQ(chunks, kSeries);
+      }
+      for (const OneSeries& one : series) ASSERT_EQ(one.difference_from_cpu(), "") << options.workers;
+    }
+  }
 }
 
 #if defined(ATCD_HAS_CUDA)
