@@ -1,8 +1,9 @@
 """SERIES series close at the same minute: how long after its frame was read each signal was handed to the connection to Redis,
 and how long until Redis had it. A simulated exchange and a Redis of our own, on the same processors as the daemon. Read from
 what is published: received_us and published_us of each entry, and the time in the ID that Redis gives the entry of the group's
-stream (a millisecond's resolution; the acknowledgement leaves when the function ends). Prints one line a minute, for MINUTES
-minutes. Run with Debian's Python:
+stream (a millisecond's resolution; the acknowledgement leaves when the function ends). Prints two lines a minute, for MINUTES
+minutes: the delays, and the CPU time that each process took from just before the minute's end on, which tells more than the
+delays where others are busy on the machine. Run with Debian's Python:
     ATCD_PROGRAM=build/release/atcd /usr/bin/python3 -B perf/closing_burst.py [SERIES [MINUTES]]"""
 import os
 import sys
@@ -48,6 +49,12 @@ def told(values):
     return " ".join(f"{name} {part(values, share):.2f}" for name, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("last", 1)))
 
 
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def report(client, symbols, close_ms):
     arrived = {}
     for identity, fields in client.xrevrange(f"{GROUP}:all", count=3 * len(symbols)):
@@ -73,15 +80,21 @@ def main():
         place.daemon(configuration(simulator, client, place.directory, symbols))
         wait_for(lambda: client.hget("atc:1:daemon:main", "live") == str(SERIES), "every series is live")
         print(f"every series is live; load {os.getloadavg()[0]:.1f}", flush=True)
+        pids = {"daemon": int(client.hget("atc:1:daemon:main", "pid")), "redis": client.info("server")["process_id"],
+                "exchange": simulator.pid, "this": os.getpid()}
         for _ in range(MINUTES):
             close_ms = (int(time.time() * 1000) // 60000 + 1) * 60000
+            time.sleep(max(0, close_ms / 1000 - 1 - time.time()))  # the daemon's own work of each minute is over by then
+            before = {name: cpu_s(pid) for name, pid in pids.items()}
             newest = f"{GROUP}:last:{symbols[-1]}"
             wait_for(lambda: client.hget(newest, "close_ms") == str(close_ms), "the minute ends")
             wait_for(lambda: client.xinfo_stream(f"{GROUP}:all")["last-generated-id"].split("-")[0] != "0" and
                      all(client.hget(f"{GROUP}:last:{symbol}", "close_ms") == str(close_ms) for symbol in symbols[::97]),
                      "every signal of it is in Redis")
+            taken = [f"{name} {(cpu_s(pid) - before[name]) * 1e6 / SERIES:.0f}" for name, pid in pids.items()]
             time.sleep(2)  # nothing depends on it: the rest arrives meanwhile
             report(client, symbols, close_ms)
+            print(f"  CPU in us per signal: {' '.join(taken)}; load {os.getloadavg()[0]:.1f}", flush=True)
     return 0
 
 

@@ -53,14 +53,13 @@ local function parse(keys, args)
     stream = keys[1], last = keys[2], all = keys[3],
     close_text = args[1], close_ms = whole(args[1]), prev_text = args[2], prev_close_ms = whole(args[2]),
     correction = args[3] == '1', push = args[4] == '1', channel = args[5],
-    keep = whole(args[6]), group_keep = whole(args[7]),
     args = args, by_name = by_name, content_end = 0, rev_at = 0, json = false,
   }
   if not call.close_ms or call.close_ms == 0 then return nil, 'close_ms is not a whole number above 0' end
   if not call.prev_close_ms or call.prev_close_ms >= call.close_ms then
     return nil, 'prev_close_ms is not a whole number below close_ms'
   end
-  if not call.keep or call.keep == 0 or not call.group_keep or call.group_keep == 0 then
+  if (whole(args[6]) or 0) == 0 or (whole(args[7]) or 0) == 0 then
     return nil, 'keep and group keep are not whole numbers above 0'
   end
   if call.push and call.channel == '' then return nil, 'a push needs a channel' end
@@ -82,7 +81,7 @@ local function parse(keys, args)
   return call
 end
 
-local function read_commands(call)
+local function publish_reads(call)
   return { { 'XREVRANGE', call.stream, '+', '-' }, { 'XINFO', 'STREAM', call.stream }, { 'XLEN', call.all },
     { 'HMGET', call.last, 'f' }, { 'HGETALL', call.last } }
 end
@@ -174,10 +173,10 @@ local function add(call, had_gap, rev_number)
   need_latest(call)
   local rev, fields = string.format('%d', rev_number), call.by_name
   call.args[call.rev_at] = rev
-  redis.call('XADD', call.stream, 'MAXLEN', '~', call.keep, call.close_text .. '-' .. rev,
+  redis.call('XADD', call.stream, 'MAXLEN', '~', call.args[6], call.close_text .. '-' .. rev,
     unpack(call.args, FIRST, call.rev_at))
   write_latest(call, had_gap, rev)
-  redis.call('XADD', call.all, 'MAXLEN', '~', call.group_keep, '*', 'symbol', fields.symbol,
+  redis.call('XADD', call.all, 'MAXLEN', '~', call.args[7], '*', 'symbol', fields.symbol,
     'close_ms', call.close_text, 'rev', rev, 'close', fields.close, 'average', fields.average,
     'trend', fields.trend, 'previous_trend', fields.previous_trend, 'source', fields.source)
   if call.push then
@@ -226,13 +225,13 @@ end
 local function guarded(answer_to_call, call, reads)
   local answered, answer = pcall(answer_to_call, call)
   if answered then return answer end
-  return missing_right(reads) or redis.error_reply(tostring(answer))
+  return missing_right(reads(call)) or redis.error_reply(tostring(answer))
 end
 
 local function publish(keys, args)
   local call, wrong = parse(keys, args)
   if not call then return refuse(wrong) end
-  return guarded(answer_to, call, read_commands(call))
+  return guarded(answer_to, call, publish_reads)
 end
 
 local function head_entry(call)
@@ -254,11 +253,15 @@ local function head_entry(call)
   return newest
 end
 
+local function head_reads(call)
+  return { { 'XREVRANGE', call.stream, '+', '-' }, { 'HMGET', call.last, 'f' } }
+end
+
 local function head(keys, args)
   if #keys ~= 2 or #args ~= 2 then return refuse('needs 2 keys: stream, last; and an instance and a time') end
   local call = { stream = keys[1], last = keys[2],
     fresh = { source = 'warm', instance = args[1], published_us = args[2] } }
-  return guarded(head_entry, call, { { 'XREVRANGE', call.stream, '+', '-' }, { 'HMGET', call.last, 'f' } })
+  return guarded(head_entry, call, head_reads)
 end
 
 redis.register_function('atc_publish_1', publish)

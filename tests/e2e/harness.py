@@ -89,7 +89,7 @@ class Workplace:
                     return dict(part.split("=", 1) for part in line.split() if "=" in part)
             return None
 
-        return Simulator(wait_for(listening, "the simulator listens"))
+        return Simulator(wait_for(listening, "the simulator listens"), process.pid)
 
     def daemon(self, config, name="daemon"):
         path = self.path(f"{name}.toml")
@@ -106,7 +106,8 @@ EXCHANGES = {"binance": "spot", "bybit": "linear", "okx": "spot"}
 
 
 class Simulator:
-    def __init__(self, urls):
+    def __init__(self, urls, pid):
+        self.pid = pid
         self.ws_url, self.rest_url = urls["ws_url"], urls["rest_url"]
         self.urls = urls
 
