@@ -29,9 +29,9 @@ struct Outcome {
 
 /// How a batch is spread over the host's threads and over its time. Less than 1 counts as 1.
 struct BatchOptions {
-  int workers = 8;            // threads, each with its own memory; no more than the machine has cores
-  int slots = 1;              // chunks that each worker has on their way at once
-  int chunks_per_worker = 4;  // as far as the sizes allow that many
+  int workers = 8;             // threads, each with its own memory; no more than the machine has cores
+  int slots = 2;               // chunks that each worker has on their way at once
+  int chunks_per_worker = 16;  // as far as the sizes allow that many
   // What of a chunk crosses the bus, in both directions.
   std::int64_t least_chunk_bytes = std::int64_t{1} << 20;
   std::int64_t most_chunk_bytes = std::int64_t{32} << 20;
