@@ -27,9 +27,8 @@ say "installing what is missing (Debian packages)"
 "$here/deploy/install-dependencies.sh"
 say "building the release (a few minutes the first time)"
 cd "$here"
-launcher=()
-command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-cmake --preset release "${launcher[@]}" >/dev/null
+command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
+cmake --preset release >/dev/null
 cmake --build --preset release
 atcd=$here/build/release/atcd
 

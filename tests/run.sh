@@ -4,9 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 deploy/install-dependencies.sh --tests
-launcher=()
-command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-cmake --preset dev "${launcher[@]}"
+command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
+cmake --preset dev
 cmake --build --preset dev
 # The long tests wait for bars most of the time.
 ctest --preset dev -j $((2 * $(nproc))) "$@"
