@@ -27,6 +27,17 @@ class PublishFunctionTest : public ::testing::Test {
     for (const Entry& entry : redis_.stream(kStream)) found.push_back(entry.id);
     return found;
   }
+  /// The error that a user with these rights gets; empty where it was done.
+  std::string error_with(const std::vector<std::string>& rights, const Call& call) {
+    std::vector<std::string> rule = {"ACL", "SETUSER", "narrow",   "reset",
+                                     "on",  ">pw",     "~atc:1:*", "&atc:1:*"};
+    rule.insert(rule.end(), rights.begin(), rights.end());
+    redis_.command(rule);
+    RedisClient narrow = server_.client();
+    narrow.command({"AUTH", "narrow", "pw"});
+    const auto reply = narrow.raw(call.command());
+    return reply->type == REDIS_REPLY_ERROR ? std::string(reply->str) : std::string();
+  }
   /// Everything that the function may write.
   std::string dump() {
     std::ostringstream text;
@@ -325,14 +336,7 @@ TEST_F(PublishFunctionTest, AMissingRightIsSeenBeforeAnythingIsWritten) {
   const std::vector<std::string> all_rights = {"+fcall", "+xrevrange", "+xinfo|stream", "+xlen", "+hgetall",
                                                "+hmget", "+xadd",      "+hset",         "+hdel", "+publish"};
   const auto answer = [&](const std::vector<std::string>& rights) {
-    std::vector<std::string> rule = {"ACL", "SETUSER", "narrow",   "reset",
-                                     "on",  ">pw",     "~atc:1:*", "&atc:1:*"};
-    rule.insert(rule.end(), rights.begin(), rights.end());
-    redis_.command(rule);
-    RedisClient narrow = server_.client();
-    narrow.command({"AUTH", "narrow", "pw"});
-    const auto reply = narrow.raw(Call{"2000", "1000", "0.5", false, true}.command());
-    return reply->type == REDIS_REPLY_ERROR ? std::string(reply->str) : std::string();
+    return error_with(rights, Call{"2000", "1000", "0.5", false, true});
   };
   for (const std::string& left_out : all_rights) {
     auto rights = all_rights;
@@ -355,14 +359,7 @@ TEST_F(PublishFunctionTest, AMissingRightIsSeenBeforeAnythingIsWrittenAfterTheHe
   redis_.command({"HSET", kLast, "gap_from_ms", "7"});
   const std::string before = dump();
   const auto answer = [&](const std::vector<std::string>& rights) {
-    std::vector<std::string> rule = {"ACL", "SETUSER", "narrow",   "reset",
-                                     "on",  ">pw",     "~atc:1:*", "&atc:1:*"};
-    rule.insert(rule.end(), rights.begin(), rights.end());
-    redis_.command(rule);
-    RedisClient narrow = server_.client();
-    narrow.command({"AUTH", "narrow", "pw"});
-    const auto reply = narrow.raw(Call{"3000", "2000", "0.5", false, true}.command());
-    return reply->type == REDIS_REPLY_ERROR ? std::string(reply->str) : std::string();
+    return error_with(rights, Call{"3000", "2000", "0.5", false, true});
   };
   for (const std::string& left_out : all_rights) {
     auto rights = all_rights;
