@@ -1,10 +1,11 @@
-"""SERIES series close at the same minute: how long after its frame was read each signal was handed to the connection to Redis,
-and how long until Redis had it. A simulated exchange and a Redis of our own, on the same processors as the daemon. Read from
-what is published: received_us and published_us of each entry, and the time in the ID that Redis gives the entry of the group's
-stream (a millisecond's resolution; the acknowledgement leaves when the function ends). Prints two lines a minute, for MINUTES
-minutes: the delays, and the CPU time that each process took from just before the minute's end on, which tells more than the
-delays where others are busy on the machine. Run with Debian's Python:
-    ATCD_PROGRAM=build/release/atcd /usr/bin/python3 -B perf/closing_burst.py [SERIES [MINUTES]]"""
+"""SERIES series close at the same minute, their closing frames sent at once or spread evenly over SPREAD_MS: how long after
+its frame was read each signal was handed to the connection to Redis, and how long until Redis had it. A simulated exchange and
+a Redis of our own, on the same processors as the daemon. Read from what is published: received_us and published_us of each
+entry, and the time in the ID that Redis gives the entry of the group's stream (a millisecond's resolution; the acknowledgement
+leaves when the function ends). Prints two lines a minute, for MINUTES minutes: the delays, and the CPU time that each process
+took from just before the minute's end on, which tells more than the delays where others are busy on the machine. Run with
+Debian's Python:
+    ATCD_PROGRAM=build/release/atcd /usr/bin/python3 -B perf/closing_burst.py [SERIES [MINUTES [SPREAD_MS]]]"""
 import os
 import sys
 import time
@@ -14,7 +15,7 @@ os.environ.setdefault("ATCD_TEST_DEADLINE_S", "1800")
 os.environ["ATCD_PROGRAM"] = os.path.abspath(os.environ["ATCD_PROGRAM"])
 from harness import Workplace, wait_for  # noqa: E402
 
-SERIES, MINUTES = (int(text) for text in (sys.argv[1:] + ["10000", "3"][len(sys.argv) - 1:])[:2])
+SERIES, MINUTES, SPREAD_MS = (int(text) for text in (sys.argv[1:] + ["10000", "3", "0"][len(sys.argv) - 1:])[:3])
 GROUP = "atc:1:{binance:spot:1m:default}"
 BARS = 100  # enough for every average; the engine's work on a bar does not depend on it
 
@@ -76,7 +77,7 @@ def main():
     with Workplace() as place:
         client = place.redis()
         simulator = place.simulator("--symbols", ",".join(symbols), "--weight-limit", "1000000000", "--message-limit", "0",
-                                    "--update-ms", "60000")
+                                    "--update-ms", "60000", "--closing-spread-ms", str(SPREAD_MS))
         place.daemon(configuration(simulator, client, place.directory, symbols))
         wait_for(lambda: client.hget("atc:1:daemon:main", "live") == str(SERIES), "every series is live")
         print(f"every series is live; load {os.getloadavg()[0]:.1f}", flush=True)

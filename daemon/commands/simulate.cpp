@@ -37,8 +37,8 @@ struct Settings {
   std::vector<std::string> symbols = {"20"}, symbol, frames;
   std::uint64_t seed = 1;
   double speed = 1, quiet_share = 0;
-  std::int64_t update_ms = 250, closing_delay_ms = 100, lifetime_s = 86'400, weight_limit = 0, ban_s = 600,
-               message_limit = 10, connections = 2000;
+  std::int64_t update_ms = 250, closing_delay_ms = 100, closing_spread_ms = 0, lifetime_s = 86'400,
+               weight_limit = 0, ban_s = 600, message_limit = 10, connections = 2000;
 };
 
 std::invalid_argument refusal(std::string_view option, std::string_view value, std::string_view allowed) {
@@ -166,7 +166,7 @@ simulator::ServerOptions to_options(const Settings& settings) {
   if (!settings.start.empty()) venue.start_ms = to_utc_ms("start", settings.start);
   venue.speed = settings.speed;
   venue.update = milliseconds(settings.update_ms);
-  venue.closing_delay_ms = settings.closing_delay_ms;
+  venue.closing_delay = {settings.closing_delay_ms, settings.closing_spread_ms};
   venue.weight_limit = settings.weight_limit;
   venue.ban = std::chrono::seconds(settings.ban_s);
   venue.frame_files = settings.frames;
@@ -330,6 +330,11 @@ void add_market_options(CLI::App& command, Settings& settings) {
       .add_option("--closing-delay-ms", settings.closing_delay_ms,
                   "Market time from a bar's end to its closing frame")
       ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  command
+      .add_option("--closing-spread-ms", settings.closing_spread_ms,
+                  "The streams' closing frames are spread over so much market time after that")
+      ->check(CLI::Range(0, 10'000))
       ->capture_default_str();
   command.add_option("--frames", settings.frames,
                      "Recordings (.jsonl, .jsonl.gz) to play instead of a market");

@@ -3,12 +3,12 @@
 namespace atcd::feeds::simulator {
 
 MarketStreams::MarketStreams(Market& market, const Wire& wire, Faults& faults, Subscriptions& subscriptions,
-                             std::int64_t closing_delay_ms)
+                             const ClosingDelay& delay)
     : market_(market),
       wire_(wire),
       faults_(faults),
       subscriptions_(subscriptions),
-      closing_delay_ms_(closing_delay_ms),
+      delay_(delay),
       closing_frames_(market.symbols().size()) {}
 
 void MarketStreams::open(const std::string& name, std::size_t symbol, const WireStream& stream,
@@ -20,16 +20,17 @@ void MarketStreams::open(const std::string& name, std::size_t symbol, const Wire
       stream.trades ? Market::next_trade_ms(now_ms) : stream.interval.close_time_ms(now_ms);
   // Numbers count trades: by the clock at first, so that those of a later subscription are no smaller.
   const std::int64_t last_trade = stream.trades ? now_ms / 1000 : -1;
-  streams_.emplace(number,
-                   Open{name, stream.interval_text, symbol, stream.interval, close_ms, {}, last_trade});
-  due_.emplace(close_ms + closing_delay_ms_, number);
+  const std::int64_t delay_ms = delay_.of_stream_ms(number);
+  streams_.emplace(
+      number, Open{name, stream.interval_text, symbol, stream.interval, delay_ms, close_ms, {}, last_trade});
+  due_.emplace(close_ms + delay_ms, number);
 }
 
 void MarketStreams::close(const std::string& name) {
   const auto found = numbers_.find(name);
   if (found == numbers_.end()) return;
   const auto stream = streams_.find(found->second);
-  due_.erase({stream->second.next_close_ms + closing_delay_ms_, found->second});
+  due_.erase({stream->second.next_close_ms + stream->second.delay_ms, found->second});
   streams_.erase(stream);
   numbers_.erase(found);
 }
@@ -58,7 +59,7 @@ bool MarketStreams::send_closing(std::int64_t now_ms, std::size_t most) {
       send_one(stream);
       stream.next_close_ms = stream.interval.close_time_ms(stream.next_close_ms);
     }
-    due_.emplace(stream.next_close_ms + closing_delay_ms_, number);
+    due_.emplace(stream.next_close_ms + stream.delay_ms, number);
   }
   return next_due_ms() > now_ms;
 }
@@ -73,16 +74,16 @@ void MarketStreams::send_one(Open& stream) {
   if (faults_.take(FaultKind::differ_closing, symbol.symbol))
     kline = market_.correct(stream.symbol, stream.interval, close_ms - 1, close_ms).value_or(kline);
   if (faults_.take(FaultKind::delay_closing, symbol.symbol)) {
-    delayed_.emplace(close_ms + closing_delay_ms_ + faults_.delay_ms,
+    delayed_.emplace(close_ms + stream.delay_ms + faults_.delay_ms,
                      Delayed{stream.name, stream.interval_text, stream.symbol, stream.interval, close_ms});
     return;
   }
-  const WireFrame frame{stream.name, symbol, stream.interval_text, kline, true, close_ms + closing_delay_ms_};
+  const WireFrame frame{stream.name, symbol, stream.interval_text, kline, true, close_ms + stream.delay_ms};
   if (send(frame, close_ms) > 0) ++closing_frames_[stream.symbol];
   if (!faults_.take(FaultKind::correct_closing, symbol.symbol)) return;
   const auto corrected = market_.correct(stream.symbol, stream.interval, close_ms - 1, close_ms);
   if (!corrected) return;
-  send({stream.name, symbol, stream.interval_text, *corrected, true, close_ms + closing_delay_ms_}, close_ms);
+  send({stream.name, symbol, stream.interval_text, *corrected, true, close_ms + stream.delay_ms}, close_ms);
 }
 
 void MarketStreams::send_delayed() {
@@ -117,7 +118,7 @@ void MarketStreams::send_trade(Open& stream) {
   ++stream.last_trade;
   const MarketSymbol& symbol = market_.symbols()[stream.symbol];
   if (faults_.take(FaultKind::withhold_closing, symbol.symbol)) return;
-  const std::int64_t event_ms = made_ms + closing_delay_ms_ + faults_.clock_offset_ms;
+  const std::int64_t event_ms = made_ms + stream.delay_ms + faults_.clock_offset_ms;
   const FrameDamage damage = FrameDamage::of_next(faults_, symbol.symbol);
   for (int i = 0; i < (damage.twice ? 2 : 1); ++i) {
     subscriptions_.send(stream.name, made_ms, [&](Form form) {

@@ -18,16 +18,28 @@
 
 namespace atcd::feeds::simulator {
 
+/// How long after its end a bar's closing frame comes, on the exchange's clock: `least_ms`, and for every
+/// stream its own part of `spread_ms`. However many streams there are, they lie evenly over it.
+struct ClosingDelay {
+  std::int64_t least_ms = 100, spread_ms = 0;  // at least 0
+
+  std::int64_t of_stream_ms(std::uint64_t number) const {
+    constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;  // of 2^64: multiples lie evenly
+    return least_ms + static_cast<std::int64_t>(
+                          ((number * kGoldenRatio >> 32) * static_cast<std::uint64_t>(spread_ms)) >> 32);
+  }
+};
+
 /// The streams of a generated market that somebody is subscribed to: which frames are due when. A bar's
-/// closing frame comes `closing_delay_ms` after its end on the exchange's clock, a trade so long after it was
-/// made, and says so in its event time, however late the process is; none is left out. No clock, no I/O; one
-/// thread.
+/// closing frame comes so long after its end on the exchange's clock, a trade so long after it was made, as
+/// ClosingDelay says, and says so in its event time, however late the process is; none is left out. No clock,
+/// no I/O; one thread.
 class MarketStreams {
  public:
   static constexpr std::int64_t kNothingDue = std::numeric_limits<std::int64_t>::max();
 
   MarketStreams(Market& market, const Wire& wire, Faults& faults, Subscriptions& subscriptions,
-                std::int64_t closing_delay_ms);
+                const ClosingDelay& delay);
 
   void open(const std::string& name, std::size_t symbol, const WireStream& stream, std::int64_t now_ms);
   void close(const std::string& name);
@@ -53,6 +65,7 @@ class MarketStreams {
     std::string name, interval_text;
     std::size_t symbol;
     engine::Interval interval;
+    std::int64_t delay_ms;
     std::int64_t next_close_ms;  // or of trades: the time of the next one
     std::optional<RunningBar> running;
     std::int64_t last_trade = -1;  // its number; -1: a stream of bars
@@ -77,7 +90,7 @@ class MarketStreams {
   const Wire& wire_;
   Faults& faults_;
   Subscriptions& subscriptions_;
-  std::int64_t closing_delay_ms_;
+  ClosingDelay delay_;
   std::uint64_t last_number_ = 0;
   std::map<std::uint64_t, Open> streams_;  // by their number, in order of subscription
   std::unordered_map<std::string, std::uint64_t> numbers_;

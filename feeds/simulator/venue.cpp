@@ -56,7 +56,7 @@ Venue::Venue(const VenueOptions& options)
     market_ = std::make_unique<Market>(
         std::move(symbols), MarketOptions{options.seed, options.quiet_share, wire_->opens_at_last_close()});
     streams_ =
-        std::make_unique<MarketStreams>(*market_, *wire_, faults_, subscriptions_, options.closing_delay_ms);
+        std::make_unique<MarketStreams>(*market_, *wire_, faults_, subscriptions_, options.closing_delay);
   } else {
     playback_ = std::make_unique<Playback>(options.frame_files, *wire_);
     clock_ = Clock(playback_->first_received_ms(), 0);

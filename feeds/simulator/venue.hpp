@@ -23,12 +23,12 @@ struct VenueOptions {
   std::string exchange = "binance";                       // whose formats: one of known_wires()
   std::vector<MarketSymbol> symbols = first_symbols(20);  // 1 to kMaxSymbols, no name twice
   std::uint64_t seed = 1;
-  double quiet_share = 0;                 // of the minutes are without a trade, 0 to 0.9
-  std::optional<std::int64_t> start_ms;   // of the exchange's clock, UTC; without: now
-  double speed = 1;                       // of that clock; 0: it moves on request only
-  std::chrono::milliseconds update{250};  // real time between two frames of a running bar
-  std::int64_t closing_delay_ms = 100;    // from a bar's end to its closing frame, on the exchange's clock
-  std::int64_t weight_limit = 0;          // REST, a real minute; 0: what the exchange grants
+  double quiet_share = 0;                          // of the minutes are without a trade, 0 to 0.9
+  std::optional<std::int64_t> start_ms;            // of the exchange's clock, UTC; without: now
+  double speed = 1;                                // of that clock; 0: it moves on request only
+  std::chrono::milliseconds update{250};           // real time between two frames of a running bar
+  ClosingDelay closing_delay;                      // from a bar's end to its closing frame
+  std::int64_t weight_limit = 0;                   // REST, a real minute; 0: what the exchange grants
   std::chrono::milliseconds ban = kDocumentedBan;  // of an address that went beyond, where there is one
   std::vector<std::string> frame_files;            // to be played instead of the market
   double playback_speed = 1;                       // 0: as fast as the clients read

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -80,6 +81,39 @@ TEST(SimulatorServer, acknowledges_and_then_sends_every_closed_bar_once_in_order
   EXPECT_EQ(status(server.port(), "closing_frames/BTCUSDT"), 11);
   EXPECT_EQ(status(server.port(), "closing_frames/BNBUSDT"), 0);
   EXPECT_EQ(status(server.port(), "frames_sent"), 24) << "two of the running bar when subscribed";
+}
+
+TEST(SimulatorServer, spreads_the_closing_frames_of_its_streams) {
+  ServerOptions options = still();
+  options.venue.closing_delay = {100, 1000};
+  const RunningServer server(options);
+  WebsocketClient client(server.port(), "/ws");
+  ASSERT_EQ(client.subscribe({"btcusdt@kline_1m", "ethusdt@kline_1m", "bnbusdt@kline_1m"}), kAck);
+  std::map<std::string, std::int64_t> delay_ms;
+  for (int minute = 0; minute < 2; ++minute) {
+    advance(server, kMinuteMs);
+    std::int64_t last_ms = 100;
+    for (int i = 0; i < 3; ++i) {
+      const auto row = next_closed(client);
+      const std::int64_t after_ms = row.event_time_ms - row.bar.close_time_ms;
+      EXPECT_GT(after_ms, last_ms) << "in order of time";
+      EXPECT_LT(after_ms, 1100);
+      last_ms = after_ms;
+      EXPECT_EQ(delay_ms.try_emplace(row.symbol, after_ms).first->second, after_ms) << row.symbol;
+    }
+  }
+  EXPECT_EQ(delay_ms.size(), 3U);
+}
+
+TEST(SimulatorServer, spreads_any_number_of_streams_evenly) {
+  const ClosingDelay delay{100, 1000};
+  for (const std::int64_t streams : {10, 1000, 12'345}) {
+    std::array<std::int64_t, 10> tenths{};
+    for (std::int64_t number = 1; number <= streams; ++number)
+      ++tenths.at(
+          static_cast<std::size_t>((delay.of_stream_ms(static_cast<std::uint64_t>(number)) - 100) / 100));
+    for (const std::int64_t count : tenths) EXPECT_NEAR(double(count), double(streams) / 10, 3.0) << streams;
+  }
 }
 
 TEST(SimulatorServer, skips_no_boundary_at_high_speed) {
