@@ -101,6 +101,7 @@ void Series::start(const Now& now) { request_forward(now, kFirstLoadPriority); }
 void Series::on_stream_up(const Now& now) {
   stream_up_ = true;
   caught_up_ = false;
+  looked_to_ = empty_to_ = 0;  // what was empty then may have its bars by now
   last_frame_ms_ = now.monotonic_ms;
   retry_at_ms_ = 0;
   set_state(SeriesState::catching_up, "the stream is up: asking for what was missed");
@@ -264,10 +265,23 @@ void Series::request_forward(const Now& now, int priority) {
   if (!pending_.empty()) last = std::max(last, slot_of(pending_.back().bar));
   // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
   const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
-  const std::int64_t first = again ? next_ - 1 : next_;
+  std::int64_t first = again ? next_ - 1 : next_;
+  if (looked_to_ > next_) {
+    first = looked_to_;
+    if (!pending_.empty()) first = std::min(first, slot_of(pending_.front().bar));
+    last = std::max(last, first + kSmallPage - 1);
+  }
   last = std::min(last, first + page() - 1);
   request_ = Request{first, last, false, stream_up_};
   handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(last), priority);
+}
+
+/// A page of the past without a bar in it: a listing that is younger, or a long halt. It is looked at twice,
+/// since an empty answer may be a mistake; then the search goes on behind it, and a later row proves that the
+/// exchange has no bar there.
+void Series::take_empty(const Request& request) {
+  if (std::exchange(empty_to_, request.to) < request.to) return;
+  looked_to_ = request.to + 1;
 }
 
 void Series::request_backward() {
@@ -323,7 +337,7 @@ void Series::compare(const HistoryResult& result, std::int64_t received_us) {
 void Series::take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
                           const Now& now) {
   const auto& interval = rules_.interval;
-  const std::int64_t clock_ms = result.server_time_ms;
+  const std::int64_t clock_ms = result.server_time_ms, before = next_;
   bool running_row = false;
   for (std::size_t i = 0; i < result.rows.size(); ++i) {
     const engine::Bar& row = result.rows[i];
@@ -348,9 +362,15 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   }
   release_pending();
 
+  const bool past = clock_ms != 0 && request.to < interval.ordinal(clock_ms);
+  if (next_ == before && !running_row && past) {
+    take_empty(request);
+  } else {
+    empty_to_ = 0;
+  }
   const bool ended_unsettled = running_row && clock_ms != 0 && clock_ms >= interval.open_time_ms(next_ + 1);
   const bool full_page = !result.rows.empty() && slot_of(result.rows.back()) >= request.to;
-  const bool more = !running_row && (full_page || (clock_ms != 0 && request.to < interval.ordinal(clock_ms)));
+  const bool more = !running_row && (full_page || past);
   if (ended_unsettled || (!more && !pending_.empty())) {
     // The exchange has not settled the bar yet, or REST lags behind the frames.
     ++failures_;

@@ -156,6 +156,7 @@ class Series {
   void request_backward();
   void take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
                     const Now& now);
+  void take_empty(const Request& request);
   void take_backward(const HistoryResult& result, const Request& request);
   void history_failed(std::string_view why, const Now& now);
   std::int64_t slot_of(const engine::Bar& bar) const { return rules_.interval.ordinal(bar.open_time_ms); }
@@ -167,6 +168,8 @@ class Series {
   std::int64_t covered_from_;        // ordinal
   std::int64_t next_;                // ordinal of the first slot that is not accounted for
   std::int64_t back_target_;         // ordinal that require_from asked for
+  std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
+  std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
   std::optional<Request> request_;
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {

@@ -81,7 +81,53 @@ def added_interval(place, simulator, directory, number, before=lambda: None):
     return client, asked
 
 
+OKX = """
+[[profile]]
+name = "default"
+history_bars = 1100
+anchor_period = 1000
+[[feed]]
+exchange = "okx"
+market = "swap"
+symbols = ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
+intervals = ["{interval}"]
+rest_share = 1.0
+websocket_url = "{sim.ws_url}"
+rest_url = "{sim.rest_url}"
+[redis]
+url = "{redis}"
+[state]
+directory = "{directory}"
+"""
+
+
+def another_instruments_minutes():
+    """The name became another instrument's ten hours ago: the exchange tells the same newest bars as are stored, but none from
+    before that, and what is stored of it is not folded."""
+    with Workplace() as place:
+        simulator = place.simulator("--exchange", "okx", "--symbols", "BTCUSDT,ETHUSDT", "--speed", "60", "--seed", "72",
+                                    "--weight-limit", "1000000")
+        client = place.redis()
+        with open(place.path("warm.toml"), "w") as file:
+            text = OKX.format(interval="1m", sim=simulator, redis="redis://127.0.0.1:1", directory=place.directory)
+            file.write(text.replace("history_bars = 1100", "history_bars = 11000"))
+        done = subprocess.run([ATCD, "warm", "--config", place.path("warm.toml")], capture_output=True, text=True)
+        assert done.returncode == 0, done
+        listed_ms = simulator.status()["now_ms"] - 10 * 3_600_000
+        simulator.control(f"replace?symbol=BTC-USDT&listed_ms={listed_ms}")
+        place.daemon(OKX.format(interval="5m", sim=simulator, redis=client.url, directory=place.directory))
+        group = "atc:1:{okx:swap:5m:default}"
+        wait_for(lambda: all(client.xlen(f"{group}:stream:{symbol}-USDT-SWAP") >= 2 for symbol in ("BTC", "ETH")),
+                 "signals of both")
+        lines = place.log_lines("daemon", "event=folded") + place.log_lines("daemon", "event=fold_refused")
+        assert len(lines) == 1 and "event=folded" in lines[0] and "ETH-USDT-SWAP" in lines[0], lines
+        newest = client.hgetall(f"{group}:last:BTC-USDT-SWAP")
+        assert int(newest["anchor_ms"]) >= listed_ms - LENGTH_MS, f"computed from bars before its listing: {newest}"
+        print("the minutes of another instrument are not folded")
+
+
 def main():
+    another_instruments_minutes()
     with Workplace() as place:
         simulator = place.simulator("--symbols", "3", "--speed", "60", "--seed", "71", "--weight-limit", "1000000")
         # More than a week of minutes in one folder, what they need for themselves in the other.

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <optional>
@@ -125,6 +126,10 @@ class World {
   World(std::uint32_t seed, bool corrects) : random_(seed), corrects_(corrects) {
     for (std::int64_t slot = kFirstSlot; slot < kStormSlots; ++slot) truth_.push_back({chance(93), 0});
     for (std::int64_t slot = 0; slot <= kCalmSlots; ++slot) truth_.push_back({true, 0});
+    // Longer than pages of history: a listing that is younger, a halt.
+    if (chance(30)) absent(kFirstSlot, static_cast<std::int64_t>(random_() % 90) + 1);
+    if (chance(50))
+      absent(static_cast<std::int64_t>(random_() % kStormSlots), static_cast<std::int64_t>(random_() % 50));
     ledger_.series = &series_.emplace(rules(), kStartMs, ledger_);
     series_->start(now());
   }
@@ -146,6 +151,11 @@ class World {
   Ledger& ledger() { return ledger_; }
 
  private:
+  void absent(std::int64_t from, std::int64_t slots) {
+    for (std::int64_t slot = from; slot < std::min(from + slots, kStormSlots); ++slot)
+      of(slot).present = false;
+  }
+
   struct Frame {
     std::int64_t due_ms;
     Bar bar;

@@ -239,6 +239,73 @@ TEST(Series, ASlotWithoutARowBeforeALaterRowIsKnownToBeAbsent) {
   EXPECT_EQ(live.series.state(), SeriesState::live);
 }
 
+/// Answers what a series asks for, `now_slot` being the running one, until it asks no more: the exchange has
+/// the slots for which `exists`. The answer number `empty_answer`, from 1 on, is empty by mistake. How many
+/// there were.
+template <class Exists>
+int answer_all(Series& series, Recorder& recorder, std::int64_t now_slot, Exists exists,
+               int empty_answer = 0) {
+  int answers = 0;
+  while (!recorder.fetches.empty() && answers < 100) {
+    const auto [from_ms, to_ms] = recorder.fetches.front();
+    recorder.fetches.pop_front();
+    HistoryResult result = rows((from_ms - kStartMs) / kMinuteMs, (to_ms - kStartMs) / kMinuteMs, now_slot);
+    std::erase_if(result.rows,
+                  [&](const Bar& bar) { return !exists((bar.open_time_ms - kStartMs) / kMinuteMs); });
+    if (++answers == empty_answer) result.rows.clear();
+    series.on_history(result, 1, at(now_slot));
+  }
+  return answers;
+}
+
+TEST(Series, AListingYoungerThanManyPagesOfHistoryGoesLiveFromItsFirstBar) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  series.start(at(95));
+  series.on_stream_up(at(95));
+  const auto listed = [](std::int64_t slot) { return slot >= 73; };
+  EXPECT_LE(answer_all(series, recorder, 95, listed), 20);
+  ASSERT_EQ(series.bars().size(), 22U);
+  EXPECT_EQ(series.bars().front(), bar_at(73));
+  EXPECT_EQ(series.state(), SeriesState::live);
+  EXPECT_EQ(series.counters().absent_slots, 73U);
+}
+
+TEST(Series, APageThatIsEmptyByMistakeIsNoHalt) {
+  for (int mistaken = 1; mistaken <= 3; ++mistaken) {
+    Recorder recorder;
+    Series series(rules(), kStartMs, recorder);
+    series.start(at(35));
+    series.on_stream_up(at(35));
+    answer_all(
+        series, recorder, 35, [](std::int64_t) { return true; }, mistaken);
+    ASSERT_EQ(series.bars().size(), 35U) << mistaken;
+    EXPECT_EQ(series.counters().absent_slots, 0U) << mistaken;
+    EXPECT_EQ(series.state(), SeriesState::live) << mistaken;
+  }
+}
+
+TEST(Series, AHaltOfManyPagesIsPassedAndWhatAFrameTellsOfItIsTaken) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(60));
+  const auto halted = [](std::int64_t slot) { return slot < 5; };
+  EXPECT_LE(answer_all(live.series, live.recorder, 60, halted), 15);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  ASSERT_EQ(live.recorder.bars.size(), 5U);
+  live.series.on_kline(kline_of(bar_at(30), true), 1, at(60));  // late, and REST has it by then
+  const auto late = [&](std::int64_t slot) { return halted(slot) || slot == 30; };
+  EXPECT_LE(answer_all(live.series, live.recorder, 60, late), 15);
+  live.series.on_kline(kline_of(bar_at(60), true), 1, at(61));
+  const auto resumed = [&](std::int64_t slot) { return late(slot) || slot >= 60; };
+  EXPECT_LE(answer_all(live.series, live.recorder, 61, resumed), 15);
+  ASSERT_EQ(live.recorder.bars.size(), 7U);
+  EXPECT_EQ(live.recorder.bars[5], bar_at(30));
+  EXPECT_EQ(live.recorder.bars[6], bar_at(60));
+  EXPECT_EQ(live.series.counters().absent_slots, 54U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
 TEST(Series, WhatAFrameToldIsNotLostWhereRestLacksItsRow) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));  // behind a hole

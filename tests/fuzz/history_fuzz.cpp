@@ -22,7 +22,9 @@ namespace fs = std::filesystem;
 using atcd::engine::Bar;
 using atcd::state::History;
 
-constexpr std::array<const char*, 4> kFiles = {"/names", "/tails", "/blocks", "/index"};
+constexpr std::array<const char*, 5> kFiles = {"/names", "/tails", "/blocks", "/index", "/instruments"};
+constexpr std::uint8_t kCut = 4, kInstruments = 8;
+const atcd::state::Instrument kInstrument{"A", "USDT", "", 0, 1'700'000'000'000, 0.1, 0};
 
 /// Gone with the process.
 struct TemporaryDirectory {
@@ -52,17 +54,18 @@ void append(History& history, const std::vector<Bar>& bars) {
   }
 }
 
-const std::array<std::string, 4>& files() {
-  static const std::array<std::string, 4> contents = [] {
+const std::array<std::string, kFiles.size()>& files() {
+  static const std::array<std::string, kFiles.size()> contents = [] {
     {
       History history(directory(), History::Access::write);
       append(history, written());
+      history.set_instrument(0, kInstrument);
       Bar other = written().back();
       other.close += 0.25;
       history.correct(0, other, 1);
       history.correct(0, written().back(), 2);
     }
-    std::array<std::string, 4> read;
+    std::array<std::string, kFiles.size()> read;
     for (std::size_t i = 0; i < read.size(); ++i) {
       std::ifstream in(directory() + kFiles[i], std::ios::binary);
       read[i].assign(std::istreambuf_iterator<char>(in), {});
@@ -73,13 +76,13 @@ const std::array<std::string, 4>& files() {
 }
 
 void write_changed(const std::uint8_t* data, std::size_t size) {
-  std::array<std::string, 4> changed = files();
+  std::array<std::string, kFiles.size()> changed = files();
   // Five bytes a change: which file and whether it is cut there, where (three), which byte.
   for (; size >= 5; data += 5, size -= 5) {
-    std::string& file = changed[data[0] % 4];
+    std::string& file = changed[(data[0] & kInstruments) != 0 ? 4 : data[0] % 4];
     if (file.empty()) continue;
     const std::size_t at = (data[1] | std::size_t{data[2]} << 8 | std::size_t{data[3]} << 16) % file.size();
-    if ((data[0] & 4) != 0) {
+    if ((data[0] & kCut) != 0) {
       file.resize(at);
     } else {
       file[at] = static_cast<char>(data[4]);
@@ -107,6 +110,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const Bar& bar : history.newest(*series, 0).bars) {
       if (!known(bar)) std::abort();
     }
+    const auto instrument = history.instrument(*series);
+    if (instrument && !(*instrument == kInstrument)) std::abort();
     history.read_all(*series, 0, [](const atcd::state::StoredBars&) {});
     history.read_superseded(*series, [](const Bar&, std::int64_t) {});
   }
