@@ -27,7 +27,8 @@ struct PlanConstants {
 
   bool pine;
   bool strategy_mode;
-  bool same_lengths;  // of all families
+  bool same_lengths;   // of all families
+  bool usual_lengths;  // the default's: base 28 in all families, medium
   std::int64_t cutout;
 
   // Bars from bar 0 on during which an EMA or DEMA may still be seeded.

@@ -10,8 +10,7 @@
 //   side of the average on which the price lay (+1 above, -1 below), because the side can't change without a
 //   crossing. A lane that has not crossed yet is held: hold_states() looks at the relation before, too.
 // `careful` bars are those in which averages may be undefined: while they begin, and in groups with missing
-// or immense values. The others are `calm`. `shared`: all families have the same lengths, so that the WMA
-// serves Hull and LSMA, and the EMA DEMA.
+// or immense values. The others are `calm`.
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
@@ -21,6 +20,13 @@ inline constexpr int kLanes = static_cast<int>(sizeof(V) / sizeof(double));
 
 template <class V>
 using MaskOf = decltype(V{} < V{});
+
+/// How much is known of a plan's lengths when its kernel is compiled.
+enum class Known {
+  nothing,
+  shared,  // all families have the same nine, so that the WMA serves Hull and LSMA, and the EMA DEMA
+  usual,   // and they are the default's
+};
 
 template <class V>
 struct Group {
@@ -67,31 +73,6 @@ inline double& lane_of(V& value, int lane) {
   return reinterpret_cast<double*>(&value)[lane];
 }
 
-/// The scan of step.hpp, from the value before the newest back to the `last`; partial sums of fewer than
-/// `unread` values are not kept.
-template <class V>
-inline void scan_group(Group<V>& g, std::int64_t unread, std::int64_t last) {
-  const V* value = g.values + g.value_head;
-  const V* change = g.changes + g.value_head;
-  V sum = V{} + value[0], weighted = sum, noise{};
-  g.sums[0] = g.weighted[0] = g.noise[0] = V{};
-  std::int64_t j = 1;
-  for (; j < unread; ++j) {
-    noise += change[1 - j];
-    add_weighted(sum, weighted, value[-j]);
-  }
-  g.sums[j] = sum;
-  g.weighted[j] = weighted;
-  g.noise[j - 1] = noise;
-  for (; j < last; ++j) {
-    noise += change[1 - j];
-    add_weighted(sum, weighted, value[-j]);
-    g.noise[j] = noise;
-    g.sums[j + 1] = sum;
-    g.weighted[j + 1] = weighted;
-  }
-}
-
 template <class V>
 inline V root_part(const Group<V>& g, std::int64_t root, int i) {
   const V* raw = g.raws + g.raw_head * kLengthCount + i;
@@ -119,10 +100,10 @@ inline V twice_less(V a, V b) {
   return fma(broadcast<V>(2), a, -b);
 }
 
-template <bool pine, bool careful, class V>
-inline V kama_in_group(const PlanConstants& c, const Group<V>& g, V x, V change, int i) {
-  const V noise = g.noise[c.kama_before[i]] + change;
-  const V moved = magnitude(x - g.values[g.value_head + c.kama_oldest[i]]);
+template <bool pine, bool careful, class V, class Parts>
+inline V kama_in_group(const PlanConstants& c, const Group<V>& g, const Parts& parts, V x, V change, int i) {
+  const V noise = parts.noise(i) + change;
+  const V moved = magnitude(x - parts.oldest(i));
   if constexpr (careful) {
     const auto begun = broadcast<V>(static_cast<double>(g.bars)) >= broadcast<V>(c.kama_count[i]);
     return kama_value<pine>(kama_pace<pine>(noise, moved, begun), g.kama[i], x, begun);
@@ -131,8 +112,10 @@ inline V kama_in_group(const PlanConstants& c, const Group<V>& g, V x, V change,
   }
 }
 
-template <bool pine, bool shared, bool careful, class V>
-inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, V x) {
+/// `parts`: what the scan over the values before the newest gave, see group_scan.hpp.
+template <bool pine, Known known, bool careful, class V, class Parts>
+inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, const Parts& parts, V x) {
+  constexpr bool shared = known != Known::nothing;
   const V change = magnitude(x - g.values[g.value_head]);
   V* const average = g.average;
   V* const raws = g.raws + (g.raw_head + 1) * kLengthCount;
@@ -147,26 +130,25 @@ inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, V x) {
     g.dema2[i] = second;
     average[kDema + i] = twice_less<careful>(first, second);
 
-    const V wma = wma_in_group(g.weighted[c.wma_before[i]], c.wma_count[i], x, c.wma_inverse, i);
+    const V wma = wma_in_group(parts.wma(i), c.wma_count[i], x, c.wma_inverse, i);
     average[kWma + i] = wma;
     if constexpr (pine) {
-      average[kHma + i] = sma_in_group(g.sums[c.hma_before[i]], x, c.hma_inverse, i);
+      average[kHma + i] = sma_in_group(parts.hma_sum(i), x, c.hma_inverse, i);
     } else {
-      const V half = wma_in_group(g.weighted[c.half_before[i]], c.half_count[i], x, c.half_inverse, i);
-      const V whole =
-          shared ? wma : wma_in_group(g.weighted[c.hma_before[i]], c.hma_count[i], x, c.hma_inverse, i);
+      const V half = wma_in_group(parts.half(i), c.half_count[i], x, c.half_inverse, i);
+      const V whole = shared ? wma : wma_in_group(parts.hma_weighted(i), c.hma_count[i], x, c.hma_inverse, i);
       const V raw = twice_less<careful>(half, whole);
-      const V part = root_part(g, c.root_length[i], i);
+      const V part = root_part(g, parts.root(i), i);
       raws[i] = raw;
       average[kHma + i] = wma_in_group(part, c.root_count[i], raw, c.root_inverse, i);
     }
     const V weighted =
-        shared ? wma : wma_in_group(g.weighted[c.lsma_before[i]], c.lsma_count[i], x, c.lsma_inverse, i);
-    const V simple = sma_in_group(g.sums[c.lsma_before[i]], x, c.lsma_mean_inverse, i);
+        shared ? wma : wma_in_group(parts.lsma_weighted(i), c.lsma_count[i], x, c.lsma_inverse, i);
+    const V simple = sma_in_group(parts.lsma_sum(i), x, c.lsma_mean_inverse, i);
     average[kLsma + i] =
         lsma_value<pine>(weighted, simple, broadcast<V>(c.lsma_by_wma[i]), broadcast<V>(c.lsma_by_sma[i]),
                          broadcast<V>(c.lsma_step_inverse.high[i]), broadcast<V>(c.lsma_step_inverse.low[i]));
-    g.kama[i] = average[kKama + i] = kama_in_group<pine, careful>(c, g, x, change, i);
+    g.kama[i] = average[kKama + i] = kama_in_group<pine, careful>(c, g, parts, x, change, i);
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "engine/group.hpp"
+#include "engine/group_scan.hpp"
 
 // The careful bars of a group: how its averages begin, and how they go over missing values.
 
@@ -89,7 +89,7 @@ inline void step_lane_over_gap(const PlanConstants& c, Group<V>& g, EmasBefore<V
 template <bool pine, class V>
 inline void step_averages_with_care(const PlanConstants& c, Group<V>& g, V x) {
   EmasBefore<V> before(g);
-  step_averages_of_group<pine, false, true>(c, g, x);
+  step_averages_of_group<pine, Known::nothing, true>(c, g, ScannedParts<V>{c, g}, x);
   if (!pine && g.wild) {
     unsigned missing = 0;
     for (int lane = 0; lane < kLanes<V>; ++lane) {

@@ -215,15 +215,18 @@ inline void finish_bar(const PlanConstants& c, Group<V>& g, double growth, V pri
   step_average_signal<pine>(c, g);
 }
 
-template <bool pine, bool shared, bool careful, class V>
+template <bool pine, Known known, bool careful, class V>
 inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const BatchColumns* columns, V price,
                     V x, bool inner) {
-  const bool warm = careful && g.bars < c.warm_bars;
-  scan_group(g, warm ? 1 : c.scan_unread, warm ? c.scan_warm : c.scan_settled);
   if constexpr (careful) {
+    const bool warm = g.bars < c.warm_bars;
+    scan_group(g, warm ? 1 : c.scan_unread, warm ? c.scan_warm : c.scan_settled);
     step_averages_with_care<pine>(c, g, x);
+  } else if constexpr (known == Known::usual) {
+    step_averages_of_group<pine, known, false>(c, g, UsualParts<V>(g), x);
   } else {
-    step_averages_of_group<pine, shared, false>(c, g, x);
+    scan_group(g, c.scan_unread, c.scan_settled);
+    step_averages_of_group<pine, known, false>(c, g, ScannedParts<V>{c, g}, x);
   }
   if (inner) write_inner(columns, &BatchColumns::averages, g.bars, g.average);
   finish_bar<pine>(c, g, growth, price);
@@ -235,13 +238,13 @@ inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const Ba
 }
 
 /// The bars of a tile from `at` up to `end`.
-template <bool pine, bool shared, bool careful, class V>
+template <bool pine, Known known, bool careful, class V>
 __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, const double* growth,
                                         const BatchColumns* columns, Tile<V>& tile, std::int64_t at,
                                         std::int64_t end, bool inner) {
   for (; at < end; ++at) {
     fetch_runs(tile, at);
-    run_bar<pine, shared, careful>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at], inner);
+    run_bar<pine, known, careful>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at], inner);
     for (int f = 0; f < kFamilyCount; ++f) {
       tile.layer1[f][at] = g.layer1[f];
       tile.layer2[f][at] = g.layer2[f];
@@ -251,7 +254,7 @@ __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, con
   }
 }
 
-template <bool pine, bool shared, class V>
+template <bool pine, Known known, class V>
 void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
                   Tile<V>& tile) {
   std::int64_t bars = 0;
@@ -267,10 +270,18 @@ void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, con
     find_runs(columns, from, tile);
     read_columns(columns, &BatchColumns::closes, from, tile.closes);
     read_columns(columns, &BatchColumns::sources, from, tile.sources);
-    run_bars<pine, false, true>(c, g, growth, columns, tile, 0, careful, inner);
-    run_bars<pine, shared, false>(c, g, growth, columns, tile, careful > 0 ? careful : 0, end, inner);
+    run_bars<pine, Known::nothing, true>(c, g, growth, columns, tile, 0, careful, inner);
+    run_bars<pine, known, false>(c, g, growth, columns, tile, careful > 0 ? careful : 0, end, inner);
     write_tile(columns, from, tile);
   }
+}
+
+template <bool pine, class V>
+void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
+                  Tile<V>& tile) {
+  if (c.usual_lengths) return run_group_of<pine, Known::usual>(c, g, growth, columns, tile);
+  if (c.same_lengths) return run_group_of<pine, Known::shared>(c, g, growth, columns, tile);
+  run_group_of<pine, Known::nothing>(c, g, growth, columns, tile);
 }
 
 template <class V>
@@ -280,13 +291,8 @@ void run_group(const PlanConstants& c, const double* growth, const BatchColumns*
   bool wild = false;
   for (int lane = 0; lane < kLanes<V>; ++lane) wild |= !is_tame<V>(columns[lane]);
   begin_group(c, *g, reinterpret_cast<V*>(tile + 1), wild);
-  if (c.pine) {
-    c.same_lengths ? run_group_of<true, true>(c, *g, growth, columns, *tile)
-                   : run_group_of<true, false>(c, *g, growth, columns, *tile);
-  } else {
-    c.same_lengths ? run_group_of<false, true>(c, *g, growth, columns, *tile)
-                   : run_group_of<false, false>(c, *g, growth, columns, *tile);
-  }
+  c.pine ? run_group_of<true>(c, *g, growth, columns, *tile)
+         : run_group_of<false>(c, *g, growth, columns, *tile);
 }
 
 }  // namespace

@@ -131,6 +131,8 @@ Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
   c.strategy_mode = parameters.strategy_mode && !c.pine;  // in pine it changes only what a chart shows
   c.same_lengths =
       std::equal(parameters.lengths.begin() + 1, parameters.lengths.end(), parameters.lengths.begin());
+  const Parameters usual;
+  c.usual_lengths = parameters.lengths == usual.lengths && parameters.robustness == usual.robustness;
   c.cutout = parameters.cutout;
   set_averages(c, parameters);
   set_scans(c);

@@ -3,9 +3,11 @@
 #include <cstdint>
 
 #include "engine/constants.hpp"
-#include "gpu/usual_lengths.hpp"
+#include "engine/usual_lengths.hpp"
 
 namespace atcd::gpu {
+
+using engine::index_by_size, engine::Spread, engine::usual_length, engine::usual_longest, engine::usual_root;
 
 /// What the scan over the values before the newest is read for, at one number of values visited.
 struct ScanReading {

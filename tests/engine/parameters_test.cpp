@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "engine/plan.hpp"
+#include "engine/usual_lengths.hpp"
 
 namespace atcd::engine {
 namespace {
@@ -18,6 +21,19 @@ TEST(ParametersTest, LengthsAreBaseThenPlusThenMinusTheOffsets) {
   EXPECT_EQ(family_lengths(28, Robustness::narrow), (Lengths{28, 29, 30, 31, 32, 27, 26, 25, 24}));
   EXPECT_EQ(family_lengths(28, Robustness::medium), (Lengths{28, 29, 30, 32, 34, 27, 26, 24, 22}));
   EXPECT_EQ(family_lengths(28, Robustness::wide), (Lengths{28, 29, 31, 33, 35, 27, 25, 23, 21}));
+}
+
+TEST(ParametersTest, TheUsualLengthsAreThoseOfBase28) {
+  for (const auto& [spread, robustness] : {std::pair{Spread::narrow, Robustness::narrow},
+                                           {Spread::medium, Robustness::medium},
+                                           {Spread::wide, Robustness::wide}}) {
+    const auto lengths = family_lengths(28, robustness);
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+      EXPECT_EQ(usual_length(spread, static_cast<int>(i)), lengths[i]);
+      EXPECT_EQ(usual_root(spread, static_cast<int>(i)), static_cast<int>(std::sqrt(lengths[i])));
+    }
+    EXPECT_EQ(usual_longest(spread), *std::max_element(lengths.begin(), lengths.end()));
+  }
 }
 
 TEST(ParametersTest, TheDefaultsAreValid) { EXPECT_EQ(validate(Parameters{}), Errors{}); }

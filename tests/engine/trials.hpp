@@ -51,7 +51,11 @@ class Maker {
     const int smallest = kSmallest[static_cast<std::size_t>(p.robustness)];
     for (int& length : p.lengths) length = static_cast<int>(from_to(smallest, one_in(3) ? 60 : 30));
     if (one_in(40)) p.lengths[static_cast<std::size_t>(from_to(0, 5))] = static_cast<int>(from_to(61, 512));
-    if (one_in(3)) p.lengths.fill(p.lengths[0]);  // as the default parameters have it
+    if (one_in(3)) p.lengths.fill(p.lengths[0]);
+    if (one_in(4)) {  // the default's, which kernels have compiled in
+      p.lengths = engine::Parameters().lengths;
+      p.robustness = engine::Parameters().robustness;
+    }
     if (one_in(2)) {
       for (double& weight : p.weights) weight = real(0.05, 3);
     }

@@ -1,7 +1,9 @@
 #pragma once
 
-// The lengths that nearly every plan has: base 28 in every family, at each robustness. The kernel unrolls its
-// scans for them; other plans take the same values in a loop. Also read by nvcc as C++17.
+// The lengths that nearly every plan has: base 28 in every family, at each robustness. Kernels unroll their
+// scans for them; other plans take the same values in a loop. Also read by nvcc as C++17. On the processor
+// only constants are made of them: what is compiled for one instruction set may not leave an inline function
+// behind that the linker could keep for everybody.
 
 #if defined(__CUDACC__)
 #define ATC_CONSTANT __host__ __device__ constexpr
@@ -9,7 +11,7 @@
 #define ATC_CONSTANT constexpr
 #endif
 
-namespace atcd::gpu {
+namespace atcd::engine {
 
 /// The offsets of narrow, medium and wide; `other` stands for any other lengths.
 enum class Spread : int { other, narrow, medium, wide };
@@ -34,4 +36,4 @@ ATC_CONSTANT int usual_root(Spread spread, int i) { return usual_length(spread, 
 
 ATC_CONSTANT int usual_longest(Spread spread) { return usual_length(spread, 4); }
 
-}  // namespace atcd::gpu
+}  // namespace atcd::engine
