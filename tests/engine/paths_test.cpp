@@ -2,6 +2,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <memory>
 #include <span>
@@ -115,6 +116,33 @@ RC_GTEST_PROP(PathsTest, TheEngineHasTheBitsOfTheIndicatorWrittenAverageByAverag
       RC_ASSERT(trials::same_bits(expected.layer2[f], columns.equity[f]));
     }
     RC_ASSERT(trials::same_bits(expected.average, columns.average));
+  }
+}
+
+TEST(PathsTest, BasesUpTo512OfEveryFamilyWorkOnEveryPath) {
+  using Lengths = std::array<int, kFamilies>;
+  for (const Dialect dialect : {Dialect::lts, Dialect::pine}) {
+    for (const Lengths& lengths :
+         {Lengths{512, 512, 512, 512, 512, 512}, Lengths{512, 509, 511, 500, 508, 505}}) {
+      Parameters parameters;
+      parameters.dialect = dialect;
+      parameters.robustness = Robustness::wide;
+      parameters.lengths = lengths;
+      const auto plan = std::make_shared<const Plan>(parameters);
+      Maker maker(3);
+      Trial trial{parameters, maker.prices(1700), {}};
+      for (const bool missing : {false, true}) {
+        if (missing && dialect == Dialect::pine) continue;
+        if (missing) maker.lose_some(trial.closes);
+        const Columns definition = trials::bar_by_bar(plan, trial, *available_kernels().front());
+        for (const Kernel* kernel : available_kernels()) {
+          EXPECT_EQ(difference(definition, trials::bar_by_bar(plan, trial, *kernel), 1700), "")
+              << kernel->name;
+          EXPECT_EQ(difference(definition, trials::by_batch(*plan, trial, *kernel, 1700), 1700), "")
+              << kernel->name;
+        }
+      }
+    }
   }
 }
 
