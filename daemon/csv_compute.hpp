@@ -27,8 +27,8 @@ struct ComputeOptions {
   std::optional<LiveAnchors> live_anchors;
 };
 
-inline constexpr std::string_view kPathNames[] = {"incremental", "baseline", "scalar",
-                                                  "avx2",        "avx512",   "auto"};
+inline constexpr std::string_view kPathNames[] = {"incremental", "baseline", "scalar", "avx2",
+                                                  "avx512",      "neon",     "auto"};
 /// All but the first two only with live anchors.
 inline constexpr std::string_view kExtraNames[] = {"time",      "trend",          "bar_index",
                                                    "anchor_ms", "previous_trend", "trend_since_ms"};

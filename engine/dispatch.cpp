@@ -4,15 +4,24 @@
 
 namespace atcd::engine {
 
+namespace {
+
+/// Those that were compiled in, the plain one first, the fastest last.
+#if defined(__x86_64__)
+constexpr const Kernel* kKernels[] = {&kBaselineKernel, &kScalarKernel, &kAvx2Kernel, &kAvx512Kernel};
+#elif defined(__aarch64__)
+constexpr const Kernel* kKernels[] = {&kScalarKernel, &kNeonKernel};
+#else
+constexpr const Kernel* kKernels[] = {&kScalarKernel};
+#endif
+
+}  // namespace
+
 std::vector<const Kernel*> available_kernels() {
   std::vector<const Kernel*> kernels;
-#if defined(__x86_64__)
-  for (const Kernel* kernel : {&kBaselineKernel, &kScalarKernel, &kAvx2Kernel, &kAvx512Kernel}) {
+  for (const Kernel* kernel : kKernels) {
     if (kernel->supported()) kernels.push_back(kernel);
   }
-#else
-  kernels.push_back(&kScalarKernel);
-#endif
   return kernels;
 }
 

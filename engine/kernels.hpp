@@ -9,6 +9,8 @@ extern const Kernel kScalarKernel;
 extern const Kernel kBaselineKernel;
 extern const Kernel kAvx2Kernel;
 extern const Kernel kAvx512Kernel;
+#elif defined(__aarch64__)
+extern const Kernel kNeonKernel;
 #endif
 
 }  // namespace atcd::engine

@@ -9,6 +9,8 @@
 
 #if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__aarch64__) && ATCD_LANES == 2
+#include <arm_neon.h>
 #endif
 
 namespace atcd::engine::ATCD_KERNEL {
@@ -121,6 +123,30 @@ inline void transpose(Lanes (&m)[4]) {
   m[1] = _mm256_permute2f128_pd(high01, high23, 0x20);
   m[2] = _mm256_permute2f128_pd(low01, low23, 0x31);
   m[3] = _mm256_permute2f128_pd(high01, high23, 0x31);
+}
+#elif ATCD_LANES == 2
+inline Lanes fma(Lanes a, Lanes b, Lanes c) { return vfmaq_f64(c, a, b); }
+inline Lanes magnitude(Lanes a) { return vabsq_f64(a); }
+inline Lanes round_half_even(Lanes a) { return vrndnq_f64(a); }
+inline Lanes toward_zero(Lanes a) { return vrndq_f64(a); }
+inline Lanes at_least(Lanes floor, Lanes a) { return a < floor ? floor : a; }
+inline bool any(LaneMask where) { return (where[0] | where[1]) != 0; }
+inline Lanes load_lanes(const double* from) { return vld1q_f64(from); }
+inline void store_lanes(double* to, Lanes a) { vst1q_f64(to, a); }
+inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
+  return Lanes{from[at[0]], from[at[1]]};
+}
+inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1]}; }
+/// 1 where the relation is positive, -1 where it is negative, else `state`.
+inline Lanes side_or(Lanes state, Lanes relation) {
+  const Lanes side = vbslq_f64(vdupq_n_u64(std::uint64_t{1} << 63), relation, vdupq_n_f64(1));
+  return magnitude(relation) > 0.0 ? side : state;
+}
+/// Rows become columns.
+inline void transpose(Lanes (&m)[2]) {
+  const Lanes first = vzip1q_f64(m[0], m[1]);
+  m[1] = vzip2q_f64(m[0], m[1]);
+  m[0] = first;
 }
 #endif
 

@@ -172,7 +172,7 @@ void add_compute_command(CLI::App& app, int& status) {
   command->add_flag("--strategy-mode", typed->strategy_mode, "lts: publish the average one bar later");
   command
       ->add_option("--path", typed->path,
-                   "incremental, baseline, scalar, avx2, avx512 or auto: the same bits")
+                   "incremental, baseline, scalar, avx2, avx512, neon or auto: the same bits")
       ->capture_default_str();
   command->add_flag("--dump", typed->dump, "All 54 averages, crossing states and equities too");
   command->add_option("--extra", typed->extra,

@@ -164,7 +164,7 @@ TEST(ComputeTest, UnknownNamesAreRefusedWithTheNearestOne) {
   EXPECT_EQ(check_options(options),
             (std::vector<std::string>{
                 "--path is \"avx215\", which is not known; did you mean avx2? (allowed: incremental, "
-                "baseline, scalar, avx2, avx512, auto)",
+                "baseline, scalar, avx2, avx512, neon, auto)",
                 "--extra is \"trends\", which is not known; did you mean trend? (allowed: time, trend, "
                 "bar_index, anchor_ms, previous_trend, trend_since_ms)",
                 "--extra is bar_index, which needs --live-anchors"}));
@@ -174,6 +174,16 @@ TEST(ComputeTest, UnknownNamesAreRefusedWithTheNearestOne) {
   EXPECT_NE(error.find("1x"), std::string::npos);
   EXPECT_FALSE(parse_live_anchors("binance:spot:BTC USDT:1m:default", error));
   EXPECT_TRUE(parse_live_anchors("binance:spot:BTC%20USDT:1m:default", error));
+}
+
+TEST(ComputeTest, APathThatOtherProcessorsHaveIsRefusedWithThoseOfThisOne) {
+  ComputeOptions options;
+  options.path = engine::find_kernel("neon") == nullptr ? "neon" : "avx2";
+  std::string have = "incremental";
+  for (const engine::Kernel* kernel : engine::available_kernels()) have += std::string(", ") + kernel->name;
+  EXPECT_EQ(check_options(options),
+            (std::vector<std::string>{"--path is " + options.path +
+                                      ", but this build on this processor has: " + have}));
 }
 
 /// By the definition of section 3: for each bar on its own, everything from its bar 0 on.

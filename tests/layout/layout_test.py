@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "tests": {"engine", "gpu", "feeds", "state", "daemon", "tests"},
 }
 # The standard library: headers without folder or ending; and the compiler's own for vector instructions.
-ENGINE_LIBRARIES = re.compile(r"<([a-z_]+|immintrin.h)>")
+ENGINE_LIBRARIES = re.compile(r"<([a-z_]+|(immintrin|arm_neon)\.h)>")
 # Files past the limit, each with the reason why it stays whole.
 LINES = 400
 LONG_FILES = {
