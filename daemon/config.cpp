@@ -92,6 +92,14 @@ void read_families(TomlReader& reader, std::string_view key,
   });
 }
 
+/// Before lengths and weights: those of families that are not chosen are not looked at.
+void read_chosen_families(TomlReader& reader, engine::Parameters& parameters) {
+  std::vector<std::string> names(engine::kFamilyNames.begin(), engine::kFamilyNames.end());
+  reader.texts("families", names);
+  const std::string fault = engine::choose_families(names, parameters);
+  if (!fault.empty()) reader.fault("families", fault);
+}
+
 void read_profile(TomlReader& reader, Reading& reading) {
   ProfileConfig profile;
   engine::Parameters& parameters = profile.parameters;
@@ -101,12 +109,15 @@ void read_profile(TomlReader& reader, Reading& reading) {
   read_enum(reader, "dialect", engine::kDialectNames, parameters.dialect);
   read_enum(reader, "robustness", engine::kRobustnessNames, parameters.robustness);
   read_enum(reader, "ma_source", engine::kMaSourceNames, parameters.ma_source);
+  read_chosen_families(reader, parameters);
   read_families(reader, "lengths", [&](TomlReader& families, std::string_view family, std::size_t f) {
+    if (!parameters.families[f]) return static_cast<void>(families.node(family));
     std::int64_t length = parameters.lengths[f];
     families.integer(family, length, 1, 512);
     parameters.lengths[f] = static_cast<int>(length);
   });
   read_families(reader, "weights", [&](TomlReader& families, std::string_view family, std::size_t f) {
+    if (!parameters.families[f]) return static_cast<void>(families.node(family));
     families.number(family, parameters.weights[f], 0, std::numeric_limits<double>::max());
   });
   reader.any_number("lambda", parameters.lambda);

@@ -177,10 +177,11 @@ std::string header_of(const ComputeOptions& options) {
   if (options.dump) {
     for (const char* beginning : {"", "sig_", "eq_"}) {
       for (std::size_t f = 0; f < kFamilies; ++f) {
-        for (const int length :
-             engine::family_lengths(options.parameters.lengths[f], options.parameters.robustness)) {
-          header +=
-              ',' + std::string(beginning) + upper(engine::kFamilyNames[f]) + '_' + std::to_string(length);
+        // The base of a family that is not chosen may be any number.
+        const std::int64_t base = options.parameters.lengths[f];
+        for (const int offset : engine::family_lengths(0, options.parameters.robustness)) {
+          header += ',' + std::string(beginning) + upper(engine::kFamilyNames[f]) + '_' +
+                    std::to_string(base + offset);
         }
       }
     }

@@ -18,6 +18,23 @@ constexpr int kDema = 3 * kLengthCount;
 constexpr int kLsma = 4 * kLengthCount;
 constexpr int kKama = 5 * kLengthCount;
 
+/// Whether the family of an average is computed.
+inline bool chosen(const PlanConstants& c, int average) {
+  return (c.families >> (average / kLengthCount) & 1) != 0;
+}
+
+/// The same in code that is compiled for all families and, `some`, for a choice of them.
+template <bool some>
+inline bool chosen(const PlanConstants& c, int average) {
+  return !some || chosen(c, average);
+}
+
+/// The averages of a family that is not computed: a strip of the family before may lie there.
+template <class V>
+inline void leave_out(V* average) {
+  for (int i = 0; i < kLengthCount; ++i) average[i] = broadcast<V>(undefined());
+}
+
 constexpr double kSlowest = 0.064;
 constexpr double kSmoothRange = 0.666 - 0.064;
 constexpr double kPineStillNoise = 1e-10;

@@ -29,9 +29,12 @@ struct PlanConstants {
   bool strategy_mode;
   bool same_lengths;   // of all families
   bool usual_lengths;  // the default's: base 28 in all families, medium
+  // Families that are computed, a bit each. The constants of the others are those of lengths that are.
+  bool all_families;
+  unsigned families;
   std::int64_t cutout;
 
-  // Bars from bar 0 on during which an EMA or DEMA may still be seeded.
+  // Bars from bar 0 on during which an EMA or DEMA may still be seeded, and that at which KAMA begins.
   std::int64_t warm_bars;
   // The same and until every KAMA moves.
   std::int64_t careful_bars;
@@ -40,7 +43,7 @@ struct PlanConstants {
   std::int64_t scan_settled;
   // Partial sums that nobody reads once warm_bars are over: those of so few values.
   std::int64_t scan_unread;
-  // Raw Hull values per length that the outer average visits, the newest included.
+  // Raw Hull values per length that the outer average visits, the newest included; 1 without Hull.
   std::int64_t longest_root;
 
   alignas(64) Lengths ema_length;
@@ -87,7 +90,8 @@ struct PlanConstants {
   double hundredth_high;  // 1/100, as above
   double hundredth_low;
   double equity_keep;  // d = 1 - De/100
-  double layer1_start;
+  // By family; undefined where one is not computed, as then all equities and signals are that follow.
+  double layer1_start[8];
   double layer2_start[8];
   double cut_above;
   double cut_below;

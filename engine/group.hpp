@@ -10,7 +10,8 @@
 //   side of the average on which the price lay (+1 above, -1 below), because the side can't change without a
 //   crossing. A lane that has not crossed yet is held: hold_states() looks at the relation before, too.
 // `careful` bars are those in which averages may be undefined: while they begin, and in groups with missing
-// or immense values. The others are `calm`.
+// or immense values. The others are `calm`. `some`: not all families are computed; what is undefined of the
+// others stands there from the beginning.
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
@@ -113,7 +114,7 @@ inline V kama_in_group(const PlanConstants& c, const Group<V>& g, const Parts& p
 }
 
 /// `parts`: what the scan over the values before the newest gave, see group_scan.hpp.
-template <bool pine, Known known, bool careful, class V, class Parts>
+template <bool pine, Known known, bool careful, bool some, class V, class Parts>
 inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, const Parts& parts, V x) {
   constexpr bool shared = known != Known::nothing;
   const V change = magnitude(x - g.values[g.value_head]);
@@ -121,18 +122,24 @@ inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, const Pa
   V* const raws = g.raws + (g.raw_head + 1) * kLengthCount;
 #pragma GCC unroll 9
   for (int i = 0; i < kLengthCount; ++i) {
-    const V alpha = broadcast<V>(c.ema_alpha[i]);
-    const V ema = ema_value(alpha, g.ema[i], x);
-    const V first = shared ? ema : ema_value(broadcast<V>(c.dema_alpha[i]), g.dema1[i], x);
-    const V second = ema_value(broadcast<V>(c.dema_alpha[i]), g.dema2[i], first);
-    g.ema[i] = average[kEma + i] = ema;
-    if (!shared) g.dema1[i] = first;
-    g.dema2[i] = second;
-    average[kDema + i] = twice_less<careful>(first, second);
-
-    const V wma = wma_in_group(parts.wma(i), c.wma_count[i], x, c.wma_inverse, i);
-    average[kWma + i] = wma;
-    if constexpr (pine) {
+    V ema{}, wma{};
+    if (chosen<some>(c, kEma)) {
+      ema = ema_value(broadcast<V>(c.ema_alpha[i]), g.ema[i], x);
+      g.ema[i] = average[kEma + i] = ema;
+    }
+    if (chosen<some>(c, kDema)) {
+      const V first = shared ? ema : ema_value(broadcast<V>(c.dema_alpha[i]), g.dema1[i], x);
+      const V second = ema_value(broadcast<V>(c.dema_alpha[i]), g.dema2[i], first);
+      if (!shared) g.dema1[i] = first;
+      g.dema2[i] = second;
+      average[kDema + i] = twice_less<careful>(first, second);
+    }
+    if (chosen<some>(c, kWma)) {
+      wma = wma_in_group(parts.wma(i), c.wma_count[i], x, c.wma_inverse, i);
+      average[kWma + i] = wma;
+    }
+    if (!chosen<some>(c, kHma)) {
+    } else if constexpr (pine) {
       average[kHma + i] = sma_in_group(parts.hma_sum(i), x, c.hma_inverse, i);
     } else {
       const V half = wma_in_group(parts.half(i), c.half_count[i], x, c.half_inverse, i);
@@ -142,13 +149,16 @@ inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, const Pa
       raws[i] = raw;
       average[kHma + i] = wma_in_group(part, c.root_count[i], raw, c.root_inverse, i);
     }
-    const V weighted =
-        shared ? wma : wma_in_group(parts.lsma_weighted(i), c.lsma_count[i], x, c.lsma_inverse, i);
-    const V simple = sma_in_group(parts.lsma_sum(i), x, c.lsma_mean_inverse, i);
-    average[kLsma + i] =
-        lsma_value<pine>(weighted, simple, broadcast<V>(c.lsma_by_wma[i]), broadcast<V>(c.lsma_by_sma[i]),
-                         broadcast<V>(c.lsma_step_inverse.high[i]), broadcast<V>(c.lsma_step_inverse.low[i]));
-    g.kama[i] = average[kKama + i] = kama_in_group<pine, careful>(c, g, parts, x, change, i);
+    if (chosen<some>(c, kLsma)) {
+      const V weighted =
+          shared ? wma : wma_in_group(parts.lsma_weighted(i), c.lsma_count[i], x, c.lsma_inverse, i);
+      const V simple = sma_in_group(parts.lsma_sum(i), x, c.lsma_mean_inverse, i);
+      average[kLsma + i] = lsma_value<pine>(
+          weighted, simple, broadcast<V>(c.lsma_by_wma[i]), broadcast<V>(c.lsma_by_sma[i]),
+          broadcast<V>(c.lsma_step_inverse.high[i]), broadcast<V>(c.lsma_step_inverse.low[i]));
+    }
+    if (chosen<some>(c, kKama))
+      g.kama[i] = average[kKama + i] = kama_in_group<pine, careful>(c, g, parts, x, change, i);
   }
 }
 
@@ -173,17 +183,18 @@ inline void hold_states(Group<V>& g, V price) {
 enum class Equity { usual, infinite_return, undefined, first };
 
 /// Equities, crossing states and layer 1, family by family. The equities go by the states of the bar before.
-template <bool pine, Equity equity, class V>
+template <bool pine, bool some, Equity equity, class V>
 inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
   V signed_sums[kFamilyCount], sums[kFamilyCount];
 #pragma GCC unroll 6
   for (int f = 0; f < kFamilyCount; ++f) {
+    if (!chosen<some>(c, f * kLengthCount)) continue;
     V signed_sum{}, sum{};
 #pragma GCC unroll 9
     for (int i = 0; i < kLengthCount; ++i) {
       const int at = f * kLengthCount + i;
       const V before = g.state[at];
-      V e = broadcast<V>(equity == Equity::first ? c.layer1_start : undefined());
+      V e = broadcast<V>(equity == Equity::first ? c.layer1_start[f] : undefined());
       if constexpr (equity == Equity::usual || equity == Equity::infinite_return) {
         e = grow(g.equity[at], c.equity_keep, layer1_factor(before, r, equity == Equity::usual));
       }
@@ -197,14 +208,16 @@ inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
     sums[f] = sum;
   }
   for (int f = 0; f < kFamilyCount; ++f) {
+    if (!chosen<some>(c, f * kLengthCount)) continue;
     g.layer1[f] = to_two_decimals<pine>(signed_sums[f] / sums[f], c.hundredth_high, c.hundredth_low);
   }
 }
 
-template <bool pine, class V>
+template <bool pine, bool some, class V>
 inline void step_layer2_equities(const PlanConstants& c, Group<V>& g, V r, bool finite) {
   [[maybe_unused]] const V with = 1.0 + r, against = 1.0 - r;
   for (int f = 0; f < kFamilyCount; ++f) {
+    if (!chosen<some>(c, f * kLengthCount)) continue;
     V factor;
     if constexpr (pine) {
       factor = g.layer2_factor[f] = layer2_factor<pine>(g.layer1[f], with, against, g.layer2_factor[f]);
@@ -225,10 +238,11 @@ inline void begin_layer2_equities(const PlanConstants& c, Group<V>& g) {
   }
 }
 
-template <bool pine, class V>
+template <bool pine, bool some, class V>
 inline void step_average_signal(const PlanConstants& c, Group<V>& g) {
   V signed_sum{}, sum{};
   for (int f = 0; f < kFamilyCount; ++f) {
+    if (!chosen<some>(c, f * kLengthCount)) continue;
     signed_sum = add_exact_product(cut_value(g.layer1[f], c.cut_above, c.cut_below), g.layer2[f], signed_sum);
     sum += g.layer2[f];
   }
@@ -238,14 +252,14 @@ inline void step_average_signal(const PlanConstants& c, Group<V>& g) {
   g.trend = select(g.published > c.trend_above, 1.0, select(g.published < c.trend_below, -1.0, g.trend));
 }
 
-template <bool pine, class V>
-inline void commit_group(Group<V>& g, V price, V x) {
+template <bool pine, bool some, class V>
+inline void commit_group(const PlanConstants& c, Group<V>& g, V price, V x) {
   const std::int64_t capacity = g.value_capacity;
   const V change = magnitude(x - g.values[g.value_head]);
   g.value_head = g.value_head + 1 == 2 * capacity ? capacity : g.value_head + 1;
   g.values[g.value_head] = g.values[g.value_head - capacity] = x;
   g.changes[g.value_head] = g.changes[g.value_head - capacity] = change;
-  if constexpr (!pine) {
+  if (!pine && chosen<some>(c, kHma)) {
     // The raw values lie behind the head already; the other copy, and the head, follow.
     const std::int64_t slots = g.raw_capacity;
     const V* written = g.raws + (g.raw_head + 1) * kLengthCount;

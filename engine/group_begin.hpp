@@ -29,11 +29,11 @@ template <bool pine, class V>
 inline void seed_group(const PlanConstants& c, Group<V>& g, const V* second_before, V x) {
   const std::int64_t bar = g.bars;
   for (int i = 0; i < kLengthCount; ++i) {
-    if (bar == c.ema_length[i] - 1) {
+    if (chosen(c, kEma) && bar == c.ema_length[i] - 1) {
       g.ema[i] = g.average[kEma + i] = seed_of_group(g, c.ema_length[i], c.ema_count[i], x);
       fill_lanes<V>(g.ema_weight[i]);
     }
-    if (bar == c.dema_length[i] - 1) {
+    if (chosen(c, kDema) && bar == c.dema_length[i] - 1) {
       const V first = seed_of_group(g, c.dema_length[i], c.dema_count[i], x);
       g.dema1[i] = first;
       fill_lanes<V>(g.dema_weight[i]);
@@ -43,12 +43,12 @@ inline void seed_group(const PlanConstants& c, Group<V>& g, const V* second_befo
       }
     }
     if constexpr (pine) {
-      if (bar >= c.dema_length[i] - 1) {
+      if (chosen(c, kDema) && bar >= c.dema_length[i] - 1) {
         seed_second_from_mean(g.dema1[i], second_before[i], g.dema2[i], g.average[kDema + i], bar,
                               c.dema_length[i], c.dema_count[i]);
       }
     }
-    if (!pine && bar == 0) g.kama[i] = g.average[kKama + i] = x;
+    if (!pine && bar == 0 && chosen(c, kKama)) g.kama[i] = g.average[kKama + i] = x;
   }
 }
 
@@ -74,22 +74,25 @@ inline void step_lane_over_gap(const PlanConstants& c, Group<V>& g, EmasBefore<V
     double& ema_weight = g.ema_weight[i][lane];
     double& dema_weight = g.dema_weight[i][lane];
     if (!gapped) ema_weight = dema_weight = 1;
-    const double ema = step_over_gap(lane_of(before.ema[i], lane), ema_weight, c.ema_alpha[i], c.ema_keep[i],
-                                     g.bars >= c.ema_length[i], x);
+    if (chosen(c, kEma)) {
+      lane_of(g.ema[i], lane) = lane_of(g.average[kEma + i], lane) =
+          step_over_gap(lane_of(before.ema[i], lane), ema_weight, c.ema_alpha[i], c.ema_keep[i],
+                        g.bars >= c.ema_length[i], x);
+    }
+    if (!chosen(c, kDema)) continue;
     const double first = step_over_gap(lane_of(before.first[i], lane), dema_weight, c.dema_alpha[i],
                                        c.dema_keep[i], g.bars >= c.dema_length[i], x);
     const double second = second_over_gap(lane_of(before.second[i], lane), c.dema_alpha[i], first);
-    lane_of(g.ema[i], lane) = lane_of(g.average[kEma + i], lane) = ema;
     lane_of(g.dema1[i], lane) = first;
     lane_of(g.dema2[i], lane) = second;
     lane_of(g.average[kDema + i], lane) = dema_value(first, second);
   }
 }
 
-template <bool pine, class V>
+template <bool pine, bool some, class V>
 inline void step_averages_with_care(const PlanConstants& c, Group<V>& g, V x) {
   EmasBefore<V> before(g);
-  step_averages_of_group<pine, Known::nothing, true>(c, g, ScannedParts<V>{c, g}, x);
+  step_averages_of_group<pine, Known::nothing, true, some>(c, g, ScannedParts<V>{c, g}, x);
   if (!pine && g.wild) {
     unsigned missing = 0;
     for (int lane = 0; lane < kLanes<V>; ++lane) {

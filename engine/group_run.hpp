@@ -177,7 +177,7 @@ inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wil
   fill(g.dema1, nothing);
   fill(g.dema2, nothing);
   fill(g.kama, c.pine ? V{} : nothing);
-  fill(g.state, V{});
+  fill(g.average, nothing);
   fill(g.equity, nothing);
   fill(g.relation, nothing);
   fill(g.layer1, nothing);
@@ -186,66 +186,78 @@ inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wil
   g.close = nothing;
   g.unshifted = g.published = g.trend = V{};
   g.bars = 0;
-  g.held_averages = (std::uint64_t{1} << kAverageCount) - 1;
-  for (int i = 0; i < kAverageCount; ++i) g.held[i] = V{} == V{};
+  g.held_averages = 0;
+  for (int i = 0; i < kAverageCount; ++i) {
+    g.held[i] = V{} == V{};
+    g.state[i] = chosen(c, i) ? V{} : nothing;
+    if (chosen(c, i)) g.held_averages |= std::uint64_t{1} << i;
+  }
   g.wild = wild;
   g.gapped = 0;
 }
 
-template <bool pine, class V>
+template <bool pine, bool some, class V>
 inline void finish_bar(const PlanConstants& c, Group<V>& g, double growth, V price) {
   const V r = grown_return<pine>(price, g.close, growth);
   if (g.held_averages != 0) hold_states<pine>(g, price);
   if (g.bars > c.cutout) {
     const bool finite = no_infinity(r);
-    step_layer2_equities<pine>(c, g, r, finite);
+    step_layer2_equities<pine, some>(c, g, r, finite);
     if (__builtin_expect(finite, 1)) {
-      step_families<pine, Equity::usual>(c, g, price, r);
+      step_families<pine, some, Equity::usual>(c, g, price, r);
     } else {
-      step_families<pine, Equity::infinite_return>(c, g, price, r);
+      step_families<pine, some, Equity::infinite_return>(c, g, price, r);
     }
   } else {
     begin_layer2_equities(c, g);
     if (g.bars == c.cutout) {
-      step_families<pine, Equity::first>(c, g, price, r);
+      step_families<pine, some, Equity::first>(c, g, price, r);
     } else {
-      step_families<pine, Equity::undefined>(c, g, price, r);
+      step_families<pine, some, Equity::undefined>(c, g, price, r);
     }
   }
-  step_average_signal<pine>(c, g);
+  step_average_signal<pine, some>(c, g);
 }
 
-template <bool pine, Known known, bool careful, class V>
+template <bool pine, Known known, bool careful, bool some, class V>
 inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const BatchColumns* columns, V price,
                     V x, bool inner) {
-  if constexpr (careful) {
-    const bool warm = g.bars < c.warm_bars;
-    scan_group(g, warm ? 1 : c.scan_unread, warm ? c.scan_warm : c.scan_settled);
-    step_averages_with_care<pine>(c, g, x);
-  } else if constexpr (known == Known::usual) {
-    step_averages_of_group<pine, known, false>(c, g, UsualParts<V>(g), x);
+  if constexpr (known == Known::usual && !careful) {
+    step_averages_of_group<pine, known, careful, some>(c, g, UsualParts<V>(g), x);
   } else {
-    scan_group(g, c.scan_unread, c.scan_settled);
-    step_averages_of_group<pine, known, false>(c, g, ScannedParts<V>{c, g}, x);
+    const bool warm = careful && g.bars < c.warm_bars;
+    const std::int64_t unread = warm ? 1 : c.scan_unread, last = warm ? c.scan_warm : c.scan_settled;
+    if constexpr (some) {
+      scan_for_some(c, g, warm, unread, last);
+    } else {
+      scan_group<true, true>(g, unread, last);
+    }
+    if constexpr (careful) {
+      step_averages_with_care<pine, some>(c, g, x);
+    } else {
+      step_averages_of_group<pine, known, careful, some>(c, g, ScannedParts<V>{c, g}, x);
+    }
   }
   if (inner) write_inner(columns, &BatchColumns::averages, g.bars, g.average);
-  finish_bar<pine>(c, g, growth, price);
+  finish_bar<pine, some>(c, g, growth, price);
   if (inner) {
     write_inner(columns, &BatchColumns::states, g.bars, g.state);
     write_inner(columns, &BatchColumns::equities, g.bars, g.equity);
   }
-  commit_group<pine>(g, price, x);
+  commit_group<pine, some>(c, g, price, x);
 }
 
 /// The bars of a tile from `at` up to `end`.
-template <bool pine, Known known, bool careful, class V>
+template <bool pine, Known known, bool careful, bool some, class V>
 __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, const double* growth,
                                         const BatchColumns* columns, Tile<V>& tile, std::int64_t at,
                                         std::int64_t end, bool inner) {
   for (; at < end; ++at) {
     fetch_runs(tile, at);
-    run_bar<pine, known, careful>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at], inner);
+    run_bar<pine, known, careful, some>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at],
+                                        inner);
     for (int f = 0; f < kFamilyCount; ++f) {
+      if (!chosen<some>(c, f * kLengthCount)) continue;
       tile.layer1[f][at] = g.layer1[f];
       tile.layer2[f][at] = g.layer2[f];
     }
@@ -254,7 +266,7 @@ __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, con
   }
 }
 
-template <bool pine, Known known, class V>
+template <bool pine, Known known, bool some, class V>
 void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
                   Tile<V>& tile) {
   std::int64_t bars = 0;
@@ -270,18 +282,19 @@ void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, con
     find_runs(columns, from, tile);
     read_columns(columns, &BatchColumns::closes, from, tile.closes);
     read_columns(columns, &BatchColumns::sources, from, tile.sources);
-    run_bars<pine, Known::nothing, true>(c, g, growth, columns, tile, 0, careful, inner);
-    run_bars<pine, known, false>(c, g, growth, columns, tile, careful > 0 ? careful : 0, end, inner);
+    run_bars<pine, Known::nothing, true, some>(c, g, growth, columns, tile, 0, careful, inner);
+    run_bars<pine, known, false, some>(c, g, growth, columns, tile, careful > 0 ? careful : 0, end, inner);
     write_tile(columns, from, tile);
   }
 }
 
 template <bool pine, class V>
-void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
+void run_group_in(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
                   Tile<V>& tile) {
-  if (c.usual_lengths) return run_group_of<pine, Known::usual>(c, g, growth, columns, tile);
-  if (c.same_lengths) return run_group_of<pine, Known::shared>(c, g, growth, columns, tile);
-  run_group_of<pine, Known::nothing>(c, g, growth, columns, tile);
+  if (!c.all_families) return run_group_of<pine, Known::nothing, true>(c, g, growth, columns, tile);
+  if (c.usual_lengths) return run_group_of<pine, Known::usual, false>(c, g, growth, columns, tile);
+  if (c.same_lengths) return run_group_of<pine, Known::shared, false>(c, g, growth, columns, tile);
+  run_group_of<pine, Known::nothing, false>(c, g, growth, columns, tile);
 }
 
 template <class V>
@@ -291,8 +304,13 @@ void run_group(const PlanConstants& c, const double* growth, const BatchColumns*
   bool wild = false;
   for (int lane = 0; lane < kLanes<V>; ++lane) wild |= !is_tame<V>(columns[lane]);
   begin_group(c, *g, reinterpret_cast<V*>(tile + 1), wild);
-  c.pine ? run_group_of<true>(c, *g, growth, columns, *tile)
-         : run_group_of<false>(c, *g, growth, columns, *tile);
+  for (int f = 0; f < kFamilyCount; ++f) {
+    if (chosen(c, f * kLengthCount)) continue;
+    fill(tile->layer1[f], broadcast<V>(undefined()));
+    fill(tile->layer2[f], broadcast<V>(undefined()));
+  }
+  c.pine ? run_group_in<true>(c, *g, growth, columns, *tile)
+         : run_group_in<false>(c, *g, growth, columns, *tile);
 }
 
 }  // namespace

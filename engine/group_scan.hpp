@@ -12,7 +12,7 @@ namespace {
 
 /// The scan of step.hpp, from the value before the newest back to the `last`; partial sums of fewer than
 /// `unread` values are not kept.
-template <class V>
+template <bool sums, bool noises, class V>
 inline void scan_group(Group<V>& g, std::int64_t unread, std::int64_t last) {
   const V* value = g.values + g.value_head;
   const V* change = g.changes + g.value_head;
@@ -20,18 +20,37 @@ inline void scan_group(Group<V>& g, std::int64_t unread, std::int64_t last) {
   g.sums[0] = g.weighted[0] = g.noise[0] = V{};
   std::int64_t j = 1;
   for (; j < unread; ++j) {
-    noise += change[1 - j];
-    add_weighted(sum, weighted, value[-j]);
+    if constexpr (noises) noise += change[1 - j];
+    if constexpr (sums) add_weighted(sum, weighted, value[-j]);
   }
   g.sums[j] = sum;
   g.weighted[j] = weighted;
   g.noise[j - 1] = noise;
   for (; j < last; ++j) {
-    noise += change[1 - j];
-    add_weighted(sum, weighted, value[-j]);
-    g.noise[j] = noise;
-    g.sums[j + 1] = sum;
-    g.weighted[j + 1] = weighted;
+    if constexpr (noises) {
+      noise += change[1 - j];
+      g.noise[j] = noise;
+    }
+    if constexpr (sums) {
+      add_weighted(sum, weighted, value[-j]);
+      g.sums[j + 1] = sum;
+      g.weighted[j + 1] = weighted;
+    }
+  }
+}
+
+/// Of some families: what they read. Only EMAs read nothing, once they have begun.
+template <class V>
+inline void scan_for_some(const PlanConstants& c, Group<V>& g, bool warm, std::int64_t unread,
+                          std::int64_t last) {
+  if (last == 0) return;
+  const bool sums = warm || chosen(c, kHma) || chosen(c, kWma) || chosen(c, kLsma);
+  if (!chosen(c, kKama)) {
+    scan_group<true, false>(g, unread, last);
+  } else if (!sums) {
+    scan_group<false, true>(g, unread, last);
+  } else {
+    scan_group<true, true>(g, unread, last);
   }
 }
 

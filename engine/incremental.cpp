@@ -48,6 +48,33 @@ double ma_source_of(const Bar& bar, MaSource source) {
   return bar.close;
 }
 
+/// What a block holds of the families that are not computed.
+void copy_unchosen(const PlanConstants& c, const Block<double>& from, Block<double>& to) {
+  const auto copy = [](const auto& values, auto& into, std::size_t first) {
+    std::copy_n(values + first, kLengthsPerFamily, into + first);
+  };
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    if ((c.families >> f & 1) != 0) continue;
+    copy(from.relation, to.relation, f * kLengthsPerFamily);
+    copy(from.state, to.state, f * kLengthsPerFamily);
+    copy(from.equity, to.equity, f * kLengthsPerFamily);
+    to.layer1[f] = from.layer1[f];
+    to.layer2[f] = from.layer2[f];
+    to.layer2_factor[f] = from.layer2_factor[f];
+    const auto family = static_cast<Family>(f);
+    if (family == Family::ema) {
+      copy(from.ema, to.ema, 0);
+      copy(from.ema_weight, to.ema_weight, 0);
+    }
+    if (family == Family::dema) {
+      copy(from.dema1, to.dema1, 0);
+      copy(from.dema2, to.dema2, 0);
+      copy(from.dema_weight, to.dema_weight, 0);
+    }
+    if (family == Family::kama) copy(from.kama, to.kama, 0);
+  }
+}
+
 /// A block and what of a bar's result only the caller of the kernel knows.
 struct Moment {
   Block<double> block;
@@ -83,6 +110,8 @@ struct Incremental::State {
     work.sums = take(scanned);
     work.weighted = take(scanned);
     work.noise = take(scanned);
+    // What lies between and behind the members is saved too.
+    std::memset(static_cast<void*>(moments), 0, sizeof moments);
     for (Moment& moment : moments) kernel.begin(constants, moment.block, windows);
     std::fill_n(work.average, kAverages, moments[0].block.close);  // undefined
   }
@@ -212,7 +241,11 @@ void Incremental::resume(const Standing& standing) {
   const Windows<double>& windows = state.windows;
   state.kernel.begin(state.constants, moment.block, windows);
   const std::int64_t value_head = moment.block.value_head, raw_head = moment.block.raw_head;
-  moment = {standing.block, standing.trend_since_ms, standing.previous_trend};
+  const Block<double> begun = moment.block;
+  moment.block = standing.block;
+  moment.trend_since_ms = standing.trend_since_ms;
+  moment.previous_trend = standing.previous_trend;
+  copy_unchosen(state.constants, begun, moment.block);
   moment.block.value_head = value_head;
   moment.block.raw_head = raw_head;
   const auto given = static_cast<std::int64_t>(standing.sources.size());

@@ -17,6 +17,9 @@ void begin(const PlanConstants& c, Block<V>& block, const Windows<V>& windows) {
   fill(block.kama, c.pine ? V{} : nothing);
   fill(block.relation, nothing);
   fill(block.state, V{});
+  for (int i = 0; i < kAverageCount; ++i) {
+    if (!chosen(c, i)) block.state[i] = nothing;
+  }
   fill(block.equity, nothing);
   fill(block.layer1, nothing);
   fill(block.layer2, nothing);
@@ -38,18 +41,27 @@ void begin_one(const PlanConstants& c, Block<double>& block, const Windows<doubl
 
 void prepare_one(const PlanConstants& c, const Windows<double>& windows, const Block<double>& in,
                  Work<double>& w) {
-  c.pine ? prepare_step<true>(c, windows, in, w) : prepare_step<false>(c, windows, in, w);
+  if (c.all_families) {
+    c.pine ? prepare_step<true, false>(c, windows, in, w) : prepare_step<false, false>(c, windows, in, w);
+  } else {
+    c.pine ? prepare_step<true, true>(c, windows, in, w) : prepare_step<false, true>(c, windows, in, w);
+  }
 }
 
 void finish_one(const PlanConstants& c, const Block<double>& in, Block<double>& out,
                 const Windows<double>& windows, Work<double>& w, double close, double source) {
-  c.pine ? finish_step<true>(c, in, out, windows, w, close, source)
-         : finish_step<false>(c, in, out, windows, w, close, source);
+  if (c.all_families) {
+    c.pine ? finish_step<true, false>(c, in, out, windows, w, close, source)
+           : finish_step<false, false>(c, in, out, windows, w, close, source);
+  } else {
+    c.pine ? finish_step<true, true>(c, in, out, windows, w, close, source)
+           : finish_step<false, true>(c, in, out, windows, w, close, source);
+  }
 }
 
 void commit_one(const PlanConstants& c, Block<double>& out, const Windows<double>& windows,
                 const Work<double>& w, double source) {
-  c.pine ? commit_step<true>(out, windows, w, source) : commit_step<false>(out, windows, w, source);
+  c.pine ? commit_step<true>(c, out, windows, w, source) : commit_step<false>(c, out, windows, w, source);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 namespace atcd::engine {
 namespace {
@@ -20,11 +21,29 @@ std::string shortest(Number value) {
   return {text.data(), end};
 }
 
+std::string all_family_names() {
+  std::string all;
+  for (const std::string_view name : kFamilyNames) all += (all.empty() ? "" : ", ") + std::string(name);
+  return all;
+}
+
+std::string at_least_one_family() { return "but must name at least one of " + all_family_names(); }
+
+bool any_family(const Parameters& parameters) {
+  return std::find(parameters.families.begin(), parameters.families.end(), true) != parameters.families.end();
+}
+
+bool every_family(const Parameters& parameters) {
+  return std::find(parameters.families.begin(), parameters.families.end(), false) ==
+         parameters.families.end();
+}
+
 void check_lengths(const Parameters& parameters, std::vector<std::string>& errors) {
   const auto robustness = static_cast<std::size_t>(parameters.robustness);
   const int smallest = kOffsets[robustness].back() + 1;
   for (std::size_t f = 0; f < kFamilies; ++f) {
     const int length = parameters.lengths[f];
+    if (!parameters.families[f]) continue;
     if (length >= smallest && length <= kLongestBase) continue;
     errors.push_back("lengths." + std::string(kFamilyNames[f]) + " is " + std::to_string(length) +
                      ", but must be from " + std::to_string(smallest) + " (with robustness " +
@@ -35,6 +54,7 @@ void check_lengths(const Parameters& parameters, std::vector<std::string>& error
 void check_weights(const Parameters& parameters, std::vector<std::string>& errors) {
   for (std::size_t f = 0; f < kFamilies; ++f) {
     const double weight = parameters.weights[f];
+    if (!parameters.families[f]) continue;
     if (weight > 0 && std::isfinite(weight)) continue;
     errors.push_back("weights." + std::string(kFamilyNames[f]) + " is " + shortest(weight) +
                      ", but must be a finite number above 0");
@@ -65,8 +85,25 @@ std::array<int, kLengthsPerFamily> family_lengths(int base, Robustness robustnes
   return lengths;
 }
 
+std::string choose_families(std::span<const std::string> names, Parameters& parameters) {
+  if (names.empty()) return "is empty, " + at_least_one_family();
+  std::array<bool, kFamilies> chosen{};
+  for (const std::string& name : names) {
+    const auto found = std::find(kFamilyNames.begin(), kFamilyNames.end(), name);
+    if (found == kFamilyNames.end()) {
+      return "has \"" + name.substr(0, 80) + "\", but may only have " + all_family_names();
+    }
+    if (std::exchange(chosen[static_cast<std::size_t>(found - kFamilyNames.begin())], true)) {
+      return "has \"" + name + "\" twice, but may have each of " + all_family_names() + " once";
+    }
+  }
+  parameters.families = chosen;
+  return {};
+}
+
 std::vector<std::string> validate(const Parameters& parameters) {
   std::vector<std::string> errors;
+  if (!any_family(parameters)) errors.push_back("families is empty, " + at_least_one_family());
   check_lengths(parameters, errors);
   check_weights(parameters, errors);
   if (!std::isfinite(parameters.lambda)) {
@@ -84,15 +121,22 @@ std::vector<std::string> validate(const Parameters& parameters) {
 }
 
 std::string canonical_json(const Parameters& parameters) {
-  const auto per_family = [](const auto& values) {
-    std::string text = "{";
-    for (std::size_t f = 0; f < kFamilies; ++f) {
-      text += (f == 0 ? "\"" : ",\"") + std::string(kFamilyNames[f]) + "\":" + shortest(values[f]);
-    }
-    return text + "}";
-  };
   const auto quoted = [](std::string_view text) { return '"' + std::string(text) + '"'; };
-  return "{\"dialect\":" + quoted(kDialectNames[static_cast<std::size_t>(parameters.dialect)]) +
+  const auto of_families = [&](const auto& text_of) {
+    std::string text;
+    for (std::size_t f = 0; f < kFamilies; ++f) {
+      if (parameters.families[f]) text += (text.empty() ? "" : ",") + text_of(f);
+    }
+    return text;
+  };
+  const auto name = [&](std::size_t f) { return quoted(kFamilyNames[f]); };
+  const auto per_family = [&](const auto& values) {
+    return "{" + of_families([&](std::size_t f) { return name(f) + ":" + shortest(values[f]); }) + "}";
+  };
+  // Left out where there are all, so that hashes from before there was a choice stay what they were.
+  const std::string families =
+      every_family(parameters) ? std::string() : ",\"families\":[" + of_families(name) + "]";
+  return "{\"dialect\":" + quoted(kDialectNames[static_cast<std::size_t>(parameters.dialect)]) + families +
          ",\"lengths\":" + per_family(parameters.lengths) + ",\"weights\":" + per_family(parameters.weights) +
          ",\"robustness\":" + quoted(kRobustnessNames[static_cast<std::size_t>(parameters.robustness)]) +
          ",\"lambda\":" + shortest(parameters.lambda) + ",\"decay\":" + shortest(parameters.decay) +

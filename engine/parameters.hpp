@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ inline constexpr std::array<std::string_view, 7> kMaSourceNames = {"close", "ope
 /// The parameters of one profile (design, section 2).
 struct Parameters {
   Dialect dialect = Dialect::lts;
+  /// Those that are computed, at least one: the average signal goes over them. All that is said of another
+  /// family is undefined, and its length and weight are not looked at.
+  std::array<bool, kFamilies> families = {true, true, true, true, true, true};
   std::array<int, kFamilies> lengths = {28, 28, 28, 28, 28, 28};  // base length per family
   std::array<double, kFamilies> weights = {1, 1, 1, 1, 1, 1};     // layer-2 start equity, > 0
   Robustness robustness = Robustness::medium;
@@ -41,11 +45,16 @@ struct Parameters {
 /// The nine lengths of a family from its base, in the order base, base plus offsets, base minus offsets.
 std::array<int, kLengthsPerFamily> family_lengths(int base, Robustness robustness);
 
+/// Chooses the families of these names, in any order. Gives back what is wrong with the names, to be read
+/// after their key ("is empty, but ..."), with nothing chosen; empty where all is well.
+std::string choose_families(std::span<const std::string> names, Parameters& parameters);
+
 /// Every violation as a sentence that names the key, the value and what is allowed; empty when all is well.
 std::vector<std::string> validate(const Parameters& parameters);
 
 /// All parameters as one JSON object with fixed key order and shortest round-trip numbers: what the
-/// configuration hash is computed over and what is published under it.
+/// configuration hash is computed over and what is published under it. Of some families only, it names them
+/// and leaves out lengths and weights of the others, which change nothing.
 std::string canonical_json(const Parameters& parameters);
 
 }  // namespace atcd::engine

@@ -78,9 +78,29 @@ void set_line(PlanConstants& c, std::size_t i, int length) {
   c.lsma_by_sma[i] = point ? 0 : 2;
 }
 
-void set_averages(PlanConstants& c, const Parameters& parameters) {
+bool has(const PlanConstants& c, Family family) {
+  return (c.families >> static_cast<unsigned>(family) & 1) != 0;
+}
+
+void set_families(PlanConstants& c, const Parameters& parameters) {
+  for (std::size_t f = 0; f < kFamilies; ++f) c.families |= (parameters.families[f] ? 1U : 0U) << f;
+  c.all_families = c.families == (1U << kFamilies) - 1;
+}
+
+/// Base lengths with which every family can be computed: one that is not gets that of the first that is.
+std::array<int, kFamilies> legal_lengths(const Parameters& parameters) {
+  const auto first = std::find(parameters.families.begin(), parameters.families.end(), true);
+  std::array<int, kFamilies> lengths = parameters.lengths;
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    if (!parameters.families[f])
+      lengths[f] = parameters.lengths[static_cast<std::size_t>(first - parameters.families.begin())];
+  }
+  return lengths;
+}
+
+void set_averages(PlanConstants& c, const std::array<int, kFamilies>& bases, Robustness robustness) {
   const auto lengths = [&](Family family) {
-    return family_lengths(parameters.lengths[static_cast<std::size_t>(family)], parameters.robustness);
+    return family_lengths(bases[static_cast<std::size_t>(family)], robustness);
   };
   for (std::size_t i = 0; i < kLengthsPerFamily; ++i) {
     c.ema_length[i] = lengths(Family::ema)[i];
@@ -97,23 +117,40 @@ void set_averages(PlanConstants& c, const Parameters& parameters) {
   }
 }
 
+std::int64_t longest(const PlanConstants::Lengths& values) {
+  return *std::max_element(std::begin(values), std::begin(values) + PlanConstants::kLengths);
+}
+
+std::int64_t shortest(const PlanConstants::Lengths& values) {
+  return *std::min_element(std::begin(values), std::begin(values) + PlanConstants::kLengths);
+}
+
+/// What one scan has to visit for the families that are computed.
 void set_scans(PlanConstants& c) {
-  const auto longest = [](const PlanConstants::Lengths& values) {
-    return *std::max_element(std::begin(values), std::begin(values) + PlanConstants::kLengths);
+  struct Window {
+    Family family;
+    const PlanConstants::Lengths& visits;
+    const PlanConstants::Lengths& read;  // where the partial sums are
   };
-  c.longest_root = longest(c.root_length);
-  c.scan_settled = std::max({longest(c.hma_before), longest(c.half_before), longest(c.wma_before),
-                             longest(c.lsma_before), longest(c.kama_length)});
-  const auto shortest = [](const PlanConstants::Lengths& values) {
-    return *std::min_element(std::begin(values), std::begin(values) + PlanConstants::kLengths);
-  };
-  c.scan_unread = std::max<std::int64_t>(
-      0, std::min({shortest(c.hma_before), shortest(c.half_before), shortest(c.wma_before),
-                   shortest(c.lsma_before), shortest(c.kama_before)}) -
-             1);
-  c.scan_warm = std::max({c.scan_settled, longest(c.ema_length) - 1, longest(c.dema_length) - 1});
-  c.warm_bars = std::max(longest(c.ema_length), 2 * longest(c.dema_length));
-  c.careful_bars = std::max(c.warm_bars, longest(c.kama_length));
+  const Window windows[] = {{Family::hma, c.hma_before, c.hma_before},
+                            {Family::hma, c.half_before, c.half_before},
+                            {Family::wma, c.wma_before, c.wma_before},
+                            {Family::lsma, c.lsma_before, c.lsma_before},
+                            {Family::kama, c.kama_length, c.kama_before}};
+  std::int64_t unread = std::numeric_limits<std::int64_t>::max();
+  for (const Window& window : windows) {
+    if (!has(c, window.family)) continue;
+    c.scan_settled = std::max(c.scan_settled, longest(window.visits));
+    unread = std::min(unread, shortest(window.read) - 1);
+  }
+  c.scan_unread = c.scan_settled == 0 ? 0 : std::max<std::int64_t>(0, unread);
+  c.longest_root = has(c, Family::hma) ? longest(c.root_length) : 1;
+  const std::int64_t ema = has(c, Family::ema) ? longest(c.ema_length) : 0;
+  const std::int64_t dema = has(c, Family::dema) ? longest(c.dema_length) : 0;
+  const std::int64_t kama = has(c, Family::kama) ? longest(c.kama_length) : 0;
+  c.scan_warm = std::max({c.scan_settled, ema - 1, dema - 1});
+  c.warm_bars = std::max({ema, 2 * dema, std::min<std::int64_t>(kama, 1)});
+  c.careful_bars = std::max(c.warm_bars, kama);
 }
 
 }  // namespace
@@ -129,19 +166,24 @@ Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
   PlanConstants& c = *constants;
   c.pine = parameters.dialect == Dialect::pine;
   c.strategy_mode = parameters.strategy_mode && !c.pine;  // in pine it changes only what a chart shows
-  c.same_lengths =
-      std::equal(parameters.lengths.begin() + 1, parameters.lengths.end(), parameters.lengths.begin());
+  set_families(c, parameters);
+  const std::array<int, kFamilies> lengths = legal_lengths(parameters);
+  c.same_lengths = std::equal(lengths.begin() + 1, lengths.end(), lengths.begin());
   const Parameters usual;
   c.usual_lengths = parameters.lengths == usual.lengths && parameters.robustness == usual.robustness;
   c.cutout = parameters.cutout;
-  set_averages(c, parameters);
+  set_averages(c, lengths, parameters.robustness);
   set_scans(c);
   const Inverse hundredth = inverse_of(100);
   c.hundredth_high = hundredth.high;
   c.hundredth_low = hundredth.low;
   c.equity_keep = 1 - parameters.decay / 100;
-  c.layer1_start = 1;
   for (std::size_t f = 0; f < kFamilies; ++f) {
+    if (!parameters.families[f]) {
+      c.layer1_start[f] = c.layer2_start[f] = std::numeric_limits<double>::quiet_NaN();
+      continue;
+    }
+    c.layer1_start[f] = 1;
     // The vectors have pine's floor at the first bar already; lts starts at the weight, floor or not.
     const double weight = parameters.weights[f];
     c.layer2_start[f] = c.pine && weight < kEquityFloor ? kEquityFloor : weight;
@@ -156,19 +198,17 @@ Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
   for (std::int64_t k = 0; k < kGrowthTable; ++k)
     growth_.push_back(growth_factor(parameters.lambda / 1000, k));
 
-  std::int64_t longest = 1;
-  if (!c.pine) {
-    for (std::size_t f = 0; f < kFamilies; ++f) {
-      if (static_cast<Family>(f) == Family::kama) continue;
-      for (const int length : family_lengths(parameters.lengths[f], parameters.robustness))
-        longest = std::max<std::int64_t>(longest, length);
-    }
+  minimum_bars_ = std::max<std::int64_t>(1, parameters.cutout + 1);
+  for (std::size_t f = 0; !c.pine && f < kFamilies; ++f) {
+    if (!parameters.families[f] || static_cast<Family>(f) == Family::kama) continue;
+    for (const int length : family_lengths(parameters.lengths[f], parameters.robustness))
+      minimum_bars_ = std::max<std::int64_t>(minimum_bars_, length);
   }
-  minimum_bars_ = std::max(longest, parameters.cutout + 1);
 }
 
 std::int64_t Plan::first_defined_bar(Family family, int length) const {
   const bool pine = parameters_.dialect == Dialect::pine;
+  if (!has(*constants_, family)) return -1;
   switch (family) {
     case Family::hma: {
       if (pine) break;

@@ -24,12 +24,13 @@ class Plan {
   const Parameters& parameters() const { return parameters_; }
   const PlanConstants& constants() const { return *constants_; }
 
-  /// The fewest bars that the contract accepts: lts the longest length outside KAMA, pine 1; in both more
-  /// than the cutout.
+  /// The fewest bars that the contract accepts: lts the longest length of the chosen families outside KAMA
+  /// (1 where only KAMA is chosen), pine 1; in both more than the cutout.
   std::int64_t minimum_bars() const { return minimum_bars_; }
   /// Bars before the first defined layer-1 value and equity (in pine of the average too): the cutout.
   std::int64_t leading_undefined() const { return parameters_.cutout; }
-  /// The first bar at which an average over complete input has a value; -1: never (LSMA(1) in lts).
+  /// The first bar at which an average over complete input has a value; -1: never (LSMA(1) in lts, and
+  /// families that are not chosen).
   std::int64_t first_defined_bar(Family family, int length) const;
 
   /// exp(lambda * (bar_index - cutout)); 1 before the cutout. Fixed work.

@@ -65,23 +65,27 @@ inline void read_off(const V* scan, const PlanConstants::Lengths& before, V* par
   for (int i = 0; i < kLengthCount; i += Strip<V>::width) store(parts, i, pick(scan, before, i));
 }
 
-template <bool pine, class V>
+template <bool pine, bool some, class V>
 inline void prepare_step(const PlanConstants& c, const Windows<V>& windows, const Block<V>& in, Work<V>& w) {
   scan(c, windows, in, w);
   if constexpr (kOneSeries<V>) {
-    read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
-    if constexpr (!pine) read_off(w.weighted, c.half_before, w.half_part);
-    read_off(w.weighted, c.wma_before, w.wma_part);
-    read_off(w.weighted, c.lsma_before, w.lsma_part);
-    read_off(w.sums, c.lsma_before, w.lsma_sum);
-    read_off(w.noise, c.kama_before, w.kama_noise);
+    if (chosen<some>(c, kHma)) {
+      read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
+      if constexpr (!pine) read_off(w.weighted, c.half_before, w.half_part);
+    }
+    if (chosen<some>(c, kWma)) read_off(w.weighted, c.wma_before, w.wma_part);
+    if (chosen<some>(c, kLsma)) {
+      read_off(w.weighted, c.lsma_before, w.lsma_part);
+      read_off(w.sums, c.lsma_before, w.lsma_sum);
+    }
+    if (chosen<some>(c, kKama)) read_off(w.noise, c.kama_before, w.kama_noise);
   }
   const V* newest = windows.values + in.value_head;
-  read_off(newest, c.kama_oldest, w.kama_oldest);
-  if constexpr (!pine) scan_raws(c, windows, in, w);
+  if (chosen<some>(c, kKama)) read_off(newest, c.kama_oldest, w.kama_oldest);
+  if (!pine && chosen<some>(c, kHma)) scan_raws(c, windows, in, w);
 }
 
-template <bool pine, class V>
+template <bool pine, bool some, class V>
 inline void step_averages(const PlanConstants& c, const Block<V>& in, Block<V>& out,
                           const Windows<V>& windows, Work<V>& w, V x) {
   const std::int64_t bar = in.bars;
@@ -92,28 +96,39 @@ inline void step_averages(const PlanConstants& c, const Block<V>& in, Block<V>& 
   }
   bool gap = false;
   if constexpr (kOneSeries<V> && !pine) gap = in.gapped != 0 || is_undefined(x);
-  if (gap) {
+  if (!chosen<some>(c, kEma)) {
+    leave_out(w.average + kEma);
+  } else if (gap) {
     if constexpr (kOneSeries<V>) step_ema_over_gap(c, in, out, w.average + kEma, x, bar);
   } else {
     step_ema(c, in.ema, out.ema, w.average + kEma, x);
   }
-  if constexpr (pine) {
+  if (!chosen<some>(c, kHma)) {
+    leave_out(w.average + kHma);
+  } else if constexpr (pine) {
     step_sma(c, w, w.average + kHma, x);
   } else {
     step_hull(c, w, w.raw, w.average + kHma, x);
   }
-  step_wma(c, w, w.average + kWma, x);
-  if (gap) {
+  chosen<some>(c, kWma) ? step_wma(c, w, w.average + kWma, x) : leave_out(w.average + kWma);
+  if (!chosen<some>(c, kDema)) {
+    leave_out(w.average + kDema);
+  } else if (gap) {
     if constexpr (kOneSeries<V>) step_dema_over_gap(c, in, out, w.average + kDema, x, bar);
   } else {
     step_dema(c, in, out, w.average + kDema, x);
   }
-  step_lsma<pine>(c, w, w.average + kLsma, x);
-  step_kama<pine>(c, w, in.kama, out.kama, w.average + kKama, x, windows.values[in.value_head], bar);
+  chosen<some>(c, kLsma) ? step_lsma<pine>(c, w, w.average + kLsma, x) : leave_out(w.average + kLsma);
+  if (chosen<some>(c, kKama)) {
+    step_kama<pine>(c, w, in.kama, out.kama, w.average + kKama, x, windows.values[in.value_head], bar);
+  } else {
+    leave_out(w.average + kKama);
+  }
   if (warm) {
-    seed_ema(c, w, windows, in, out, w.average + kEma, x, bar);
-    seed_dema<pine>(c, w, windows, in, second_before, out, w.average + kDema, x, bar);
-    if (!pine && bar == 0) {
+    if (chosen<some>(c, kEma)) seed_ema(c, w, windows, in, out, w.average + kEma, x, bar);
+    if (chosen<some>(c, kDema))
+      seed_dema<pine>(c, w, windows, in, second_before, out, w.average + kDema, x, bar);
+    if (!pine && bar == 0 && chosen<some>(c, kKama)) {
       for (int i = 0; i < kLengthCount; ++i) out.kama[i] = w.average[kKama + i] = x;
     }
   }
@@ -127,8 +142,9 @@ inline void step_equities(const PlanConstants& c, const Block<V>& in, Block<V>& 
   step_layer2_equity<pine>(c, in, out, r);
   if (in.bars > c.cutout) return;
   const bool first = in.bars == c.cutout;
-  for (int i = 0; i < kAverageCount; ++i) out.equity[i] = broadcast<V>(first ? c.layer1_start : undefined());
   for (int f = 0; f < kFamilyCount; ++f) {
+    for (int i = 0; i < kLengthCount; ++i)
+      out.equity[f * kLengthCount + i] = broadcast<V>(first ? c.layer1_start[f] : undefined());
     out.layer2[f] = broadcast<V>(first ? c.layer2_start[f] : undefined());
     out.layer2_factor[f] = broadcast<V>(1);
   }
@@ -181,10 +197,11 @@ inline void step_layer1(const PlanConstants& c, Block<V>& out) {
 }
 
 /// The average signal over the families, and the trend.
-template <bool pine, class V>
+template <bool pine, bool some, class V>
 inline void step_layer2(const PlanConstants& c, const Block<V>& in, Block<V>& out) {
   V signed_sum{}, sum{};
   for (int f = 0; f < kFamilyCount; ++f) {
+    if (!chosen<some>(c, f * kLengthCount)) continue;
     signed_sum =
         add_exact_product(cut_value(out.layer1[f], c.cut_above, c.cut_below), out.layer2[f], signed_sum);
     sum += out.layer2[f];
@@ -196,15 +213,15 @@ inline void step_layer2(const PlanConstants& c, const Block<V>& in, Block<V>& ou
       select(out.published > c.trend_above, 1.0, select(out.published < c.trend_below, -1.0, in.trend));
 }
 
-template <bool pine, class V>
+template <bool pine, bool some, class V>
 inline void finish_step(const PlanConstants& c, const Block<V>& in, Block<V>& out, const Windows<V>& windows,
                         Work<V>& w, V price, V x) {
   // The equities read the states of the bar before, which the crossings overwrite where out is in.
   step_equities<pine>(c, in, out, w.growth, price);
-  step_averages<pine>(c, in, out, windows, w, x);
+  step_averages<pine, some>(c, in, out, windows, w, x);
   step_crossing<pine>(w.average, in.relation, out.relation, in.state, out.state, price);
   step_layer1<pine>(c, out);
-  step_layer2<pine>(c, in, out);
+  step_layer2<pine, some>(c, in, out);
   out.close = price;
   out.value_head = in.value_head;
   out.raw_head = in.raw_head;
@@ -212,12 +229,13 @@ inline void finish_step(const PlanConstants& c, const Block<V>& in, Block<V>& ou
 }
 
 template <bool pine, class V>
-inline void commit_step(Block<V>& out, const Windows<V>& windows, const Work<V>& w, V x) {
+inline void commit_step(const PlanConstants& c, Block<V>& out, const Windows<V>& windows, const Work<V>& w,
+                        V x) {
   const std::int64_t capacity = windows.value_capacity;
   out.value_head = out.value_head + 1 == 2 * capacity ? capacity : out.value_head + 1;
   windows.values[out.value_head] = x;
   windows.values[out.value_head - capacity] = x;
-  if constexpr (!pine) {
+  if (!pine && chosen(c, kHma)) {
     const std::int64_t slots = windows.raw_capacity;
     out.raw_head = out.raw_head + 1 == 2 * slots ? slots : out.raw_head + 1;
     V* upper = windows.raws + out.raw_head * kRawStride<V>;

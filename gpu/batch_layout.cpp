@@ -30,15 +30,20 @@ std::int64_t raws_of(const Batch& batch) {
   return std::int64_t{batch.device_plan.raw_history} * DevicePlan::kLengths;
 }
 
-/// The columns that some series wants.
-ColumnPlaces places_of(std::span<const BatchOutput> outputs) {
+bool chosen(const engine::Plan& plan, std::size_t family) { return plan.parameters().families[family]; }
+
+/// The columns that some series wants, but those of families that are not computed.
+ColumnPlaces places_of(const engine::Plan& plan, std::span<const BatchOutput> outputs) {
   const auto any = [&](auto&& wants) { return std::any_of(outputs.begin(), outputs.end(), wants); };
   std::int16_t next = 0;
   const auto place = [&next](bool wanted) { return wanted ? next++ : std::int16_t{-1}; };
   ColumnPlaces places{};
   for (std::size_t f = 0; f < kFamilies; ++f) {
-    places.layer1[f] = place(any([f](const BatchOutput& output) { return !output.layer1[f].empty(); }));
-    places.layer2[f] = place(any([f](const BatchOutput& output) { return !output.equity[f].empty(); }));
+    const bool there = chosen(plan, f);
+    places.layer1[f] =
+        place(there && any([f](const BatchOutput& output) { return !output.layer1[f].empty(); }));
+    places.layer2[f] =
+        place(there && any([f](const BatchOutput& output) { return !output.equity[f].empty(); }));
   }
   places.average = place(any([](const BatchOutput& output) { return !output.average.empty(); }));
   places.trend = any([](const BatchOutput& output) { return !output.trend.empty(); }) ? 0 : -1;
@@ -98,10 +103,24 @@ bool copy_complete(std::span<const double> from, double* to, double least) {
   return all != 0;
 }
 
+/// Of a family that is not computed everything is undefined.
+void leave_out(std::size_t family, const BatchInput& input, const BatchOutput& output) {
+  const auto fill = [](std::span<double> column) {
+    std::fill(column.begin(), column.end(), std::numeric_limits<double>::quiet_NaN());
+  };
+  fill(output.layer1[family]);
+  fill(output.equity[family]);
+  if (output.averages.empty()) return;
+  const std::size_t values = engine::kLengthsPerFamily * input.closes.size();
+  for (const auto inner : {output.averages, output.states, output.equities}) {
+    fill(inner.subspan(family * values, values));
+  }
+}
+
 void take_columns(const ColumnPlaces& places, const double* columns, const BatchInput& input,
                   const BatchOutput& output) {
   const auto take_column = [&](std::span<double> to, std::int64_t place) {
-    if (!to.empty()) std::copy_n(columns + place * bars_of(input), to.size(), to.begin());
+    if (!to.empty() && place >= 0) std::copy_n(columns + place * bars_of(input), to.size(), to.begin());
   };
   for (std::size_t f = 0; f < kFamilies; ++f) {
     take_column(output.layer1[f], places.layer1[f]);
@@ -123,7 +142,7 @@ Batch::Batch(const engine::Plan& with, std::span<const BatchInput> in, std::span
       outputs(out),
       engines(to_engines),
       device_plan(gpu::device_plan(with.constants())),
-      places(places_of(out)) {
+      places(places_of(with, out)) {
   std::int64_t longest = 0;
   for (const BatchInput& input : inputs) longest = std::max(longest, bars_of(input));
   growth = plan.growth_table(longest);
@@ -230,6 +249,9 @@ void unpack(const Batch& batch, const Chunk& chunk, const Layout& layout, const 
     if (!batch.outputs.empty()) {
       const BatchOutput& output = batch.outputs[series];
       take_columns(batch.places, at<double>(host, place.columns), input, output);
+      for (std::size_t f = 0; f < kFamilies; ++f) {
+        if (!chosen(batch.plan, f)) leave_out(f, input, output);
+      }
       if (!output.trend.empty()) {
         std::copy_n(at<signed char>(host, place.trend), bars_of(input), output.trend.begin());
       }

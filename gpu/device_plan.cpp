@@ -58,6 +58,18 @@ Spread spread_of(const engine::PlanConstants& c) {
   return Spread::other;
 }
 
+std::int64_t longest(const engine::PlanConstants::Lengths& values) {
+  return *std::max_element(values, values + DevicePlan::kLengths);
+}
+
+/// How many values before the newest the kernel reads. Of families that are not chosen it leaves out only
+/// three together, so that it may read more than the plan's own scans.
+std::int64_t reach_of(const engine::PlanConstants& c) {
+  return std::max({longest(c.hma_before), longest(c.half_before), longest(c.wma_before),
+                   longest(c.lsma_before), longest(c.kama_length), longest(c.ema_length) - 1,
+                   longest(c.dema_length) - 1});
+}
+
 }  // namespace
 
 DevicePlan device_plan(const engine::PlanConstants& c) {
@@ -65,10 +77,10 @@ DevicePlan device_plan(const engine::PlanConstants& c) {
   p.pine = c.pine ? 1 : 0;
   p.spread = spread_of(c);
   p.strategy_mode = c.strategy_mode ? 1 : 0;
-  p.value_history = static_cast<std::int32_t>((c.scan_warm + kTileBars - 1) / kTileBars * kTileBars);
-  p.raw_history = c.pine ? 0 : static_cast<std::int32_t>(c.longest_root - 1);
-  p.unsettled_bars = static_cast<std::int32_t>(
-      std::max(c.warm_bars, *std::max_element(c.kama_length, c.kama_length + DevicePlan::kLengths)));
+  p.families = c.families;
+  p.value_history = static_cast<std::int32_t>((reach_of(c) + kTileBars - 1) / kTileBars * kTileBars);
+  p.raw_history = c.pine ? 0 : static_cast<std::int32_t>(longest(c.root_length) - 1);
+  p.unsettled_bars = static_cast<std::int32_t>(std::max(c.warm_bars, longest(c.kama_length)));
   p.cutout = c.cutout;
   add_readings(p, c);
   take(p.ema_length, c.ema_length);
@@ -98,7 +110,7 @@ DevicePlan device_plan(const engine::PlanConstants& c) {
   p.hundredth_high = c.hundredth_high;
   p.hundredth_low = c.hundredth_low;
   p.equity_keep = c.equity_keep;
-  p.layer1_start = c.layer1_start;
+  std::copy_n(c.layer1_start, engine::kFamilies, p.layer1_start);
   std::copy_n(c.layer2_start, engine::kFamilies, p.layer2_start);
   p.cut_above = c.cut_above;
   p.cut_below = c.cut_below;

@@ -33,6 +33,7 @@ struct DevicePlan {
   std::int32_t pine;
   Spread spread;  // but for `other` the families over windows have the usual lengths
   std::int32_t strategy_mode;
+  std::uint32_t families;       // PlanConstants::families; of the others nothing is to be read
   std::int32_t value_history;   // MA source values kept from before a tile; whole tiles
   std::int32_t raw_history;     // raw Hull values likewise, per length
   std::int32_t unsettled_bars;  // while some EMA or DEMA may be seeded, or a KAMA has not begun
@@ -53,7 +54,7 @@ struct DevicePlan {
 
   double hundredth_high, hundredth_low;
   double equity_keep;
-  double layer1_start;
+  double layer1_start[engine::kFamilies];
   double layer2_start[engine::kFamilies];
   double cut_above, cut_below;
   double trend_above, trend_below;

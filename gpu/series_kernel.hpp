@@ -94,7 +94,8 @@ ATC_DEVICE inline void step_states_equities(const Work32& w, int id, Lane& lane)
     for (int t = 0; t < w.span.count; ++t) {
       step(t, no_infinity(w.tile.returns[t]));
       const std::int64_t bar = w.span.base + t;
-      if (bar <= w.p.cutout) equity = bar == w.p.cutout ? w.p.layer1_start : undefined();
+      if (bar <= w.p.cutout)
+        equity = bar == w.p.cutout ? w.p.layer1_start[family_of(pass, id / kLengthCount)] : undefined();
       row[t] = equity;
     }
   }
@@ -176,10 +177,11 @@ ATC_DEVICE inline void sum_layer2(const Work32& w, int id, const Lane& lane) {
   ATC_UNROLL
   for (int f = 0; f < kFamilyCount; ++f) {
     const double layer2 = w.row(f)[id];
+    if (w.columns.layer2[f] >= 0) w.put(w.columns.layer2[f], w.span.base + id, layer2);
+    if (!w.has(f)) continue;
     const double cut = cut_value(lane.bar_layer1[f], w.p.cut_above, w.p.cut_below);
     signed_sum = add_exact_product(cut, layer2, signed_sum);
     sum += layer2;
-    if (w.columns.layer2[f] >= 0) w.put(w.columns.layer2[f], w.span.base + id, layer2);
   }
   w.row(kAverageRow)[id] = average_signal<pine>(signed_sum, sum);
 }
@@ -294,15 +296,19 @@ ATC_DEVICE void run_series(const DevicePlan& p, const KernelArguments& arguments
     lanes.each([&](int id, Lane& lane) { load_tile<pine>(w, id, lane); });
     const Bars infinite = lanes.vote([](const Lane& lane) { return !no_infinity(lane.bar_return); });
     w.span.plain = left >= kTileBars && base > p.cutout && infinite == 0;
-    lanes.each([&](int id, Lane&) { scan_noise<pine, spread>(w, id); });
-    lanes.each([&](int id, Lane& lane) { step_recurrences<pine>(w, id, lane); });
-    finish_pass<pine, 0>(w, lanes);
-    lanes.each([&](int id, Lane&) { scan_windows<pine, spread>(w, id); });
-    if constexpr (!pine) {
-      lanes.each([&](int id, Lane& lane) { scan_raws<spread>(w, id, lane); });
-      lanes.each([&](int id, Lane& lane) { store_hull(w, id, lane); });
+    if (w.has_pass(0)) {
+      lanes.each([&](int id, Lane&) { scan_noise<pine, spread>(w, id); });
+      lanes.each([&](int id, Lane& lane) { step_recurrences<pine>(w, id, lane); });
+      finish_pass<pine, 0>(w, lanes);
     }
-    finish_pass<pine, 1>(w, lanes);
+    if (w.has_pass(1)) {
+      lanes.each([&](int id, Lane&) { scan_windows<pine, spread>(w, id); });
+      if constexpr (!pine) {
+        lanes.each([&](int id, Lane& lane) { scan_raws<spread>(w, id, lane); });
+        lanes.each([&](int id, Lane& lane) { store_hull(w, id, lane); });
+      }
+      finish_pass<pine, 1>(w, lanes);
+    }
     finish_tile<pine>(w, lanes);
   }
   if (task.end != nullptr) lanes.each([&](int id, Lane& lane) { store_end(w, id, lane); });

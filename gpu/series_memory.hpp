@@ -137,6 +137,11 @@ struct Work32 {
   ATC_DEVICE void put(int place, std::int64_t bar, double value) const {
     task.columns[place * task.bars + bar] = value;
   }
+  /// Whether the plan has the family, and one of the pass.
+  ATC_DEVICE bool has(int family) const { return (p.families >> family & 1) != 0; }
+  ATC_DEVICE bool has_pass(int pass) const {
+    return has(family_of(pass, 0)) || has(family_of(pass, 1)) || has(family_of(pass, 2));
+  }
   ATC_DEVICE Bars all_bars() const { return ~Bars{0} >> (kTileBars - span.count); }
   ATC_DEVICE bool last_of(Bars bars) const { return (bars >> (span.count - 1) & 1) != 0; }
 };

@@ -1,11 +1,14 @@
 // What one bar of one series costs: in batches of 99 and 2,000 series x 1,500 bars with each kernel, with all
 // 13 columns written and with the average alone, on one thread and on two; live, one series back to back and
-// round robin over 99, with prepare() before and inside the timed part; the preview of a forming bar. Beside
-// them a naive reference, windows recomputed at every bar. Every kernel's results are compared with the
-// baseline's before anything is timed.
+// round robin over 99, with prepare() before and inside the timed part; the preview of a forming bar; some of
+// the families only, whose columns are compared with the full computation's. Beside them a naive reference,
+// windows recomputed at every bar. Every kernel's results are compared with the baseline's before anything is
+// timed.
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -85,6 +88,26 @@ void require_same_as_baseline(const Plan& plan, const Kernel& kernel) {
   }
 }
 
+/// Of some families: all but the average signal has the full computation's bits, the other columns none.
+void require_same_as_all_families(const Parameters& parameters, const Kernel& kernel) {
+  Parameters full = parameters;
+  full.families = Parameters{}.families;
+  Market expected(kSeries), market(kSeries);
+  compute_batches(Plan(full), expected.inputs, expected.outputs, kernel);
+  compute_batches(Plan(parameters), market.inputs, market.outputs, kernel);
+  for (std::size_t s = 0; s < kSeries; ++s) {
+    for (std::size_t f = 0; f < 2 * kFamilies; ++f) {
+      const double* const column = market.columns[s].data() + f * kBars;
+      const bool same =
+          std::memcmp(expected.columns[s].data() + f * kBars, column, kBars * sizeof(double)) == 0;
+      const bool none = std::all_of(column, column + kBars, [](double value) { return std::isnan(value); });
+      if (parameters.families[f % kFamilies] ? same : none) continue;
+      std::fprintf(stderr, "kernel %s: column %zu of some families differs\n", kernel.name, f);
+      std::abort();
+    }
+  }
+}
+
 void report_per_bar(benchmark::State& state, std::size_t bars_per_iteration) {
   state.counters["ns_per_bar"] =
       benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(bars_per_iteration),
@@ -98,15 +121,24 @@ struct BatchShape {
   unsigned threads = 1;
   bool same_lengths = true;  // of all families, as by default
   double missing = 0;        // of the closes
+  std::array<bool, kFamilies> families = Parameters{}.families;
 };
 
 void batch(benchmark::State& state, const Kernel& kernel, const BatchShape& shape) {
   Parameters parameters = parameters_of(shape.pine);
   if (!shape.same_lengths) parameters.lengths.back() -= 1;
+  parameters.families = shape.families;
   const Plan plan(parameters);
   require_same_as_baseline(plan, kernel);
+  require_same_as_all_families(parameters, kernel);
   Market market(shape.series, shape.all);
   market.lose(shape.missing);
+  // Columns of families that are not computed are not asked for.
+  for (BatchOutput& output : market.outputs) {
+    for (std::size_t f = 0; f < kFamilies; ++f) {
+      if (!shape.families[f]) output.layer1[f] = output.equity[f] = {};
+    }
+  }
   for (auto _ : state) {
     compute_batches(plan, market.inputs, market.outputs, kernel, shape.threads);
     benchmark::ClobberMemory();
@@ -157,8 +189,11 @@ void live(benchmark::State& state, const Kernel& kernel, Timed timed) {
 }
 
 /// The same without a clock in the loop: back to back, prepare and update together.
-void replay(benchmark::State& state, const Kernel& kernel) {
-  const auto plan = std::make_shared<const Plan>(parameters_of(false));
+void replay(benchmark::State& state, const Kernel& kernel, const std::array<bool, kFamilies>& families) {
+  Parameters parameters = parameters_of(false);
+  parameters.families = families;
+  require_same_as_all_families(parameters, kernel);
+  const auto plan = std::make_shared<const Plan>(parameters);
   Market market(1);
   for (auto _ : state) {
     Incremental engine(plan, kernel);
@@ -193,11 +228,20 @@ const int registered = [] {
     add_batch("batch_99x1500/lts/average", {.all = false});
     add_batch("batch_99x1500/lts/other_lengths", {.same_lengths = false});
     add_batch("batch_99x1500/lts/missing", {.missing = 0.01});
+    add_batch("batch_99x1500/lts/families=ema", {.families = {true}});
+    add_batch("batch_99x1500/lts/families=wma", {.families = {false, false, true}});
+    add_batch("batch_99x1500/lts/families=kama", {.families = {false, false, false, false, false, true}});
+    add_batch("batch_99x1500/lts/families=ema,kama", {.families = {true, false, false, false, false, true}});
+    add_batch("batch_99x1500/lts/families=ema,hma,wma,dema,lsma",
+              {.families = {true, true, true, true, true, false}});
     add_batch("batch_99x1500/lts/2_threads", {.threads = 2});
     add_batch("batch_2000x1500/lts", {.series = 2000});
     add_batch("batch_2000x1500/lts/average", {.series = 2000, .all = false});
     add_batch("batch_2000x1500/lts/2_threads", {.series = 2000, .threads = 2});
-    add("one_series_back_to_back/" + name, [kernel](benchmark::State& s) { replay(s, *kernel); });
+    add("one_series_back_to_back/" + name,
+        [kernel](benchmark::State& s) { replay(s, *kernel, Parameters{}.families); });
+    add("one_series_back_to_back/families=ema/" + name,
+        [kernel](benchmark::State& s) { replay(s, *kernel, {true}); });
     add("live_update_prepared/" + name, [kernel](benchmark::State& s) {
       live(s, *kernel, Timed::update);
     })->UseManualTime();

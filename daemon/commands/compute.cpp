@@ -19,8 +19,9 @@ namespace {
 struct Typed {
   std::string input, output;
   std::string dialect = "lts", robustness = "medium", path = "auto";
-  std::string lengths, weights, lambda, decay, cutout, long_threshold, short_threshold, extra;
+  std::string families, lengths, weights, lambda, decay, cutout, long_threshold, short_threshold, extra;
   std::string live_anchors, history_bars, anchor_period;
+  bool families_given = false;
   bool strategy_mode = false;
   bool dump = false;
 };
@@ -93,6 +94,10 @@ ComputeOptions options_of(const Typed& typed, Reader& reader) {
   engine::Parameters& p = options.parameters;
   reader.name("--dialect", typed.dialect, engine::kDialectNames, p.dialect);
   reader.name("--robustness", typed.robustness, engine::kRobustnessNames, p.robustness);
+  if (typed.families_given) {
+    const std::string fault = engine::choose_families(Reader::items(typed.families), p);
+    if (!fault.empty()) reader.errors.push_back("--families " + fault);
+  }
   reader.per_family("--lengths", typed.lengths, p.lengths, kWhole);
   reader.per_family("--weights", typed.weights, p.weights, kNumber);
   reader.number("--lambda", typed.lambda, p.lambda, kNumber);
@@ -161,6 +166,8 @@ void add_compute_command(CLI::App& app, int& status) {
       ->type_name("IN.csv");
   command->add_option("-o,--output", typed->output, "Where to write instead of standard output");
   command->add_option("--dialect", typed->dialect, "lts or pine")->capture_default_str();
+  auto* const families = command->add_option(
+      "--families", typed->families, "Only these, as in ema,kama: the average goes over them (all six)");
   command->add_option("--lengths", typed->lengths, "Base lengths, as in ema=28,hma=28 (all 28)");
   command->add_option("--weights", typed->weights, "Layer-2 start equities, as in ema=1,hma=2 (all 1)");
   command->add_option("--robustness", typed->robustness, "narrow, medium or wide")->capture_default_str();
@@ -182,7 +189,10 @@ void add_compute_command(CLI::App& app, int& status) {
                       "exchange:market:symbol:interval:profile: the signals that live publishes for it");
   command->add_option("--history-bars", typed->history_bars, "With --live-anchors: as configured (1500)");
   command->add_option("--anchor-period", typed->anchor_period, "With --live-anchors: as configured (1500)");
-  command->callback([typed, &status] { status = compute(*typed); });
+  command->callback([typed, families, &status] {
+    typed->families_given = families->count() != 0;
+    status = compute(*typed);
+  });
 }
 
 }  // namespace atcd::daemon

@@ -328,6 +328,36 @@ TEST_F(ProgramTest, TakesEveryOption) {
   }
 }
 
+TEST_F(ProgramTest, SomeFamiliesHaveTheTextOfTheFullComputationAndTheOthersNone) {
+  int status = -1;
+  for (const std::string path : {"auto", "incremental"}) {
+    const std::string common = golden("lts/p_lens.csv.gz") + " --dump --extra trend --path " + path +
+                               " --lengths ema=20,hma=33,wma=25,dema=18,lsma=40,kama=15";
+    const auto full = rows_of(run(common, status));
+    ASSERT_EQ(status, 0);
+    const auto some = rows_of(run(common + " --families kama,ema", status));
+    ASSERT_EQ(status, 0) << some[0][0];
+    ASSERT_EQ(some.size(), full.size());
+    ASSERT_EQ(some[0], full[0]);
+    for (std::size_t bar = 1; bar < some.size(); ++bar) {
+      ASSERT_EQ(some[bar].size(), full[bar].size());
+      for (std::size_t column = 0; column < some[0].size(); ++column) {
+        const std::string& name = some[0][column];
+        if (name == "Average_Signal" || name == "trend") continue;
+        const bool there =
+            name == "close" || name.find("KAMA_") != std::string::npos ||
+            (name.find("EMA_") != std::string::npos && name.find("DEMA_") == std::string::npos);
+        ASSERT_EQ(some[bar][column], there ? full[bar][column] : "") << name << " of bar " << bar;
+      }
+    }
+  }
+  // A base that is too small for a family is no matter where the family is not chosen.
+  EXPECT_NE(
+      run(golden("lts/p_lens.csv.gz") + " --dump --families ema --lengths hma=2", status).find("HMA_-4"),
+      std::string::npos);
+  EXPECT_EQ(status, 0);
+}
+
 TEST_F(ProgramTest, TheExitStatusTellsBadUsageFromBadInput) {
   int status = -1;
   const std::string input = golden("lts/n_const128.csv.gz");
@@ -339,6 +369,15 @@ TEST_F(ProgramTest, TheExitStatusTellsBadUsageFromBadInput) {
   EXPECT_NE(run(input + " --lengths ema=6", status).find("from 7"), std::string::npos);
   EXPECT_EQ(status, 2);
   EXPECT_NE(run(input + " --lengths emma=28", status).find("did you mean ema?"), std::string::npos);
+  EXPECT_EQ(status, 2);
+  EXPECT_NE(run(input + " --families emma", status)
+                .find("--families has \"emma\", but may only have ema, hma, wma, dema, lsma, kama"),
+            std::string::npos);
+  EXPECT_EQ(status, 2);
+  EXPECT_NE(run(input + " --families ema,ema", status).find("--families has \"ema\" twice"),
+            std::string::npos);
+  EXPECT_EQ(status, 2);
+  EXPECT_NE(run(input + " --families ''", status).find("--families is empty"), std::string::npos);
   EXPECT_EQ(status, 2);
   EXPECT_NE(run(input + " --history-bars 5", status).find("needs --live-anchors"), std::string::npos);
   EXPECT_EQ(status, 2);

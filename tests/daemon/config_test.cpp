@@ -180,6 +180,34 @@ TEST(Config, TheHashChangesWithEverythingThatSignalsDependOnAndNothingElse) {
   }
 }
 
+TEST(Config, ASubsetOfFamiliesNeedsNothingOfTheOthers) {
+  const auto with = [](std::string_view lines) {
+    return parse_config("[[profile]]\nname = \"default\"\n" + std::string(lines) + std::string(kFeed));
+  };
+  const ConfigResult some = with(
+      "families = [\"kama\", \"ema\"]\nlengths = { hma = 2, ema = 30, kama = 9 }\nweights = { wma = -1 }\n");
+  EXPECT_EQ(all(some), "");
+  const engine::Parameters& parameters = some.config.profiles[0].parameters;
+  EXPECT_EQ(parameters.families, (std::array{true, false, false, false, false, true}));
+  EXPECT_EQ(parameters.lengths[0], 30);
+  const auto hash = [&](std::string_view lines) { return config_hash(with(lines).config.profiles[0]); };
+  EXPECT_EQ(hash("families = [\"ema\"]\nlengths = { hma = 2 }\n"), hash("families = [\"ema\"]\n"));
+  EXPECT_NE(hash("families = [\"ema\"]\n"), hash(""));
+  EXPECT_EQ(hash("families = [\"lsma\", \"kama\", \"ema\", \"hma\", \"wma\", \"dema\"]\n"), hash(""));
+
+  EXPECT_THAT(all(with("families = []\n")),
+              HasSubstr("3: profile[0].families is empty, but must name at least one of ema, hma"));
+  EXPECT_THAT(all(with("families = [\"ema\", \"sma\"]\n")),
+              HasSubstr("families has \"sma\", but may only have ema, hma, wma, dema, lsma, kama"));
+  EXPECT_THAT(all(with("families = [\"ema\", \"ema\"]\n")), HasSubstr("families has \"ema\" twice"));
+  EXPECT_THAT(all(with("families = \"ema\"\n")), HasSubstr("a list of texts"));
+  EXPECT_THAT(all(with("families = [\"ema\"]\nlengths = { emma = 9 }\n")), HasSubstr("did you mean ema?"));
+  EXPECT_THAT(all(with("families = [\"ema\"]\nlengths = { ema = 6 }\n")), HasSubstr("lengths.ema is 6"));
+  // Only KAMA needs no length of history.
+  EXPECT_THAT(all(with("history_bars = 5\n")), HasSubstr("need at least 34"));
+  EXPECT_EQ(all(with("history_bars = 5\nfamilies = [\"kama\"]\n")), "");
+}
+
 TEST(Config, WhatIsNoTomlIsOneErrorWithItsLine) {
   EXPECT_THAT(all(parse_config("a = 1\nb = \n")), HasSubstr("2:  is no TOML"));
   EXPECT_THAT(all(parse_config(std::string(2U << 20, 'x'))), HasSubstr("at most 1048576"));

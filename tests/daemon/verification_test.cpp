@@ -143,6 +143,19 @@ class VerificationTest : public testing::Test {
   std::vector<PublishedEntry> entries_ = published(profile_, bars_, 300);
 };
 
+TEST_F(VerificationTest, FamiliesThatAreNotChosenAreUndefinedInRedisToo) {
+  profile_.parameters.families = {true, false, false, false, false, true};
+  profile_.parameters.lengths[1] = 0;
+  entries_ = published(profile_, bars_, 300);
+  EXPECT_EQ(entries_.front().field("hma_signal"), "");
+  EXPECT_NE(entries_.front().field("kama_signal"), "");
+  const Verdict verdict = verify(entries_);
+  EXPECT_EQ(verdict.difference, "");
+  EXPECT_EQ(verdict.equal, 600U);
+  entries_[7].fields["hma_signal"] = "0";
+  EXPECT_THAT(verify(entries_).difference, HasSubstr("hma_signal is 0 in Redis, undefined when recomputed"));
+}
+
 TEST_F(VerificationTest, EqualSignalsAreCountedWhateverThePiecesInWhichTheBarsCome) {
   ASSERT_EQ(entries_.size(), 600U);
   for (const std::size_t piece_bars : {1U, 2U, 69U, 70U, 71U, 512U, 900U}) {

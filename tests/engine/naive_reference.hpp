@@ -205,6 +205,15 @@ inline double round_two(double value, engine::Dialect dialect) {
   return (dialect == engine::Dialect::lts ? std::nearbyint(scaled) : std::round(scaled)) / 100;
 }
 
+/// Everything of a family that is not computed.
+inline void leave_out(Result& result, std::size_t family, std::size_t bars) {
+  const Series nothing(bars, kUndefined);
+  result.averages[family].fill(nothing);
+  result.states[family].fill(nothing);
+  result.equities[family].fill(nothing);
+  result.layer1[family] = result.layer2[family] = nothing;
+}
+
 /// Complete closes and sources only; parameters as validated.
 inline Result compute(const Series& price, const Series& source, const engine::Parameters& p,
                       const std::function<double(std::int64_t)>& growth) {
@@ -213,6 +222,10 @@ inline Result compute(const Series& price, const Series& source, const engine::P
   const bool lts = p.dialect == engine::Dialect::lts;
   const double upper = lts ? p.long_threshold : 0.49, lower = lts ? p.short_threshold : -0.49;
   for (std::size_t f = 0; f < engine::kFamilies; ++f) {
+    if (!p.families[f]) {
+      leave_out(result, f, bars);
+      continue;
+    }
     const auto lengths = engine::family_lengths(p.lengths[f], p.robustness);
     for (std::size_t i = 0; i < lengths.size(); ++i) {
       const auto length = static_cast<std::size_t>(lengths[i]);
@@ -235,6 +248,7 @@ inline Result compute(const Series& price, const Series& source, const engine::P
   for (std::size_t t = 0; t < bars; ++t) {
     double signed_sum = 0, sum = 0;
     for (std::size_t f = 0; f < engine::kFamilies; ++f) {
+      if (!p.families[f]) continue;
       const double signal = result.layer1[f][t];
       const double cut = signal > upper ? 1 : signal < lower ? -1 : 0;
       signed_sum += cut * result.layer2[f][t];

@@ -109,7 +109,69 @@ TEST(ParametersTest, TheCanonicalFormIsFixed) {
   EXPECT_NE(json.find("\"strategy_mode\":true"), std::string::npos);
 }
 
-TEST(PlanTest, TheFewestBarsAreTheLongestLengthOutsideKama) {
+TEST(ParametersTest, FamiliesAreChosenByName) {
+  const auto chosen = [](const std::vector<std::string>& names) {
+    Parameters parameters;
+    const std::string fault = choose_families(names, parameters);
+    std::string all = fault + ':';
+    for (const bool one : parameters.families) all += one ? '1' : '0';
+    return all;
+  };
+  EXPECT_EQ(chosen({"kama", "ema"}), ":100001");
+  EXPECT_EQ(chosen({"ema", "hma", "wma", "dema", "lsma", "kama"}), ":111111");
+  EXPECT_EQ(chosen({}), "is empty, but must name at least one of ema, hma, wma, dema, lsma, kama:111111");
+  EXPECT_EQ(chosen({"ema", "emma"}),
+            "has \"emma\", but may only have ema, hma, wma, dema, lsma, kama:111111");
+  EXPECT_EQ(chosen({"ema", "hma", "ema"}),
+            "has \"ema\" twice, but may have each of ema, hma, wma, dema, lsma, kama once:111111");
+}
+
+TEST(ParametersTest, LengthsAndWeightsOfFamiliesThatAreNotChosenAreNotChecked) {
+  Parameters parameters;
+  parameters.lengths = {28, 1, -7, 0, std::numeric_limits<int>::max(), 3};
+  parameters.weights = {1, 0, -1, std::nan(""), 1, 1};
+  parameters.families = {true, false, false, false, false, false};
+  EXPECT_EQ(validate(parameters), Errors{});
+  parameters.families[5] = true;
+  EXPECT_EQ(validate(parameters),
+            Errors{"lengths.kama is 3, but must be from 7 (with robustness medium) to 5000"});
+  parameters.families = {};
+  EXPECT_EQ(validate(parameters),
+            Errors{"families is empty, but must name at least one of ema, hma, wma, dema, lsma, kama"});
+}
+
+TEST(ParametersTest, TheCanonicalFormOfSomeFamiliesHasNothingOfTheOthers) {
+  Parameters parameters;
+  parameters.families = {true, false, false, false, false, true};
+  const std::string json = canonical_json(parameters);
+  EXPECT_EQ(json,
+            "{\"dialect\":\"lts\",\"families\":[\"ema\",\"kama\"],\"lengths\":{\"ema\":28,\"kama\":28},"
+            "\"weights\":{\"ema\":1,\"kama\":1},\"robustness\":\"medium\",\"lambda\":0.02,\"decay\":0.03,"
+            "\"cutout\":0,\"long_threshold\":0.1,\"short_threshold\":-0.1,\"strategy_mode\":false,"
+            "\"ma_source\":\"close\"}");
+  parameters.lengths[1] = 12;
+  parameters.weights[3] = 7;
+  EXPECT_EQ(canonical_json(parameters), json);
+  parameters.lengths[5] = 12;
+  EXPECT_NE(canonical_json(parameters), json);
+}
+
+TEST(PlanTest, TheFewestBarsAreThoseOfTheChosenFamilies) {
+  Parameters parameters;
+  parameters.lengths = {10, 60, 20, 30, 40, 50};
+  const auto fewest = [&](const std::array<bool, kFamilies>& families) {
+    parameters.families = families;
+    return Plan(parameters).minimum_bars();
+  };
+  EXPECT_EQ(fewest({true, true, true, true, true, true}), 66);
+  EXPECT_EQ(fewest({true, false, false, true, false, true}), 36);
+  EXPECT_EQ(fewest({true, false, false, false, false, false}), 16);
+  EXPECT_EQ(fewest({false, false, false, false, false, true}), 1);
+  parameters.cutout = 4;
+  EXPECT_EQ(fewest({false, false, false, false, false, true}), 5);
+}
+
+TEST(PlanTest, TheFewestBarsAreTheLongestBarsAreTheLongestLengthOutsideKama) {
   Parameters parameters;
   EXPECT_EQ(Plan(parameters).minimum_bars(), 34);
   parameters.lengths[5] = 60;  // kama

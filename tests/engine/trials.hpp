@@ -65,7 +65,18 @@ class Maker {
     p.long_threshold = real(-0.2, 0.6);
     p.short_threshold = p.long_threshold - real(0.01, 0.6);
     p.strategy_mode = one_in(4);
+    if (one_in(3)) leave_out_families(p, static_cast<unsigned>(from_to(1, 62)));
     return p;
+  }
+
+  /// Keeps the families of these bits; the others get lengths and weights that nobody may look at.
+  void leave_out_families(engine::Parameters& p, unsigned kept) {
+    for (std::size_t f = 0; f < engine::kFamilies; ++f) {
+      p.families[f] = (kept >> f & 1) != 0;
+      if (p.families[f] || one_in(3)) continue;
+      p.lengths[f] = one_in(2) ? static_cast<int>(from_to(-9, 4)) : std::numeric_limits<int>::max();
+      p.weights[f] = one_in(2) ? real(-2, 0) : std::numeric_limits<double>::quiet_NaN();
+    }
   }
 
   /// Finite positive prices: walks, ticks with ties, flats, jumps, ramps, alternation; at any magnitude.
@@ -114,7 +125,10 @@ class Maker {
   Trial trial(bool complete) {
     Trial made;
     made.parameters = parameters();
-    const int longest = *std::max_element(made.parameters.lengths.begin(), made.parameters.lengths.end()) + 8;
+    int longest = 0;
+    for (std::size_t f = 0; f < engine::kFamilies; ++f) {
+      if (made.parameters.families[f]) longest = std::max(longest, made.parameters.lengths[f] + 8);
+    }
     const auto fewest = std::max<std::int64_t>(longest, made.parameters.cutout + 1);
     const auto bars = static_cast<std::size_t>(fewest + from_to(0, 250));
     made.closes = prices(bars);

@@ -53,6 +53,13 @@ engine::Parameters parameters_of(Bytes& bytes) {
   p.decay = bytes.next() / 2.55;
   p.cutout = bytes.next() % 16;
   for (double& weight : p.weights) weight = 0.1 + bytes.next() / 64.0;
+  if ((choice & 128) != 0) {
+    const std::uint8_t kept = bytes.next();
+    for (std::size_t f = 0; f < engine::kFamilies; ++f) {
+      p.families[f] = (kept >> f & 1) != 0;
+      if (!p.families[f] && (kept & 64) != 0) p.lengths[f] = -p.lengths[f];
+    }
+  }
   return p;
 }
 
