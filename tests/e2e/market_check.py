@@ -21,8 +21,10 @@ PROFILES = {
     # name: (configuration, options of atcd compute)
     "default": ("history_bars = 120\nanchor_period = 40\n", ["--history-bars", "120", "--anchor-period", "40"]),
     "quick": ("dialect = \"pine\"\nlengths = { ema = 10, hma = 12, wma = 14, dema = 9, lsma = 11, kama = 8 }\n"
+              "families = [\"ema\", \"hma\", \"wma\", \"dema\", \"kama\"]\n"
               "robustness = \"narrow\"\nhistory_bars = 90\nanchor_period = 25\n",
               ["--history-bars", "90", "--anchor-period", "25", "--dialect", "pine", "--robustness", "narrow",
+               "--families", "ema,hma,wma,dema,kama",
                "--lengths", "ema=10,hma=12,wma=14,dema=9,lsma=11,kama=8"]),
 }
 

@@ -234,6 +234,38 @@ TEST_P(GpuBatchTest, UnrolledScansOfTheUsualLengthsAndTheGeneralOne) {
   }
 }
 
+TEST_P(GpuBatchTest, SomeFamiliesOfTheUsualLengthsAndOfOthers) {
+  Maker maker(63);
+  for (unsigned kept = 1; kept < 63; kept += 3) {
+    for (const int base : {28, 31, 5}) {
+      engine::Parameters parameters;
+      parameters.dialect = maker.one_in(2) ? engine::Dialect::pine : engine::Dialect::lts;
+      if (base == 5) parameters.robustness = engine::Robustness::narrow;
+      parameters.lengths.fill(base);
+      maker.leave_out_families(parameters, kept);
+      const auto plan = std::make_shared<const Plan>(parameters);
+      Series series(maker, Trial{parameters, maker.prices(150), {}}, 3, false);
+      std::vector<Incremental> resumed;
+      std::vector<Incremental*> engines;
+      for (std::size_t i = 0; i < series.trials.size(); ++i) resumed.emplace_back(plan);
+      for (Incremental& engine : resumed) engines.push_back(&engine);
+      ASSERT_EQ(compute(*plan, series.inputs, series.outputs, engines).sentence, "");
+      for (std::size_t i = 0; i < series.trials.size(); ++i) {
+        const Trial& trial = series.trials[i];
+        const std::size_t bars = trial.closes.size();
+        const Columns expected = trials::by_batch(*plan, trial, *engine::find_kernel("scalar"), bars);
+        ASSERT_EQ(difference(expected, series.columns[i], bars), "")
+            << "families " << kept << ", base " << base;
+        Incremental live(plan);
+        for (std::size_t bar = 0; bar < bars; ++bar) {
+          live.update(trial.closes[bar], trials::source_of(trial, bar), series.times[i][bar]);
+        }
+        ASSERT_NO_FATAL_FAILURE(expect_same_future(live, resumed[i], trial, maker)) << "families " << kept;
+      }
+    }
+  }
+}
+
 TEST_P(GpuBatchTest, LengthsOfOneAndOfThousands) {
   Maker maker(13);
   for (const engine::Dialect dialect : {engine::Dialect::lts, engine::Dialect::pine}) {

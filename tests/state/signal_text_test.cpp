@@ -53,27 +53,6 @@ TEST(SignalJsonTest, HasEveryFieldOnceInOrder) {
             R"("published_us":1700000100000456})");
 }
 
-TEST(SignalJsonTest, FamiliesThatAreNotComputedAreEmptyInRedisAndNullInJson) {
-  SignalRecord record = plain_record();
-  for (std::size_t f = 1; f < engine::kFamilies; ++f) {
-    record.signal.layer1[f] = record.signal.equity[f] = std::numeric_limits<double>::quiet_NaN();
-  }
-  EXPECT_THAT(
-      signal_json(series_info(1), "main", record, 1),
-      ::testing::HasSubstr(
-          R"("ema_signal":0.25,"hma_signal":null,"wma_signal":null,"dema_signal":null,"lsma_signal":null,)"
-          R"("kama_signal":null,"ema_equity":1,"hma_equity":null,"wma_equity":null,"dema_equity":null,)"
-          R"("lsma_equity":null,"kama_equity":null,"bar_index":1499)"));
-  const SeriesText series(series_info(1), "main", "atc");
-  SignalFormatter formatter;
-  std::string command;
-  formatter.append_command(command, series, record, {500, 1000}, 1);
-  const auto arguments = arguments_of(command);
-  const auto field = std::find(arguments.begin(), arguments.end(), "hma_signal");
-  ASSERT_LT(field + 1, arguments.end());
-  EXPECT_EQ(*(field + 1), "");
-}
-
 TEST(SignalJsonTest, NamesAGapOnlyWhereThereIsOne) {
   SignalRecord record = plain_record();
   EXPECT_THAT(signal_json(series_info(1), "main", record, 1), ::testing::Not(::testing::HasSubstr("gap")));
@@ -274,6 +253,27 @@ TEST(SignalCommandTest, SaysOfAnyRecordWhatTheSimplestCodeWouldSay) {
     ASSERT_EQ(std::vector<std::string>(arguments.begin() + 13, arguments.end()), expected);
     ASSERT_EQ(formatter.json(series, record, published_us), json);
   }
+}
+
+TEST(SignalCommandTest, FamiliesThatAreNotComputedAreEmptyInRedisAndNullInJson) {
+  SignalRecord record = plain_record();
+  for (std::size_t f = 1; f < engine::kFamilies; ++f) {
+    record.signal.layer1[f] = record.signal.equity[f] = std::numeric_limits<double>::quiet_NaN();
+  }
+  EXPECT_THAT(
+      signal_json(series_info(1), "main", record, 1),
+      ::testing::HasSubstr(
+          R"("ema_signal":0.25,"hma_signal":null,"wma_signal":null,"dema_signal":null,"lsma_signal":null,)"
+          R"("kama_signal":null,"ema_equity":1,"hma_equity":null,"wma_equity":null,"dema_equity":null,)"
+          R"("lsma_equity":null,"kama_equity":null,"bar_index":1499)"));
+  const SeriesText series(series_info(1), "main", "atc");
+  SignalFormatter formatter;
+  std::string command;
+  formatter.append_command(command, series, record, {500, 1000}, 1);
+  const auto arguments = arguments_of(command);
+  const auto field = std::find(arguments.begin(), arguments.end(), "hma_signal");
+  ASSERT_LT(field + 1, arguments.end());
+  EXPECT_EQ(*(field + 1), "");
 }
 
 TEST(SignalCommandTest, FormatsWithoutAllocatingOnceWarm) {
