@@ -20,6 +20,7 @@ struct BatchInput {
 /// Where the columns go: each span has one value a bar, or is empty where the column is not wanted.
 /// The first Plan::leading_undefined() values of layer 1 and of the equities are NaN (in pine of the average
 /// too; in lts it is 0 there); averages are NaN before Plan::first_defined_bar().
+/// Columns of families that the plan leaves out are NaN throughout.
 struct BatchOutput {
   std::array<std::span<double>, kFamilies> layer1{};
   std::array<std::span<double>, kFamilies> equity{};
