@@ -1,50 +1,38 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "daemon/compute_options.hpp"
 #include "daemon/csv_table.hpp"
-#include "engine/anchor.hpp"
-#include "engine/parameters.hpp"
+#include "engine/interval.hpp"
 
 namespace atcd::daemon {
 
-/// The anchors of one published series, for computing what live publishes.
-struct LiveAnchors {
-  std::string series;  // exchange:market:symbol:interval:profile, as in Redis
-  engine::Interval interval{1, engine::Interval::Unit::minute};
-  engine::AnchorRule rule;
-};
+/// Adds the next bars, at most so many, to those that are there; fewer: those were the last. A sentence where
+/// they can't be had; empty when all is well.
+using ReadBars = std::function<std::string(std::size_t most, CsvBars& bars)>;
+/// Takes the output as it comes, in pieces of whole rows; false: it takes no more.
+using WriteText = std::function<bool(std::string_view)>;
 
-struct ComputeOptions {
-  engine::Parameters parameters;
-  std::string path = "auto";  // one of kPathNames
-  bool dump = false;
-  std::vector<std::string> extras;  // of kExtraNames
-  std::optional<LiveAnchors> live_anchors;
-};
+/// As many bars, or fewer, are computed as a whole, and nothing is written where they are refused.
+inline constexpr std::size_t kWholeBars = std::size_t{1} << 17;
 
-inline constexpr std::string_view kPathNames[] = {"incremental", "baseline", "scalar", "avx2",
-                                                  "avx512",      "neon",     "auto"};
-/// All but the first two only with live anchors.
-inline constexpr std::string_view kExtraNames[] = {"time",      "trend",          "bar_index",
-                                                   "anchor_ms", "previous_trend", "trend_since_ms"};
+/// Writes the CSV text, header included, of the signals of all bars. More than whole_bars are computed bar by
+/// bar with the path's kernel as they come: memory does not grow with their number (with live anchors it
+/// holds the bars since the anchor). A sentence that names the line and the value where the input is refused:
+/// what lay more than whole_bars before that is written then. The options must have passed check_options().
+std::string compute_csv(const ComputeOptions& options, const ReadBars& read, const WriteText& write,
+                        std::size_t whole_bars = kWholeBars);
 
-/// Everything wrong with the options, as sentences; empty when all is well.
-std::vector<std::string> check_options(const ComputeOptions& options);
-
-/// The CSV text, header included, of the signals of these bars; or a sentence that names the line and the
-/// value. The options must have passed check_options().
+/// The same of bars that are there, as a whole; without text where they are refused.
 TextResult compute_csv(const ComputeOptions& options, const CsvBars& bars);
 
-/// The anchors of a series' name; a sentence in `error` where it is no such name.
-std::optional<LiveAnchors> parse_live_anchors(std::string_view series, std::string& error);
-
-/// The sentence for a name that is none of those allowed, with the one that it is nearest to.
-std::string unknown_name(std::string_view what, std::string_view name, const std::string_view* allowed,
-                         std::size_t count);
+/// Why values of the bars from `begin` on, or their times, are refused: a sentence that names line and value;
+/// empty when they are not. The bar before `begin`, if any, has passed.
+std::string check_values(const CsvBars& bars, std::size_t begin, engine::Dialect dialect);
+std::string check_times(const CsvBars& bars, std::size_t begin, const engine::Interval& interval);
 
 }  // namespace atcd::daemon

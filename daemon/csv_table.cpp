@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <utility>
 
 namespace atcd::daemon {
 namespace {
@@ -116,65 +117,146 @@ std::string read_row(const Header& header, const std::vector<std::string_view>& 
   return {};
 }
 
+/// Takes the lines of a file, one by one.
+class Parser {
+ public:
+  std::string take(std::string_view line, CsvBars& bars) {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    ++line_;
+    if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
+    // An empty line is a missing close where close is the only column, and nothing in a wider file.
+    if (line_ > 1 && line.empty() && header_.fields > 1) return {};
+    split(line, fields_);
+    return line_ == 1 ? read_header(fields_, header_) : read_row(header_, fields_, line_, bars);
+  }
+
+  std::string end() const {
+    return line_ > 0 ? "" : "line 1: there is no header row, but one with a column close is needed";
+  }
+
+  std::size_t line() const { return line_; }
+
+ private:
+  Header header_;
+  std::vector<std::string_view> fields_;
+  std::size_t line_ = 0;
+};
+
 struct CloseGz {
   void operator()(gzFile file) const { gzclose(file); }
 };
 
 }  // namespace
 
+void CsvBars::drop(std::size_t count) {
+  const auto drop_of = [count](auto& column) {
+    const auto some = static_cast<std::ptrdiff_t>(std::min(count, column.size()));
+    column.erase(column.begin(), column.begin() + some);
+  };
+  drop_of(closes);
+  drop_of(sources);
+  drop_of(open_ms);
+  drop_of(lines);
+}
+
 CsvResult parse_csv_bars(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   CsvResult result;
-  if (text.empty()) {
-    result.error = "line 1: there is no header row, but one with a column close is needed";
-    return result;
-  }
-  std::vector<std::string_view> fields;
-  split(take_line(text), fields);
-  Header header;
-  result.error = read_header(fields, header);
-  for (std::size_t line = 2; result.error.empty() && !text.empty(); ++line) {
-    const std::string_view row = take_line(text);
-    // An empty line is a missing close where close is the only column, and nothing in a wider file.
-    if (row.empty() && header.fields > 1) continue;
-    split(row, fields);
-    result.error = read_row(header, fields, line, result.bars);
-  }
+  Parser parser;
+  while (result.error.empty() && !text.empty()) result.error = parser.take(take_line(text), result.bars);
+  if (result.error.empty()) result.error = parser.end();
   return result;
 }
 
-TextResult read_text(const std::string& path) {
-  TextResult result;
-  const std::string name = path == "-" ? "standard input" : path;
+struct TextFile::Stream {
+  std::unique_ptr<gzFile_s, CloseGz> file;
+};
+
+TextFile::TextFile(const std::string& path) : path_(path), stream_(std::make_unique<Stream>()) {
   errno = 0;
   // zlib reads what is not gzip as it is.
-  const std::unique_ptr<gzFile_s, CloseGz> file(path == "-" ? gzdopen(dup(STDIN_FILENO), "rb")
-                                                            : gzopen(path.c_str(), "rb"));
-  if (!file) {
-    result.error = "cannot open " + name + ": " + std::strerror(errno);
-    return result;
+  stream_->file.reset(path == "-" ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path.c_str(), "rb"));
+  if (!stream_->file) error_ = std::string("cannot open it: ") + std::strerror(errno);
+}
+TextFile::~TextFile() = default;
+TextFile::TextFile(TextFile&&) noexcept = default;
+
+std::size_t TextFile::read(std::string& text, std::size_t most) {
+  if (!error_.empty()) return 0;
+  const std::size_t size = text.size();
+  text.resize(size + most);
+  const int got = gzread(stream_->file.get(), text.data() + size, static_cast<unsigned>(most));
+  int status = Z_OK;
+  std::string_view message = gzerror(stream_->file.get(), &status);
+  // A gzip file that stops short gives what it has and then this status.
+  if (got < 0 || status == Z_BUF_ERROR) {
+    if (message.starts_with(path_ + ": ")) message.remove_prefix(path_.size() + 2);
+    error_ = "cannot read it: " + std::string(status == Z_ERRNO ? std::strerror(errno) : message);
   }
+  const std::size_t taken = error_.empty() ? static_cast<std::size_t>(got) : 0;
+  text.resize(size + taken);
+  return taken;
+}
+
+struct CsvBarFile::State {
+  explicit State(const std::string& path) : file(path) {}
+
+  /// The next line without its ending; false at the end, or where file.error() says why.
+  bool next_line(std::string_view& line) {
+    std::size_t end = buffer.find('\n', at);
+    while (end == std::string::npos) {
+      buffer.erase(0, std::exchange(at, 0));
+      const std::size_t searched = buffer.size();
+      if (searched > kLongestLine || file.read(buffer, kPiece) == 0) break;
+      end = buffer.find('\n', searched);
+    }
+    if (end == std::string::npos && (buffer.empty() || !file.error().empty())) return false;
+    std::string_view rest = std::string_view(buffer).substr(at);
+    const std::size_t left = rest.size();
+    line = take_line(rest);
+    at += left - rest.size();
+    return true;
+  }
+
+  static constexpr std::size_t kPiece = 1 << 18;
+
+  TextFile file;
+  Parser parser;
+  std::string buffer;  // read, of which what lies before `at` was taken
+  std::size_t at = 0;
+};
+
+CsvBarFile::CsvBarFile(const std::string& path) : state_(std::make_unique<State>(path)) {}
+CsvBarFile::~CsvBarFile() = default;
+CsvBarFile::CsvBarFile(CsvBarFile&&) noexcept = default;
+
+std::string CsvBarFile::read(std::size_t most, CsvBars& bars) {
+  const std::size_t wanted = bars.size() + most;
+  std::string_view line;
+  while (bars.size() < wanted) {
+    if (!state_->next_line(line))
+      return state_->file.error().empty() ? state_->parser.end() : state_->file.error();
+    if (line.size() > kLongestLine) {
+      return "line " + std::to_string(state_->parser.line() + 1) + ": it is longer than " +
+             std::to_string(kLongestLine) + " bytes";
+    }
+    std::string refusal = state_->parser.take(line, bars);
+    if (!refusal.empty()) return refusal;
+  }
+  return {};
+}
+
+TextResult read_text(const std::string& path) {
   constexpr std::size_t kChunk = 1 << 18;
-  std::size_t size = 0;
-  while (true) {
-    result.text.resize(size + kChunk);
-    const int got = gzread(file.get(), result.text.data() + size, kChunk);
-    int status = Z_OK;
-    const char* const message = gzerror(file.get(), &status);
-    // A gzip file that stops short gives what it has and then this status.
-    if (got < 0 || status == Z_BUF_ERROR) {
-      result.error = "cannot read " + name + ": " + (status == Z_ERRNO ? std::strerror(errno) : message);
-      return result;
-    }
-    size += static_cast<std::size_t>(got);
-    if (got == 0) break;
-    if (size > kLargestText) {
-      result.error = "cannot read " + name + ": it is longer than " + std::to_string(kLargestText) + " bytes";
-      return result;
-    }
+  TextResult result;
+  TextFile file(path);
+  while (file.read(result.text, kChunk) != 0 && result.text.size() <= kLargestText) {
   }
-  result.text.resize(size);
+  const std::string name = path == "-" ? "standard input" : path;
+  if (!file.error().empty()) {
+    result.error = name + ": " + file.error();
+  } else if (result.text.size() > kLargestText) {
+    result.error = name + ": it is longer than " + std::to_string(kLargestText) + " bytes";
+  }
   return result;
 }
 

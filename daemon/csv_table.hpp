@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,10 @@ struct CsvBars {
   std::vector<double> sources;        // column src; empty where there is none
   std::vector<std::int64_t> open_ms;  // column open_ms; empty where there is none
   std::vector<std::size_t> lines;     // line of the file, from 1, that each bar stands on
+
+  std::size_t size() const { return closes.size(); }
+  /// Forgets the first so many bars.
+  void drop(std::size_t count);
 };
 
 struct CsvResult {
@@ -26,12 +31,50 @@ struct CsvResult {
 /// lines ended by LF or CRLF. Numbers are the nearest double of their text.
 CsvResult parse_csv_bars(std::string_view text);
 
+/// A file that is read piece by piece, gzip or plain; "-" is standard input.
+class TextFile {
+ public:
+  explicit TextFile(const std::string& path);
+  ~TextFile();
+  TextFile(TextFile&&) noexcept;
+
+  /// Adds the next bytes to `text`, at most so many; none: the end, or error() says what went wrong.
+  std::size_t read(std::string& text, std::size_t most);
+  /// "cannot read it: unexpected end of file"; empty when all is well.
+  const std::string& error() const { return error_; }
+
+ private:
+  struct Stream;
+  std::string path_;
+  std::unique_ptr<Stream> stream_;
+  std::string error_;
+};
+
+/// The bars of a CSV file as parse_csv_bars reads them, some at a time: memory does not grow with the file.
+class CsvBarFile {
+ public:
+  /// A longer line is refused.
+  static constexpr std::size_t kLongestLine = 1 << 20;
+
+  explicit CsvBarFile(const std::string& path);
+  ~CsvBarFile();
+  CsvBarFile(CsvBarFile&&) noexcept;
+
+  /// Adds the next bars, at most so many; fewer: that was the last of them. A sentence that names the line
+  /// and the value where something is wrong; empty when all is well.
+  std::string read(std::size_t most, CsvBars& bars);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 struct TextResult {
   std::string text;
   std::string error;
 };
 
-/// The whole of a file, gzip or plain; "-" is standard input. More than kLargestText is an error.
+/// The whole of a file. More than kLargestText is an error.
 inline constexpr std::size_t kLargestText = std::size_t{1} << 31;
 TextResult read_text(const std::string& path);
 

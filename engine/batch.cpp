@@ -111,10 +111,22 @@ class Runner {
 
 }  // namespace
 
-std::string check_batch(const Plan& plan, const BatchInput& input) {
-  const Parameters& parameters = plan.parameters();
-  const auto bars = static_cast<std::int64_t>(input.closes.size());
+std::string check_bars(const Plan& plan, std::int64_t bars) {
   if (bars == 0) return "there are no bars, but at least one is needed";
+  const std::int64_t cutout = plan.parameters().cutout;
+  if (cutout >= bars) {
+    return "cutout is " + std::to_string(cutout) + ", but must be below the number of bars, " +
+           std::to_string(bars);
+  }
+  if (bars < plan.minimum_bars()) {
+    return "there are " + std::to_string(bars) + " bars, but the longest length outside KAMA needs " +
+           std::to_string(plan.minimum_bars());
+  }
+  return {};
+}
+
+std::string check_batch(const Plan& plan, const BatchInput& input) {
+  const auto bars = static_cast<std::int64_t>(input.closes.size());
   if (!input.sources.empty() && input.sources.size() != input.closes.size()) {
     return "there are " + std::to_string(input.sources.size()) + " MA source values for " +
            std::to_string(bars) + " closes, but there must be as many, or none";
@@ -123,15 +135,8 @@ std::string check_batch(const Plan& plan, const BatchInput& input) {
     return "there are " + std::to_string(input.close_times_ms.size()) + " close times for " +
            std::to_string(bars) + " closes, but there must be as many, or none";
   }
-  if (parameters.cutout >= bars) {
-    return "cutout is " + std::to_string(parameters.cutout) + ", but must be below the number of bars, " +
-           std::to_string(bars);
-  }
-  if (bars < plan.minimum_bars()) {
-    return "there are " + std::to_string(bars) + " bars, but the longest length outside KAMA needs " +
-           std::to_string(plan.minimum_bars());
-  }
-  return check_values(input, parameters.dialect == Dialect::pine);
+  std::string refusal = check_bars(plan, bars);
+  return refusal.empty() ? check_values(input, plan.parameters().dialect == Dialect::pine) : refusal;
 }
 
 void fill_trend_since(const BatchInput& input, const BatchOutput& output) {

@@ -33,6 +33,9 @@ struct BatchOutput {
   std::span<double> equities{};
 };
 
+/// Why so many bars are too few, as a sentence; empty when they are not.
+std::string check_bars(const Plan& plan, std::int64_t bars);
+
 /// Why the input can't be computed, as a sentence that names the bar and the value; empty when it can.
 std::string check_batch(const Plan& plan, const BatchInput& input);
 

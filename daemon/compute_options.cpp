@@ -1,0 +1,136 @@
+#include "daemon/compute_options.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+#include "engine/dispatch.hpp"
+#include "engine/series_id.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+bool is_name_part(std::string_view part) {
+  if (part.empty()) return false;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+    if (part[i] == '%') {
+      if (i + 2 >= part.size() || !hex(part[i + 1]) || !hex(part[i + 2])) return false;
+      i += 2;
+    } else if (engine::percent_encode(part.substr(i, 1)).size() != 1) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string unknown_name(std::string_view what, std::string_view name, const std::string_view* allowed,
+                         std::size_t count) {
+  std::string all;
+  std::string_view nearest;
+  std::size_t nearest_distance = std::max<std::size_t>(3, name.size() / 2);
+  for (std::size_t i = 0; i < count; ++i) {
+    all += (i == 0 ? "" : ", ") + std::string(allowed[i]);
+    const std::size_t distance = edit_distance(name.substr(0, 64), allowed[i]);
+    if (distance < nearest_distance) {
+      nearest_distance = distance;
+      nearest = allowed[i];
+    }
+  }
+  std::string sentence = std::string(what) + " is \"" + std::string(name) + "\", which is not known";
+  if (!nearest.empty()) sentence += "; did you mean " + std::string(nearest) + "?";
+  return sentence + " (allowed: " + all + ")";
+}
+
+std::optional<LiveAnchors> parse_live_anchors(std::string_view series, std::string& error) {
+  std::vector<std::string_view> parts;
+  for (std::string_view rest = series;;) {
+    const auto end = rest.find(':');
+    parts.push_back(rest.substr(0, end));
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  const std::string is = "--live-anchors is \"" + std::string(series) + "\"";
+  if (parts.size() != 5) {
+    error = is + ", which has " + std::to_string(parts.size()) +
+            " parts, but must be exchange:market:symbol:interval:profile";
+    return std::nullopt;
+  }
+  for (const auto part : parts) {
+    if (is_name_part(part)) continue;
+    error = is + ", of which \"" + std::string(part) +
+            "\" is no part of a name: A-Z a-z 0-9 . _ / @ - as they are, all else as %XX";
+    return std::nullopt;
+  }
+  const auto interval = engine::Interval::parse(parts[3]);
+  if (!interval) {
+    error =
+        is + ", of which \"" + std::string(parts[3]) + "\" is no interval such as 1s, 15m, 4h, 1d, 1w, 1M";
+    return std::nullopt;
+  }
+  LiveAnchors anchors;
+  anchors.series = std::string(series);
+  anchors.interval = *interval;
+  return anchors;
+}
+
+const engine::Kernel& kernel_of(const std::string& path) {
+  const engine::Kernel* kernel = engine::find_kernel(path);
+  return kernel == nullptr ? engine::best_kernel() : *kernel;  // "incremental" is no kernel's name
+}
+
+std::vector<std::string> check_anchor_rule(const engine::AnchorRule& rule) {
+  std::vector<std::string> errors;
+  for (const auto& [name, value] :
+       {std::pair{"--history-bars", rule.history_bars}, {"--anchor-period", rule.anchor_period}}) {
+    if (value < 1 || value > 1'000'000'000)
+      errors.push_back(std::string(name) + " is " + std::to_string(value) +
+                       ", but must be from 1 to 1000000000");
+  }
+  return errors;
+}
+
+std::vector<std::string> check_options(const ComputeOptions& options) {
+  std::vector<std::string> errors = engine::validate(options.parameters);
+  const auto one_of = [](const auto& names, const std::string& name) {
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+  };
+  if (!one_of(kPathNames, options.path)) {
+    errors.push_back(unknown_name("--path", options.path, kPathNames, std::size(kPathNames)));
+  } else if (options.path != "incremental" && engine::find_kernel(options.path) == nullptr) {
+    std::string have = "incremental";
+    for (const auto* kernel : engine::available_kernels()) have += std::string(", ") + kernel->name;
+    errors.push_back("--path is " + options.path + ", but this build on this processor has: " + have);
+  }
+  for (const auto& extra : options.extras) {
+    if (!one_of(kExtraNames, extra)) {
+      errors.push_back(unknown_name("--extra", extra, kExtraNames, std::size(kExtraNames)));
+    } else if (extra != "time" && extra != "trend" && !options.live_anchors) {
+      errors.push_back("--extra is " + extra + ", which needs --live-anchors");
+    }
+  }
+  if (options.live_anchors) {
+    const auto wrong = check_anchor_rule(options.live_anchors->rule);
+    errors.insert(errors.end(), wrong.begin(), wrong.end());
+  }
+  return errors;
+}
+
+}  // namespace atcd::daemon
