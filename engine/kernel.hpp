@@ -100,6 +100,30 @@ struct BatchColumns {
   double* equities;
 };
 
+/// What an estimate needs (screen.hpp), in single precision.
+struct ScreenConstants {
+  bool pine;
+  bool strategy_mode;
+  int length[kFamilies];
+  int half;  // of Hull's
+  int root;
+  int longest;
+  float start[kFamilies];  // equities
+  float keep;
+  float cut_above, cut_below;
+};
+
+/// So many series at once as the kernel has lanes, lane by lane within each row. In front of the bars' rows
+/// lie longest + 1 further ones of closes and sources.
+struct ScreenColumns {
+  std::int64_t bars;
+  const float* closes;
+  const float* sources;
+  float* raws;  // room for root + bars rows
+  float* sums;  // room for 3 * (longest + 1) rows
+  float* last;  // one row: the estimates
+};
+
 /// The definition compiled for one instruction set.
 struct Kernel {
   const char* name;
@@ -119,6 +143,9 @@ struct Kernel {
   int lanes;
   std::int64_t (*scratch_bytes)(const PlanConstants&);
   void (*run)(const PlanConstants&, const double* growth, const BatchColumns* columns, void* scratch);
+
+  int screen_lanes;
+  void (*screen)(const ScreenConstants&, const ScreenColumns&);
 };
 
 }  // namespace atcd::engine
