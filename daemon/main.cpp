@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   add_compute_command(app, status);
   add_replay_command(app, status);
   add_history_command(app, status);
+  add_scan_command(app, status);
   add_simulate_command(app, status);
   add_tap_command(app, status);
   add_verify_command(app, status);

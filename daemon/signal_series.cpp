@@ -37,6 +37,18 @@ bool same_bits(const AnchoredSignal& a, const AnchoredSignal& b) {
          a.signal.trend_since_ms == b.signal.trend_since_ms && a.anchor_ms == b.anchor_ms;
 }
 
+const engine::Bar& bar_for(const engine::Segment& segment, const engine::Interval& interval,
+                           const BarHistory& history, std::size_t index) {
+  const engine::Bar* bar = &history.bars[index];
+  for (const state::LateBar& late : history.late) {
+    if (late.bar.open_time_ms == bar->open_time_ms &&
+        interval.ordinal(late.after_ms) <= segment.first_ordinal) {
+      bar = &late.bar;
+    }
+  }
+  return *bar;
+}
+
 /// An engine that has taken the bars from one segment's bar 0 up to some bar.
 struct SignalSeries::Replay::Run {
   explicit Run(const std::shared_ptr<const engine::Plan>& plan) : engine(plan) {}
@@ -110,22 +122,9 @@ void SignalSeries::replay_before(Run& run, const engine::Segment& segment, const
     run.anchor_ms = history.bars[first].open_time_ms;
   }
   for (std::size_t i = first; i < index; ++i) {
-    run.engine.update(bar_for(segment, history, i));
+    run.engine.update(bar_for(segment, interval_, history, i));
     run.last_open_ms = history.bars[i].open_time_ms;
   }
-}
-
-/// The bar as this segment sees it: with what the exchange told of it before the segment began.
-const engine::Bar& SignalSeries::bar_for(const engine::Segment& segment, const BarHistory& history,
-                                         std::size_t index) const {
-  const engine::Bar* bar = &history.bars[index];
-  for (const state::LateBar& late : history.late) {
-    if (late.bar.open_time_ms == bar->open_time_ms &&
-        interval_.ordinal(late.after_ms) <= segment.first_ordinal) {
-      bar = &late.bar;
-    }
-  }
-  return *bar;
 }
 
 std::optional<AnchoredSignal> SignalSeries::advance(Run& run, const BarHistory& history,

@@ -35,6 +35,10 @@ struct BarHistory {
   std::span<const state::LateBar> late{};
 };
 
+/// The bar as a segment sees it: with what the exchange told of it before the segment began.
+const engine::Bar& bar_for(const engine::Segment& segment, const engine::Interval& interval,
+                           const BarHistory& history, std::size_t index);
+
 /// The signals of one series under one profile, each computed from the anchor of its own bar (design, section
 /// 3): a pure function of the bars, whatever order it is asked in. Holds the running engine, and the next
 /// segment's engine once its first bar is near. One thread.
@@ -113,8 +117,6 @@ class SignalSeries {
                  std::size_t index) const;
   /// Brings the run to bars[index], replaying from bar 0 where it is not just before it.
   std::optional<AnchoredSignal> advance(Run& run, const BarHistory& history, std::size_t index) const;
-  const engine::Bar& bar_for(const engine::Segment& segment, const BarHistory& history,
-                             std::size_t index) const;
   void replay_before(Run& run, const engine::Segment& segment, const BarHistory& history,
                      std::size_t index) const;
 

@@ -84,6 +84,9 @@ class History {
   std::uint64_t corrections(Series series) const;
   /// The bars of the tail where they lie, without a copy; valid until the next change.
   std::span<const engine::Bar> tail(Series series);
+  /// For a reader beside a process that writes: false where the bars that were read of the tail since this
+  /// was opened may be others', because the tail has become a block and begun anew.
+  bool tail_unchanged(Series series);
   /// All that is held from from_ms on (from the block that holds it), oldest first, block by block: memory
   /// does not grow with the history. A jump of covered_from_ms from one call to the next is a hole.
   void read_all(Series series, std::int64_t from_ms, const std::function<void(const StoredBars&)>& take);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
@@ -261,6 +262,14 @@ void History::read_tail(Series series) {
     break;
   }
   drop_what_is_in_blocks(entry);
+}
+
+bool History::tail_unchanged(Series series) {
+  // The header of a new tail is written before its first row.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const auto bytes = tails_.view(std::int64_t{series} * kSlotBytes, sizeof(TailHeader));
+  const TailHeader& held = series_[series].tail;
+  return held.magic == 0 || (!bytes.empty() && std::memcmp(bytes.data(), &held, sizeof held) == 0);
 }
 
 /// Where a crash came between the block that a tail was written to and the new tail, both have the bars.

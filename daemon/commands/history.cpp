@@ -15,6 +15,7 @@
 
 #include "daemon/bar_csv.hpp"
 #include "daemon/commands/commands.hpp"
+#include "daemon/commands/table_text.hpp"
 #include "daemon/csv_table.hpp"
 #include "engine/interval.hpp"
 #include "state/history.hpp"
@@ -38,12 +39,6 @@ struct Settings {
 void print_problems(const History& history) {
   for (const std::string& problem : history.problems()) std::cerr << problem << '\n';
 }
-
-/// Work that takes long says how far it is, on a terminal.
-void print_progress(const std::string& text) {
-  if (isatty(STDERR_FILENO) != 0) std::cerr << '\r' << text << "\x1b[K" << std::flush;
-}
-void end_progress() { print_progress(""); }
 
 History::Series series_of(const History& history, const std::string& name) {
   const auto series = history.find(name);

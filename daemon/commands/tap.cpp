@@ -12,7 +12,6 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -22,6 +21,7 @@
 
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/redis_target.hpp"
+#include "daemon/commands/table_text.hpp"
 #include "state/redis_nodes.hpp"
 
 namespace atcd::daemon {
@@ -101,17 +101,6 @@ std::string rounded(const Row& row, std::string_view name) {
   std::snprintf(buffer.data(), buffer.size(), "%.4f", value);
   return buffer.data();
 }
-
-std::string time_text(std::int64_t time_ms) {
-  const std::time_t seconds = static_cast<std::time_t>(time_ms / 1000);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 32> buffer{};
-  std::strftime(buffer.data(), buffer.size(), "%Y-%m-%d %H:%M:%S", &utc);
-  return buffer.data();
-}
-
-std::string trend_text(std::int64_t trend) { return trend > 0 ? "up" : trend < 0 ? "down" : "flat"; }
 
 const char* heading() {
   return "close time (UTC)     series                                    close  average  trend";

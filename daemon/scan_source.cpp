@@ -1,0 +1,313 @@
+#include "daemon/scan_source.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include "daemon/signal_series.hpp"
+#include "state/history.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kPieceBars = 4096;
+constexpr int kTries = 5;
+
+/// The interval that a name ends with, as in BTCUSDT-1m or binance:spot:BTCUSDT:1m.
+std::optional<engine::Interval> interval_of(std::string_view name) {
+  return engine::Interval::parse(name.substr(name.find_last_of(":/-_") + 1));
+}
+
+/// Of the segment that a bar belongs to: the first slot that its signal depends on.
+class Anchors {
+ public:
+  Anchors(const ScanOptions::LiveAnchors& live, const ScanSeries& series)
+      : rule_(live.rule),
+        interval_(*series.interval),
+        phase_(engine::anchor_phase(series.name, live.rule.anchor_period)) {}
+
+  /// The rule has no fixed anchor here, so every bar has a segment.
+  engine::Segment segment(std::int64_t open_ms) const {
+    return *engine::segment_of(rule_, interval_, phase_, interval_.ordinal(open_ms));
+  }
+  std::int64_t anchor_ms(std::int64_t open_ms) const {
+    return interval_.open_time_ms(segment(open_ms).anchor_ordinal);
+  }
+
+ private:
+  engine::AnchorRule rule_;
+  engine::Interval interval_;
+  std::int64_t phase_;
+};
+
+// ---- CSV files
+
+class CsvReader final : public ScanReader {
+ public:
+  explicit CsvReader(const ScanOptions& options) : options_(options) {}
+
+  std::string read(const ScanSeries& series, const TakeScanBars& take,
+                   const std::function<void()>&) override {
+    CsvBarFile file(series.key);
+    return options_.live_anchors ? read_since_anchor(file, series, take) : read_all(file, series, take);
+  }
+
+  std::string read_newest(const ScanSeries& series, std::size_t count, CsvBars& bars) override {
+    CsvBarFile file(series.key);
+    for (bool ended = false; !ended;) {
+      const std::size_t begin = bars.size();
+      std::string refusal = file.read(kPieceBars, bars);
+      if (refusal.empty()) refusal = check_values(bars, begin, options_.parameters.dialect);
+      if (!refusal.empty()) return refusal;
+      ended = bars.size() - begin < kPieceBars;
+      bars.drop(bars.size() - std::min(count, bars.size()));
+    }
+    return {};
+  }
+
+ private:
+  std::string read_all(CsvBarFile& file, const ScanSeries& series, const TakeScanBars& take) {
+    bool times_known = series.interval.has_value();
+    CsvBars bars;
+    for (bool ended = false; !ended;) {
+      bars.drop(bars.size() == 0 ? 0 : bars.size() - 1);  // the next time must come after the last
+      const std::size_t begin = bars.size();
+      std::string refusal = file.read(kPieceBars, bars);
+      if (refusal.empty()) refusal = check_values(bars, begin, options_.parameters.dialect);
+      if (!refusal.empty()) return refusal;
+      ended = bars.size() - begin < kPieceBars;
+      times_known = times_known && check_times(bars, begin, *series.interval).empty();
+      if (!times_known) bars.open_ms.clear();
+      take(bars, begin);
+    }
+    return {};
+  }
+
+  std::string read_since_anchor(CsvBarFile& file, const ScanSeries& series, const TakeScanBars& take) {
+    const Anchors anchors(*options_.live_anchors, series);
+    CsvBars bars;
+    for (bool ended = false; !ended;) {
+      const std::size_t begin = bars.size();
+      std::string refusal = file.read(kPieceBars, bars);
+      if (refusal.empty()) refusal = check_values(bars, begin, options_.parameters.dialect);
+      if (refusal.empty()) refusal = check_times(bars, begin, *series.interval);
+      if (!refusal.empty()) return refusal;
+      ended = bars.size() - begin < kPieceBars;
+      if (bars.size() == 0) break;
+      const auto first =
+          std::lower_bound(bars.open_ms.begin(), bars.open_ms.end(), anchors.anchor_ms(bars.open_ms.back()));
+      bars.drop(static_cast<std::size_t>(first - bars.open_ms.begin()));
+    }
+    take(bars, 0);
+    return {};
+  }
+
+  const ScanOptions& options_;
+};
+
+class CsvFiles final : public ScanSource {
+ public:
+  CsvFiles(const fs::path& directory, const ScanOptions& options) : options_(options) {
+    list(directory, "");
+    std::sort(series.begin(), series.end(), [](const ScanSeries& a, const ScanSeries& b) {
+      return std::tie(a.name, a.key) < std::tie(b.name, b.key);
+    });
+    const auto same_name = [](const ScanSeries& a, const ScanSeries& b) { return a.name == b.name; };
+    for (auto at = series.begin(); (at = std::adjacent_find(at, series.end(), same_name)) != series.end();) {
+      refused.push_back((at + 1)->key + ": " + at->key + " has the same name, but for the ending");
+      series.erase(at + 1);
+    }
+    if (series.empty() && refused.empty()) {
+      throw std::runtime_error(
+          directory.string() +
+          ": there are no files *.csv or *.csv.gz here or below, and no daemon's history");
+    }
+  }
+
+  std::unique_ptr<ScanReader> reader() const override { return std::make_unique<CsvReader>(options_); }
+
+ private:
+  void list(const fs::path& folder, const std::string& prefix) {
+    std::error_code failure;
+    for (fs::directory_iterator at(folder, failure), end; !failure && at != end; at.increment(failure)) {
+      std::error_code none;
+      const std::string name = at->path().filename().string();
+      if (at->is_directory(none) && !at->is_symlink(none)) {
+        list(at->path(), prefix + name + "/");
+      } else if (at->is_regular_file(none)) {
+        for (const std::string_view ending : {".csv", ".csv.gz"}) {
+          if (name.size() > ending.size() && name.ends_with(ending))
+            add(prefix + name.substr(0, name.size() - ending.size()), at->path().string());
+        }
+      }
+    }
+    if (failure) refused.push_back(folder.string() + ": cannot be listed: " + failure.message());
+  }
+
+  void add(std::string name, std::string path) {
+    ScanSeries found{std::move(name), std::move(path), std::nullopt};
+    if (options_.live_anchors) {
+      std::string error;
+      found.name += ":" + options_.live_anchors->profile;
+      const auto anchors = parse_live_anchors(found.name, error);
+      if (!anchors) return refused.push_back(found.key + ": " + error);
+      found.interval = anchors->interval;
+    } else {
+      found.interval = interval_of(found.name);
+    }
+    series.push_back(std::move(found));
+  }
+
+  const ScanOptions& options_;
+};
+
+// ---- a daemon's history
+
+class HistoryReader final : public ScanReader {
+ public:
+  HistoryReader(std::string directory, std::unique_ptr<state::History> history, const ScanOptions& options)
+      : directory_(std::move(directory)), history_(std::move(history)), options_(options) {}
+
+  std::string read(const ScanSeries& series, const TakeScanBars& take,
+                   const std::function<void()>& restart) override {
+    return read_unchanged(series, restart, [&](state::History::Series number) {
+      return options_.live_anchors ? read_since_anchor(number, series, take) : read_all(number, take);
+    });
+  }
+
+  std::string read_newest(const ScanSeries& series, std::size_t count, CsvBars& bars) override {
+    const auto restart = [&bars] { bars = {}; };
+    return read_unchanged(series, restart, [&](state::History::Series number) {
+      const state::StoredBars last = newest_bar(number);
+      if (last.bars.empty()) return std::string();
+      const engine::Interval& interval = *series.interval;
+      const std::int64_t first =
+          interval.ordinal(last.bars.back().open_time_ms) - static_cast<std::int64_t>(count);
+      for (const engine::Bar& bar : history_->newest(number, interval.open_time_ms(first)).bars)
+        add(bars, bar);
+      return std::string();
+    });
+  }
+
+ private:
+  std::string read_all(state::History::Series number, const TakeScanBars& take) {
+    history_->read_all(number, 0, [&](const state::StoredBars& stored) {
+      CsvBars bars;
+      for (const engine::Bar& bar : stored.bars) add(bars, bar);
+      take(bars, 0);
+    });
+    return {};
+  }
+
+  std::string read_since_anchor(state::History::Series number, const ScanSeries& series,
+                                const TakeScanBars& take) {
+    const Anchors anchors(*options_.live_anchors, series);
+    const state::StoredBars newest = newest_bar(number);
+    if (newest.bars.empty()) return "there are no bars, but at least one is needed";
+    const engine::Segment segment = anchors.segment(newest.bars.back().open_time_ms);
+    const std::int64_t anchor_ms = series.interval->open_time_ms(segment.anchor_ordinal);
+    const state::StoredBars stored = history_->newest(number, anchor_ms);
+    const std::int64_t listed_ms = history_->instrument(number).value_or(state::Instrument{}).listed_ms;
+    // Where the bars reach back to the listing there are none before.
+    if (stored.covered_from_ms > anchor_ms && stored.covered_from_ms > listed_ms) {
+      return "its bars begin at " + std::to_string(stored.covered_from_ms) + ", after its anchor at " +
+             std::to_string(anchor_ms) + ": live publishes nothing of it";
+    }
+    const auto late = history_->late(number);
+    const BarHistory known{stored.bars, series.interval->ordinal(stored.covered_from_ms), late};
+    CsvBars bars;
+    for (std::size_t i = 0; i < stored.bars.size(); ++i) {
+      if (stored.bars[i].open_time_ms >= anchor_ms) add(bars, bar_for(segment, *series.interval, known, i));
+    }
+    take(bars, 0);
+    return {};
+  }
+
+  /// The bar that was written last, and perhaps some before it.
+  state::StoredBars newest_bar(state::History::Series number) {
+    state::StoredBars newest = history_->latest(number, 1);
+    if (newest.bars.empty()) newest = history_->newest(number, newest.covered_from_ms - 1);
+    return newest;
+  }
+
+  /// Again where the daemon has written so much meanwhile that the newest bars lie elsewhere.
+  std::string read_unchanged(const ScanSeries& series, const std::function<void()>& restart,
+                             const std::function<std::string(state::History::Series)>& read) {
+    for (int attempt = 0; attempt < kTries; ++attempt) {
+      const std::size_t problems = history_->problems().size();
+      const auto number = history_->find(series.key);
+      if (!number) return "the daemon has set it aside meanwhile";
+      std::string refusal = read(*number);
+      if (history_->tail_unchanged(*number)) {
+        const auto& all = history_->problems();
+        return refusal.empty() && all.size() > problems ? all.back() : refusal;
+      }
+      restart();
+      history_ = std::make_unique<state::History>(directory_, state::History::Access::read);
+    }
+    return "it is written to faster than it can be read";
+  }
+
+  static void add(CsvBars& bars, const engine::Bar& bar) {
+    bars.closes.push_back(bar.close);
+    bars.open_ms.push_back(bar.open_time_ms);
+  }
+
+  std::string directory_;
+  std::unique_ptr<state::History> history_;
+  const ScanOptions& options_;
+};
+
+class HistorySource final : public ScanSource {
+ public:
+  HistorySource(std::string directory, const ScanOptions& options)
+      : directory_(std::move(directory)),
+        history_(directory_, state::History::Access::read),
+        options_(options) {
+    refused = history_.problems();
+    for (const std::string& name : history_.names()) {
+      const auto interval = interval_of(name);
+      // What was set aside has another ending.
+      if (!interval) continue;
+      series.push_back(
+          {options.live_anchors ? name + ":" + options.live_anchors->profile : name, name, interval});
+    }
+    std::sort(series.begin(), series.end(),
+              [](const ScanSeries& a, const ScanSeries& b) { return a.name < b.name; });
+    if (series.empty() && refused.empty())
+      throw std::runtime_error(directory_ + ": this history has no series");
+  }
+
+  std::unique_ptr<ScanReader> reader() const override {
+    return std::make_unique<HistoryReader>(directory_, std::make_unique<state::History>(history_), options_);
+  }
+
+ private:
+  std::string directory_;
+  state::History history_;
+  const ScanOptions& options_;
+};
+
+bool is_history(const fs::path& directory) {
+  std::error_code none;
+  return fs::is_regular_file(directory / "names", none) && fs::is_regular_file(directory / "tails", none);
+}
+
+}  // namespace
+
+std::unique_ptr<ScanSource> open_scan_source(const std::string& directory, const ScanOptions& options) {
+  const fs::path path(directory);
+  std::error_code none;
+  if (!fs::is_directory(path, none)) throw std::runtime_error(directory + ": is no directory");
+  for (const fs::path& history : {path / "history", path}) {
+    if (is_history(history)) return std::make_unique<HistorySource>(history.string(), options);
+  }
+  return std::make_unique<CsvFiles>(path, options);
+}
+
+}  // namespace atcd::daemon
