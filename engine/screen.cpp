@@ -14,12 +14,15 @@ namespace {
 constexpr std::int64_t kFewestBars = 500;
 constexpr std::int64_t kLengthsBack = 18;
 
-ScreenConstants constants_of(const Parameters& parameters) {
+// Which of a family's lengths the two estimates take: the base, and the last but one of the longer ones.
+constexpr std::array<std::size_t, 2> kLengthOf = {0, 3};
+
+ScreenConstants constants_of(const Parameters& parameters, std::size_t which) {
   ScreenConstants c{};
   c.pine = parameters.dialect == Dialect::pine;
   c.strategy_mode = parameters.strategy_mode && !c.pine;
   for (std::size_t f = 0; f < kFamilies; ++f) {
-    c.length[f] = parameters.lengths[f];
+    c.length[f] = family_lengths(parameters.lengths[f], parameters.robustness)[which];
     c.start[f] = static_cast<float>(parameters.weights[f]);
   }
   const int hull = c.length[static_cast<std::size_t>(Family::hma)];
@@ -62,13 +65,16 @@ Screen::Screen(const Plan& plan) : Screen(plan, best_kernel()) {}
 
 Screen::Screen(const Plan& plan, const Kernel& kernel)
     : kernel_(kernel),
-      constants_(constants_of(plan.parameters())),
-      bars_(std::max<std::int64_t>(kFewestBars, kLengthsBack * constants_.longest)) {}
+      constants_{constants_of(plan.parameters(), kLengthOf[0]),
+                 constants_of(plan.parameters(), kLengthOf[1])},
+      bars_(std::max<std::int64_t>(kFewestBars, kLengthsBack * constants_[0].longest)) {
+  constants_[0].longest = constants_[1].longest;  // one layout for both
+}
 
 void Screen::run(std::span<const BatchInput> inputs, std::span<double> estimates) const {
   const auto lanes = static_cast<std::size_t>(kernel_.screen_lanes);
-  const auto before = static_cast<std::size_t>(constants_.longest + 1);
-  const auto root = static_cast<std::size_t>(constants_.root);
+  const auto before = static_cast<std::size_t>(constants_[1].longest + 1);
+  const auto root = static_cast<std::size_t>(constants_[1].root);
   const auto bars = static_cast<std::size_t>(bars_);
   const std::size_t rows = before + bars;
   std::vector<float> closes(rows * lanes), sources(rows * lanes), raws((root + bars) * lanes);
@@ -83,9 +89,16 @@ void Screen::run(std::span<const BatchInput> inputs, std::span<double> estimates
       const auto source = input.sources.empty() ? input.closes : input.sources;
       pack(source.last(std::min(bars, source.size())), scale, rows, lanes, sources.data() + lane);
     }
-    kernel_.screen(constants_, {static_cast<std::int64_t>(bars), closes.data(), sources.data(), raws.data(),
-                                sums.data(), last.data()});
-    for (std::size_t lane = 0; lane < group.size(); ++lane) estimates[begin + lane] = last[lane];
+    for (const ScreenConstants& constants : constants_) {
+      kernel_.screen(constants,
+                     {bars_, closes.data(), sources.data(), raws.data(), sums.data(), last.data()});
+      for (std::size_t lane = 0; lane < group.size(); ++lane) {
+        double& estimate = estimates[begin + lane];
+        // What single precision can't hold is for the exact pass to decide.
+        const double other = std::isnan(last[lane]) ? 1 : last[lane];
+        estimate = &constants == &constants_[0] ? other : std::max(estimate, other);
+      }
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -10,8 +11,9 @@
 namespace atcd::engine {
 
 /// An estimate of each series' last average signal, for screening only (design, section 2): never published,
-/// always followed by the exact pass for the candidates. One length a family, its base; single precision; the
-/// newest bars alone. The same bits from every kernel. Immutable: any number of threads may share it.
+/// always followed by the exact pass for the candidates. Two lengths a family, its base and a longer one,
+/// each by itself, of which the larger estimate counts; single precision; the newest bars alone. The same
+/// bits from every kernel. Immutable: any number of threads may share it.
 class Screen {
  public:
   explicit Screen(const Plan& plan);  // with the fastest kernel of this processor
@@ -25,7 +27,7 @@ class Screen {
 
  private:
   const Kernel& kernel_;
-  ScreenConstants constants_;
+  std::array<ScreenConstants, 2> constants_;
   std::int64_t bars_;
 };
 

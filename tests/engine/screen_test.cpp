@@ -77,6 +77,8 @@ TEST(ScreenTest, EveryKernelGivesTheSameBits) {
   series[6].assign(40, std::numeric_limits<double>::quiet_NaN());
   series[7].assign(600, 1e-300);
   series[8].assign(600, 1e300);
+  series[9].assign(600, 1);
+  for (std::size_t i = 100; i < 600; ++i) series[9][i] = i % 2 == 0 ? 1e200 : 1e-200;
   for (const bool pine : {false, true}) {
     Parameters parameters;
     parameters.dialect = pine ? Dialect::pine : Dialect::lts;

@@ -203,6 +203,22 @@ TEST_F(HistoryTest, RefusesAnOverlongName) {
   EXPECT_NE(history.error().find("allowed are 1 to 240"), std::string::npos);
 }
 
+TEST_F(HistoryTest, AReaderNoticesThatATailBeganAnew) {
+  const auto bars = some_bars(kBlockBars + 2, 1);
+  History written(directory_, History::Access::write);
+  append(written, "a", std::span(bars).first(10));
+  append(written, "b", std::span(bars).first(10));
+  History reader(directory_, History::Access::read);
+  const auto a = *reader.find("a"), b = *reader.find("b");
+  append(written, "a", std::span(bars).subspan(10, kBlockBars - 10));
+  EXPECT_TRUE(reader.tail_unchanged(a));  // rows behind those that are read
+  append(written, "a", std::span(bars).subspan(kBlockBars));
+  EXPECT_FALSE(reader.tail_unchanged(a));
+  EXPECT_TRUE(reader.tail_unchanged(b));
+  History anew(directory_, History::Access::read);
+  EXPECT_TRUE(anew.tail_unchanged(a));
+}
+
 TEST_F(HistoryTest, AFullDiskIsAnErrorAndNothingIsLostOnceThereIsRoomAgain) {
   const auto bars = some_bars(3 * kBlockBars, 1);
   History history(directory_, History::Access::write);
