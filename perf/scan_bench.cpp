@@ -43,7 +43,8 @@ std::vector<double> closes_of(const std::string& path) {
   gzgets(file, line.data(), line.size());  // the header
   while (gzgets(file, line.data(), line.size()) != nullptr) {
     const char* at = line.data();
-    for (int comma = 0; comma < 4 && at != nullptr; ++comma) at = std::strchr(at, ',') + 1;
+    // open_time_ms, open, high, low, close
+    for (int comma = 0; comma < 4; ++comma) at = std::strchr(at, ',') + 1;
     closes.push_back(std::strtod(at, nullptr));
   }
   gzclose(file);
@@ -205,7 +206,8 @@ const int registered = [] {
           ->Iterations(5);
     };
     add("estimate", [](const Closes& s) { return estimate(s); });
-    for (const std::size_t newest : {200, 300, 500, 750}) {
+    for (const std::size_t newest :
+         {std::size_t{200}, std::size_t{300}, std::size_t{500}, std::size_t{750}}) {
       add("newest_" + std::to_string(newest), [newest](const Closes& s) { return batch(s, newest); });
     }
   }
