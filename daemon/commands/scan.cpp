@@ -145,10 +145,10 @@ void add_scan_command(CLI::App& app, int& status) {
       ->required()
       ->type_name("DIR");
   add_parameter_options(*command, typed->parameters);
-  command->add_option(
-      "--live-anchors", typed->live_anchors,
-      "Signals as live publishes them under the profile of this name: for a state directory, and "
-      "for files named exchange:market:symbol:interval.csv with a column open_ms");
+  command->add_option("--live-anchors", typed->live_anchors,
+                      "Signals as live publishes them under the profile of this name (of the close): for a "
+                      "state directory, and "
+                      "for files named exchange:market:symbol:interval.csv with a column open_ms");
   command->add_option("--threads", typed->threads, "How many [as many as processors]");
   command->add_option("--top", typed->top, "Only so many rows [all]");
   command->add_flag(
