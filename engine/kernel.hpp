@@ -104,6 +104,7 @@ struct BatchColumns {
 struct ScreenConstants {
   bool pine;
   bool strategy_mode;
+  bool chosen[kFamilies];  // the others have the length of one that is
   int length[kFamilies];
   int half;  // of Hull's
   int root;

@@ -21,8 +21,13 @@ ScreenConstants constants_of(const Parameters& parameters, std::size_t which) {
   ScreenConstants c{};
   c.pine = parameters.dialect == Dialect::pine;
   c.strategy_mode = parameters.strategy_mode && !c.pine;
+  const auto& families = parameters.families;
+  const auto first =
+      static_cast<std::size_t>(std::find(families.begin(), families.end(), true) - families.begin());
   for (std::size_t f = 0; f < kFamilies; ++f) {
-    c.length[f] = family_lengths(parameters.lengths[f], parameters.robustness)[which];
+    c.chosen[f] = families[f];
+    const int base = parameters.lengths[families[f] ? f : first];
+    c.length[f] = family_lengths(base, parameters.robustness)[which];
     c.start[f] = static_cast<float>(parameters.weights[f]);
   }
   const int hull = c.length[static_cast<std::size_t>(Family::hma)];

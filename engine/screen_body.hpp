@@ -114,6 +114,7 @@ void screen_group(const ScreenConstants& c, const ScreenColumns& columns) {
     const Floats r = price / price_before - 1.0F;
     Floats signed_sum{}, sum{};
     for (std::size_t f = 0; f < kFamilies; ++f) {
+      if (!c.chosen[f]) continue;
       Screened& one = families[f];
       screen_equity(c, one, r);
       screen_state(one, price - averages[f]);
