@@ -4,9 +4,8 @@
 #include "engine/lanes.hpp"
 
 // The 54 averages of section 2, one bar at a time: each average's formula, for one average or a vector of
-// them, and below it the step of its family. `x` is the newest value of the MA source; partial sums are those
-// of Work. A strip may write behind the ninth value, into the next family's place in `average`: so the
-// families go in order.
+// them, and last their step in one series. `x` is the newest value of the MA source; partial
+// sums are those of Work.
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
@@ -29,11 +28,8 @@ inline bool chosen(const PlanConstants& c, int average) {
   return !some || chosen(c, average);
 }
 
-/// The averages of a family that is not computed: a strip of the family before may lie there.
-template <class V>
-inline void leave_out(V* average) {
-  for (int i = 0; i < kLengthCount; ++i) average[i] = broadcast<V>(undefined());
-}
+// Places in Work::average.
+enum FamilyPlace { kEmaPlace, kHmaPlace, kWmaPlace, kDemaPlace, kLsmaPlace, kKamaPlace };
 
 constexpr double kSlowest = 0.064;
 constexpr double kSmoothRange = 0.666 - 0.064;
@@ -61,17 +57,6 @@ ATC_HOST_DEVICE inline void visit_value(ScanSums<V>& s, V value) {
   s.later = value;
 }
 
-/// Partial sums at the lengths: read off by prepare() for one series, straight from the scan for many.
-template <class V>
-inline typename Strip<V>::T partial(const V* scan, const PlanConstants::Lengths& before, const V* read_off,
-                                    int i) {
-  if constexpr (kOneSeries<V>) {
-    return load(read_off, i);
-  } else {
-    return scan[before[i]];
-  }
-}
-
 /// a / d for a constant d, see PlanConstants::Inverses.
 template <class T>
 ATC_HOST_DEVICE inline T quotient(T a, T inverse_high, T inverse_low) {
@@ -83,32 +68,9 @@ ATC_HOST_DEVICE inline T ema_value(T alpha, T before, T x) {
   return fma(alpha, x - before, before);
 }
 
-template <class V>
-inline void step_ema(const PlanConstants& c, const V* in, V* out, V* average, V newest) {
-  const auto x = spread(newest);
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
-    const auto e = ema_value(constant<V>(c.ema_alpha, i), load(in, i), x);
-    store(out, i, e);
-    store(average, i, e);
-  }
-}
-
 template <class T>
 ATC_HOST_DEVICE inline T dema_value(T first, T second) {
   return 2.0 * first - second;
-}
-
-template <class V>
-inline void step_dema(const PlanConstants& c, const Block<V>& in, Block<V>& out, V* average, V newest) {
-  const auto x = spread(newest);
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
-    const auto alpha = constant<V>(c.dema_alpha, i);
-    const auto e1 = ema_value(alpha, load(in.dema1, i), x);
-    const auto e2 = ema_value(alpha, load(in.dema2, i), e1);
-    store(out.dema1, i, e1);
-    store(out.dema2, i, e2);
-    store(average, i, dema_value(e1, e2));
-  }
 }
 
 /// `part`: the weighted sum of the values before the newest; `count`: the newest value's weight.
@@ -117,20 +79,11 @@ ATC_HOST_DEVICE inline T wma_value(T part, T count, T x, T inverse_high, T inver
   return quotient(fma(count, x, part), inverse_high, inverse_low);
 }
 
-template <class V>
-inline typename Strip<V>::T wma_of(typename Strip<V>::T part, const double* count, typename Strip<V>::T x,
-                                   const PlanConstants::Inverses& inverses, int i) {
-  return wma_value(part, constant<V>(count, i), x, constant<V>(inverses.high, i),
-                   constant<V>(inverses.low, i));
-}
-
-template <class V>
-inline void step_wma(const PlanConstants& c, const Work<V>& w, V* average, V newest) {
-  const auto x = spread(newest);
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
-    const auto part = partial(w.weighted, c.wma_before, w.wma_part, i);
-    store(average, i, wma_of<V>(part, c.wma_count, x, c.wma_inverse, i));
-  }
+template <class T>
+inline T wma_at(int i, const double* part, const double* count, const PlanConstants::Inverses& inverses,
+                T x) {
+  return wma_value(load<T>(part + i), load<T>(count + i), x, load<T>(inverses.high + i),
+                   load<T>(inverses.low + i));
 }
 
 /// What the outer Hull average goes over.
@@ -139,40 +92,15 @@ ATC_HOST_DEVICE inline T hull_raw(T half, T whole) {
   return 2.0 * half - whole;
 }
 
-/// lts: the true Hull average.
-template <class V>
-inline void step_hull(const PlanConstants& c, const Work<V>& w, V* raw, V* average, V newest) {
-  const auto x = spread(newest);
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
-    const auto half_part = partial(w.weighted, c.half_before, w.half_part, i);
-    const auto long_part = partial(w.weighted, c.hma_before, w.hma_part, i);
-    const auto half = wma_of<V>(half_part, c.half_count, x, c.half_inverse, i);
-    const auto whole = wma_of<V>(long_part, c.hma_count, x, c.hma_inverse, i);
-    const auto value = hull_raw(half, whole);
-    store(raw, i, value);
-    store(average, i, wma_of<V>(load(w.root_part, i), c.root_count, value, c.root_inverse, i));
-  }
-}
-
 /// `part`: the sum of the values before the newest.
 template <class T>
 ATC_HOST_DEVICE inline T sma_value(T part, T x, T inverse_high, T inverse_low) {
   return quotient(part + x, inverse_high, inverse_low);
 }
 
-template <class V>
-inline typename Strip<V>::T sma_of(typename Strip<V>::T part, typename Strip<V>::T x,
-                                   const PlanConstants::Inverses& inverses, int i) {
-  return sma_value(part, x, constant<V>(inverses.high, i), constant<V>(inverses.low, i));
-}
-
-/// pine: a simple average under Hull's name.
-template <class V>
-inline void step_sma(const PlanConstants& c, const Work<V>& w, V* average, V newest) {
-  const auto x = spread(newest);
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
-    store(average, i, sma_of<V>(partial(w.sums, c.hma_before, w.hma_part, i), x, c.hma_inverse, i));
-  }
+template <class T>
+inline T sma_at(int i, const double* part, const PlanConstants::Inverses& inverses, T x) {
+  return sma_value(load<T>(part + i), x, load<T>(inverses.high + i), load<T>(inverses.low + i));
 }
 
 /// From the weighted and the simple average. lts: one bar before the newest, a step of the slope back.
@@ -181,20 +109,6 @@ ATC_HOST_DEVICE inline T lsma_value(T weighted, T simple, T by_wma, T by_sma, T 
   T line = by_wma * weighted - by_sma * simple;
   if constexpr (!pine) line = line - quotient(6.0 * (weighted - simple), step_high, step_low);
   return line;
-}
-
-template <bool pine, class V>
-inline void step_lsma(const PlanConstants& c, const Work<V>& w, V* average, V newest) {
-  const auto x = spread(newest);
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
-    const auto part = partial(w.weighted, c.lsma_before, w.lsma_part, i);
-    const auto weighted = wma_of<V>(part, c.lsma_count, x, c.lsma_inverse, i);
-    const auto simple = sma_of<V>(partial(w.sums, c.lsma_before, w.lsma_sum, i), x, c.lsma_mean_inverse, i);
-    store(
-        average, i,
-        lsma_value<pine>(weighted, simple, constant<V>(c.lsma_by_wma, i), constant<V>(c.lsma_by_sma, i),
-                         constant<V>(c.lsma_step_inverse.high, i), constant<V>(c.lsma_step_inverse.low, i)));
-  }
 }
 
 /// The part of the way to the newest value that a KAMA goes. `noise`, `moved`: over the last L steps;
@@ -225,22 +139,60 @@ ATC_HOST_DEVICE inline T kama_value(T pace, T before, T x, Mask begun) {
   if constexpr (!pine) return select(begun, moved, before);
 }
 
-/// `bar` is the newest bar's index, `last` the value before x.
-template <bool pine, class V>
-inline void step_kama(const PlanConstants& c, const Work<V>& w, const V* in, V* out, V* average, V newest,
-                      V last, std::int64_t bar) {
-  using T = typename Strip<V>::T;
-  const T x = spread(newest);
-  const T change = spread(magnitude(newest - last));
-  const T now = broadcast<T>(static_cast<double>(bar));
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
-    const T noise = partial(w.noise, c.kama_before, w.kama_noise, i) + change;
-    const T moved = magnitude(x - load(w.kama_oldest, i));
-    const auto begun = now >= constant<V>(c.kama_count, i);
-    const T k = kama_value<pine>(kama_pace<pine>(noise, moved, begun), load(in, i), x, begun);
-    store(out, i, k);
-    store(average, i, k);
-  }
+/// All averages of a bar but for what begins or goes over missing values (seeding.hpp). `last`: the value
+/// before the newest. `shared`: all families have the same lengths, so that the WMA serves Hull and LSMA, and
+/// the EMA DEMA. `usual`: all have begun and are defined.
+template <bool pine, bool shared, bool usual>
+inline void step_averages(const PlanConstants& c, const Block& in, Block& out, Work& w, double newest,
+                          double last) {
+  const double newest_change = magnitude(newest - last);
+  over_lengths([&](auto strip, int i) {
+    using T = decltype(strip);
+    const T x = broadcast<T>(newest);
+
+    // First what takes longest: it divides.
+    const T noise = load<T>(w.kama_noise + i) + broadcast<T>(newest_change);
+    const T moved = magnitude(x - load<T>(w.kama_oldest + i));
+    T kama = load<T>(in.kama + i);
+    if constexpr (usual) {
+      kama = ema_value(kama_pace<pine>(noise, moved, Always{}), kama, x);
+    } else {
+      const auto begun = broadcast<T>(static_cast<double>(in.bars)) >= load<T>(c.kama_count + i);
+      kama = kama_value<pine>(kama_pace<pine>(noise, moved, begun), kama, x, begun);
+    }
+
+    const T wma = wma_at(i, w.wma_part, c.wma_count, c.wma_inverse, x);
+    T hma;
+    if constexpr (pine) {
+      hma = sma_at(i, w.hma_part, c.hma_inverse, x);
+    } else {
+      const T half = wma_at(i, w.half_part, c.half_count, c.half_inverse, x);
+      const T raw = hull_raw(half, shared ? wma : wma_at(i, w.hma_part, c.hma_count, c.hma_inverse, x));
+      hma = wma_at(i, w.root_part, c.root_count, c.root_inverse, raw);
+      store(w.raw + i, raw);
+    }
+    const T weighted = shared ? wma : wma_at(i, w.lsma_part, c.lsma_count, c.lsma_inverse, x);
+    const T simple = sma_at(i, w.lsma_sum, c.lsma_mean_inverse, x);
+    const T lsma =
+        lsma_value<pine>(weighted, simple, load<T>(c.lsma_by_wma + i), load<T>(c.lsma_by_sma + i),
+                         load<T>(c.lsma_step_inverse.high + i), load<T>(c.lsma_step_inverse.low + i));
+
+    const T alpha = load<T>(c.dema_alpha + i);
+    const T ema = ema_value(shared ? alpha : load<T>(c.ema_alpha + i), load<T>(in.ema + i), x);
+    const T first = shared ? ema : ema_value(alpha, load<T>(in.dema1 + i), x);
+    const T second = ema_value(alpha, load<T>(in.dema2 + i), first);
+
+    store(out.ema + i, ema);
+    store(out.dema1 + i, first);
+    store(out.dema2 + i, second);
+    store(out.kama + i, kama);
+    store(w.average[kEmaPlace] + i, ema);
+    store(w.average[kHmaPlace] + i, hma);
+    store(w.average[kWmaPlace] + i, wma);
+    store(w.average[kDemaPlace] + i, dema_value(first, second));
+    store(w.average[kLsmaPlace] + i, lsma);
+    store(w.average[kKamaPlace] + i, kama);
+  });
 }
 
 }  // namespace

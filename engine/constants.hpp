@@ -25,6 +25,13 @@ struct PlanConstants {
     alignas(64) Reals low;
   };
 
+  /// Places of nine values, at most 15 apart (a family's lengths differ by 14 at most), and the least of
+  /// them.
+  struct Places {
+    alignas(64) Lengths at;
+    std::int64_t least;
+  };
+
   bool pine;
   bool strategy_mode;
   bool same_lengths;   // of all families
@@ -51,13 +58,13 @@ struct PlanConstants {
   alignas(64) Lengths kama_length;
   alignas(64) Lengths root_length;
   // Where the scan's partial sums are read: one less than the window.
-  alignas(64) Lengths hma_before;
-  alignas(64) Lengths half_before;
-  alignas(64) Lengths wma_before;
-  alignas(64) Lengths lsma_before;
-  alignas(64) Lengths kama_before;
+  Places hma_before;
+  Places half_before;
+  Places wma_before;
+  Places lsma_before;
+  Places kama_before;
   // Where the value L bars before the next one lies, from the newest on.
-  alignas(64) Lengths kama_oldest;
+  Places kama_oldest;
 
   // alpha = 2/(L+1), and 1-alpha for the bars after missing values.
   alignas(64) Reals ema_alpha;
@@ -95,6 +102,10 @@ struct PlanConstants {
   double layer2_start[8];
   double cut_above;
   double cut_below;
+  // The same before layer 1 is rounded: the least value that is above when rounded, the greatest that is
+  // below.
+  double cut_least_above;
+  double cut_most_below;
   double trend_above;
   double trend_below;
 };

@@ -13,8 +13,8 @@ std::vector<const Kernel*> available_kernels();
 /// The fastest of them.
 const Kernel& best_kernel();
 
-/// The kernel with that name ("baseline", "scalar", "avx2", "avx512", "neon", or "auto" for the best); nullptr
-/// where this build or this processor has none. "scalar" there is always.
+/// The kernel with that name ("baseline", "scalar", "avx2", "avx512", "neon", or "auto" for the best);
+/// nullptr where this build or this processor has none. "scalar" there is always.
 const Kernel* find_kernel(std::string_view name);
 
 }  // namespace atcd::engine

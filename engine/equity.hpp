@@ -17,8 +17,13 @@ ATC_HOST_DEVICE inline V grown_return(V price, V price_before, double growth) {
 
 /// e by one bar: (e*d)*(1+a), not below the floor.
 template <class T>
+ATC_HOST_DEVICE inline T grow_kept(T kept, T factor) {
+  return at_least(kFloor, kept * factor);
+}
+
+template <class T>
 ATC_HOST_DEVICE inline T grow(T e, double keep, T factor) {
-  return at_least(kFloor, (e * keep) * factor);
+  return grow_kept(e * keep, factor);
 }
 
 /// Whether all returns are finite or undefined: else 0 times one would be undefined. Prices some 10^308
@@ -38,32 +43,12 @@ ATC_HOST_DEVICE inline T layer1_factor(T state, T r, bool finite) {
   return factor;
 }
 
-template <class V>
-inline void step_layer1_equity(const PlanConstants& c, const V* state, const V* in, V* out, V bar_return) {
-  const auto r = spread(bar_return);
-  const bool finite = no_infinity(r);
-  for (int i = 0; i < kAverageCount; i += Strip<V>::width) {
-    const auto factor = layer1_factor(load(state, i), r, finite);
-    store(out, i, grow(load(in, i), c.equity_keep, factor));
-  }
-}
-
 /// 1+a of layer 2: a is r or -r (`with` 1+r, `against` 1-r) by the sign of the family's layer-1 value of the
 /// bar before; where that is 0 or undefined, 0 in lts and the a of the bar before in pine.
 template <bool pine, class T>
 ATC_HOST_DEVICE inline T layer2_factor(T driver, T with, T against, T factor_before) {
   const T still = pine ? factor_before : broadcast<T>(1);
   return select(driver > 0.0, with, select(driver < 0.0, against, still));
-}
-
-template <bool pine, class V>
-inline void step_layer2_equity(const PlanConstants& c, const Block<V>& in, Block<V>& out, V bar_return) {
-  const auto r = spread(bar_return);
-  for (int f = 0; f < kFamilyCount; f += Strip<V>::width) {
-    const auto factor = layer2_factor<pine>(load(in.layer1, f), 1.0 + r, 1.0 - r, load(in.layer2_factor, f));
-    if constexpr (pine) store(out.layer2_factor, f, factor);
-    store(out.layer2, f, grow(load(in.layer2, f), c.equity_keep, factor));
-  }
 }
 
 }  // namespace

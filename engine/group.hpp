@@ -115,7 +115,8 @@ inline V kama_in_group(const PlanConstants& c, const Group<V>& g, const Parts& p
 
 /// `parts`: what the scan over the values before the newest gave, see group_scan.hpp.
 template <bool pine, Known known, bool careful, bool some, class V, class Parts>
-inline void step_averages_of_group(const PlanConstants& c, Group<V>& g, const Parts& parts, V x) {
+[[gnu::always_inline]] inline void step_averages_of_group(const PlanConstants& c, Group<V>& g,
+                                                          const Parts& parts, V x) {
   constexpr bool shared = known != Known::nothing;
   const V change = magnitude(x - g.values[g.value_head]);
   V* const average = g.average;
@@ -184,7 +185,7 @@ enum class Equity { usual, infinite_return, undefined, first };
 
 /// Equities, crossing states and layer 1, family by family. The equities go by the states of the bar before.
 template <bool pine, bool some, Equity equity, class V>
-inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
+[[gnu::always_inline]] inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
   V signed_sums[kFamilyCount], sums[kFamilyCount];
 #pragma GCC unroll 6
   for (int f = 0; f < kFamilyCount; ++f) {

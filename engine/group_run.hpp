@@ -197,7 +197,7 @@ inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wil
 }
 
 template <bool pine, bool some, class V>
-inline void finish_bar(const PlanConstants& c, Group<V>& g, double growth, V price) {
+[[gnu::always_inline]] inline void finish_bar(const PlanConstants& c, Group<V>& g, double growth, V price) {
   const V r = grown_return<pine>(price, g.close, growth);
   if (g.held_averages != 0) hold_states<pine>(g, price);
   if (g.bars > c.cutout) {

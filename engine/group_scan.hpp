@@ -60,14 +60,14 @@ struct ScannedParts {
   const PlanConstants& c;
   const Group<V>& g;
 
-  V hma_sum(int i) const { return g.sums[c.hma_before[i]]; }
-  V hma_weighted(int i) const { return g.weighted[c.hma_before[i]]; }
-  V half(int i) const { return g.weighted[c.half_before[i]]; }
-  V wma(int i) const { return g.weighted[c.wma_before[i]]; }
-  V lsma_weighted(int i) const { return g.weighted[c.lsma_before[i]]; }
-  V lsma_sum(int i) const { return g.sums[c.lsma_before[i]]; }
-  V noise(int i) const { return g.noise[c.kama_before[i]]; }
-  V oldest(int i) const { return g.values[g.value_head + c.kama_oldest[i]]; }
+  V hma_sum(int i) const { return g.sums[c.hma_before.at[i]]; }
+  V hma_weighted(int i) const { return g.weighted[c.hma_before.at[i]]; }
+  V half(int i) const { return g.weighted[c.half_before.at[i]]; }
+  V wma(int i) const { return g.weighted[c.wma_before.at[i]]; }
+  V lsma_weighted(int i) const { return g.weighted[c.lsma_before.at[i]]; }
+  V lsma_sum(int i) const { return g.sums[c.lsma_before.at[i]]; }
+  V noise(int i) const { return g.noise[c.kama_before.at[i]]; }
+  V oldest(int i) const { return g.values[g.value_head + c.kama_oldest.at[i]]; }
   std::int64_t root(int i) const { return c.root_length[i]; }
 };
 

@@ -1,6 +1,7 @@
 #include "engine/incremental.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <new>
@@ -49,35 +50,35 @@ double ma_source_of(const Bar& bar, MaSource source) {
 }
 
 /// What a block holds of the families that are not computed.
-void copy_unchosen(const PlanConstants& c, const Block<double>& from, Block<double>& to) {
-  const auto copy = [](const auto& values, auto& into, std::size_t first) {
-    std::copy_n(values + first, kLengthsPerFamily, into + first);
-  };
+void copy_unchosen(const PlanConstants& c, const Block& from, Block& to) {
+  const auto copy = [](const auto& values, auto& into) { std::copy_n(values, kLengthsPerFamily, into); };
   for (std::size_t f = 0; f < kFamilies; ++f) {
     if ((c.families >> f & 1) != 0) continue;
-    copy(from.relation, to.relation, f * kLengthsPerFamily);
-    copy(from.state, to.state, f * kLengthsPerFamily);
-    copy(from.equity, to.equity, f * kLengthsPerFamily);
+    for (std::size_t at = f; at < kRowsRoom; at += kFamilyRoom) {
+      to.relation[at] = from.relation[at];
+      to.state[at] = from.state[at];
+      to.equity[at] = from.equity[at];
+    }
     to.layer1[f] = from.layer1[f];
     to.layer2[f] = from.layer2[f];
     to.layer2_factor[f] = from.layer2_factor[f];
     const auto family = static_cast<Family>(f);
     if (family == Family::ema) {
-      copy(from.ema, to.ema, 0);
-      copy(from.ema_weight, to.ema_weight, 0);
+      copy(from.ema, to.ema);
+      copy(from.ema_weight, to.ema_weight);
     }
     if (family == Family::dema) {
-      copy(from.dema1, to.dema1, 0);
-      copy(from.dema2, to.dema2, 0);
-      copy(from.dema_weight, to.dema_weight, 0);
+      copy(from.dema1, to.dema1);
+      copy(from.dema2, to.dema2);
+      copy(from.dema_weight, to.dema_weight);
     }
-    if (family == Family::kama) copy(from.kama, to.kama, 0);
+    if (family == Family::kama) copy(from.kama, to.kama);
   }
 }
 
 /// A block and what of a bar's result only the caller of the kernel knows.
 struct Moment {
-  Block<double> block;
+  Block block;
   std::int64_t trend_since_ms = 0;
   double previous_trend = 0;
 };
@@ -102,8 +103,8 @@ struct Incremental::State {
   State(std::shared_ptr<const Plan> shared_plan, const Kernel& chosen)
       : plan(std::move(shared_plan)), constants(plan->constants()), kernel(chosen) {
     const std::int64_t scanned = constants.scan_warm + 1;
-    const std::int64_t raws = 2 * constants.longest_root * kRawStride<double>;
-    memory = allocate(5 * scanned + raws);
+    const std::int64_t raws = 2 * constants.longest_root * kRawStride;
+    memory = allocate(5 * scanned + raws + kLengthRoom);
     double* next = memory.get();
     const auto take = [&next](std::int64_t count) { return std::exchange(next, next + count); };
     windows = {take(2 * scanned), scanned, take(raws), constants.longest_root};
@@ -113,15 +114,14 @@ struct Incremental::State {
     // What lies between and behind the members is saved too.
     std::memset(static_cast<void*>(moments), 0, sizeof moments);
     for (Moment& moment : moments) kernel.begin(constants, moment.block, windows);
-    std::fill_n(work.average, kAverages, moments[0].block.close);  // undefined
+    for (auto& family : work.average) std::fill_n(family, kLengthRoom, std::nan(""));
   }
 
   Moment& current() { return moments[current_at]; }
   const Moment& current() const { return moments[current_at]; }
   /// Of `memory`, what the windows take; behind them lies what prepare() makes.
   std::size_t window_bytes() const {
-    return static_cast<std::size_t>(2 * windows.value_capacity +
-                                    2 * windows.raw_capacity * kRawStride<double>) *
+    return static_cast<std::size_t>(2 * windows.value_capacity + 2 * windows.raw_capacity * kRawStride) *
            sizeof(double);
   }
   Moment& scratch() { return moments[(current_at + 1) % 3]; }
@@ -129,7 +129,7 @@ struct Incremental::State {
 
   void prepare() {
     if (prepared) return;
-    const Block<double>& block = current().block;
+    const Block& block = current().block;
     work.growth = plan->growth(block.bars);
     kernel.prepare(constants, windows, block, work);
     prepared = true;
@@ -150,8 +150,8 @@ struct Incremental::State {
   const PlanConstants& constants;
   const Kernel& kernel;
   Values memory;
-  Windows<double> windows{};
-  Work<double> work{};
+  Windows windows{};
+  Work work{};
   Moment moments[3];
   unsigned current_at = 0;
   bool prepared = false;
@@ -213,7 +213,7 @@ bool Incremental::restore(std::span<const std::byte> saved) {
   if (saved.size() != saved_bytes()) return false;
   Moment moment;
   std::memcpy(&moment, saved.data(), sizeof moment);
-  const Windows<double>& windows = state.windows;
+  const Windows& windows = state.windows;
   const auto in_window = [](std::int64_t head, std::int64_t capacity) {
     return head >= capacity && head < 2 * capacity;
   };
@@ -238,16 +238,19 @@ void Incremental::resume(const Standing& standing) {
   state.prepared = false;
   state.can_step_back = false;
   Moment& moment = state.current();
-  const Windows<double>& windows = state.windows;
+  const Windows& windows = state.windows;
   state.kernel.begin(state.constants, moment.block, windows);
   const std::int64_t value_head = moment.block.value_head, raw_head = moment.block.raw_head;
-  const Block<double> begun = moment.block;
+  const Block begun = moment.block;
   moment.block = standing.block;
   moment.trend_since_ms = standing.trend_since_ms;
   moment.previous_trend = standing.previous_trend;
   copy_unchosen(state.constants, begun, moment.block);
   moment.block.value_head = value_head;
   moment.block.raw_head = raw_head;
+  for (int row = 0; row < kRowsRoom; row += kFamilyRoom) {
+    std::fill(moment.block.state + row + kFamilyCount, moment.block.state + row + kFamilyRoom, 1.0);
+  }
   const auto given = static_cast<std::int64_t>(standing.sources.size());
   for (std::int64_t back = 0; back < std::min(given, windows.value_capacity); ++back) {
     const double value = standing.sources[static_cast<std::size_t>(given - 1 - back)];
@@ -256,9 +259,9 @@ void Incremental::resume(const Standing& standing) {
   const std::int64_t raws = static_cast<std::int64_t>(standing.raws.size()) / kLengthCount;
   for (std::int64_t back = 0; back < std::min(raws, windows.raw_capacity); ++back) {
     for (std::int64_t i = 0; i < kLengthCount; ++i) {
-      double* const upper = windows.raws + (raw_head - back) * kRawStride<double> + i;
+      double* const upper = windows.raws + (raw_head - back) * kRawStride + i;
       *upper = standing.raws[static_cast<std::size_t>((i + 1) * raws - 1 - back)];
-      upper[-windows.raw_capacity * kRawStride<double>] = *upper;
+      upper[-windows.raw_capacity * kRawStride] = *upper;
     }
   }
 }
@@ -267,11 +270,16 @@ std::int64_t Incremental::bars() const { return state_->current().block.bars; }
 const Plan& Incremental::plan() const { return *state_->plan; }
 
 Incremental::Inner Incremental::inner() const {
-  const Block<double>& block = state_->current().block;
+  const Block& block = state_->current().block;
   Inner inner{};
-  std::copy_n(state_->work.average, kAverages, inner.averages.begin());
-  std::copy_n(block.state, kAverages, inner.states.begin());
-  std::copy_n(block.equity, kAverages, inner.equities.begin());
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    for (std::size_t i = 0; i < kLengthsPerFamily; ++i) {
+      const std::size_t to = f * kLengthsPerFamily + i, from = i * kFamilyRoom + f;
+      inner.averages[to] = state_->work.average[f][i];
+      inner.states[to] = block.state[from];
+      inner.equities[to] = block.equity[from];
+    }
+  }
   return inner;
 }
 

@@ -12,32 +12,35 @@ inline constexpr int kLengthCount = PlanConstants::kLengths;
 inline constexpr int kFamilyCount = static_cast<int>(kFamilies);
 inline constexpr int kAverageCount = static_cast<int>(kAverages);
 
-// Room for so many values in whole vectors, also where nine of them begin at the last family.
+// Room for so many values in whole vectors.
 inline constexpr int kLengthRoom = PlanConstants::kRoom;
 inline constexpr int kFamilyRoom = 8;
-inline constexpr int kAverageRoom = 64;
 
-/// Everything of a series that one bar hands to the next, but the windows of values. V is double, or a vector
-/// of as many series as the kernel computes at once. Undefined values are NaN. Behind the named number of
-/// values each array has room for whole vectors, which holds nothing.
-template <class V>
+/// What there is for each of the 54 averages lies in rows: for each length the values of the six families, so
+/// that the sums of layer 1, which go from length to length, are sums of rows. That of length i and family f
+/// is at [i * kFamilyRoom + f].
+inline constexpr int kRowsRoom = kLengthCount * kFamilyRoom;
+
+/// Everything of a series that one bar hands to the next, but the windows of values. Undefined values are
+/// NaN. Behind the named number of values each array has room for whole vectors, which holds nothing. Behind
+/// the families of a row are averages of 0, above which every price lies: relation 0 at first, state 1.
 struct Block {
-  alignas(64) V ema[kLengthRoom];
-  alignas(64) V dema1[kLengthRoom];
-  alignas(64) V dema2[kLengthRoom];  // in pine the sum of dema1 until it is seeded
-  alignas(64) V kama[kLengthRoom];
-  alignas(64) V relation[kAverageRoom];  // price - average at the last bar (pine: the last that had one)
-  alignas(64) V state[kAverageRoom];     // crossing state: -1, 0, 1
-  alignas(64) V equity[kAverageRoom];    // layer 1
-  alignas(64) V layer1[kFamilyRoom];
-  alignas(64) V layer2[kFamilyRoom];  // equities
+  alignas(64) double ema[kLengthRoom];
+  alignas(64) double dema1[kLengthRoom];
+  alignas(64) double dema2[kLengthRoom];  // in pine the sum of dema1 until it is seeded
+  alignas(64) double kama[kLengthRoom];
+  alignas(64) double relation[kRowsRoom];  // price - average at the last bar (pine: the last that had one)
+  alignas(64) double state[kRowsRoom];     // crossing state: -1, 0, 1
+  alignas(64) double equity[kRowsRoom];    // layer 1
+  alignas(64) double layer1[kFamilyRoom];
+  alignas(64) double layer2[kFamilyRoom];  // equities
   // Pine only: 1+a of the last bar whose driving layer-1 value was not 0. (A crossing state that once was not
   // 0 never is again, so the equities of layer 1 have nothing to keep.)
-  alignas(64) V layer2_factor[kFamilyRoom];
-  V close;
-  V average;    // as computed, before strategy_mode's shift
-  V published;  // as published
-  V trend;
+  alignas(64) double layer2_factor[kFamilyRoom];
+  double close;
+  double average;    // as computed, before strategy_mode's shift
+  double published;  // as published
+  double trend;
   // Missing values, lts only: weight of what is remembered, (1-alpha)^missing; read only while `gapped`.
   double ema_weight[kLengthCount];
   double dema_weight[kLengthCount];
@@ -49,40 +52,40 @@ struct Block {
 };
 
 /// Raw Hull values from one slot of the window to the next.
-template <class V>
-inline constexpr int kRawStride = sizeof(V) == sizeof(double) ? kLengthRoom : kLengthCount;
+inline constexpr int kRawStride = kLengthRoom;
 
 /// The last values of the MA source and of the raw Hull series. Each value lies at two places, `capacity`
 /// apart, so that a scan backward from the newest is contiguous; the head moves from capacity to 2*capacity-1
 /// and starts again. One slot more than a scan visits is kept, so that stepping back finds all it needs.
-template <class V>
 struct Windows {
-  V* values;
+  double* values;
   std::int64_t value_capacity;
-  V* raws;  // kRawStride per slot
+  double* raws;  // kRawStride per slot
   std::int64_t raw_capacity;
 };
 
 /// What prepare() leaves for finish(): everything about the next bar that does not need its price.
-template <class V>
 struct Work {
   // Partial sums by the number of values: of the values before the newest, of those sums, and of the absolute
-  // differences between neighbours.
-  V* sums;
-  V* weighted;
-  V* noise;
-  // The same, read off at the lengths (kernels of one series).
-  alignas(64) V hma_part[kLengthRoom];  // weighted; in pine sums
-  alignas(64) V half_part[kLengthRoom];
-  alignas(64) V wma_part[kLengthRoom];
-  alignas(64) V lsma_part[kLengthRoom];
-  alignas(64) V lsma_sum[kLengthRoom];
-  alignas(64) V kama_noise[kLengthRoom];
-  alignas(64) V kama_oldest[kLengthRoom];
-  alignas(64) V root_part[kLengthRoom];
-  alignas(64) V average[kAverageRoom];  // finish(): the averages of the bar
-  alignas(64) V raw[kLengthRoom];       // finish(): the raw Hull values of the bar
-  double growth;                        // given: exp(lambda * k) of the next bar
+  // differences between neighbours. Behind the last there is room for a vector.
+  double* sums;
+  double* weighted;
+  double* noise;
+  // The same, read off at the lengths.
+  alignas(64) double hma_part[kLengthRoom];  // weighted; in pine sums
+  alignas(64) double half_part[kLengthRoom];
+  alignas(64) double wma_part[kLengthRoom];
+  alignas(64) double lsma_part[kLengthRoom];
+  alignas(64) double lsma_sum[kLengthRoom];
+  alignas(64) double kama_noise[kLengthRoom];
+  alignas(64) double kama_oldest[kLengthRoom];
+  alignas(64) double root_part[kLengthRoom];
+  alignas(64) double kept[kRowsRoom];                     // equities of layer 1 after the bar's decay
+  alignas(64) double layer2_kept[kFamilyRoom];            // those of layer 2
+  alignas(64) double average[kFamilyCount][kLengthRoom];  // finish(): the averages of the bar
+  alignas(64) double raw[kLengthRoom];                    // finish(): the raw Hull values of the bar
+  double growth;                                          // given: exp(lambda * k) of the next bar
+  bool usual;  // nothing begins or is undefined: see is_usual() in step.hpp
 };
 
 /// One series through a batch. Columns that are null are not wanted; `averages`, `states` and `equities` have
@@ -130,14 +133,13 @@ struct Kernel {
   const char* name;
   bool (*supported)();  // by this processor
 
-  /// One series, bar by bar. `in` and `out` may be the same block.
-  void (*begin)(const PlanConstants&, Block<double>&, const Windows<double>&);
-  void (*prepare)(const PlanConstants&, const Windows<double>&, const Block<double>& in, Work<double>&);
-  void (*finish)(const PlanConstants&, const Block<double>& in, Block<double>& out, const Windows<double>&,
-                 Work<double>&, double close, double source);
-  /// Makes the bar that was finished into `out` the newest of the windows.
-  void (*commit)(const PlanConstants&, Block<double>& out, const Windows<double>&, const Work<double>&,
+  /// One series, bar by bar. `in` and `out` are different blocks.
+  void (*begin)(const PlanConstants&, Block&, const Windows&);
+  void (*prepare)(const PlanConstants&, const Windows&, const Block& in, Work&);
+  void (*finish)(const PlanConstants&, const Block& in, Block& out, const Windows&, Work&, double close,
                  double source);
+  /// Makes the bar that was finished into `out` the newest of the windows.
+  void (*commit)(const PlanConstants&, Block& out, const Windows&, const Work&, double source);
 
   /// `lanes` whole series at once, whatever their lengths. `growth` has one factor for each bar of the
   /// longest; `scratch` has scratch_bytes(), aligned to 64.

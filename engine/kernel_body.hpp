@@ -9,39 +9,35 @@
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
 
-template <class V>
-void begin(const PlanConstants& c, Block<V>& block, const Windows<V>& windows) {
-  const V nothing = broadcast<V>(undefined());
-  fill(block.ema, nothing);
-  fill(block.dema1, nothing);
-  fill(block.dema2, nothing);
-  fill(block.kama, c.pine ? V{} : nothing);
-  fill(block.relation, nothing);
-  fill(block.state, V{});
-  for (int i = 0; i < kAverageCount; ++i) {
-    if (!chosen(c, i)) block.state[i] = nothing;
+void begin_one(const PlanConstants& c, Block& block, const Windows& windows) {
+  fill(block.ema, undefined());
+  fill(block.dema1, undefined());
+  fill(block.dema2, undefined());
+  fill(block.kama, c.pine ? 0 : undefined());
+  fill(block.relation, 0.0);
+  fill(block.state, 1.0);
+  for (int i = 0; i < kLengthCount; ++i) {
+    for (int f = 0; f < kFamilyCount; ++f) {
+      block.relation[i * kFamilyRoom + f] = undefined();
+      block.state[i * kFamilyRoom + f] = chosen(c, f * kLengthCount) ? 0 : undefined();
+    }
   }
-  fill(block.equity, nothing);
-  fill(block.layer1, nothing);
-  fill(block.layer2, nothing);
-  fill(block.layer2_factor, broadcast<V>(1));
+  fill(block.equity, undefined());
+  fill(block.layer1, undefined());
+  fill(block.layer2, undefined());
+  fill(block.layer2_factor, 1.0);
   for (int i = 0; i < kLengthCount; ++i) block.ema_weight[i] = block.dema_weight[i] = 1;
-  block.close = nothing;
-  block.average = block.published = block.trend = V{};
+  block.close = undefined();
+  block.average = block.published = block.trend = 0;
   block.gapped = 0;
   block.bars = 0;
   block.value_head = 2 * windows.value_capacity - 1;
   block.raw_head = 2 * windows.raw_capacity - 1;
-  for (std::int64_t i = 0; i < 2 * windows.value_capacity; ++i) windows.values[i] = nothing;
-  for (std::int64_t i = 0; i < 2 * windows.raw_capacity * kRawStride<V>; ++i) windows.raws[i] = nothing;
+  for (std::int64_t i = 0; i < 2 * windows.value_capacity; ++i) windows.values[i] = undefined();
+  for (std::int64_t i = 0; i < 2 * windows.raw_capacity * kRawStride; ++i) windows.raws[i] = undefined();
 }
 
-void begin_one(const PlanConstants& c, Block<double>& block, const Windows<double>& windows) {
-  begin(c, block, windows);
-}
-
-void prepare_one(const PlanConstants& c, const Windows<double>& windows, const Block<double>& in,
-                 Work<double>& w) {
+void prepare_one(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
   if (c.all_families) {
     c.pine ? prepare_step<true, false>(c, windows, in, w) : prepare_step<false, false>(c, windows, in, w);
   } else {
@@ -49,19 +45,13 @@ void prepare_one(const PlanConstants& c, const Windows<double>& windows, const B
   }
 }
 
-void finish_one(const PlanConstants& c, const Block<double>& in, Block<double>& out,
-                const Windows<double>& windows, Work<double>& w, double close, double source) {
-  if (c.all_families) {
-    c.pine ? finish_step<true, false>(c, in, out, windows, w, close, source)
-           : finish_step<false, false>(c, in, out, windows, w, close, source);
-  } else {
-    c.pine ? finish_step<true, true>(c, in, out, windows, w, close, source)
-           : finish_step<false, true>(c, in, out, windows, w, close, source);
-  }
+void finish_one(const PlanConstants& c, const Block& in, Block& out, const Windows& windows, Work& w,
+                double close, double source) {
+  c.pine ? finish_step<true>(c, in, out, windows, w, close, source)
+         : finish_step<false>(c, in, out, windows, w, close, source);
 }
 
-void commit_one(const PlanConstants& c, Block<double>& out, const Windows<double>& windows,
-                const Work<double>& w, double source) {
+void commit_one(const PlanConstants& c, Block& out, const Windows& windows, const Work& w, double source) {
   c.pine ? commit_step<true>(c, out, windows, w, source) : commit_step<false>(c, out, windows, w, source);
 }
 

@@ -63,10 +63,12 @@ inline bool any(LaneMask where) {
 }
 inline Lanes load_lanes(const double* from) { return _mm512_loadu_pd(from); }
 inline void store_lanes(double* to, Lanes a) { _mm512_storeu_pd(to, a); }
-inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
-  return _mm512_mask_i64gather_pd(_mm512_setzero_pd(), 0xff, _mm512_loadu_si512(at), from, 8);
+// Two loads and a choice: a gather takes its values one by one.
+inline Lanes pick_lanes(const double* values, const std::int64_t* at, std::int64_t least) {
+  const __m512i from_least = _mm512_loadu_si512(at) - _mm512_set1_epi64(least);
+  return _mm512_permutex2var_pd(_mm512_loadu_pd(values + least), from_least,
+                                _mm512_loadu_pd(values + least + 8));
 }
-inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]}; }
 /// 1 where the relation is positive, -1 where it is negative, else `state`.
 inline Lanes side_or(Lanes state, Lanes relation) {
   // What each class of the relation gives, 4 bits each, from the highest: positive 1 (0xa), negative -1 (9),
@@ -91,6 +93,29 @@ inline void transpose(Lanes (&m)[8]) {
     m[k + 4] = _mm512_maskz_shuffle_f64x2(0xff, quads[k], quads[k + 4], 0xdd);
   }
 }
+/// The same of six rows; the last two values of every column are 0.
+inline void transpose_families(Lanes (&m)[8]) {
+  // Of the first operand's halves a value pair each, and one of the second operand.
+  const auto choose = [](Lanes four, Lanes two, long long half, long long pair) {
+    const __m512i at = _mm512_setr_epi64(half, half + 1, half + 4, half + 5, pair + 8, pair + 9, 0, 0);
+    return _mm512_maskz_permutex2var_pd(0x3f, four, at, two);
+  };
+  Lanes columns[8];
+  for (int odd = 0; odd < 2; ++odd) {
+    const auto pair_up = [&](int f) {
+      return odd != 0 ? _mm512_maskz_unpackhi_pd(0xff, m[f], m[f + 1])
+                      : _mm512_maskz_unpacklo_pd(0xff, m[f], m[f + 1]);
+    };
+    const Lanes first = pair_up(0), second = pair_up(2), third = pair_up(4);
+    const Lanes even_pairs = _mm512_maskz_shuffle_f64x2(0xff, first, second, 0x88);
+    const Lanes odd_pairs = _mm512_maskz_shuffle_f64x2(0xff, first, second, 0xdd);
+    columns[odd] = choose(even_pairs, third, 0, 0);
+    columns[odd + 2] = choose(odd_pairs, third, 0, 2);
+    columns[odd + 4] = choose(even_pairs, third, 2, 4);
+    columns[odd + 6] = choose(odd_pairs, third, 2, 6);
+  }
+  for (int i = 0; i < 8; ++i) m[i] = columns[i];
+}
 #elif ATCD_LANES == 4
 inline Lanes fma(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_pd(a, b, c); }
 inline Lanes magnitude(Lanes a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
@@ -103,12 +128,11 @@ inline Lanes at_least(Lanes floor, Lanes a) { return _mm256_max_pd(floor, a); }
 inline bool any(LaneMask where) { return _mm256_movemask_pd(reinterpret_cast<__m256d>(where)) != 0; }
 inline Lanes load_lanes(const double* from) { return _mm256_loadu_pd(from); }
 inline void store_lanes(double* to, Lanes a) { _mm256_storeu_pd(to, a); }
-inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
+inline Lanes pick_lanes(const double* values, const std::int64_t* at, std::int64_t) {
   const __m256d all = reinterpret_cast<__m256d>(_mm256_set1_epi64x(-1));
-  return _mm256_mask_i64gather_pd(_mm256_setzero_pd(), from,
+  return _mm256_mask_i64gather_pd(_mm256_setzero_pd(), values,
                                   _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)), all, 8);
 }
-inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1], v[2], v[3]}; }
 /// 1 where the relation is positive, -1 where it is negative, else `state`.
 inline Lanes side_or(Lanes state, Lanes relation) {
   const Lanes sign = _mm256_set1_pd(-0.0);
@@ -124,6 +148,7 @@ inline void transpose(Lanes (&m)[4]) {
   m[2] = _mm256_permute2f128_pd(low01, low23, 0x31);
   m[3] = _mm256_permute2f128_pd(high01, high23, 0x31);
 }
+inline void transpose_families(Lanes (&m)[4]) { transpose(m); }
 #elif ATCD_LANES == 2
 inline Lanes fma(Lanes a, Lanes b, Lanes c) { return vfmaq_f64(c, a, b); }
 inline Lanes magnitude(Lanes a) { return vabsq_f64(a); }
@@ -133,10 +158,9 @@ inline Lanes at_least(Lanes floor, Lanes a) { return a < floor ? floor : a; }
 inline bool any(LaneMask where) { return (where[0] | where[1]) != 0; }
 inline Lanes load_lanes(const double* from) { return vld1q_f64(from); }
 inline void store_lanes(double* to, Lanes a) { vst1q_f64(to, a); }
-inline Lanes gather_lanes(const double* from, const std::int64_t* at) {
-  return Lanes{from[at[0]], from[at[1]]};
+inline Lanes pick_lanes(const double* values, const std::int64_t* at, std::int64_t) {
+  return Lanes{values[at[0]], values[at[1]]};
 }
-inline Lanes pack_lanes(const double* v) { return Lanes{v[0], v[1]}; }
 /// 1 where the relation is positive, -1 where it is negative, else `state`.
 inline Lanes side_or(Lanes state, Lanes relation) {
   const Lanes side = vbslq_f64(vdupq_n_u64(std::uint64_t{1} << 63), relation, vdupq_n_f64(1));
@@ -148,30 +172,14 @@ inline void transpose(Lanes (&m)[2]) {
   m[1] = vzip2q_f64(m[0], m[1]);
   m[0] = first;
 }
+inline void transpose_families(Lanes (&m)[2]) { transpose(m); }
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
 
-/// How the loops over lengths and averages go: `width` values at a time, in a T. With one series in V they
-/// are neighbours in an array; with many series V is a vector already and they go one by one.
-template <class V>
-struct Strip {
-  using T = V;
-  static constexpr int width = 1;
-};
-
-template <class V>
-inline constexpr bool kOneSeries = sizeof(V) == sizeof(double);
-
 #if ATCD_LANES > 1
-template <>
-struct Strip<double> {
-  using T = Lanes;
-  static constexpr int width = ATCD_LANES;
-};
-
 inline Lanes add_exact_product(Lanes a, Lanes b, Lanes c) { return fma(a, b, c); }
 inline Lanes fma(double a, Lanes b, Lanes c) { return fma(broadcast<Lanes>(a), b, c); }
 inline Lanes fma(Lanes a, double b, double c) { return fma(a, broadcast<Lanes>(b), broadcast<Lanes>(c)); }
@@ -182,58 +190,63 @@ inline Lanes select(LaneMask where, Lanes yes, double no) { return select(where,
 inline Lanes at_least(double floor, Lanes a) { return at_least(broadcast<Lanes>(floor), a); }
 #endif
 
-/// Values i, i+1, ... of an array of series values.
-template <class V>
-inline typename Strip<V>::T load(const V* values, int i) {
+/// What several averages of one series are computed in.
 #if ATCD_LANES > 1
-  if constexpr (kOneSeries<V>) return load_lanes(values + i);
+using Strip = Lanes;
+#else
+using Strip = double;
 #endif
-  if constexpr (Strip<V>::width == 1) return values[i];
+
+template <class T>
+inline T load(const double* from) {
+#if ATCD_LANES > 1
+  if constexpr (sizeof(T) > sizeof(double)) return load_lanes(from);
+#endif
+  if constexpr (sizeof(T) == sizeof(double)) return *from;
 }
 
-template <class V>
-inline void store(V* values, int i, typename Strip<V>::T a) {
+inline void store(double* to, double a) { *to = a; }
 #if ATCD_LANES > 1
-  if constexpr (kOneSeries<V>) store_lanes(values + i, a);
+inline void store(double* to, Lanes a) { store_lanes(to, a); }
 #endif
-  if constexpr (Strip<V>::width == 1) values[i] = a;
+
+/// Values at `at[0]`, `at[1]`, ... from `values`, all of them at `least` .. least+15.
+template <class T>
+inline T pick(const double* values, const std::int64_t* at, [[maybe_unused]] std::int64_t least) {
+#if ATCD_LANES > 1
+  if constexpr (sizeof(T) > sizeof(double)) return pick_lanes(values, at, least);
+#endif
+  if constexpr (sizeof(T) == sizeof(double)) return values[*at];
 }
 
-/// Values i, i+1, ... of a local array that was written one by one.
-template <class V>
-inline typename Strip<V>::T pack(const V* values, int i) {
+/// Calls body(T{}, i) for values i and following of the nine lengths: whole strips, then one by one.
+template <class Body>
+inline void over_lengths(const Body& body) {
+  int i = 0;
 #if ATCD_LANES > 1
-  if constexpr (kOneSeries<V>) return pack_lanes(values + i);
+  for (; i + ATCD_LANES <= kLengthCount; i += ATCD_LANES) body(Lanes{}, i);
 #endif
-  if constexpr (Strip<V>::width == 1) return values[i];
+  for (; i < kLengthCount; ++i) body(double{}, i);
 }
 
-/// Values at `at[i]`, `at[i+1]`, ... from `values`.
-template <class V>
-inline typename Strip<V>::T pick(const V* values, const std::int64_t* at, int i) {
+/// Strips of a row of families.
+constexpr int kRowStrips = ATCD_LANES > 1 ? kFamilyRoom / ATCD_LANES : kFamilyCount;
+
+/// Value `at` of a row, a constant.
+inline double value_of(const Strip (&row)[kRowStrips], int at) {
 #if ATCD_LANES > 1
-  if constexpr (kOneSeries<V>) return gather_lanes(values, at + i);
+  return row[at / ATCD_LANES][at % ATCD_LANES];
+#else
+  return row[at];
 #endif
-  if constexpr (Strip<V>::width == 1) return values[at[i]];
 }
 
-/// Constants i, i+1, ...: one for each average of a strip, or one for all series.
-template <class V>
-inline typename Strip<V>::T constant(const double* values, int i) {
-#if ATCD_LANES > 1
-  if constexpr (kOneSeries<V>) return load_lanes(values + i);
-#endif
-  if constexpr (Strip<V>::width == 1) return broadcast<V>(values[i]);
-}
-
-/// One value of each series for all averages of a strip.
-template <class V>
-inline typename Strip<V>::T spread(V a) {
-  if constexpr (Strip<V>::width == 1) {
-    return a;
-  } else {
-    return broadcast<typename Strip<V>::T>(a);
-  }
+/// The sum of a row's families, in their order. From the first on, not from 0: that is the same where none of
+/// them is -0.
+inline double sum_in_order(const Strip (&row)[kRowStrips]) {
+  double sum = value_of(row, 0);
+  for (int f = 1; f < kFamilyCount; ++f) sum += value_of(row, f);
+  return sum;
 }
 
 template <class V, unsigned long count>

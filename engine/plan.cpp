@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kEquityFloor = 0.25;
 constexpr double kPineCut = 0.49;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // What a Hull average of length 1 takes for half of its length.
 constexpr int kHalfOfOne = 10;
 
@@ -59,9 +60,9 @@ std::int64_t integer_root(int length) {
 }
 
 void set_hull(PlanConstants& c, std::size_t i, int length) {
-  set_window(length, c.hma_before[i], c.hma_count[i]);
+  set_window(length, c.hma_before.at[i], c.hma_count[i]);
   set_inverse(c.hma_inverse, i, c.pine ? c.hma_count[i] : triangle(c.hma_count[i]));
-  set_window(length / 2 == 0 ? kHalfOfOne : length / 2, c.half_before[i], c.half_count[i]);
+  set_window(length / 2 == 0 ? kHalfOfOne : length / 2, c.half_before.at[i], c.half_count[i]);
   set_inverse(c.half_inverse, i, triangle(c.half_count[i]));
   c.root_length[i] = integer_root(length);
   c.root_count[i] = static_cast<double>(c.root_length[i]);
@@ -69,7 +70,7 @@ void set_hull(PlanConstants& c, std::size_t i, int length) {
 }
 
 void set_line(PlanConstants& c, std::size_t i, int length) {
-  set_window(length, c.lsma_before[i], c.lsma_count[i]);
+  set_window(length, c.lsma_before.at[i], c.lsma_count[i]);
   set_inverse(c.lsma_inverse, i, triangle(c.lsma_count[i]));
   set_inverse(c.lsma_mean_inverse, i, c.lsma_count[i]);
   set_inverse(c.lsma_step_inverse, i, c.lsma_count[i] - 1);
@@ -106,14 +107,14 @@ void set_averages(PlanConstants& c, const std::array<int, kFamilies>& bases, Rob
     c.ema_length[i] = lengths(Family::ema)[i];
     set_alpha(c.ema_length[i], c.ema_count[i], c.ema_alpha[i], c.ema_keep[i]);
     set_hull(c, i, lengths(Family::hma)[i]);
-    set_window(lengths(Family::wma)[i], c.wma_before[i], c.wma_count[i]);
+    set_window(lengths(Family::wma)[i], c.wma_before.at[i], c.wma_count[i]);
     set_inverse(c.wma_inverse, i, triangle(c.wma_count[i]));
     c.dema_length[i] = lengths(Family::dema)[i];
     set_alpha(c.dema_length[i], c.dema_count[i], c.dema_alpha[i], c.dema_keep[i]);
     set_line(c, i, lengths(Family::lsma)[i]);
     c.kama_length[i] = lengths(Family::kama)[i];
-    set_window(c.kama_length[i], c.kama_before[i], c.kama_count[i]);
-    c.kama_oldest[i] = 1 - c.kama_length[i];
+    set_window(c.kama_length[i], c.kama_before.at[i], c.kama_count[i]);
+    c.kama_oldest.at[i] = 1 - c.kama_length[i];
   }
 }
 
@@ -130,18 +131,22 @@ void set_scans(PlanConstants& c) {
   struct Window {
     Family family;
     const PlanConstants::Lengths& visits;
-    const PlanConstants::Lengths& read;  // where the partial sums are
+    const PlanConstants::Places& read;  // where the partial sums are
   };
-  const Window windows[] = {{Family::hma, c.hma_before, c.hma_before},
-                            {Family::hma, c.half_before, c.half_before},
-                            {Family::wma, c.wma_before, c.wma_before},
-                            {Family::lsma, c.lsma_before, c.lsma_before},
+  for (PlanConstants::Places* const places :
+       {&c.hma_before, &c.half_before, &c.wma_before, &c.lsma_before, &c.kama_before, &c.kama_oldest}) {
+    places->least = shortest(places->at);
+  }
+  const Window windows[] = {{Family::hma, c.hma_before.at, c.hma_before},
+                            {Family::hma, c.half_before.at, c.half_before},
+                            {Family::wma, c.wma_before.at, c.wma_before},
+                            {Family::lsma, c.lsma_before.at, c.lsma_before},
                             {Family::kama, c.kama_length, c.kama_before}};
   std::int64_t unread = std::numeric_limits<std::int64_t>::max();
   for (const Window& window : windows) {
     if (!has(c, window.family)) continue;
     c.scan_settled = std::max(c.scan_settled, longest(window.visits));
-    unread = std::min(unread, shortest(window.read) - 1);
+    unread = std::min(unread, window.read.least - 1);
   }
   c.scan_unread = c.scan_settled == 0 ? 0 : std::max<std::int64_t>(0, unread);
   c.longest_root = has(c, Family::hma) ? longest(c.root_length) : 1;
@@ -151,6 +156,40 @@ void set_scans(PlanConstants& c) {
   c.scan_warm = std::max({c.scan_settled, ema - 1, dema - 1});
   c.warm_bars = std::max({ema, 2 * dema, std::min<std::int64_t>(kama, 1)});
   c.careful_bars = std::max(c.warm_bars, kama);
+}
+
+/// What layer 1 is rounded to.
+double two_decimals(bool pine, double value) {
+  const double hundredths = value * 100;
+  return (pine ? std::round(hundredths) : std::nearbyint(hundredths)) / 100;
+}
+
+/// The least of the doubles for which the condition holds, a little below or above `near`.
+template <class Condition>
+double least(double near, const Condition& holds) {
+  while (holds(near)) near = std::nextafter(near, -kInfinity);
+  while (!holds(near)) near = std::nextafter(near, kInfinity);
+  return near;
+}
+
+/// The least value before rounding of which the condition holds after it; infinite where it holds of all or
+/// of none. Once it holds, it holds of all that are greater.
+template <class Condition>
+double least_unrounded(bool pine, const Condition& holds) {
+  for (int hundredths = -100; hundredths <= 100; ++hundredths) {
+    if (!holds(hundredths / 100.0)) continue;
+    if (hundredths == -100) return -kInfinity;
+    return least((hundredths - 0.5) / 100, [&](double value) { return holds(two_decimals(pine, value)); });
+  }
+  return kInfinity;
+}
+
+void set_cuts(PlanConstants& c, double above, double below) {
+  c.cut_above = above;
+  c.cut_below = below;
+  c.cut_least_above = least_unrounded(c.pine, [=](double value) { return value > above; });
+  // Rounding knows no sign.
+  c.cut_most_below = -least_unrounded(c.pine, [=](double value) { return -value < below; });
 }
 
 }  // namespace
@@ -188,8 +227,7 @@ Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
     const double weight = parameters.weights[f];
     c.layer2_start[f] = c.pine && weight < kEquityFloor ? kEquityFloor : weight;
   }
-  c.cut_above = c.pine ? kPineCut : parameters.long_threshold;
-  c.cut_below = c.pine ? -kPineCut : parameters.short_threshold;
+  set_cuts(c, c.pine ? kPineCut : parameters.long_threshold, c.pine ? -kPineCut : parameters.short_threshold);
   c.trend_above = parameters.long_threshold;
   c.trend_below = parameters.short_threshold;
   constants_ = std::move(constants);

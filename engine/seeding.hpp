@@ -31,19 +31,14 @@ ATC_HOST_DEVICE inline V mean_of_all(V sum_before, V x, double count) {
 }
 
 /// The mean of the first `length` values, of those that are present.
-template <class V>
-inline V seed_mean(const Work<V>& w, const Windows<V>& windows, const Block<V>& in, std::int64_t length,
-                   double count, V x) {
-  const V mean = mean_of_all(w.sums[length - 1], x, count);
-  if constexpr (kOneSeries<V>) {
-    if (is_undefined(mean)) return mean_of_present(windows.values + in.value_head, length, x);
-  }
-  return mean;
+inline double seed_mean(const Work& w, const Windows& windows, const Block& in, std::int64_t length,
+                        double count, double x) {
+  const double mean = mean_of_all(w.sums[length - 1], x, count);
+  return is_undefined(mean) ? mean_of_present(windows.values + in.value_head, length, x) : mean;
 }
 
-template <class V>
-inline void seed_ema(const PlanConstants& c, const Work<V>& w, const Windows<V>& windows, const Block<V>& in,
-                     Block<V>& out, V* average, V x, std::int64_t bar) {
+inline void seed_ema(const PlanConstants& c, const Work& w, const Windows& windows, const Block& in,
+                     Block& out, double* average, double x, std::int64_t bar) {
   for (int i = 0; i < kLengthCount; ++i) {
     if (bar != c.ema_length[i] - 1) continue;
     out.ema[i] = seed_mean(w, windows, in, c.ema_length[i], c.ema_count[i], x);
@@ -64,12 +59,12 @@ ATC_HOST_DEVICE inline void seed_second_from_mean(V first, V sum_before, V& seco
   average = since == last ? dema_value(first, second) : broadcast<V>(undefined());
 }
 
-template <bool pine, class V>
-inline void seed_dema(const PlanConstants& c, const Work<V>& w, const Windows<V>& windows, const Block<V>& in,
-                      const V* second_before, Block<V>& out, V* average, V x, std::int64_t bar) {
+template <bool pine>
+inline void seed_dema(const PlanConstants& c, const Work& w, const Windows& windows, const Block& in,
+                      const double* second_before, Block& out, double* average, double x, std::int64_t bar) {
   for (int i = 0; i < kLengthCount; ++i) {
     if (bar == c.dema_length[i] - 1) {
-      const V first = seed_mean(w, windows, in, c.dema_length[i], c.dema_count[i], x);
+      const double first = seed_mean(w, windows, in, c.dema_length[i], c.dema_count[i], x);
       out.dema1[i] = first;
       out.dema_weight[i] = 1;
       if constexpr (!pine) {
@@ -106,8 +101,8 @@ ATC_HOST_DEVICE inline double second_over_gap(double second, double alpha, doubl
 }
 
 /// lts: instead of step_ema where the bar or the one before has no MA source.
-inline void step_ema_over_gap(const PlanConstants& c, const Block<double>& in, Block<double>& out,
-                              double* average, double x, std::int64_t bar) {
+inline void step_ema_over_gap(const PlanConstants& c, const Block& in, Block& out, double* average, double x,
+                              std::int64_t bar) {
   for (int i = 0; i < kLengthCount; ++i) {
     double weight = in.gapped != 0 ? in.ema_weight[i] : 1;
     const bool seeded = bar >= c.ema_length[i];
@@ -118,8 +113,8 @@ inline void step_ema_over_gap(const PlanConstants& c, const Block<double>& in, B
 }
 
 /// lts: instead of step_dema.
-inline void step_dema_over_gap(const PlanConstants& c, const Block<double>& in, Block<double>& out,
-                               double* average, double x, std::int64_t bar) {
+inline void step_dema_over_gap(const PlanConstants& c, const Block& in, Block& out, double* average, double x,
+                               std::int64_t bar) {
   for (int i = 0; i < kLengthCount; ++i) {
     double weight = in.gapped != 0 ? in.dema_weight[i] : 1;
     const bool seeded = bar >= c.dema_length[i];

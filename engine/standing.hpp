@@ -9,7 +9,7 @@ namespace atcd::engine {
 
 /// Where a series stands after a bar, as a path that has no Incremental computed it.
 struct Standing {
-  Block<double> block;  // value_head and raw_head are not read
+  Block block;  // value_head and raw_head are not read
   std::int64_t trend_since_ms;
   double previous_trend;
   std::span<const double> sources;  // the MA source of the last bars, oldest first: PlanConstants::scan_warm,

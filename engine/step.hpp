@@ -5,17 +5,18 @@
 #include "engine/equity.hpp"
 #include "engine/kernel.hpp"
 #include "engine/lanes.hpp"
+#include "engine/layers.hpp"
 #include "engine/seeding.hpp"
 
-// One bar: the definition. Every kernel compiles this text for its instruction set; on a double it is one
-// series, on a vector one series a lane.
+// One bar of one series: the definition. Every kernel compiles this text for its instruction set, with strips
+// as wide as its vectors. Batches (group.hpp) and the device take the same formulas.
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
 
 /// Visits the values `from` .. `to` before the next bar; keeps the partial sums where they may be read.
-template <bool keep, class V>
-inline void visit(const V* newest, std::int64_t from, std::int64_t to, ScanSums<V>& s, Work<V>& w) {
+template <bool keep>
+inline void visit(const double* newest, std::int64_t from, std::int64_t to, ScanSums<double>& s, Work& w) {
   for (std::int64_t j = from; j <= to; ++j) {
     visit_value(s, newest[1 - j]);
     if constexpr (keep) {
@@ -27,210 +28,305 @@ inline void visit(const V* newest, std::int64_t from, std::int64_t to, ScanSums<
 }
 
 /// One scan backward from the value before the newest.
-template <class V>
-inline void scan(const PlanConstants& c, const Windows<V>& windows, const Block<V>& in, Work<V>& w) {
-  const V* newest = windows.values + in.value_head;
+inline void scan(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
+  const double* newest = windows.values + in.value_head;
   const bool warm = in.bars < c.warm_bars;
   const std::int64_t unread = warm ? 0 : c.scan_unread;
-  w.sums[0] = w.weighted[0] = w.noise[0] = V{};
-  ScanSums<V> sums{V{}, V{}, V{}, newest[0]};
+  w.sums[0] = w.weighted[0] = w.noise[0] = 0;
+  ScanSums<double> sums{0, 0, 0, newest[0]};
   visit<false>(newest, 1, unread, sums, w);
   visit<true>(newest, unread + 1, warm ? c.scan_warm : c.scan_settled, sums, w);
 }
 
 /// The outer Hull averages over their raw values, each as far back as its own length goes.
-template <class V>
-inline void scan_raws(const PlanConstants& c, const Windows<V>& windows, const Block<V>& in, Work<V>& w) {
-  using T = typename Strip<V>::T;
-  const V* newest = windows.raws + in.raw_head * kRawStride<V>;
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
+inline void scan_raws(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
+  const double* newest = windows.raws + in.raw_head * kRawStride;
+  over_lengths([&](auto strip, int i) {
+    using T = decltype(strip);
     T sum{}, weighted{};
-    const std::int64_t visits = Strip<V>::width == 1 ? c.root_length[i] : c.longest_root;
-    for (std::int64_t j = 1; j < visits; ++j) {
-      const T value = load(newest - (j - 1) * kRawStride<V>, i);
-      if constexpr (Strip<V>::width == 1) {
-        add_weighted(sum, weighted, value);
-      } else {
-        sum += value;
-        const T reach = constant<V>(c.root_count, i);
-        weighted = select(static_cast<double>(j) < reach, weighted + sum, weighted);
-      }
+    for (std::int64_t j = 1; j < c.longest_root; ++j) {
+      sum += load<T>(newest - (j - 1) * kRawStride + i);
+      weighted = select(static_cast<double>(j) < load<T>(c.root_count + i), weighted + sum, weighted);
     }
-    store(w.root_part, i, weighted);
+    store(w.root_part + i, weighted);
+  });
+}
+
+inline void read_off(const double* scan, const PlanConstants::Places& places, double* parts) {
+  over_lengths(
+      [&](auto strip, int i) { store(parts + i, pick<decltype(strip)>(scan, places.at + i, places.least)); });
+}
+
+/// Whether all averages and equities have begun, none is undefined, and every crossing state is the side of
+/// its average on which the price lay (+1 above, -1 below). Such a state follows from the next relation
+/// alone: the side can't change without a crossing. (What lies in a row behind the families is usual, see
+/// Block.)
+inline bool is_usual(const PlanConstants& c, const Block& in) {
+  if (in.bars <= c.cutout || in.bars < c.careful_bars || in.gapped != 0) return false;
+#if ATCD_LANES > 1
+  LaneMask unusual{};
+#else
+  std::int64_t unusual = 0;  // as wide as a double, so that a compiler may take several at once
+#endif
+  for (int at = 0; at < kRowsRoom; at += ATCD_LANES) {
+    const Strip state = load<Strip>(in.state + at);
+    const Strip side = state * load<Strip>(in.relation + at);
+    unusual |= (state == 0.0) | !(side >= 0.0);
+  }
+  return !any(unusual);
+}
+
+/// What decay leaves of the equities.
+inline void keep_equities(const PlanConstants& c, const Block& in, Work& w) {
+  for (int at = 0; at < kRowsRoom; at += ATCD_LANES) {
+    store(w.kept + at, load<Strip>(in.equity + at) * c.equity_keep);
+  }
+  for (int f = 0; f < kFamilyRoom; f += ATCD_LANES) {
+    store(w.layer2_kept + f, load<Strip>(in.layer2 + f) * c.equity_keep);
   }
 }
 
-template <class V>
-inline void read_off(const V* scan, const PlanConstants::Lengths& before, V* parts) {
-  for (int i = 0; i < kLengthCount; i += Strip<V>::width) store(parts, i, pick(scan, before, i));
-}
-
-template <bool pine, bool some, class V>
-inline void prepare_step(const PlanConstants& c, const Windows<V>& windows, const Block<V>& in, Work<V>& w) {
+/// `some`: not all families are computed; what the scans do not reach is not read.
+template <bool pine, bool some>
+inline void prepare_step(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
   scan(c, windows, in, w);
-  if constexpr (kOneSeries<V>) {
-    if (chosen<some>(c, kHma)) {
-      read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
-      if constexpr (!pine) read_off(w.weighted, c.half_before, w.half_part);
-    }
-    if (chosen<some>(c, kWma)) read_off(w.weighted, c.wma_before, w.wma_part);
-    if (chosen<some>(c, kLsma)) {
-      read_off(w.weighted, c.lsma_before, w.lsma_part);
-      read_off(w.sums, c.lsma_before, w.lsma_sum);
-    }
-    if (chosen<some>(c, kKama)) read_off(w.noise, c.kama_before, w.kama_noise);
+  keep_equities(c, in, w);
+  w.usual = !some && is_usual(c, in);
+  if (chosen<some>(c, kHma)) {
+    if constexpr (!pine) scan_raws(c, windows, in, w);
+    read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
+    if constexpr (!pine) read_off(w.weighted, c.half_before, w.half_part);
   }
-  const V* newest = windows.values + in.value_head;
-  if (chosen<some>(c, kKama)) read_off(newest, c.kama_oldest, w.kama_oldest);
-  if (!pine && chosen<some>(c, kHma)) scan_raws(c, windows, in, w);
-}
-
-template <bool pine, bool some, class V>
-inline void step_averages(const PlanConstants& c, const Block<V>& in, Block<V>& out,
-                          const Windows<V>& windows, Work<V>& w, V x) {
-  const std::int64_t bar = in.bars;
-  const bool warm = bar < c.warm_bars;
-  V second_before[kLengthCount];
-  if (warm) {
-    for (int i = 0; i < kLengthCount; ++i) second_before[i] = in.dema2[i];
+  if (chosen<some>(c, kWma)) read_off(w.weighted, c.wma_before, w.wma_part);
+  if (chosen<some>(c, kLsma)) {
+    read_off(w.weighted, c.lsma_before, w.lsma_part);
+    read_off(w.sums, c.lsma_before, w.lsma_sum);
   }
-  bool gap = false;
-  if constexpr (kOneSeries<V> && !pine) gap = in.gapped != 0 || is_undefined(x);
-  if (!chosen<some>(c, kEma)) {
-    leave_out(w.average + kEma);
-  } else if (gap) {
-    if constexpr (kOneSeries<V>) step_ema_over_gap(c, in, out, w.average + kEma, x, bar);
-  } else {
-    step_ema(c, in.ema, out.ema, w.average + kEma, x);
-  }
-  if (!chosen<some>(c, kHma)) {
-    leave_out(w.average + kHma);
-  } else if constexpr (pine) {
-    step_sma(c, w, w.average + kHma, x);
-  } else {
-    step_hull(c, w, w.raw, w.average + kHma, x);
-  }
-  chosen<some>(c, kWma) ? step_wma(c, w, w.average + kWma, x) : leave_out(w.average + kWma);
-  if (!chosen<some>(c, kDema)) {
-    leave_out(w.average + kDema);
-  } else if (gap) {
-    if constexpr (kOneSeries<V>) step_dema_over_gap(c, in, out, w.average + kDema, x, bar);
-  } else {
-    step_dema(c, in, out, w.average + kDema, x);
-  }
-  chosen<some>(c, kLsma) ? step_lsma<pine>(c, w, w.average + kLsma, x) : leave_out(w.average + kLsma);
   if (chosen<some>(c, kKama)) {
-    step_kama<pine>(c, w, in.kama, out.kama, w.average + kKama, x, windows.values[in.value_head], bar);
-  } else {
-    leave_out(w.average + kKama);
+    read_off(windows.values + in.value_head, c.kama_oldest, w.kama_oldest);
+    read_off(w.noise, c.kama_before, w.kama_noise);
   }
-  if (warm) {
-    if (chosen<some>(c, kEma)) seed_ema(c, w, windows, in, out, w.average + kEma, x, bar);
-    if (chosen<some>(c, kDema))
-      seed_dema<pine>(c, w, windows, in, second_before, out, w.average + kDema, x, bar);
-    if (!pine && bar == 0 && chosen<some>(c, kKama)) {
-      for (int i = 0; i < kLengthCount; ++i) out.kama[i] = w.average[kKama + i] = x;
+}
+
+/// Of families that are not computed the averages are undefined, and what they would hand on stays as it
+/// began.
+inline void leave_out_unchosen(const PlanConstants& c, const Block& in, Block& out, Work& w) {
+  const auto keep = [](const double* from, double* to) {
+    for (int i = 0; i < kLengthCount; ++i) to[i] = from[i];
+  };
+  for (int f = 0; f < kFamilyCount; ++f) {
+    if (!chosen(c, f * kLengthCount)) fill(w.average[f], undefined());
+  }
+  if (!chosen(c, kEma)) {
+    keep(in.ema, out.ema);
+    keep(in.ema_weight, out.ema_weight);
+  }
+  if (!chosen(c, kDema)) {
+    keep(in.dema1, out.dema1);
+    keep(in.dema2, out.dema2);
+    keep(in.dema_weight, out.dema_weight);
+  }
+  if (!chosen(c, kKama)) keep(in.kama, out.kama);
+}
+
+template <bool pine>
+inline void step_unusual_averages(const PlanConstants& c, const Block& in, Block& out, const Windows& windows,
+                                  Work& w, double x) {
+  const std::int64_t bar = in.bars;
+  step_averages<pine, false, false>(c, in, out, w, x, windows.values[in.value_head]);
+  if (!pine && (in.gapped != 0 || is_undefined(x))) {
+    step_ema_over_gap(c, in, out, w.average[kEmaPlace], x, bar);
+    step_dema_over_gap(c, in, out, w.average[kDemaPlace], x, bar);
+  }
+  if (bar < c.warm_bars) {
+    seed_ema(c, w, windows, in, out, w.average[kEmaPlace], x, bar);
+    seed_dema<pine>(c, w, windows, in, in.dema2, out, w.average[kDemaPlace], x, bar);
+    if (!pine && bar == 0) {
+      for (int i = 0; i < kLengthCount; ++i) out.kama[i] = w.average[kKamaPlace][i] = x;
     }
   }
-  if constexpr (kOneSeries<V>) out.gapped = !pine && is_undefined(x) ? 1 : 0;
+  out.gapped = !pine && is_undefined(x) ? 1 : 0;
+  if (!c.all_families) leave_out_unchosen(c, in, out, w);
 }
 
-template <bool pine, class V>
-inline void step_equities(const PlanConstants& c, const Block<V>& in, Block<V>& out, double growth, V price) {
-  const V r = grown_return<pine>(price, in.close, growth);
-  step_layer1_equity(c, in.state, in.equity, out.equity, r);
-  step_layer2_equity<pine>(c, in, out, r);
-  if (in.bars > c.cutout) return;
-  const bool first = in.bars == c.cutout;
-  for (int f = 0; f < kFamilyCount; ++f) {
-    for (int i = 0; i < kLengthCount; ++i)
-      out.equity[f * kLengthCount + i] = broadcast<V>(first ? c.layer1_start[f] : undefined());
-    out.layer2[f] = broadcast<V>(first ? c.layer2_start[f] : undefined());
-    out.layer2_factor[f] = broadcast<V>(1);
+/// The averages of a bar, turned into rows.
+struct AverageRows {
+  Strip row[kLengthCount][kRowStrips];
+};
+
+inline AverageRows rows_of(const double (&averages)[kFamilyCount][kLengthRoom]) {
+  AverageRows rows;
+#if ATCD_LANES > 1
+  for (int s = 0; s < kRowStrips; ++s) {
+    const int first = s * ATCD_LANES;
+    int i = 0;
+    for (; i + ATCD_LANES <= kLengthCount; i += ATCD_LANES) {
+      Lanes square[ATCD_LANES] = {};
+      for (int f = first; f < first + ATCD_LANES && f < kFamilyCount; ++f) {
+        square[f - first] = load<Lanes>(averages[f] + i);
+      }
+      transpose_families(square);
+      for (int k = 0; k < ATCD_LANES; ++k) rows.row[i + k][s] = square[k];
+    }
+    for (; i < kLengthCount; ++i) {
+      Lanes row{};
+      for (int f = first; f < first + ATCD_LANES && f < kFamilyCount; ++f) row[f - first] = averages[f][i];
+      rows.row[i][s] = row;
+    }
   }
-}
-
-/// `hundredth_high`, `hundredth_low`: see PlanConstants::Inverses.
-template <bool pine, class T>
-ATC_HOST_DEVICE inline T to_two_decimals(T value, double hundredth_high, double hundredth_low) {
-  const T scaled = value * 100.0;
-  T rounded;
-  if constexpr (pine) {
-    const T whole = toward_zero(scaled);
-    const auto away = magnitude(scaled - whole) >= 0.5;  // the difference is exact
-    const T next = whole + select(scaled < 0.0, broadcast<T>(-1), broadcast<T>(1));
-    rounded = select(away, next, whole);
-  } else {
-    rounded = round_half_even(scaled);
-  }
-  return quotient(rounded, broadcast<T>(hundredth_high), broadcast<T>(hundredth_low));
-}
-
-/// What a family's layer-1 value counts in the average signal.
-template <class T>
-ATC_HOST_DEVICE inline T cut_value(T layer1, double above, double below) {
-  return select(layer1 > above, broadcast<T>(1), select(layer1 < below, broadcast<T>(-1), T{}));
-}
-
-template <bool pine, class T>
-ATC_HOST_DEVICE inline T average_signal(T signed_sum, T sum) {
-  const T average = signed_sum / sum;
-  if constexpr (pine) return average;
-  if constexpr (!pine) return select(magnitude(average) <= __DBL_MAX__, average, T{});
-}
-
-/// Layer 1: the crossing states of each family, weighted by their equities.
-template <bool pine, class V>
-inline void step_layer1(const PlanConstants& c, Block<V>& out) {
-  V signed_sum[kFamilyRoom] = {}, sum[kFamilyRoom] = {};
+#else
   for (int i = 0; i < kLengthCount; ++i) {
-    for (int f = 0; f < kFamilyCount; ++f) {
-      const int at = f * kLengthCount + i;
-      signed_sum[f] = add_exact_product(out.state[at], out.equity[at], signed_sum[f]);
-      sum[f] += out.equity[at];
-    }
+    for (int f = 0; f < kFamilyCount; ++f) rows.row[i][f] = averages[f][i];
   }
-  for (int f = 0; f < kFamilyCount; f += Strip<V>::width) {
-    store(out.layer1, f,
-          to_two_decimals<pine>(pack(signed_sum, f) / pack(sum, f), c.hundredth_high, c.hundredth_low));
+#endif
+  return rows;
+}
+
+/// Equities and crossing states of all averages, and of each family the states weighted by the equities:
+/// layer 1 before it is rounded. The equities go by the states of the bar before.
+template <bool pine, bool usual>
+inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const Work& w, double price,
+                      double r, Strip (&layer1)[kRowStrips]) {
+  const AverageRows rows = rows_of(w.average);
+  const bool finite = usual || no_infinity(r);
+  const bool begins = !usual && in.bars <= c.cutout;
+  const bool first = in.bars == c.cutout;
+#pragma GCC unroll 6
+  for (int s = 0; s < kRowStrips; ++s) {
+    const Strip begin = first ? load<Strip>(c.layer1_start + s * ATCD_LANES) : broadcast<Strip>(undefined());
+    Strip signed_sum{}, sum{};
+#pragma GCC unroll 9
+    for (int i = 0; i < kLengthCount; ++i) {
+      const int at = i * kFamilyRoom + s * ATCD_LANES;
+      const Strip before = load<Strip>(in.state + at);
+      const Strip factor = layer1_factor(before, broadcast<Strip>(r), finite);
+      const Strip e = begins ? begin : grow_kept(load<Strip>(w.kept + at), factor);
+      const Strip relation = broadcast<Strip>(price) - rows.row[i][s];
+      const Strip relation_before = load<Strip>(in.relation + at);
+      Strip state;
+      if constexpr (usual) {
+        state = side_or(before, relation);
+      } else {
+        state = select(crosses_up(relation, relation_before), 1.0,
+                       select(crosses_down(relation, relation_before), -1.0, before));
+      }
+      store(out.equity + at, e);
+      store(out.state + at, state);
+      store(out.relation + at, remembered_relation<pine>(relation, relation_before));
+      // Not fused, which is the same where the product is exact: the sum's next step waits for an addition
+      // only.
+      const Strip product = state * e;
+      signed_sum = i == 0 ? product : signed_sum + product;
+      sum = i == 0 ? e : sum + e;
+    }
+    layer1[s] = signed_sum / sum;
   }
 }
 
-/// The average signal over the families, and the trend.
-template <bool pine, bool some, class V>
-inline void step_layer2(const PlanConstants& c, const Block<V>& in, Block<V>& out) {
-  V signed_sum{}, sum{};
-  for (int f = 0; f < kFamilyCount; ++f) {
-    if (!chosen<some>(c, f * kLengthCount)) continue;
-    signed_sum =
-        add_exact_product(cut_value(out.layer1[f], c.cut_above, c.cut_below), out.layer2[f], signed_sum);
-    sum += out.layer2[f];
+template <bool pine, bool usual>
+inline void step_layer2_equities(const PlanConstants& c, const Block& in, Block& out, const Work& w, double r,
+                                 Strip (&equities)[kRowStrips]) {
+  const Strip with = broadcast<Strip>(1.0 + r), against = broadcast<Strip>(1.0 - r);
+  const bool begins = !usual && in.bars <= c.cutout;
+  const bool first = in.bars == c.cutout;
+  for (int s = 0; s < kRowStrips; ++s) {
+    const int f = s * ATCD_LANES;
+    Strip factor =
+        layer2_factor<pine>(load<Strip>(in.layer1 + f), with, against, load<Strip>(in.layer2_factor + f));
+    Strip e = grow_kept(load<Strip>(w.layer2_kept + f), factor);
+    if (begins) {
+      factor = broadcast<Strip>(1);
+      e = first ? load<Strip>(c.layer2_start + f) : broadcast<Strip>(undefined());
+    }
+    if constexpr (pine) store(out.layer2_factor + f, factor);
+    store(out.layer2 + f, e);
+    equities[s] = e;
   }
-  const V average = average_signal<pine>(signed_sum, sum);
+}
+
+/// cut_value() times the equity, of a layer-1 value that is not rounded yet, so that the average signal does
+/// not wait for the rounding.
+inline Strip signed_equity(const PlanConstants& c, Strip layer1, Strip equity) {
+  return select(layer1 >= c.cut_least_above, equity,
+                select(layer1 <= c.cut_most_below, -equity, 0.0 * equity));
+}
+
+/// As sum_in_order, of the families that are computed.
+inline double sum_of_chosen(const PlanConstants& c, const Strip (&row)[kRowStrips]) {
+  double sum = 0;
+  for (int f = 0; f < kFamilyCount; ++f) {
+    if (chosen(c, f * kLengthCount)) sum += value_of(row, f);
+  }
+  return sum;
+}
+
+/// Layer 1 rounded, the average signal over the families, and the trend.
+template <bool pine, bool usual>
+inline void step_signal(const PlanConstants& c, const Block& in, Block& out,
+                        const Strip (&layer1)[kRowStrips], const Strip (&equities)[kRowStrips]) {
+  Strip signed_equities[kRowStrips];
+  for (int s = 0; s < kRowStrips; ++s) signed_equities[s] = signed_equity(c, layer1[s], equities[s]);
+  const double average =
+      usual || c.all_families
+          ? average_signal<pine>(sum_in_order(signed_equities), sum_in_order(equities))
+          : average_signal<pine>(sum_of_chosen(c, signed_equities), sum_of_chosen(c, equities));
   out.published = c.strategy_mode ? in.average : average;
   out.average = average;
   out.trend =
       select(out.published > c.trend_above, 1.0, select(out.published < c.trend_below, -1.0, in.trend));
+  for (int s = 0; s < kRowStrips; ++s) {
+    store(out.layer1 + s * ATCD_LANES, to_two_decimals<pine>(layer1[s], c.hundredth_high, c.hundredth_low));
+  }
 }
 
-template <bool pine, bool some, class V>
-inline void finish_step(const PlanConstants& c, const Block<V>& in, Block<V>& out, const Windows<V>& windows,
-                        Work<V>& w, V price, V x) {
-  // The equities read the states of the bar before, which the crossings overwrite where out is in.
-  step_equities<pine>(c, in, out, w.growth, price);
-  step_averages<pine, some>(c, in, out, windows, w, x);
-  step_crossing<pine>(w.average, in.relation, out.relation, in.state, out.state, price);
-  step_layer1<pine>(c, out);
-  step_layer2<pine, some>(c, in, out);
+/// A bar whose averages are there. The equities of layer 2 go by the layer 1 of the bar before.
+template <bool pine, bool usual>
+inline void finish_from_averages(const PlanConstants& c, const Block& in, Block& out, const Work& w,
+                                 double price, double r) {
+  Strip layer1[kRowStrips], equities[kRowStrips];
+  step_layer2_equities<pine, usual>(c, in, out, w, r, equities);
+  step_rows<pine, usual>(c, in, out, w, price, r, layer1);
+  step_signal<pine, usual>(c, in, out, layer1, equities);
   out.close = price;
   out.value_head = in.value_head;
   out.raw_head = in.raw_head;
   out.bars = in.bars + 1;
 }
 
-template <bool pine, class V>
-inline void commit_step(const PlanConstants& c, Block<V>& out, const Windows<V>& windows, const Work<V>& w,
-                        V x) {
+// `in`, `out` and `w` are different memory: so nothing that was computed is read again.
+
+template <bool pine, bool shared>
+inline void finish_usual(const PlanConstants& c, const Block& __restrict in, Block& __restrict out,
+                         const Windows& windows, Work& __restrict w, double price, double r, double x) {
+  step_averages<pine, shared, true>(c, in, out, w, x, windows.values[in.value_head]);
+  out.gapped = 0;
+  finish_from_averages<pine, true>(c, in, out, w, price, r);
+}
+
+/// The rare bars, out of the usual ones' way.
+template <bool pine>
+__attribute__((noinline)) void finish_unusual(const PlanConstants& c, const Block& __restrict in,
+                                              Block& __restrict out, const Windows& windows,
+                                              Work& __restrict w, double price, double r, double x) {
+  step_unusual_averages<pine>(c, in, out, windows, w, x);
+  finish_from_averages<pine, false>(c, in, out, w, price, r);
+}
+
+template <bool pine>
+inline void finish_step(const PlanConstants& c, const Block& in, Block& out, const Windows& windows, Work& w,
+                        double price, double x) {
+  const double r = grown_return<pine>(price, in.close, w.growth);
+  if (!w.usual || !no_infinity(r) || is_undefined(x)) {
+    finish_unusual<pine>(c, in, out, windows, w, price, r, x);
+  } else if (c.same_lengths) {
+    finish_usual<pine, true>(c, in, out, windows, w, price, r, x);
+  } else {
+    finish_usual<pine, false>(c, in, out, windows, w, price, r, x);
+  }
+}
+
+template <bool pine>
+inline void commit_step(const PlanConstants& c, Block& out, const Windows& windows, const Work& w, double x) {
   const std::int64_t capacity = windows.value_capacity;
   out.value_head = out.value_head + 1 == 2 * capacity ? capacity : out.value_head + 1;
   windows.values[out.value_head] = x;
@@ -238,13 +334,13 @@ inline void commit_step(const PlanConstants& c, Block<V>& out, const Windows<V>&
   if (!pine && chosen(c, kHma)) {
     const std::int64_t slots = windows.raw_capacity;
     out.raw_head = out.raw_head + 1 == 2 * slots ? slots : out.raw_head + 1;
-    V* upper = windows.raws + out.raw_head * kRawStride<V>;
-    V* lower = upper - slots * kRawStride<V>;
-    for (int i = 0; i < kLengthCount; i += Strip<V>::width) {
-      const auto raw = load(w.raw, i);
-      store(upper, i, raw);
-      store(lower, i, raw);
-    }
+    double* upper = windows.raws + out.raw_head * kRawStride;
+    double* lower = upper - slots * kRawStride;
+    over_lengths([&](auto strip, int i) {
+      const auto raw = load<decltype(strip)>(w.raw + i);
+      store(upper + i, raw);
+      store(lower + i, raw);
+    });
   }
 }
 

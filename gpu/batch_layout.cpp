@@ -64,14 +64,18 @@ std::int64_t columns_of(const ColumnPlaces& places) {
 /// The series' end for Incremental::resume. Refers to the input and to `raws`.
 engine::Standing standing_of(const BatchInput& input, const SeriesEnd& end, std::span<const double> raws) {
   engine::Standing standing{};
-  engine::Block<double>& block = standing.block;
+  engine::Block& block = standing.block;
   std::copy_n(end.ema, SeriesEnd::kLengths, block.ema);
   std::copy_n(end.dema1, SeriesEnd::kLengths, block.dema1);
   std::copy_n(end.dema2, SeriesEnd::kLengths, block.dema2);
   std::copy_n(end.kama, SeriesEnd::kLengths, block.kama);
-  std::copy_n(end.relation, kAverages, block.relation);
-  std::copy_n(end.state, kAverages, block.state);
-  std::copy_n(end.equity, kAverages, block.equity);
+  for (std::size_t average = 0; average < kAverages; ++average) {
+    const std::size_t at =
+        average % engine::kLengthsPerFamily * engine::kFamilyRoom + average / engine::kLengthsPerFamily;
+    block.relation[at] = end.relation[average];
+    block.state[at] = end.state[average];
+    block.equity[at] = end.equity[average];
+  }
   std::copy_n(end.layer1, kFamilies, block.layer1);
   std::copy_n(end.layer2, kFamilies, block.layer2);
   std::copy_n(end.layer2_factor, kFamilies, block.layer2_factor);

@@ -33,11 +33,11 @@ void add_readings(DevicePlan& p, const engine::PlanConstants& c) {
   };
   for (std::size_t i = 0; i < DevicePlan::kLengths; ++i) {
     // A half is longer than the whole where the whole is 1.
-    const bool half_last = c.half_before[i] > c.hma_before[i];
-    if (!c.pine) add(ScanReading::half, i, c.half_before[i], half_last);
-    add(ScanReading::whole, i, c.hma_before[i], !half_last);
-    add(ScanReading::wma, i, c.wma_before[i]);
-    add(ScanReading::lsma, i, c.lsma_before[i]);
+    const bool half_last = c.half_before.at[i] > c.hma_before.at[i];
+    if (!c.pine) add(ScanReading::half, i, c.half_before.at[i], half_last);
+    add(ScanReading::whole, i, c.hma_before.at[i], !half_last);
+    add(ScanReading::wma, i, c.wma_before.at[i]);
+    add(ScanReading::lsma, i, c.lsma_before.at[i]);
   }
   // Stable: of two readings at one place a half that is added first stays first.
   std::stable_sort(p.reading, p.reading + p.readings,
@@ -49,9 +49,9 @@ Spread spread_of(const engine::PlanConstants& c) {
     bool usual = true;
     for (int i = 0; i < static_cast<int>(DevicePlan::kLengths); ++i) {
       const std::int64_t length = usual_length(spread, i);
-      usual = usual && c.hma_before[i] == length - 1 && c.half_before[i] == length / 2 - 1 &&
-              c.wma_before[i] == length - 1 && c.lsma_before[i] == length - 1 && c.kama_length[i] == length &&
-              c.root_length[i] == usual_root(spread, i);
+      usual = usual && c.hma_before.at[i] == length - 1 && c.half_before.at[i] == length / 2 - 1 &&
+              c.wma_before.at[i] == length - 1 && c.lsma_before.at[i] == length - 1 &&
+              c.kama_length[i] == length && c.root_length[i] == usual_root(spread, i);
     }
     if (usual) return spread;
   }
@@ -65,8 +65,8 @@ std::int64_t longest(const engine::PlanConstants::Lengths& values) {
 /// How many values before the newest the kernel reads. Of families that are not chosen it leaves out only
 /// three together, so that it may read more than the plan's own scans.
 std::int64_t reach_of(const engine::PlanConstants& c) {
-  return std::max({longest(c.hma_before), longest(c.half_before), longest(c.wma_before),
-                   longest(c.lsma_before), longest(c.kama_length), longest(c.ema_length) - 1,
+  return std::max({longest(c.hma_before.at), longest(c.half_before.at), longest(c.wma_before.at),
+                   longest(c.lsma_before.at), longest(c.kama_length), longest(c.ema_length) - 1,
                    longest(c.dema_length) - 1});
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
-#include "engine/step.hpp"
+#include "engine/crossing.hpp"
+#include "engine/equity.hpp"
+#include "engine/layers.hpp"
+#include "engine/seeding.hpp"
 #include "gpu/series_kernel_types.hpp"
 
 // One series through a batch on 32 lanes: what the lanes share, and what each keeps. A tile of 32 bars at a

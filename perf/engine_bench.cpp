@@ -3,7 +3,7 @@
 // round robin over 99, with prepare() before and inside the timed part; the preview of a forming bar; some of
 // the families only, whose columns are compared with the full computation's. Beside them a naive reference,
 // windows recomputed at every bar. Every kernel's results are compared with the baseline's before anything is
-// timed.
+// timed, and live's with the batch's.
 
 #include <benchmark/benchmark.h>
 
@@ -108,6 +108,32 @@ void require_same_as_all_families(const Parameters& parameters, const Kernel& ke
   }
 }
 
+/// Bar by bar, prepared and previewed, against the batch of the same kernel.
+void require_live_same_as_batch(const std::shared_ptr<const Plan>& plan, const Kernel& kernel) {
+  Market market(1);
+  compute_batches(*plan, market.inputs, market.outputs, kernel);
+  Incremental engine(plan, kernel);
+  const auto same = [](double a, double b) {
+    return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b));
+  };
+  for (std::size_t i = 0; i < kBars; ++i) {
+    Bar bar{};
+    bar.close = market.closes[0][i];
+    engine.prepare();
+    const Signal preview = engine.preview(bar);
+    const Signal signal = engine.update(bar);
+    bool equal = same(signal.average, market.outputs[0].average[i]) && same(signal.average, preview.average);
+    for (std::size_t f = 0; f < kFamilies; ++f) {
+      equal &= same(signal.layer1[f], market.outputs[0].layer1[f][i]);
+      equal &= same(signal.equity[f], market.outputs[0].equity[f][i]);
+    }
+    if (!equal) {
+      std::fprintf(stderr, "kernel %s: live differs from the batch at bar %zu\n", kernel.name, i);
+      std::abort();
+    }
+  }
+}
+
 void report_per_bar(benchmark::State& state, std::size_t bars_per_iteration) {
   state.counters["ns_per_bar"] =
       benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(bars_per_iteration),
@@ -158,34 +184,71 @@ void naive_reference(benchmark::State& state) {
   report_per_bar(state, kBars);
 }
 
-/// The series in turn, each with its own engine; only the update is timed, and prepare() with it or not.
+/// `share` 0.5: the median.
+double quantile(std::vector<double>& durations, double share) {
+  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(durations.size() - 1));
+  std::nth_element(durations.begin(), durations.begin() + at, durations.end());
+  return durations[static_cast<std::size_t>(at)];
+}
+
+/// Every duration by itself: the median is of single bars, not of repetitions.
+class Stopwatch {
+ public:
+  explicit Stopwatch(benchmark::State& state) : state_(state) { durations_.reserve(1 << 22); }
+
+  template <class Work>
+  void time(Work&& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    const auto end = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> took = end - start;
+    state_.SetIterationTime(took.count());
+    if (durations_.size() < durations_.capacity()) durations_.push_back(took.count() * 1e9);
+  }
+
+  void report() {
+    state_.counters["median_ns"] = quantile(durations_, 0.5);
+    state_.counters["p10_ns"] = quantile(durations_, 0.1);
+    state_.counters["p99_ns"] = quantile(durations_, 0.99);
+  }
+
+ private:
+  benchmark::State& state_;
+  std::vector<double> durations_;
+};
+
 enum class Timed { update, prepare_and_update, preview };
 
-void live(benchmark::State& state, const Kernel& kernel, Timed timed) {
+/// `series` in turn, each with its own engine; timed is one bar of one of them.
+void live(benchmark::State& state, const Kernel& kernel, Timed timed, std::size_t series) {
   const auto plan = std::make_shared<const Plan>(parameters_of(false));
   require_same_as_baseline(*plan, kernel);
-  Market market(kSeries);
+  require_live_same_as_batch(plan, kernel);
+  Market market(series);
   std::vector<Incremental> engines;
   const auto warm = [&](std::size_t s) {
     Incremental engine(plan, kernel);
     for (const double close : market.closes[s]) engine.update(close, close, 0);
     return engine;
   };
-  for (std::size_t s = 0; s < kSeries; ++s) engines.push_back(warm(s));
+  for (std::size_t s = 0; s < series; ++s) engines.push_back(warm(s));
   Bar bar{};
   std::size_t at = 0;
+  Stopwatch stopwatch(state);
   for (auto _ : state) {
-    const std::size_t s = at % kSeries;
-    bar.close = market.closes[s][(at / kSeries) % kBars];
+    const std::size_t s = at % series;
+    bar.close = market.closes[s][(at / series) % kBars];
     ++at;
-    if (engines[s].bars() == std::int64_t{2 * kBars})
-      engines[s] = warm(s);  // as many bars as live has since its anchor
-    if (timed != Timed::prepare_and_update) engines[s].prepare();
-    const auto start = std::chrono::steady_clock::now();
-    benchmark::DoNotOptimize(timed == Timed::preview ? engines[s].preview(bar) : engines[s].update(bar));
-    const auto end = std::chrono::steady_clock::now();
-    state.SetIterationTime(std::chrono::duration<double>(end - start).count());
+    Incremental& engine = engines[s];
+    if (engine.bars() == std::int64_t{2 * kBars}) engine = warm(s);  // as many bars as since live's anchor
+    // Where a series stands alone its preview is timed on a state that moves on.
+    if (timed == Timed::preview && at % 16 == 0) engine.update(bar);
+    if (timed != Timed::prepare_and_update) engine.prepare();
+    stopwatch.time([&] {
+      benchmark::DoNotOptimize(timed == Timed::preview ? engine.preview(bar) : engine.update(bar));
+    });
   }
+  stopwatch.report();
 }
 
 /// The same without a clock in the loop: back to back, prepare and update together.
@@ -203,12 +266,9 @@ void replay(benchmark::State& state, const Kernel& kernel, const std::array<bool
 }
 
 void clock_alone(benchmark::State& state) {
-  for (auto _ : state) {
-    const auto start = std::chrono::steady_clock::now();
-    benchmark::ClobberMemory();
-    const auto end = std::chrono::steady_clock::now();
-    state.SetIterationTime(std::chrono::duration<double>(end - start).count());
-  }
+  Stopwatch stopwatch(state);
+  for (auto _ : state) stopwatch.time([] { benchmark::ClobberMemory(); });
+  stopwatch.report();
 }
 
 const int registered = [] {
@@ -242,15 +302,17 @@ const int registered = [] {
         [kernel](benchmark::State& s) { replay(s, *kernel, Parameters{}.families); });
     add("one_series_back_to_back/families=ema/" + name,
         [kernel](benchmark::State& s) { replay(s, *kernel, {true}); });
-    add("live_update_prepared/" + name, [kernel](benchmark::State& s) {
-      live(s, *kernel, Timed::update);
-    })->UseManualTime();
-    add("live_preview_prepared/" + name, [kernel](benchmark::State& s) {
-      live(s, *kernel, Timed::preview);
-    })->UseManualTime();
-    add("live_update_with_prepare/" + name, [kernel](benchmark::State& s) {
-      live(s, *kernel, Timed::prepare_and_update);
-    })->UseManualTime();
+    const auto add_live = [&](const std::string& title, Timed timed) {
+      add(title + "/back_to_back/" + name, [kernel, timed](benchmark::State& s) {
+        live(s, *kernel, timed, 1);
+      })->UseManualTime();
+      add(title + "/round_robin/" + name, [kernel, timed](benchmark::State& s) {
+        live(s, *kernel, timed, kSeries);
+      })->UseManualTime();
+    };
+    add_live("live_update_prepared", Timed::update);
+    add_live("live_update_with_prepare", Timed::prepare_and_update);
+    add_live("live_preview_prepared", Timed::preview);
   }
   benchmark::RegisterBenchmark("naive_reference", naive_reference);
   benchmark::RegisterBenchmark("clock_alone", clock_alone)->UseManualTime();
