@@ -1,6 +1,7 @@
 """Bars built from trades: what is published equals the exchange's own bars, also where trades are lost or told twice, where
 nothing is traded and where the connection is cut; REST is asked only about what can't be proven. And signals have the
 bits that `atcd compute` gives on the exchange's bars."""
+import concurrent.futures
 import csv
 import io
 import json
@@ -234,13 +235,15 @@ def comparison():
 
 
 def main():
+    """Three parts at a time: most of each is waiting for bars."""
+    parts = [(comparison,), (reload, "bybit"), (halt, "okx")]
     for exchange in EXCHANGES:
-        run(exchange, "0", list(INTERVALS))
+        parts.append((run, exchange, "0", list(INTERVALS)))
         # A longer bar of the simulator opens at the price that a quiet minute holds; of trades it begins with the first.
-        run(exchange, "0.2", ["1m"])
-    reload("bybit")
-    halt("okx")
-    comparison()
+        parts.append((run, exchange, "0.2", ["1m"]))
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for part in [pool.submit(*part) for part in parts]:
+            part.result()
     return 0
 
 
