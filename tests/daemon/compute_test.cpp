@@ -57,43 +57,6 @@ CsvBars walk(std::size_t count) {
   return bars;
 }
 
-TEST(CsvTableTest, FindsItsColumnsAmongOthersInAnyOrder) {
-  const auto result = parse_csv_bars(
-      "\xEF\xBB\xBFvolume,\"src\", close ,open_ms\r\n9,1.5,2,60000\r\n,,\"3\",120000\n\n7,2.5,,180000");
-  ASSERT_EQ(result.error, "");
-  ASSERT_EQ(result.bars.closes.size(), 3U);
-  EXPECT_EQ(result.bars.closes[0], 2);
-  EXPECT_EQ(result.bars.closes[1], 3);
-  EXPECT_TRUE(std::isnan(result.bars.closes[2]));
-  EXPECT_EQ(result.bars.sources[0], 1.5);
-  EXPECT_TRUE(std::isnan(result.bars.sources[1]));
-  EXPECT_EQ(result.bars.open_ms, (std::vector<std::int64_t>{60000, 120000, 180000}));
-  EXPECT_EQ(result.bars.lines, (std::vector<std::size_t>{2, 3, 5}));
-}
-
-TEST(CsvTableTest, AnEmptyLineOfAOneColumnFileIsAMissingClose) {
-  const auto result = parse_csv_bars("close\n1\n\n3\n");
-  ASSERT_EQ(result.error, "");
-  ASSERT_EQ(result.bars.closes.size(), 3U);
-  EXPECT_TRUE(std::isnan(result.bars.closes[1]));
-}
-
-TEST(CsvTableTest, ErrorsNameTheLineAndTheValue) {
-  EXPECT_EQ(parse_csv_bars("").error,
-            "line 1: there is no header row, but one with a column close is needed");
-  EXPECT_EQ(parse_csv_bars("open,high\n1,2\n").error,
-            "line 1: the header has no column close; it has: open, high");
-  EXPECT_EQ(parse_csv_bars("close,close\n").error,
-            "line 1: the column close stands there twice, but must be the only one");
-  EXPECT_EQ(parse_csv_bars("close\n1\n2x\n").error,
-            "line 3: close is \"2x\", but must be a number within a double's range, or empty");
-  EXPECT_EQ(parse_csv_bars("close\n1e999\n").error,
-            "line 2: close is \"1e999\", but must be a number within a double's range, or empty");
-  EXPECT_EQ(parse_csv_bars("close,src\n1,2\n1\n").error, "line 3: there are 1 fields, but the header has 2");
-  EXPECT_EQ(parse_csv_bars("close,open_ms\n1,1.5\n").error,
-            "line 2: open_ms is \"1.5\", but must be a whole number of milliseconds since 1970");
-}
-
 TEST(ComputeTest, TheColumnsAreThoseOfTheContract) {
   ComputeOptions options;
   const auto rows = rows_of(compute_csv(options, walk(60)).text);
