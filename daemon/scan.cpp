@@ -177,7 +177,7 @@ class Scan {
 
   std::string read(ScanReader& reader, const ScanSeries& series, Held& held) {
     try {
-      const std::string refusal = reader.read(
+      std::string refusal = reader.read(
           series, [&](const CsvBars& more, std::size_t begin) { held.take(more, begin); },
           [&] { held.restart(); });
       if (!refusal.empty()) return refusal;
@@ -219,10 +219,14 @@ class Scan {
   std::size_t done_ = 0;
 };
 
+/// What is undefined comes last.
+double place_of(double average) {
+  if (std::isnan(average)) return -std::numeric_limits<double>::infinity();
+  return average;
+}
+
 bool comes_before(const ScanRow& a, const ScanRow& b) {
-  constexpr double kLast = -std::numeric_limits<double>::infinity();
-  const double first = std::isnan(a.average) ? kLast : a.average;
-  const double second = std::isnan(b.average) ? kLast : b.average;
+  const double first = place_of(a.average), second = place_of(b.average);
   return first != second ? first > second : a.series < b.series;
 }
 

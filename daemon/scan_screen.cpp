@@ -78,6 +78,7 @@ class Pass {
   /// Each place is one thread's alone.
   void estimate(std::vector<std::size_t>& places, std::vector<CsvBars>& group) {
     std::vector<engine::BatchInput> inputs;
+    inputs.reserve(group.size());
     for (const CsvBars& bars : group) inputs.push_back({bars.closes, bars.sources});
     std::vector<double> estimates(group.size());
     screen_.run(inputs, estimates);
