@@ -78,7 +78,7 @@ Screen::Screen(const Plan& plan, const Kernel& kernel)
 
 void Screen::run(std::span<const BatchInput> inputs, std::span<double> estimates) const {
   const auto lanes = static_cast<std::size_t>(kernel_.screen_lanes);
-  const auto before = static_cast<std::size_t>(constants_[1].longest + 1);
+  const auto before = static_cast<std::size_t>(constants_[1].longest) + 1;
   const auto root = static_cast<std::size_t>(constants_[1].root);
   const auto bars = static_cast<std::size_t>(bars_);
   const std::size_t rows = before + bars;

@@ -14,7 +14,7 @@ typedef float Floats __attribute__((vector_size(8 * ATCD_LANES), aligned(4)));
 using Floats = float;
 #endif
 
-inline constexpr int kFloats = static_cast<int>(sizeof(Floats) / sizeof(float));
+inline constexpr int kFloats = ATCD_LANES > 1 ? 2 * ATCD_LANES : 1;
 
 /// Where a family's average stands, and what follows from it.
 struct Screened {
@@ -29,7 +29,7 @@ inline void scan_window(const float* newest, int longest, Floats* sums, Floats* 
   Floats sum{}, sums_of_sums{}, differences{};
   Floats value;
   __builtin_memcpy(&value, newest, sizeof value);
-  for (int j = 1; j <= longest; ++j) {
+  for (std::int64_t j = 1; j <= longest; ++j) {
     Floats older;
     __builtin_memcpy(&older, newest - j * kFloats, sizeof older);
     const Floats change = value - older;

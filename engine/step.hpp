@@ -193,11 +193,12 @@ inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const
   const bool first = in.bars == c.cutout;
 #pragma GCC unroll 6
   for (int s = 0; s < kRowStrips; ++s) {
-    const Strip begin = first ? load<Strip>(c.layer1_start + s * ATCD_LANES) : broadcast<Strip>(undefined());
+    const int family = s * ATCD_LANES;
+    const Strip begin = first ? load<Strip>(c.layer1_start + family) : broadcast<Strip>(undefined());
     Strip signed_sum{}, sum{};
 #pragma GCC unroll 9
     for (int i = 0; i < kLengthCount; ++i) {
-      const int at = i * kFamilyRoom + s * ATCD_LANES;
+      const int at = i * kFamilyRoom + family;
       const Strip before = load<Strip>(in.state + at);
       const Strip factor = layer1_factor(before, broadcast<Strip>(r), finite);
       const Strip e = begins ? begin : grow_kept(load<Strip>(w.kept + at), factor);
@@ -275,7 +276,8 @@ inline void step_signal(const PlanConstants& c, const Block& in, Block& out,
   out.trend =
       select(out.published > c.trend_above, 1.0, select(out.published < c.trend_below, -1.0, in.trend));
   for (int s = 0; s < kRowStrips; ++s) {
-    store(out.layer1 + s * ATCD_LANES, to_two_decimals<pine>(layer1[s], c.hundredth_high, c.hundredth_low));
+    const int family = s * ATCD_LANES;
+    store(out.layer1 + family, to_two_decimals<pine>(layer1[s], c.hundredth_high, c.hundredth_low));
   }
 }
 
