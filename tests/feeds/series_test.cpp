@@ -296,6 +296,7 @@ TEST(Series, AHaltOfManyPagesIsPassedAndWhatAFrameTellsOfItIsTaken) {
   live.series.on_kline(kline_of(bar_at(30), true), 1, at(60));  // late, and REST has it by then
   const auto late = [&](std::int64_t slot) { return halted(slot) || slot == 30; };
   EXPECT_LE(answer_all(live.series, live.recorder, 60, late), 15);
+  EXPECT_EQ(live.recorder.bars.size(), 6U) << "at once, not with the next bar";
   live.series.on_kline(kline_of(bar_at(60), true), 1, at(61));
   const auto resumed = [&](std::int64_t slot) { return late(slot) || slot >= 60; };
   EXPECT_LE(answer_all(live.series, live.recorder, 61, resumed), 15);
