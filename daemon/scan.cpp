@@ -99,8 +99,9 @@ class Held {
   std::int64_t last_open_ms_ = 0;
 };
 
-/// Computes series that are held; only of the last bars is anything kept.
-void compute(const engine::Plan& plan, const std::vector<Held>& group, std::vector<ScanRow>& rows) {
+/// Computes series that are held; only of the last bars is anything kept. A sentence, and no row, where one
+/// can't be computed.
+std::string compute(const engine::Plan& plan, const std::vector<Held>& group, std::vector<ScanRow>& rows) {
   constexpr std::size_t kColumns = kFamilies + 1;
   std::size_t bars = 0;
   for (const Held& held : group) bars += held.size();
@@ -121,13 +122,14 @@ void compute(const engine::Plan& plan, const std::vector<Held>& group, std::vect
     outputs.push_back(output);
     at += held.size();
   }
-  // What it refuses was refused when it was read.
-  compute_batches(plan, inputs, outputs, engine::best_kernel());
+  std::string refusal = compute_batches(plan, inputs, outputs, engine::best_kernel());
+  if (!refusal.empty()) return refusal;
   for (std::size_t i = 0; i < group.size(); ++i) {
     std::array<double, kFamilies> layer1{};
     for (std::size_t f = 0; f < kFamilies; ++f) layer1[f] = outputs[i].layer1[f].back();
     rows.push_back(group[i].row(outputs[i].average, outputs[i].trend, layer1));
   }
+  return {};
 }
 
 /// What the threads share: which series is next, and what came of those before.
@@ -166,8 +168,12 @@ class Scan {
       }
       if (ended || bars >= options_.group_bars) {
         std::vector<ScanRow> rows;
-        compute(*plan_, group, rows);
-        finish(std::move(rows));
+        // Each was checked when it was read; should one be refused all the same, none has a row.
+        const std::string refusal = compute(*plan_, group, rows);
+        if (refusal.empty()) finish(std::move(rows));
+        for (const Held& held : group) {
+          if (!refusal.empty()) finish(held, refusal);
+        }
         group.clear();
         bars = 0;
       }

@@ -14,6 +14,7 @@
 #include "feeds/binance.hpp"
 #include "feeds/series.hpp"
 #include "feeds/stream_names.hpp"
+#include "perf/quiet_series.hpp"
 
 namespace {
 
@@ -55,18 +56,7 @@ std::string forming_frame(unsigned series, int update) {
   return frame;
 }
 
-/// Series from the feed's side, without a feed: history is given at once.
-struct Quiet final : feeds::SeriesHandler {
-  void on_bar(const engine::Bar&, std::int64_t) override {}
-  void on_correction(const engine::Bar&, const engine::Bar&, std::int64_t) override {}
-  void on_conflict(const engine::Bar&, const engine::Bar&) override {}
-  void on_state(feeds::SeriesState, std::string_view) override {}
-  void on_earlier(std::span<const engine::Bar>, std::int64_t) override {}
-  void on_covered() override {}
-  void fetch(std::int64_t, std::int64_t, int) override {}
-  void resubscribe() override {}
-  void ask_listing() override {}
-};
+struct Quiet final : atcd::perf::QuietSeries {};
 
 class Market final : public feeds::FrameSink {
  public:

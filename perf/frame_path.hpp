@@ -17,6 +17,7 @@
 #include "feeds/binance.hpp"
 #include "feeds/series.hpp"
 #include "feeds/stream_names.hpp"
+#include "perf/quiet_series.hpp"
 #include "state/signal_text.hpp"
 
 /// One series' way from frame to command, and frames to take it: what the benchmark times and the check
@@ -53,7 +54,7 @@ inline std::vector<std::string> make_frames(int count = kBars) {
 }
 
 /// One series from frame to command, as the daemon does it.
-class Path final : public feeds::FrameSink, public feeds::SeriesHandler {
+class Path final : public feeds::FrameSink, public QuietSeries {
  public:
   explicit Path(const std::shared_ptr<const engine::Plan>& plan,
                 const engine::Kernel& kernel = engine::best_kernel())
@@ -114,14 +115,6 @@ class Path final : public feeds::FrameSink, public feeds::SeriesHandler {
     record.received_us = received_us;
     formatter_.append_command(command_, text_, record, {500, 10'000}, utc_us());
   }
-  void on_correction(const engine::Bar&, const engine::Bar&, std::int64_t) override {}
-  void on_conflict(const engine::Bar&, const engine::Bar&) override {}
-  void on_state(feeds::SeriesState, std::string_view) override {}
-  void on_earlier(std::span<const engine::Bar>, std::int64_t) override {}
-  void on_covered() override {}
-  void fetch(std::int64_t, std::int64_t, int) override {}
-  void resubscribe() override {}
-  void ask_listing() override {}
 
   std::unique_ptr<feeds::FrameParser> parser_ = feeds::new_binance_frame_parser();
   feeds::StreamNames names_;

@@ -27,6 +27,7 @@
 #include "engine/dispatch.hpp"
 #include "engine/plan.hpp"
 #include "engine/screen.hpp"
+#include "tests/engine/drifting_walk.hpp"
 
 namespace {
 
@@ -80,14 +81,7 @@ Closes generated_series() {
   std::normal_distribution<double> normal;
   for (auto& closes : series) {
     const std::size_t bars = kFewest + random() % (kMost - kFewest);
-    double price = 100, drift = 0, width = 0.002;
-    for (std::size_t i = 0; i < bars; ++i) {
-      if (random() % 200 == 0) {
-        drift = normal(random) * 0.0005;
-        width = 0.001 * std::exp(0.7 * normal(random));
-      }
-      closes.push_back(price *= std::exp(drift + width * normal(random)));
-    }
+    closes = atcd::trials::drifting_walk(random, normal, bars);
   }
   return series;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/dispatch.hpp"
+#include "tests/engine/drifting_walk.hpp"
 
 namespace atcd::engine {
 namespace {
@@ -19,16 +20,7 @@ std::vector<std::vector<double>> walks(std::size_t count, std::size_t bars) {
   std::vector<std::vector<double>> series(count);
   std::mt19937_64 random(5);
   std::normal_distribution<double> normal;
-  for (auto& closes : series) {
-    double price = 100, drift = 0, width = 0.002;
-    for (std::size_t i = 0; i < bars; ++i) {
-      if (random() % 200 == 0) {
-        drift = normal(random) * 0.0005;
-        width = 0.001 * std::exp(0.7 * normal(random));
-      }
-      closes.push_back(price *= std::exp(drift + width * normal(random)));
-    }
-  }
+  for (auto& closes : series) closes = trials::drifting_walk(random, normal, bars);
   return series;
 }
 
