@@ -181,7 +181,14 @@ inline void hold_states(Group<V>& g, V price) {
   }
 }
 
-enum class Equity { usual, infinite_return, undefined, first };
+enum class Equity { usual, tame, infinite_return, undefined, first };
+
+/// side_or() where the state is 1 or -1 and the relation is one of a tame group: 2^1000 of the least that is
+/// not 0, a last place of kLeastTameClose, outweighs the state, so that the sign of the sum is the side.
+template <class V>
+inline V tame_side(V state, V relation) {
+  return sign_of(add_exact_product(relation, broadcast<V>(0x1p1000), state));
+}
 
 /// Equities, crossing states and layer 1, family by family. The equities go by the states of the bar before.
 template <bool pine, bool some, Equity equity, class V>
@@ -196,10 +203,16 @@ template <bool pine, bool some, Equity equity, class V>
       const int at = f * kLengthCount + i;
       const V before = g.state[at];
       V e = broadcast<V>(equity == Equity::first ? c.layer1_start[f] : undefined());
-      if constexpr (equity == Equity::usual || equity == Equity::infinite_return) {
-        e = grow(g.equity[at], c.equity_keep, layer1_factor(before, r, equity == Equity::usual));
+      if constexpr (equity != Equity::undefined && equity != Equity::first) {
+        e = grow(g.equity[at], c.equity_keep, layer1_factor(before, r, equity != Equity::infinite_return));
       }
-      const V state = side_or(before, price - g.average[at]);
+      const V relation = price - g.average[at];
+      V state;
+      if constexpr (equity == Equity::tame) {
+        state = tame_side(before, relation);
+      } else {
+        state = side_or(before, relation);
+      }
       g.equity[at] = e;
       g.state[at] = state;
       signed_sum = add_exact_product(state, e, signed_sum);
@@ -212,6 +225,14 @@ template <bool pine, bool some, Equity equity, class V>
     if (!chosen<some>(c, f * kLengthCount)) continue;
     g.layer1[f] = to_two_decimals<pine>(signed_sums[f] / sums[f], c.hundredth_high, c.hundredth_low);
   }
+}
+
+template <bool pine, bool tame, bool some, class V>
+[[gnu::always_inline]] inline void step_usual_families(const PlanConstants& c, Group<V>& g, V price, V r) {
+  if constexpr (tame && kLanes<V> != 8) {  // there side_or() is one operation
+    if (g.held_averages == 0) return step_families<pine, some, Equity::tame>(c, g, price, r);
+  }
+  step_families<pine, some, Equity::usual>(c, g, price, r);
 }
 
 template <bool pine, bool some, class V>

@@ -16,8 +16,9 @@ using BatchValue = Lanes;
 using BatchValue = double;
 #endif
 
-/// Values up to here can't overflow in a sum over a window.
+/// Values up to here can't overflow in a sum over a window; closes from the least on: see tame_side().
 constexpr double kTame = 1e290;
+constexpr double kLeastTameClose = 1e-250;
 
 /// Bars that go in and out together: what is written to one column is long enough for the processor to see
 /// that it is a stream.
@@ -29,17 +30,20 @@ struct Tile {
   V layer1[kFamilyCount][kTile], layer2[kFamilyCount][kTile], published[kTile], trend[kTile];
   // Where the tile's bars go in the wanted columns, to be brought near while the bars are computed.
   int runs;
+  bool layers;  // whether layers 1 and 2 are wanted
   const double* run[(2 * kFamilyCount + 1) * kLanes<V>];
 };
 
 template <class V>
 inline void find_runs(const BatchColumns* columns, std::int64_t from, Tile<V>& tile) {
   tile.runs = 0;
+  tile.layers = false;
   const auto add = [&](const double* column, std::int64_t bars) {
     if (column != nullptr && from + kTile <= bars) tile.run[tile.runs++] = column + from;
   };
   for (int lane = 0; lane < kLanes<V>; ++lane) {
     for (int f = 0; f < kFamilyCount; ++f) {
+      tile.layers |= columns[lane].layer1[f] != nullptr || columns[lane].layer2[f] != nullptr;
       add(columns[lane].layer1[f], columns[lane].bars);
       add(columns[lane].layer2[f], columns[lane].bars);
     }
@@ -132,14 +136,25 @@ inline void write_inner(const BatchColumns* columns, double* BatchColumns::*colu
   }
 }
 
+/// Whether all lie in least .. most; undefined ones do not.
+template <class V>
+inline bool all_within(const double* values, std::int64_t count, double least, double most) {
+  const MaskOf<V> all = V{} == V{};
+  MaskOf<V> outside = V{} != V{};
+  std::int64_t i = 0;
+  for (; i + kLanes<V> <= count; i += kLanes<V>) {
+    const V value = load<V>(values + i);
+    outside |= ((value >= least) & (value <= most)) ^ all;
+  }
+  if (any(outside)) return false;
+  while (i < count && values[i] >= least && values[i] <= most) ++i;
+  return i == count;
+}
+
 template <class V>
 inline bool is_tame(const BatchColumns& column) {
-  bool tame = true;
-  for (std::int64_t i = 0; i < column.bars; ++i) {
-    tame &= magnitude(column.closes[i]) <= kTame;  // false where undefined
-    tame &= magnitude(column.sources[i]) <= kTame;
-  }
-  return tame;
+  return all_within<V>(column.closes, column.bars, kLeastTameClose, kTame) &&
+         (column.sources == column.closes || all_within<V>(column.sources, column.bars, -kTame, kTame));
 }
 
 template <class V>
@@ -196,7 +211,8 @@ inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wil
   g.gapped = 0;
 }
 
-template <bool pine, bool some, class V>
+/// `tame`: no missing values, and closes within kLeastTameClose .. kTame.
+template <bool pine, bool tame, bool some, class V>
 [[gnu::always_inline]] inline void finish_bar(const PlanConstants& c, Group<V>& g, double growth, V price) {
   const V r = grown_return<pine>(price, g.close, growth);
   if (g.held_averages != 0) hold_states<pine>(g, price);
@@ -204,7 +220,7 @@ template <bool pine, bool some, class V>
     const bool finite = no_infinity(r);
     step_layer2_equities<pine, some>(c, g, r, finite);
     if (__builtin_expect(finite, 1)) {
-      step_families<pine, some, Equity::usual>(c, g, price, r);
+      step_usual_families<pine, tame, some>(c, g, price, r);
     } else {
       step_families<pine, some, Equity::infinite_return>(c, g, price, r);
     }
@@ -239,7 +255,7 @@ inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const Ba
     }
   }
   if (inner) write_inner(columns, &BatchColumns::averages, g.bars, g.average);
-  finish_bar<pine, some>(c, g, growth, price);
+  finish_bar<pine, !careful, some>(c, g, growth, price);
   if (inner) {
     write_inner(columns, &BatchColumns::states, g.bars, g.state);
     write_inner(columns, &BatchColumns::equities, g.bars, g.equity);
@@ -256,7 +272,7 @@ __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, con
     fetch_runs(tile, at);
     run_bar<pine, known, careful, some>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at],
                                         inner);
-    for (int f = 0; f < kFamilyCount; ++f) {
+    for (int f = 0; f < kFamilyCount && tile.layers; ++f) {
       if (!chosen<some>(c, f * kLengthCount)) continue;
       tile.layer1[f][at] = g.layer1[f];
       tile.layer2[f][at] = g.layer2[f];

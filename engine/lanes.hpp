@@ -27,6 +27,8 @@ inline double side_or(double state, double relation) {
 #endif
   return relation > 0.0 ? 1.0 : relation < 0.0 ? -1.0 : state;
 }
+/// 1 with the sign of a.
+inline double sign_of(double a) { return __builtin_copysign(1, a); }
 inline void transpose(double (&)[1]) {}
 /// A condition that always holds.
 struct Always {};
@@ -117,6 +119,9 @@ inline void transpose_families(Lanes (&m)[8]) {
   for (int i = 0; i < 8; ++i) m[i] = columns[i];
 }
 #elif ATCD_LANES == 4
+inline Lanes sign_of(Lanes a) {
+  return _mm256_or_pd(_mm256_and_pd(a, _mm256_set1_pd(-0.0)), _mm256_set1_pd(1));
+}
 inline Lanes fma(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_pd(a, b, c); }
 inline Lanes magnitude(Lanes a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
 inline Lanes round_half_even(Lanes a) {
@@ -150,6 +155,7 @@ inline void transpose(Lanes (&m)[4]) {
 }
 inline void transpose_families(Lanes (&m)[4]) { transpose(m); }
 #elif ATCD_LANES == 2
+inline Lanes sign_of(Lanes a) { return vbslq_f64(vdupq_n_u64(std::uint64_t{1} << 63), a, vdupq_n_f64(1)); }
 inline Lanes fma(Lanes a, Lanes b, Lanes c) { return vfmaq_f64(c, a, b); }
 inline Lanes magnitude(Lanes a) { return vabsq_f64(a); }
 inline Lanes round_half_even(Lanes a) { return vrndnq_f64(a); }

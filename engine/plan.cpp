@@ -154,8 +154,9 @@ void set_scans(PlanConstants& c) {
   const std::int64_t dema = has(c, Family::dema) ? longest(c.dema_length) : 0;
   const std::int64_t kama = has(c, Family::kama) ? longest(c.kama_length) : 0;
   c.scan_warm = std::max({c.scan_settled, ema - 1, dema - 1});
-  c.warm_bars = std::max({ema, 2 * dema, std::min<std::int64_t>(kama, 1)});
-  c.careful_bars = std::max(c.warm_bars, kama);
+  const std::int64_t hull = has(c, Family::hma) ? longest(c.hma_before.at) + 1 + c.longest_root : 0;
+  c.warm_bars = std::max({ema, (c.pine ? 2 : 1) * dema, std::min<std::int64_t>(kama, 1)});
+  c.careful_bars = std::max({c.warm_bars, kama, hull});
 }
 
 /// What layer 1 is rounded to.
