@@ -6,7 +6,9 @@ import signal
 import subprocess
 import time
 
-from harness import wait_for
+import redis
+
+from harness import configuration, wait_for
 
 SKIPPED = 77
 
@@ -56,9 +58,9 @@ class ControlGroup:
 
 
 class Container:
-    """Booted when constructed, powered off by stop(). `options` are systemd-nspawn's own."""
+    """Booted when constructed, powered off by stop(). `options` are systemd-nspawn's own, `arguments` systemd's."""
 
-    def __init__(self, place, options, name="container"):
+    def __init__(self, place, options, arguments=(), name="container"):
         self.log = place.path(f"{name}.log")
         name = f"atcd-{os.getpid()}-{name}"
         try:
@@ -67,7 +69,7 @@ class Container:
             raise CantStart(str(error)) from error
         command = ["systemd-nspawn", "--register=no", "--keep-unit", "--private-network", "--console=pipe",
                    f"--machine={name}", "--boot", *options, "systemd.firstboot=off",
-                   "systemd.unit=multi-user.target"]
+                   "systemd.unit=multi-user.target", *arguments]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             start_new_session=True, preexec_fn=self.group.enter)
@@ -91,9 +93,10 @@ class Container:
         return self.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded")
 
     def run(self, *command, check=True, **options):
-        """Standard output of a command inside."""
+        """Standard output of a command inside; its standard input is empty unless `input` is given."""
+        options.setdefault("input", "")
         done = subprocess.run(["nsenter", "--target", str(self.leader), "--all", "--wd=/", "--", *command],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
+                              capture_output=True, text=True, **options)
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -113,6 +116,58 @@ class Container:
             self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
         self.group.remove()
+
+
+def write(path, text, mode=0o644):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, mode)
+
+
+def trial_units(place, password=""):
+    """Units of a Redis and a simulated exchange beside the daemon, in the same network: a folder of their files. Redis'
+    socket, in the folder `trial`, which is to be bound to /trial, is how the test looks into the container."""
+    os.chmod(place.directory, 0o755)
+    os.makedirs(place.path("trial"))
+    os.chmod(place.path("trial"), 0o777)
+    write(place.path("units/trial-redis.service"),
+          "[Service]\nExecStart=/usr/bin/redis-server --bind 127.0.0.1 --port 6379 --save \"\" --unixsocket "
+          f"/trial/redis.sock --unixsocketperm 777 --requirepass \"{password}\"\n")
+    write(place.path("units/trial-simulator.service"),
+          "[Service]\nExecStart=/usr/bin/atcd simulate --listen 127.0.0.1:9500 --symbols 4 --speed 240 --seed 9 "
+          "--weight-limit 1000000\n")
+    return place.path("units")
+
+
+def trial_configuration(symbols, instance="main", directory="/var/lib/atcd"):
+    text = configuration("ws://127.0.0.1:9500", "http://127.0.0.1:9500", "redis://127.0.0.1:6379", directory, symbols)
+    return f'instance = "{instance}"\n{text}'
+
+
+def trial_redis(place, password=None):
+    """A client of the container's Redis, once it answers."""
+    client = redis.Redis(unix_socket_path=place.path("trial/redis.sock"), password=password, decode_responses=True)
+
+    def answers():
+        try:
+            return client.ping()
+        except redis.exceptions.ConnectionError:
+            return False
+
+    wait_for(answers, "redis-server answers in the container")
+    return client
+
+
+def stream(symbol):
+    return f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}"
+
+
+def check_contiguous(client, symbol):
+    """Every bar once and in order."""
+    times = [int(entry.split("-")[0]) for entry, _ in client.xrange(stream(symbol))]
+    assert times == list(range(times[0], times[0] + 60_000 * len(times), 60_000)), f"{symbol}: {times}"
+    print(f"{symbol}: {len(times)} bars once and in order")
 
 
 def wait_in(container, unit, condition, what):

@@ -6,41 +6,12 @@ import shutil
 import sys
 import time
 
-import redis
-
-import harness
-from container import SKIPPED, CantStart, Container, seconds_since, wait_in, why_not
-from harness import ATCD, Workplace, wait_for
+from container import (SKIPPED, CantStart, Container, check_contiguous, seconds_since, stream, trial_configuration,
+                       trial_redis, trial_units, wait_in, why_not, write)
+from harness import ATCD, Workplace
 
 DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy")
 PASSWORD = "correct-horse-battery"
-UNITS = {
-    # Beside the daemon, in the same network. Redis' socket is how the test looks into it.
-    "trial-redis.service": "[Service]\nExecStart=/usr/bin/redis-server --bind 127.0.0.1 --port 6379 --save \"\" "
-                           f"--unixsocket /trial/redis.sock --unixsocketperm 777 --requirepass {PASSWORD}\n",
-    "trial-simulator.service": "[Service]\nExecStart=/usr/bin/atcd simulate --listen 127.0.0.1:9500 --symbols 4 "
-                               "--speed 240 --seed 9 --weight-limit 1000000\n",
-    # Only so that the test need not wait for half a minute.
-    "atcd.service.d/trial.conf": "[Service]\nWatchdogSec=5\n",
-}
-
-
-def write(path, text, mode=0o644):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as file:
-        file.write(text)
-    os.chmod(path, mode)
-
-
-def configuration(symbols, instance="main", directory="/var/lib/atcd"):
-    text = harness.configuration("ws://127.0.0.1:9500", "http://127.0.0.1:9500", "redis://127.0.0.1:6379", directory,
-                                 symbols)
-    return f'instance = "{instance}"\n{text}'
-
-
-def key(symbol):
-    return f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}"
-
 
 def tree(place):
     """What the package will bring lies over /usr, what an operator writes in /etc. systemd-nspawn's options for it."""
@@ -49,30 +20,15 @@ def tree(place):
     os.makedirs(place.path("usr/lib/systemd/system"))
     for unit in ("atcd.service", "atcd@.service"):
         shutil.copy(os.path.join(DEPLOY, unit), place.path("usr/lib/systemd/system"))
-    for name, text in UNITS.items():
-        write(place.path(f"units/{name}"), text)
-    write(place.path("atcd/atcd.toml"), configuration(["BTCUSDT", "ETHUSDT"]))
+    units = trial_units(place, PASSWORD)
+    # Only so that the test need not wait for half a minute.
+    write(os.path.join(units, "atcd.service.d/trial.conf"), "[Service]\nWatchdogSec=5\n")
+    write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT"]))
     for unit in ("atcd", "atcd-second"):
         write(place.path(f"credstore/{unit}.redis-password"), PASSWORD + "\n", 0o600)
-    os.makedirs(place.path("trial"))
-    os.chmod(place.directory, 0o755)
-    os.chmod(place.path("trial"), 0o777)
     return ["--directory=/", "--volatile=yes", f"--overlay-ro=/usr:{place.path('usr')}:/usr",
-            f"--bind-ro={place.path('units')}:/etc/systemd/system", f"--bind-ro={place.path('atcd')}:/etc/atcd",
+            f"--bind-ro={units}:/etc/systemd/system", f"--bind-ro={place.path('atcd')}:/etc/atcd",
             f"--bind-ro={place.path('credstore')}:/etc/credstore", f"--bind={place.path('trial')}:/trial"]
-
-
-def connected(place):
-    client = redis.Redis(unix_socket_path=place.path("trial/redis.sock"), password=PASSWORD, decode_responses=True)
-
-    def answers():
-        try:
-            return client.ping()
-        except redis.exceptions.ConnectionError:
-            return False
-
-    wait_for(answers, "redis-server answers in the container")
-    return client
 
 
 def check_sandbox(container, pid):
@@ -90,10 +46,10 @@ def check_sandbox(container, pid):
 def trial(place, container):
     began = time.monotonic()
     container.systemctl("start", "trial-redis", "trial-simulator")
-    client = connected(place)
+    client = trial_redis(place, PASSWORD)
 
     def length(symbol):
-        return client.xlen(key(symbol))
+        return client.xlen(stream(symbol))
 
     def pid():
         return int(container.show("atcd", "MainPID"))
@@ -110,7 +66,7 @@ def trial(place, container):
     check_sandbox(container, pid())
     print(f"{seconds_since(began)}: ready, live, without capabilities")
 
-    write(place.path("atcd/atcd.toml"), configuration(["BTCUSDT", "ETHUSDT", "BNBUSDT"]))
+    write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT", "BNBUSDT"]))
     first = pid()
     container.systemctl("reload", "atcd")
     wait_in(container, "atcd", lambda: length("BNBUSDT") > 3, "signals of the symbol that a reload added")
@@ -130,7 +86,7 @@ def trial(place, container):
     goes_on("signals go on after the kill")
     print(f"{seconds_since(began)}: a killed daemon runs again")
 
-    write(place.path("atcd/second.toml"), configuration(["SOLUSDT"], "second", "/var/lib/atcd-second"))
+    write(place.path("atcd/second.toml"), trial_configuration(["SOLUSDT"], "second", "/var/lib/atcd-second"))
     container.systemctl("start", "atcd@second")
     wait_in(container, "atcd@second", lambda: length("SOLUSDT") > 3, "signals of the instance")
     for instance in ("main", "second"):
@@ -152,9 +108,7 @@ def trial(place, container):
     assert container.show("atcd", "ActiveState") == "inactive" and container.show("atcd", "Result") == "success"
     wait_in(container, "atcd", lambda: "event=drained" in container.journal("atcd"), "what was ready is in Redis")
     for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT"):
-        times = [int(entry.split("-")[0]) for entry, _ in client.xrange(key(symbol))]
-        assert times == list(range(times[0], times[0] + 60_000 * len(times), 60_000)), f"{symbol}: {times}"
-        print(f"{symbol}: {len(times)} bars once and in order")
+        check_contiguous(client, symbol)
     print(f"{seconds_since(began)}: stopped")
 
 
