@@ -63,8 +63,8 @@ def debian(package):
                    f"Codename: {suite}", "Component: main").split()
     os.makedirs(CACHE, exist_ok=True)
     fresh = f"{folder}.{os.getpid()}"
-    done = subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", "--dpkgopt=force-unsafe-io", f"--include={','.join(names)}", suite, fresh,
-                           *sites[:1]], capture_output=True, text=True)
+    done = subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", "--dpkgopt=force-unsafe-io",
+                           f"--include={','.join(names)}", suite, fresh, *sites[:1]], capture_output=True, text=True)
     if done.returncode != 0:
         print(f"{' '.join(sites[:1])}: {done.stderr[-1000:]}")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -78,7 +78,7 @@ def debian(package):
 
 def snapshot_of_a_later_version(container):
     """As if the release that is being rolled back from wrote its snapshots in another form."""
-    path = f"/proc/{container.leader}/root/var/lib/private/atcd/history/snapshot"
+    path = os.path.join(f"/proc/{container.leader}/root", "var/lib/private/atcd/history/snapshot")
     with open(path, "r+b") as file:
         header = bytearray(file.read(32))
         struct.pack_into("<I", header, 8, 99)

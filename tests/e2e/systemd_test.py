@@ -104,6 +104,9 @@ def trial(place, container):
     assert "no_such_key" in container.journal("atcd@third")
     print(f"{seconds_since(began)}: an instance beside it came and went; a wrong configuration was refused")
 
+    # Root may use the service's credentials while it runs.
+    print(container.run("env", "CREDENTIALS_DIRECTORY=/run/credentials/atcd.service", "atcd", "verify", "--config",
+                        "/etc/atcd/atcd.toml", "--last", "100000"), end="")
     container.systemctl("stop", "atcd")
     assert container.show("atcd", "ActiveState") == "inactive" and container.show("atcd", "Result") == "success"
     wait_in(container, "atcd", lambda: "event=drained" in container.journal("atcd"), "what was ready is in Redis")
