@@ -124,12 +124,17 @@ def trial(place, container):
     client = trial_redis(place)
     container.systemctl("enable", "--now", "atcd")
     wait_in(container, "atcd", lambda: all(client.xlen(stream(symbol)) > 3 for symbol in SYMBOLS), "first signals")
+    # One more, started but not enabled.
+    container.run("tee", "/etc/atcd/second.toml", input=trial_configuration(["SOLUSDT"], "second", "/var/lib/atcd-second"))
+    container.systemctl("start", "atcd@second")
+    second = container.show("atcd@second", "MainPID")
     print(f"{seconds_since(began)}: runs")
 
     before = container.show("atcd", "MainPID")
     dpkg("--install", "/debs/next.deb")
     assert version() == "99.0-1"
     before = wait_in(container, "atcd", lambda: started_anew(before), "the upgrade starts what ran anew")
+    assert container.show("atcd@second", "MainPID") not in ("0", second), "and every instance that ran"
     assert container.run("cat", "/etc/atcd/atcd.toml") == ours, "the operator's configuration is kept"
     goes_on("signals go on after the upgrade")
     print(f"{seconds_since(began)}: upgraded")
@@ -154,17 +159,20 @@ def trial(place, container):
     # While it runs: it has what is newer than the verification asks for.
     print(container.run("atcd", "verify", "--config", "/etc/atcd/atcd.toml", "--last", "100000"), end="")
     dpkg("--remove", "atcd")
-    assert container.show("atcd", "ActiveState") == "inactive"
+    for unit in ("atcd", "atcd@second"):
+        assert container.show(unit, "ActiveState") == "inactive", unit
     assert "history" in container.run("ls", "/var/lib/atcd/"), "removing keeps the bars"
     assert container.run("cat", "/etc/atcd/atcd.toml") == ours
     for symbol in SYMBOLS:
         check_contiguous(client, symbol)
 
     told = dpkg("--purge", "atcd")
-    assert "removing the bars and snapshots in /var/lib/atcd\n" in told, told
-    left = container.run("sh", "-c", "ls -d /etc/atcd /var/lib/atcd /var/lib/private/atcd /lib/systemd/system/atcd* "
+    for line in ("removing the bars and snapshots in /var/lib/atcd\n",
+                 "removing the bars and snapshots in /var/lib/atcd-second\n", "/etc/atcd/second.toml is left"):
+        assert line in told, told
+    left = container.run("sh", "-c", "ls -d /etc/atcd/* /var/lib/atcd* /var/lib/private/atcd* /lib/systemd/system/atcd* "
                                      "/etc/systemd/system/*/atcd* /usr/bin/atcd 2>/dev/null", check=False)
-    assert left == "", f"left after purging: {left}"
+    assert left == "/etc/atcd/second.toml\n", f"left after purging: {left}"
     print(f"{seconds_since(began)}: removed, purged")
 
 

@@ -22,7 +22,10 @@ def tree(place):
         shutil.copy(os.path.join(DEPLOY, unit), place.path("usr/lib/systemd/system"))
     units = trial_units(place, PASSWORD)
     # Only so that the test need not wait for half a minute.
-    write(os.path.join(units, "atcd.service.d/trial.conf"), "[Service]\nWatchdogSec=5\n")
+    write(os.path.join(units, "atcd.service.d/trial.conf"), "[Service]\nWatchdogSec=9\n")
+    # It must do no harm where there is no card.
+    os.makedirs(place.path("units/atcd@second.service.d"))
+    shutil.copy(os.path.join(DEPLOY, "atcd-cuda.conf"), place.path("units/atcd@second.service.d"))
     write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT"]))
     for unit in ("atcd", "atcd-second"):
         write(place.path(f"credstore/{unit}.redis-password"), PASSWORD + "\n", 0o600)

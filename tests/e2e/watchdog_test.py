@@ -11,7 +11,7 @@ import time
 import harness
 from harness import Workplace, wait_for
 
-WATCHDOG_S = 3
+WATCHDOG_S = 15  # a third of it is the patience with a worker
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 WAIT_FOR_THREADS = 0x40000000
 
