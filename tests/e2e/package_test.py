@@ -1,6 +1,7 @@
 """The Debian package, from what was built, in a clean Debian with systemd: installed and not started, run, upgraded and
 rolled back under load without a missing bar, removed, purged. Debian itself comes from the configured mirror once and is
-kept in ATCD_DEBIAN_CACHE (~/.cache/atcd-debian)."""
+kept in ATCD_DEBIAN_CACHE (~/.cache/atcd-debian). The release before is what was built under a lower version; or the
+package ATCD_RELEASE_BEFORE."""
 import ctypes
 import glob
 import hashlib
@@ -27,16 +28,18 @@ def output(*command, **options):
 
 
 def build(place):
-    """The package of what was built, and the same with a higher version: their files."""
+    """The package of what was built. In the folder debs: next.deb, the same with a higher version, and before.deb, the
+    release before it."""
     os.makedirs(place.path("debs"))
     output("cpack", "--config", os.path.join(os.path.dirname(ATCD), "CPackConfig.cmake"), "-B", place.path("cpack"))
-    package = shutil.move(glob.glob(place.path("cpack/*.deb"))[0], place.path("debs/present.deb"))
+    package = glob.glob(place.path("cpack/*.deb"))[0]
     output("dpkg-deb", "--raw-extract", package, place.path("next"))
     control = place.path("next/DEBIAN/control")
     text = open(control).read()
     with open(control, "w") as file:
         file.write(re.sub("(?m)^Version: .*", "Version: 99.0-1", text))
     output("dpkg-deb", "-Zgzip", "--build", "--root-owner-group", place.path("next"), place.path("debs/next.deb"))
+    shutil.copy(os.environ.get("ATCD_RELEASE_BEFORE", package), place.path("debs/before.deb"))
     return package
 
 
@@ -108,7 +111,7 @@ def trial(place, container):
         process = container.show("atcd", "MainPID")
         return container.show("atcd", "ActiveState") == "active" and process not in ("0", since) and process
 
-    dpkg("--install", "/debs/present.deb")
+    dpkg("--install", "/debs/before.deb")
     first_version = version()
     assert container.show("atcd", "ActiveState") == "inactive", "installing does not start it"
     assert container.systemctl("is-enabled", "atcd", check=False).strip() == "disabled"
@@ -139,7 +142,7 @@ def trial(place, container):
     goes_on("signals go on after the upgrade")
     print(f"{seconds_since(began)}: upgraded")
 
-    dpkg("--install", "/debs/present.deb")
+    dpkg("--install", "/debs/before.deb")
     assert version() == first_version
     wait_in(container, "atcd", lambda: started_anew(before), "rolling back starts what ran anew")
     goes_on("signals go on after rolling back")
@@ -149,7 +152,7 @@ def trial(place, container):
     goes_on("signals go on after the second upgrade")
     container.systemctl("stop", "atcd")
     snapshot_of_a_later_version(container)
-    dpkg("--install", "/debs/present.deb")
+    dpkg("--install", "/debs/before.deb")
     assert container.show("atcd", "ActiveState") == "inactive", "what does not run is not started by an upgrade"
     container.systemctl("start", "atcd")
     goes_on("signals go on with a snapshot that this version does not know")
