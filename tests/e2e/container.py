@@ -137,11 +137,13 @@ def trial_units(place, password=""):
     write(place.path("units/trial-simulator.service"),
           "[Service]\nExecStart=/usr/bin/atcd simulate --listen 127.0.0.1:9500 --symbols 4 --speed 240 --seed 9 "
           "--weight-limit 1000000\n")
+    write(place.path("hosts"), "127.0.0.1 localhost exchange.test redis.test\n")
     return place.path("units")
 
 
 def trial_configuration(symbols, instance="main", directory="/var/lib/atcd"):
-    text = configuration("ws://127.0.0.1:9500", "http://127.0.0.1:9500", "redis://127.0.0.1:6379", directory, symbols)
+    # Names, for the sandbox must let the daemon resolve them.
+    text = configuration("ws://exchange.test:9500", "http://exchange.test:9500", "redis://redis.test:6379", directory, symbols)
     return f'instance = "{instance}"\n{text}'
 
 

@@ -193,7 +193,7 @@ def main():
             return SKIPPED
         units = trial_units(place)
         options = [f"--directory={tree}", "--volatile=overlay", f"--bind-ro={place.path('debs')}:/debs",
-                   f"--bind={place.path('trial')}:/trial"]
+                   f"--bind={place.path('trial')}:/trial", f"--bind-ro={place.path('hosts')}:/etc/hosts"]
         options += [f"--bind-ro={units}/{unit}:/etc/systemd/system/{unit}" for unit in os.listdir(units)]
         try:
             container = Container(place, options, arguments=["systemd.mask=redis-server.service"])

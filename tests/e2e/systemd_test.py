@@ -30,8 +30,9 @@ def tree(place):
     for unit in ("atcd", "atcd-second"):
         write(place.path(f"credstore/{unit}.redis-password"), PASSWORD + "\n", 0o600)
     return ["--directory=/", "--volatile=yes", f"--overlay-ro=/usr:{place.path('usr')}:/usr",
-            f"--bind-ro={units}:/etc/systemd/system", f"--bind-ro={place.path('atcd')}:/etc/atcd",
-            f"--bind-ro={place.path('credstore')}:/etc/credstore", f"--bind={place.path('trial')}:/trial"]
+            f"--bind-ro={place.path('hosts')}:/etc/hosts", f"--bind-ro={units}:/etc/systemd/system",
+            f"--bind-ro={place.path('atcd')}:/etc/atcd", f"--bind-ro={place.path('credstore')}:/etc/credstore",
+            f"--bind={place.path('trial')}:/trial"]
 
 
 def check_sandbox(container, pid):
