@@ -74,6 +74,10 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   const feeds::Exchange& exchange() const { return exchange_; }
   /// By so many milliseconds the exchange's clock is ahead of ours. Empty: not known.
   std::optional<std::int64_t> clock_offset_ms() const;
+  /// As Feed's.
+  std::chrono::steady_clock::time_point last_sign(std::chrono::steady_clock::time_point now) const {
+    return feed_ ? feed_->last_sign(now) : now;
+  }
 
   /// Asks the exchange for what is missing: what is known from earlier runs comes first, without it.
   void fill();

@@ -116,6 +116,12 @@ class Pipeline::Impl {
     return status;
   }
 
+  std::vector<const SignsOfLife*> signs_of_life() const {
+    std::vector<const SignsOfLife*> signs;
+    for (const auto& worker : workers_) signs.push_back(&worker->status().signs);
+    return signs;
+  }
+
   bool warm() const {
     return std::all_of(workers_.begin(), workers_.end(),
                        [](const auto& worker) { return worker->status().warm.load(); });
@@ -268,5 +274,6 @@ bool Pipeline::warm() const { return impl_->warm(); }
 void Pipeline::fill() { impl_->fill(); }
 void Pipeline::take_snapshot() { impl_->take_snapshot(); }
 PipelineStatus Pipeline::status() const { return impl_->status(); }
+std::vector<const SignsOfLife*> Pipeline::signs_of_life() const { return impl_->signs_of_life(); }
 
 }  // namespace atcd::daemon

@@ -10,6 +10,7 @@
 
 #include "daemon/config.hpp"
 #include "daemon/redis_login.hpp"
+#include "daemon/watchdog.hpp"
 #include "feeds/exchange.hpp"
 
 namespace atcd::daemon {
@@ -45,6 +46,8 @@ class Pipeline {
   void stop(const std::function<void()>& done);
 
   PipelineStatus status() const;
+  /// Of each worker.
+  std::vector<const SignsOfLife*> signs_of_life() const;
   /// All that could be known from the last run is: its signals are the latest in Redis.
   bool warm() const;
   /// From now on the exchanges are asked for what is missing.

@@ -1,5 +1,7 @@
 #include "daemon/worker.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -86,7 +88,9 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   // ---- from the owner's thread
 
   void begin() {
+    show_life();
     thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), ("worker-" + std::to_string(share_.worker)).c_str());
       try {
         start();
         io_.run();
@@ -228,6 +232,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   }
 
   void tick() {
+    show_life();
     for (const auto& [key, runner] : runners_) runner->on_timer();
     archive_.writer().commit();
     audit();
@@ -240,6 +245,14 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error && !stopping_) tick();
     });
+  }
+
+  void show_life() {
+    const auto now = std::chrono::steady_clock::now();
+    auto feeds_sign = now;
+    for (const auto& [key, runner] : runners_) feeds_sign = std::min(feeds_sign, runner->last_sign(now));
+    status_.signs.feeds_sign_ms = feeds::in_ms(feeds_sign);
+    status_.signs.ticked_ms = feeds::in_ms(now);
   }
 
   void tell_status() {

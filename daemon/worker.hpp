@@ -18,6 +18,7 @@
 #include "daemon/log.hpp"
 #include "daemon/redis_login.hpp"
 #include "daemon/share.hpp"
+#include "daemon/watchdog.hpp"
 #include "feeds/address_limits.hpp"
 #include "feeds/series.hpp"
 
@@ -30,6 +31,7 @@ struct WorkerStatus {
   std::atomic<std::uint64_t> audited{0}, audit_differences{0};
   ClockOffsets clock_offsets;
   std::atomic<bool> redis_connected{false};
+  SignsOfLife signs;
   std::atomic<bool> warm{false};  // at once: a start waits for it
 };
 

@@ -11,10 +11,12 @@ inline std::int64_t utc_ms() {
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
-/// Never jumps, for timers. Any thread.
-inline std::int64_t monotonic_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+/// On the clock of monotonic_ms.
+inline std::int64_t in_ms(std::chrono::steady_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
+
+/// Never jumps, for timers. Any thread.
+inline std::int64_t monotonic_ms() { return in_ms(std::chrono::steady_clock::now()); }
 
 }  // namespace atcd::feeds

@@ -81,6 +81,8 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     if (writes_.size() == 1) write();
   }
 
+  std::chrono::steady_clock::time_point heard_at() const { return heard_at_; }
+
   /// No callback comes any more; the rest happens in the background.
   void close() {
     handler_ = nullptr;
@@ -105,6 +107,8 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     socket_.set_option(timeouts);
     socket_.set_option(websocket::stream_base::decorator(
         [](websocket::request_type& request) { request.set(beast::http::field::user_agent, "atcd"); }));
+    socket_.control_callback(
+        [this](websocket::frame_type, beast::string_view) { heard_at_ = std::chrono::steady_clock::now(); });
     socket_.read_message_max(options_.largest_message);
     socket_.auto_fragment(false);
     socket_.async_handshake(
@@ -117,6 +121,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     if (error == websocket::error::upgrade_declined) return end(declined());
     if (error) return end({"websocket handshake with " + options_.url.authority() + ": " + error.message()});
     open_ = true;
+    heard_at_ = std::chrono::steady_clock::now();
     timer_.cancel();
     if (!options_.ping_text.empty()) arm_ping();
     if (handler_ != nullptr) handler_->on_open();
@@ -153,6 +158,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     const auto padding = buffer_.prepare(simdjson::SIMDJSON_PADDING);
     std::memset(padding.data(), 0, simdjson::SIMDJSON_PADDING);
     handler_->on_message({static_cast<const char*>(buffer_.cdata().data()), size}, received_us);
+    heard_at_ = std::chrono::steady_clock::now();  // late, for the message's way is not to wait for it
     if (ended_ || handler_ == nullptr) return;
     buffer_.consume(size);
     read();
@@ -221,6 +227,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
   websocket::response_type response_;
   beast::flat_buffer buffer_;
   std::deque<std::string> writes_;
+  std::chrono::steady_clock::time_point heard_at_ = std::chrono::steady_clock::now();
   bool open_ = false;
   bool ended_ = false;
   bool heard_ = false;
@@ -234,5 +241,7 @@ Connection::Connection(asio::io_context& io, ConnectionOptions options, Connecti
 Connection::~Connection() { impl_->close(); }
 
 void Connection::send(std::string text) { impl_->send(std::move(text)); }
+
+std::chrono::steady_clock::time_point Connection::heard_at() const { return impl_->heard_at(); }
 
 }  // namespace atcd::feeds

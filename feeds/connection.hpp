@@ -59,6 +59,10 @@ class Connection {
   /// Queues a text message. Before on_open and after on_end it is dropped.
   void send(std::string text);
 
+  /// When something last came: a message, a ping, an answer to one; before the first of them, when it opened
+  /// or began.
+  std::chrono::steady_clock::time_point heard_at() const;
+
   class Impl;
 
  private:

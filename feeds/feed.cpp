@@ -24,14 +24,6 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-namespace {
-
-constexpr std::chrono::seconds kResubscribedLately{60};
-// The part of a connection's lifetime after which it is handed over, drawn so that not all go at once.
-constexpr double kEarliestHandOver = 0.90, kLatestHandOver = 0.97;
-
-}  // namespace
-
 class Feed::Impl final : private LinkHandler {
  public:
   Impl(asio::io_context& io, const Exchange& exchange, FeedOptions options, FeedHandler& handler)
@@ -114,6 +106,11 @@ class Feed::Impl final : private LinkHandler {
   ExchangeRest* rest() { return rest_ ? &*rest_ : nullptr; }
   const FeedCounters& counters() const { return counters_; }
   const ExchangeTime& exchange_time() const { return exchange_time_; }
+  steady_clock::time_point last_sign(steady_clock::time_point now) const {
+    steady_clock::time_point oldest = now;
+    for (const auto& [number, slot] : slots_) oldest = std::min(oldest, feeds::last_sign(slot, now));
+    return oldest;
+  }
 
  private:
   // ---- slots
@@ -196,10 +193,7 @@ class Feed::Impl final : private LinkHandler {
   void schedule_hand_over(std::uint64_t number, const Link& link) {
     const auto lifetime = exchange_.connection_lifetime();
     if (lifetime <= milliseconds(0)) return;
-    std::uniform_real_distribution<double> part(kEarliestHandOver, kLatestHandOver);
-    const auto end = link.opened_at() + std::chrono::duration_cast<milliseconds>(lifetime * part(random_));
-    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
-    dial_after(number, std::max(left, milliseconds(0)));
+    dial_after(number, wait_for_hand_over(link, lifetime, random_));
   }
 
   /// The next connection takes over once it carries every stream.
@@ -389,6 +383,8 @@ const FeedCounters& Feed::counters() const { return impl_->counters(); }
 std::optional<std::int64_t> Feed::exchange_ms(std::int64_t monotonic_ms) const {
   return impl_->exchange_time().exchange_ms(monotonic_ms);
 }
+
+steady_clock::time_point Feed::last_sign(steady_clock::time_point now) const { return impl_->last_sign(now); }
 
 milliseconds Feed::estimated_rest_time() const {
   ExchangeRest* rest = impl_->rest();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -116,6 +117,12 @@ class Feed {
   /// What the exchange's clock shows at that time of the monotonic one, in UTC milliseconds, by what its
   /// frames and answers tell (feeds/exchange_time.hpp). Empty until it has told its time.
   std::optional<std::int64_t> exchange_ms(std::int64_t monotonic_ms) const;
+  /// When that of its connections that is behind the others last gave a sign: a frame, a ping, an answer to a
+  /// ping, a connect, or the time of the next connect while that lies ahead. An exchange that is silent or
+  /// away does not age it by more than a minute, for then a connection is given up and another tried; only a
+  /// connection that nobody reads or replaces any more does. At most `now`; `now` where there is no
+  /// connection.
+  std::chrono::steady_clock::time_point last_sign(std::chrono::steady_clock::time_point now) const;
   /// How long the queued REST requests will take within the limits.
   std::chrono::milliseconds estimated_rest_time() const;
 

@@ -18,6 +18,7 @@
 namespace atcd::feeds {
 
 inline constexpr Backoff::Options kWhenStreamRefused{std::chrono::seconds(2), std::chrono::minutes(10)};
+inline constexpr std::chrono::seconds kResubscribedLately{60};
 inline constexpr std::chrono::minutes kBetweenRenewals{10};  // of a connection with streams that stay silent
 
 /// One stream of a feed.
@@ -45,6 +46,13 @@ struct FeedSlot {
   boost::asio::steady_timer timer;
 };
 
+/// When the slot last did what it is there for: heard something, or took a step towards a connection. At most
+/// `now`: while it waits for its next connect all is well.
+inline std::chrono::steady_clock::time_point last_sign(const FeedSlot& slot,
+                                                       std::chrono::steady_clock::time_point now) {
+  return slot.active ? slot.active->heard_at() : std::min(slot.timer.expiry(), now);
+}
+
 // A connection that lived this long was a good one: its end is no reason to wait long.
 inline constexpr std::chrono::seconds kGoodLife{20};
 inline constexpr std::chrono::minutes kWaitWhenRefused{1};
@@ -55,6 +63,19 @@ inline std::chrono::milliseconds wait_after(FeedSlot& slot, const Link& ended, c
   if (ended.open() && std::chrono::steady_clock::now() - ended.opened_at() >= kGoodLife) slot.backoff.reset();
   const auto wait = std::max<std::chrono::milliseconds>(slot.backoff.next(random), end.retry_after);
   return end.refused_location ? std::max<std::chrono::milliseconds>(wait, kWaitWhenRefused) : wait;
+}
+
+// The part of a connection's lifetime after which it is handed over, drawn so that not all go at once.
+inline constexpr double kEarliestHandOver = 0.90, kLatestHandOver = 0.97;
+
+/// How long until the next connection takes the place of this one.
+inline std::chrono::milliseconds wait_for_hand_over(const Link& link, std::chrono::milliseconds lifetime,
+                                                    std::minstd_rand& random) {
+  std::uniform_real_distribution<double> part(kEarliestHandOver, kLatestHandOver);
+  const auto end =
+      link.opened_at() + std::chrono::duration_cast<std::chrono::milliseconds>(lifetime * part(random));
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  return std::max(left, std::chrono::milliseconds(0));
 }
 
 }  // namespace atcd::feeds

@@ -59,6 +59,8 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   bool settled() const { return open_ && !subscribing(); }
   bool open() const { return open_; }
   std::chrono::steady_clock::time_point opened_at() const { return opened_at_; }
+  /// As Connection's; not once it is retired.
+  std::chrono::steady_clock::time_point heard_at() const { return connection_->heard_at(); }
   std::uint64_t number() const { return number_; }
 
  private:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes longer than a change may wait for: 200 kills of the daemon, 200 faults of Redis and 200 kills of a process
 # that writes a history instead of 20 each, 100,000 series and parameter sets over all paths instead of 2,000, 500 faults of the exchange instead of 60, and every fuzzer for ten minutes
-# instead of eight seconds. The last line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS]].
+# instead of eight seconds; and an exchange that stands still for three minutes, which must not wake the watchdog. The last line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS]].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kills=${1:-200}
@@ -17,7 +17,8 @@ export ATCD_KILLS=$kills ATCD_PROGRAM=$PWD/build/dev/atcd ATCD_BAD_DISK_LIBRARY=
 ATCD_PATH_TRIALS=100000 build/dev/engine_tests --gtest_filter='PathsTest.*'
 build/dev/state_tests --gtest_filter='KilledHistory.*'
 (cd tests/e2e && /usr/bin/python3 -B restart_test.py && /usr/bin/python3 -B redis_faults_test.py &&
-  ATCD_FAULTS=$exchange_faults /usr/bin/python3 -B feed_faults_test.py)
+  ATCD_FAULTS=$exchange_faults /usr/bin/python3 -B feed_faults_test.py &&
+  ATCD_EXCHANGE_AWAY_S=170 /usr/bin/python3 -B watchdog_test.py)
 
 fuzz() {
   local name=$1 fuzzer

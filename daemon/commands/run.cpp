@@ -12,6 +12,7 @@
 #include "daemon/config.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pipeline.hpp"
+#include "daemon/watchdog.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -35,6 +36,7 @@ class Service {
   Service(const std::string& config_path, const Config& config, const RedisLogin& login)
       : config_path_(config_path),
         pipeline_(io_, config, login),
+        watchdog_(io_, pipeline_.signs_of_life()),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         status_timer_(io_),
         warm_timer_(io_) {}
@@ -43,9 +45,10 @@ class Service {
     signals_.add(SIGUSR1);
     wait_for_signal();
     pipeline_.start();
+    watchdog_.start();
     ready_at_latest_ = std::chrono::steady_clock::now() + kLongestStart;
+    sd_notify(0, "STATUS=taking up the last run's history");
     look_whether_warm();
-    tell_status();
     io_.run();
   }
 
@@ -68,6 +71,7 @@ class Service {
     if (pipeline_.warm() || std::chrono::steady_clock::now() >= ready_at_latest_) {
       sd_notify(0, "READY=1");
       pipeline_.fill();
+      tell_status();
       return;
     }
     warm_timer_.expires_after(kWarmLook);
@@ -99,18 +103,20 @@ class Service {
               {{"signal", std::string_view(number == SIGINT ? "SIGINT" : "SIGTERM")}});
     stopping_ = true;
     stopping_since_ = now;
-    sd_notify(0, "STOPPING=1");
+    sd_notify(0, "STOPPING=1\nSTATUS=bringing what is ready to Redis");
     status_timer_.cancel();
     warm_timer_.cancel();
+    watchdog_.stop();
     pipeline_.stop([this] { io_.stop(); });
   }
 
   void tell_status() {
     const PipelineStatus status = pipeline_.status();
-    const std::string text = "STATUS=" + std::to_string(status.live) + " of " +
-                             std::to_string(status.series) + " series live, Redis " +
-                             (status.redis_connected ? "connected" : "not connected") + ", " +
-                             std::to_string(status.unpublished) + " bars unpublished";
+    std::string text = "STATUS=";
+    if (!watchdog_.stuck().empty()) text += "stuck: " + watchdog_.stuck() + "; ";
+    text += std::to_string(status.live) + " of " + std::to_string(status.series) + " series live, Redis " +
+            (status.redis_connected ? "connected" : "not connected") + ", " +
+            std::to_string(status.unpublished) + " bars unpublished";
     sd_notify(0, text.c_str());
     status_timer_.expires_after(kStatusPeriod);
     status_timer_.async_wait([this](const boost::system::error_code& error) {
@@ -121,6 +127,7 @@ class Service {
   std::string config_path_;
   boost::asio::io_context io_{1};
   Pipeline pipeline_;
+  Watchdog watchdog_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer status_timer_, warm_timer_;
   std::chrono::steady_clock::time_point ready_at_latest_{};

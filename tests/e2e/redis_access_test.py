@@ -42,7 +42,10 @@ def over_tls(place, simulator):
     client = place.redis("secure", tls("server"))
     url = f"rediss://localhost:{port}"
     trust = ("--ca-file", place.path("ca.pem"))
-    make_users(run("redis-setup", "--url", url, *trust), [client])
+    printed = run("redis-setup", "--url", url, *trust)
+    make_users(printed, [client])
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/examples/redis-users.txt")) as file:
+        assert file.read() == printed.stdout.split("\n", 1)[1], "deploy/examples/redis-users.txt is what redis-setup prints"
     client.acl_log_reset()
 
     def daemon(name, host="localhost", ca="ca.pem", password="password"):

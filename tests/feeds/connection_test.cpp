@@ -160,10 +160,13 @@ TEST_F(ConnectionTest, AQuietConnectionIsKeptByPings) {
   ConnectionOptions options = options_for(server.websocket_url());
   options.idle_timeout = std::chrono::milliseconds(800);
   connect(options);
+  const auto opened = connection_->heard_at();
   // The server's answers to pings are all that moves for three times the timeout.
   const auto until = std::chrono::steady_clock::now() + 3 * options.idle_timeout;
   run_until(io_, [&] { return recorder_.ends > 0 || std::chrono::steady_clock::now() > until; });
   EXPECT_EQ(recorder_.ends, 0) << recorder_.end.reason;
+  EXPECT_TRUE(recorder_.messages.empty());
+  EXPECT_GT(connection_->heard_at(), opened) << "an answer to a ping was heard";
 }
 
 TEST_F(ConnectionTest, TextPingsAreSentWhenNothingComes) {

@@ -143,6 +143,33 @@ TEST_F(FeedTest, WorksOverTls) {
   wait([&] { return recorder_.klines.size() == 1; });
 }
 
+TEST_F(FeedTest, WhatNobodyReadsAgesTheLastSign) {
+  start();
+  const auto past = std::chrono::steady_clock::now() - std::chrono::hours(1);
+  EXPECT_EQ(feed_->last_sign(past), past) << "without a connection there is nothing to hear";
+  add(0, 0);
+  wait([&] { return up().size() == 1; });
+  const auto later = [] { return std::chrono::steady_clock::now() + std::chrono::hours(1); };
+  const auto before = feed_->last_sign(later());
+  EXPECT_LE(before, std::chrono::steady_clock::now());
+  peer(0).send(frame_of(0));
+  EXPECT_EQ(feed_->last_sign(later()), before) << "sent, but not read";
+  wait([&] { return recorder_.klines.size() == 1; });
+  EXPECT_GT(feed_->last_sign(later()), before);
+}
+
+TEST_F(FeedTest, AnExchangeThatIsAwayDoesNotAgeTheLastSign) {
+  start();
+  server_->decline = http::response<http::string_body>(http::status::too_many_requests, 11);
+  server_->decline->set(http::field::retry_after, "3600");
+  add(0, 0);
+  wait([&] { return recorder_.count("connect_failed") == 1; });
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::minutes(59);
+  EXPECT_EQ(feed_->last_sign(soon), soon) << "it waits for as long as the exchange asked";
+  const auto late = std::chrono::steady_clock::now() + std::chrono::minutes(61);
+  EXPECT_LT(feed_->last_sign(late), late) << "the time to connect again has passed";
+}
+
 TEST_F(FeedTest, BringsBarsBeforeAndAfterTheAck) {
   acknowledge_ = false;
   start();
