@@ -110,15 +110,17 @@ class Top {
   }
 
  private:
-  /// A daemon that goes is waited for: it may be restarted.
+  /// A daemon that goes is waited for: it may be restarted. It also ends a connection that was idle for long.
   void refresh() {
-    try {
-      if (!client_) client_ = std::make_unique<ControlClient>(options_.target);
-      data_ = fetch(*client_);
-      trouble_.clear();
-    } catch (const std::exception& failure) {
-      client_.reset();
-      trouble_ = failure.what();
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      try {
+        if (!client_) client_ = std::make_unique<ControlClient>(options_.target);
+        data_ = fetch(*client_);
+        return trouble_.clear();
+      } catch (const std::exception& failure) {
+        client_.reset();
+        trouble_ = failure.what();
+      }
     }
   }
 

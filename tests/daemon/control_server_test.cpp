@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,6 +79,8 @@ class Peer {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::copy(path.begin(), path.end(), std::begin(address.sun_path));
+    const timeval longest{60, 0};  // a server that says nothing fails the test
+    setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof(longest));
     connected_ = connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   }
   ~Peer() { close(descriptor_); }
@@ -130,6 +133,23 @@ TEST(ControlServer, OnlyTheOwnerMayEnter) {
   struct stat found {};
   ASSERT_EQ(stat(rig.path_.c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 0777, 0600U);
+}
+
+TEST(ControlServer, AnotherUserIsRefusedEvenWhereItCanConnect) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  Rig rig;
+  chmod(rig.directory_.c_str(), 0755);
+  chmod(rig.path_.c_str(), 0666);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setgid(12345) != 0 || setuid(12345) != 0) _exit(2);
+    Peer peer(rig.path_);
+    peer.send("one\n");
+    _exit(peer.line().find("only the daemon's own user and root") != std::string::npos ? 0 : 1);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(ControlServer, AnAnswerMayComeLaterAndOthersAreServedMeanwhile) {

@@ -265,6 +265,35 @@ def check_bundle(place, operator):
     assert 0 < texts["log.txt"].count("\n") <= 300
 
 
+def check_many_series(place, operator, client):
+    """More than fit a page: each is told once."""
+    simulator = place.simulator("--symbols", "8", "--speed", "20", "--weight-limit", "1000000", name="slow")
+    os.mkdir(place.path("many"))
+    text = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.path("many"), ["*USDT"],
+                                 redis_keys=f'prefix = "many"\npassword_file = "{place.path("password")}"')
+    profile, feeds = text.split("[[feed]]")
+    names = [f"p{number}" for number in range(70)]
+    profiles = "".join(profile.replace('"default"', json.dumps(each)) for each in names)
+    with open(place.path("many.toml"), "w") as file:
+        file.write('instance = "many"\nthreads = 1\n' + profiles +
+                   "[[feed]]" + feeds.replace('intervals = ["1m"]', f'intervals = ["1m"]\nprofiles = {json.dumps(names)}'))
+    many = place.spawn("many", [ATCD, "run", "--config", place.path("many.toml")], env=operator.environment)
+    wanted = {f"binance:spot:{symbol}:1m:{each}" for symbol in simulator.symbols() for each in names}
+    assert len(wanted) == 560
+
+    def told():
+        done = subprocess.run([ATCD, "top", "--instance", "many"], capture_output=True, text=True, env=operator.environment)
+        return done.stdout if "560 series, 560 live" in done.stdout else None
+
+    rows = [line.split()[0] for line in wait_for(told, "all are live").splitlines() if line.split()[0].count(":") == 4]
+    assert len(rows) == 560 and set(rows) == wanted, len(rows)
+    assert rows == sorted(rows), "sorted by name"
+    explained = json.loads(operator.run("explain", rows[555], "--instance", "many", "--json").stdout)
+    assert explained["series"] == rows[555], explained
+    many.terminate()
+    assert many.wait(60) == 0
+
+
 def main():
     started = time.monotonic()
     with Workplace() as place:
@@ -322,6 +351,7 @@ def main():
             assert last.split("-")[0] == numbers["close_ms"], (last, numbers["close_ms"])
         done = operator.run("bundle", "-o", place.path("offline.tar.gz"), "--config", place.path("daemon.toml"))
         assert "no daemon of instance" in done.stderr, done
+        check_many_series(place, operator, client)
         print(f"controlled in {time.monotonic() - started:.0f} s")
     return 0
 
