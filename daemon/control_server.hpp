@@ -11,7 +11,7 @@
 namespace atcd::daemon {
 
 struct ControlLimits {
-  std::size_t line_bytes = 128 * 1024;  // of a request
+  std::size_t line_bytes = 131'072;  // of a request
   std::size_t connections = 16;
   std::chrono::milliseconds idle{60'000};  // without a request, or while an answer is not taken
 };

@@ -21,7 +21,7 @@ struct SeriesRow {
   std::int64_t close_ms = 0;  // of its newest closed bar; 0: it has none
   double close = 0;
   double average = std::numeric_limits<double>::quiet_NaN();  // of that bar, where it is computed
-  int trend = 0;
+  std::int8_t trend = 0;
   std::int64_t trend_since_ms = 0;
   std::int64_t published_ms = 0;  // close of the newest bar that Redis has acknowledged in this run; 0: none
   std::int64_t lag_ms = 0;        // from that bar's close to the acknowledgement

@@ -8,7 +8,7 @@
 namespace atcd::daemon {
 namespace {
 
-constexpr std::size_t kRowsAtOnce = 32;
+constexpr std::size_t kRowsAtOnce = 16;
 constexpr std::size_t kNamesAtOnce = 256;
 constexpr std::chrono::milliseconds kSettledLook{20};
 
@@ -99,7 +99,9 @@ void look_whether_settled(const WorkerView& view, const std::shared_ptr<boost::a
 
 void ask_rows(const WorkerView& view, state::SeriesIndex first, std::size_t limit,
               std::function<void(SeriesRows)> done) {
-  collect_rows(view, std::make_shared<RowsAsked>(RowsAsked{{}, first, limit, std::move(done)}));
+  const auto asked = std::make_shared<RowsAsked>(RowsAsked{{}, first, limit, std::move(done)});
+  asked->found.rows.reserve(std::min(limit, view.outputs.size()));
+  collect_rows(view, asked);
 }
 
 std::vector<FeedRow> feed_rows(const WorkerView& view) {
