@@ -90,7 +90,7 @@ std::string duration_text(std::int64_t ms) {
   const std::int64_t minutes = ms / 60'000;
   if (minutes < 1) return std::to_string(ms / 1000) + " s";
   if (minutes < 60) return std::to_string(minutes) + " min";
-  if (minutes < 48 * 60) return std::to_string(minutes / 60) + " h " + std::to_string(minutes % 60) + " min";
+  if (minutes < 2880) return std::to_string(minutes / 60) + " h " + std::to_string(minutes % 60) + " min";
   return std::to_string(minutes / 1440) + " days";
 }
 
