@@ -335,6 +335,16 @@ ConfigResult parse_config(std::string_view text) {
   return std::move(reading.result);
 }
 
+std::vector<ConfigError> check_config(const Config& config) {
+  Reading reading;
+  reading.result.config = config;
+  reading.profile_lines.resize(config.profiles.size());
+  reading.feed_lines.resize(config.feeds.size());
+  check_profiles(reading);
+  check_feeds(reading);
+  return std::move(reading.result.errors);
+}
+
 ConfigResult load_config(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text;
@@ -350,12 +360,17 @@ ConfigResult load_config(const std::string& path) {
   return parse_config(text);
 }
 
-void print_errors(const std::string& path, const ConfigResult& result) {
+std::vector<std::string> error_lines(const std::string& path, const ConfigResult& result) {
+  std::vector<std::string> lines;
   for (const ConfigError& error : result.errors) {
-    std::cerr << path;
-    if (error.line > 0) std::cerr << ':' << error.line;
-    std::cerr << ": " << error.key << (error.key.empty() ? "" : " ") << error.message << '\n';
+    lines.push_back(path + (error.line > 0 ? ":" + std::to_string(error.line) : "") + ": " + error.key +
+                    (error.key.empty() ? "" : " ") + error.message);
   }
+  return lines;
+}
+
+void print_errors(const std::string& path, const ConfigResult& result) {
+  for (const std::string& line : error_lines(path, result)) std::cerr << line << '\n';
 }
 
 std::string config_json(const ProfileConfig& profile) {

@@ -83,7 +83,12 @@ ConfigResult parse_config(std::string_view text);
 /// Reads the file; a file that can't be read is an error of line 0.
 ConfigResult load_config(const std::string& path);
 
-/// Writes the errors to standard error, one line each: FILE:LINE: key message.
+/// What is wrong between the tables of a configuration, as reading it says it (line 0).
+std::vector<ConfigError> check_config(const Config& config);
+
+/// The errors, a line each: FILE:LINE: key message.
+std::vector<std::string> error_lines(const std::string& path, const ConfigResult& result);
+/// Writes them to standard error.
 void print_errors(const std::string& path, const ConfigResult& result);
 
 /// The hash that signals carry: FNV-1a-64, in hex, of everything a profile's signals depend on but the bars.

@@ -133,7 +133,11 @@ void FeedRunner::resolve() {
   resolved_at_ = std::chrono::steady_clock::now();
   const bool with_volumes =
       std::any_of(blocks_.begin(), blocks_.end(), [](const FeedConfig& block) { return block.top > 0; });
-  feed_->fetch_symbols(with_volumes, [this](const feeds::SymbolsResult& result) { resolved(result); });
+  ++resolving_;
+  feed_->fetch_symbols(with_volumes, [this](const feeds::SymbolsResult& result) {
+    resolved(result);
+    --resolving_;
+  });
 }
 
 void FeedRunner::resolved(const feeds::SymbolsResult& result) {

@@ -71,6 +71,10 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
 
   /// The series are there, as far as they can be without the exchange.
   bool resolved_once() const { return resolved_once_; }
+  /// The exchange's list is not waited for, nor is anything still to be taken up from the disk.
+  bool settled() const { return resolving_ == 0 && known_.empty(); }
+  std::size_t series_count() const { return series_.size(); }
+  const feeds::FeedCounters& counters() const { return feed_->counters(); }
   const feeds::Exchange& exchange() const { return exchange_; }
   /// By so many milliseconds the exchange's clock is ahead of ours. Empty: not known.
   std::optional<std::int64_t> clock_offset_ms() const;
@@ -149,6 +153,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   bool reconfigured_ = false;  // series that are not wanted any more go at once, not after another period
   bool resolved_once_ = false;
   int failed_resolutions_ = 0;
+  int resolving_ = 0;                  // lists that were asked for
   std::shared_ptr<FeedRunner*> self_;  // what was posted asks whether we are still there
 };
 

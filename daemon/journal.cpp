@@ -8,6 +8,7 @@ namespace atcd::daemon {
 void Journal::event(Level level, std::string_view event, std::string_view series, std::string_view detail) {
   log(level, event, series, detail);
   publisher_.event(event, utc_ms(), series, detail);
+  if (listener_) listener_(event, series, detail);
 }
 
 void Journal::log(Level level, std::string_view event, std::string_view series, std::string_view detail) {

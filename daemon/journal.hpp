@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "daemon/log.hpp"
 
@@ -15,7 +17,13 @@ namespace atcd::daemon {
 /// events stream where subscribers should know. One thread.
 class Journal {
  public:
+  using Listener =
+      std::function<void(std::string_view event, std::string_view series, std::string_view detail)>;
+
   explicit Journal(state::Publisher& publisher) : publisher_(publisher) {}
+
+  /// Is told of every event() too, until another one is; null: nobody is.
+  void listen(Listener listener) { listener_ = std::move(listener); }
 
   /// Log and events stream. `series` is empty where the event concerns the daemon; `detail` is a sentence.
   void event(Level level, std::string_view event, std::string_view series, std::string_view detail);
@@ -24,6 +32,7 @@ class Journal {
 
  private:
   state::Publisher& publisher_;
+  Listener listener_;
 };
 
 }  // namespace atcd::daemon

@@ -86,10 +86,17 @@ void start_logging(const LogConfig& config) {
       std::string(kLoggerName), std::make_shared<spdlog::sinks::stderr_sink_mt>(), log.pool,
       spdlog::async_overflow_policy::overrun_oldest);
   log.logger->set_pattern("%v");
-  for (std::size_t i = 0; i < kLevelNames.size(); ++i) {
-    if (kLevelNames[i] == config.level) log.logger->set_level(kSpdlogLevels[i]);
-  }
+  set_log_level(config.level);
   log.logger->flush_on(spdlog::level::info);
+}
+
+bool set_log_level(std::string_view level) {
+  for (std::size_t i = 0; i < kLevelNames.size(); ++i) {
+    if (kLevelNames[i] != level) continue;
+    if (running().logger) running().logger->set_level(kSpdlogLevels[i]);
+    return true;
+  }
+  return false;
 }
 
 void stop_logging() {

@@ -35,6 +35,9 @@ std::string format_line(std::string_view format, std::int64_t utc_us, Level leve
 /// Begins logging to standard error. The queue to the writer is bounded; the oldest lines give way and are
 /// counted.
 void start_logging(const LogConfig& config);
+/// From now on lines of this level and above are written. False where it is none of debug, info, warning and
+/// error.
+bool set_log_level(std::string_view level);
 /// Writes what is queued.
 void stop_logging();
 /// Lines that gave way so far.

@@ -15,6 +15,10 @@ int main(int argc, char** argv) {
   int status = kDone;
   add_run_command(app, status);
   add_check_command(app, status);
+  add_control_commands(app, status);
+  add_top_command(app, status);
+  add_explain_command(app, status);
+  add_bundle_command(app, status);
   add_compute_command(app, status);
   add_replay_command(app, status);
   add_history_command(app, status);

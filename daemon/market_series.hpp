@@ -37,9 +37,11 @@ struct Output {
   SignalSeries signals;
   feeds::SeriesState state = feeds::SeriesState::ended;  // as last written; ended: not yet
   std::int64_t anchor_ms = 0;                            // of the last published signal
-  bool waiting = false;  // the publisher asked for bars that are being fetched
-  bool stopped = false;  // Redis holds another configuration's signals
-  bool resumed = false;  // its engine goes on from a snapshot
+  bool waiting = false;           // the publisher asked for bars that are being fetched
+  bool stopped = false;           // Redis holds another configuration's signals
+  bool resumed = false;           // its engine goes on from a snapshot
+  std::int64_t published_ms = 0;  // close of the newest bar that Redis acknowledged in this run; 0: none
+  std::int64_t lag_ms = 0;        // from that close to the acknowledgement
 };
 
 /// One symbol and interval of one feed: its bars, and the signals of every profile over them. Wires the
@@ -109,6 +111,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   void trim();
   /// What there is to audit of the output at present.
   std::optional<SelfAudit::Subject> audit_subject(const Output& output) const;
+  /// The same with all bars that the archive has, however long the series has run.
+  std::optional<SelfAudit::Subject> whole_subject(const Output& output);
   /// Appends the output's engine to the pieces of a snapshot.
   void save(const Output& output, std::string& bytes) const;
 

@@ -52,6 +52,11 @@ std::optional<SelfAudit::Subject> MarketSeries::audit_subject(const Output& outp
                             bars.covered_from, late_,     *held};
 }
 
+std::optional<SelfAudit::Subject> MarketSeries::whole_subject(const Output& output) {
+  history();
+  return audit_subject(output);
+}
+
 void MarketSeries::save(const Output& output, std::string& bytes) const {
   std::vector<std::byte> engine;
   const auto saved = output.signals.save(engine);

@@ -18,6 +18,7 @@
 #include "daemon/snapshot_taker.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker.hpp"
+#include "daemon/worker_questions.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -25,6 +26,7 @@ namespace {
 constexpr std::chrono::seconds kTick{1};
 constexpr std::int64_t kTicksPerHeartbeat = 2;
 constexpr std::int64_t kTicksPerSnapshot = 60;
+constexpr std::chrono::seconds kLongestChange{30};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -84,7 +86,26 @@ class Pipeline::Impl {
     }
   }
 
-  void stop(const std::function<void()>& done) {
+  void reload_and_tell(const Config& config, const std::function<void()>& done,
+                       const std::function<void(Changes)>& told) {
+    auto each = std::vector<std::shared_ptr<Changes>>();
+    for (const auto& worker : workers_) {
+      each.push_back(std::make_shared<Changes>());
+      worker->ask([changes = each.back()](const WorkerView& view) { watch_changes(view, changes); });
+    }
+    reload(config, done);
+    const auto left = std::make_shared<std::size_t>(workers_.size());
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      const auto ready = on_our_thread([each, left, told] {
+        if (--*left == 0) told(all_of(each));
+      });
+      workers_[i]->ask([changes = each[i], ready](const WorkerView& view) {
+        await_changes(view, kLongestChange, changes, ready);
+      });
+    }
+  }
+
+  void stop(const std::function<void(const Drained&)>& done) {
     timer_.cancel();
     stopping_ = true;
     first().event(Level::info, "stop", "");
@@ -131,12 +152,54 @@ class Pipeline::Impl {
     for (const auto& worker : workers_) worker->fill();
   }
 
+  void take_snapshot(std::function<void(const std::string&)> written) {
+    snapshot_wanted_.push_back(std::move(written));
+    if (!snapshots_.busy()) take_snapshot();
+  }
+
   void take_snapshot() {
     if (!snapshots_.begin(workers_.size())) return;
+    snapshot_awaited_ = std::exchange(snapshot_wanted_, {});
     for (const auto& worker : workers_) {
       worker->save([this](std::vector<std::string> entries) {
         boost::asio::post(io_, [this, entries = std::move(entries)]() mutable {
           if (!stopping_) snapshots_.add(std::move(entries));
+        });
+      });
+    }
+  }
+
+  void rows(const RowsPlace& place, std::size_t limit, std::function<void(RowsPage)> done) {
+    if (place.worker >= workers_.size()) return done({});
+    workers_[place.worker]->ask([this, place, limit, done = std::move(done)](const WorkerView& view) {
+      ask_rows(view, place.first, limit, [this, place, done](SeriesRows found) {
+        RowsPage page{std::move(found.rows), std::nullopt};
+        if (found.more) page.next = RowsPlace{place.worker, found.next};
+        if (!found.more && place.worker + 1 < workers_.size()) page.next = RowsPlace{place.worker + 1, 0};
+        boost::asio::post(io_, [done, page = std::move(page)]() mutable { done(std::move(page)); });
+      });
+    });
+  }
+
+  void feeds(const std::function<void(std::vector<FeedRow>)>& done) {
+    const auto all = std::make_shared<std::vector<FeedRow>>();
+    const auto left = std::make_shared<std::size_t>(workers_.size());
+    for (const auto& worker : workers_) {
+      worker->ask([this, all, left, done](const WorkerView& view) {
+        boost::asio::post(io_, [all, left, done, found = feed_rows(view)] {
+          all->insert(all->end(), found.begin(), found.end());
+          if (--*left == 0) done(std::move(*all));
+        });
+      });
+    }
+  }
+
+  void subject(const std::string& series, std::function<void(std::optional<SelfAudit::Subject>)> done) {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      if (!Share{i, workers_.size()}.owns(series)) continue;
+      workers_[i]->ask([this, series, done](const WorkerView& view) {
+        ask_subject(view, series, [this, done](std::optional<SelfAudit::Subject> found) {
+          boost::asio::post(io_, [done, found = std::move(found)]() mutable { done(std::move(found)); });
         });
       });
     }
@@ -150,13 +213,32 @@ class Pipeline::Impl {
     return [this, task = std::move(task)] { boost::asio::post(io_, task); };
   }
 
-  void stopped_all(Worker::Stopped all, const std::function<void()>& done) {
+  /// Workers tell the same of one exchange.
+  static Changes all_of(const std::vector<std::shared_ptr<Changes>>& each) {
+    Changes all;
+    for (const auto& changes : each) {
+      std::move(changes->added.begin(), changes->added.end(), std::back_inserter(all.added));
+      std::move(changes->removed.begin(), changes->removed.end(), std::back_inserter(all.removed));
+      std::move(changes->problems.begin(), changes->problems.end(), std::back_inserter(all.problems));
+      all.settled = all.settled && changes->settled;
+    }
+    for (auto* list : {&all.added, &all.removed, &all.problems}) {
+      std::sort(list->begin(), list->end());
+      list->erase(std::unique(list->begin(), list->end()), list->end());
+    }
+    return all;
+  }
+
+  void stopped_all(Worker::Stopped all, const std::function<void(const Drained&)>& done) {
     log_event(all.unacknowledged == 0 ? Level::info : Level::warning, "drained",
               {{"detail", "added=" + std::to_string(all.added) +
                               " unacknowledged=" + std::to_string(all.unacknowledged)}});
     const std::string problem = snapshots_.write_now(std::move(all.entries));
     if (!problem.empty()) log_event(Level::error, "snapshot", {{"detail", problem}});
-    done();
+    for (auto* waiting : {&snapshot_awaited_, &snapshot_wanted_}) {
+      for (const auto& written : std::exchange(*waiting, {})) written(problem);
+    }
+    done({all.added, all.unacknowledged, problem});
   }
 
   std::vector<ExchangeClock> clocks() const {
@@ -174,8 +256,7 @@ class Pipeline::Impl {
     tell_clocks();
     tell_archive_problems();
     tell_lost_lines();
-    if (const std::string problem = snapshots_.take_problem(); !problem.empty())
-      first().event(Level::error, "snapshot", problem);
+    tell_snapshot();
     if (ticks_ % kTicksPerSnapshot == kTicksPerSnapshot - 1) take_snapshot();
     if (ticks_ % kTicksPerHeartbeat == 0) heartbeat();
     ++ticks_;
@@ -183,6 +264,14 @@ class Pipeline::Impl {
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error && !stopping_) tick();
     });
+  }
+
+  void tell_snapshot() {
+    const auto problem = snapshots_.take_result();
+    if (!problem) return;
+    if (!problem->empty()) first().event(Level::error, "snapshot", *problem);
+    for (const auto& written : std::exchange(snapshot_awaited_, {})) written(*problem);
+    if (!snapshot_wanted_.empty()) take_snapshot();
   }
 
   void tell_archive_problems() {
@@ -251,6 +340,8 @@ class Pipeline::Impl {
   BarStore store_;
   feeds::AddressBook addresses_;
   SnapshotTaker snapshots_;
+  // Who waits for the snapshot that is under way, and who for the one after it.
+  std::vector<std::function<void(const std::string&problem)>> snapshot_awaited_, snapshot_wanted_;
   boost::asio::steady_timer timer_;
   std::int64_t started_ms_;
   std::string host_;
@@ -269,10 +360,25 @@ void Pipeline::start() { impl_->start(); }
 void Pipeline::reload(const Config& config, const std::function<void()>& done) {
   impl_->reload(config, done);
 }
-void Pipeline::stop(const std::function<void()>& done) { impl_->stop(done); }
+void Pipeline::reload_and_tell(const Config& config, const std::function<void()>& done,
+                               const std::function<void(Changes)>& told) {
+  impl_->reload_and_tell(config, done, told);
+}
+void Pipeline::stop(const std::function<void(const Drained&)>& done) { impl_->stop(done); }
 bool Pipeline::warm() const { return impl_->warm(); }
 void Pipeline::fill() { impl_->fill(); }
 void Pipeline::take_snapshot() { impl_->take_snapshot(); }
+void Pipeline::take_snapshot(std::function<void(const std::string&)> written) {
+  impl_->take_snapshot(std::move(written));
+}
+void Pipeline::rows(const RowsPlace& place, std::size_t limit, std::function<void(RowsPage)> done) {
+  impl_->rows(place, limit, std::move(done));
+}
+void Pipeline::feeds(const std::function<void(std::vector<FeedRow>)>& done) { impl_->feeds(done); }
+void Pipeline::subject(const std::string& series,
+                       std::function<void(std::optional<SelfAudit::Subject>)> done) {
+  impl_->subject(series, std::move(done));
+}
 PipelineStatus Pipeline::status() const { return impl_->status(); }
 std::vector<const SignsOfLife*> Pipeline::signs_of_life() const { return impl_->signs_of_life(); }
 

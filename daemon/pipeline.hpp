@@ -4,12 +4,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "daemon/config.hpp"
 #include "daemon/redis_login.hpp"
+#include "daemon/self_audit.hpp"
+#include "daemon/series_rows.hpp"
 #include "daemon/watchdog.hpp"
 #include "feeds/exchange.hpp"
 
@@ -30,6 +33,23 @@ struct PipelineStatus {
   std::vector<ExchangeClock> clocks;  // of the exchanges that have told their time
 };
 
+/// What the end brought to Redis.
+struct Drained {
+  std::uint64_t added = 0;         // signals of this run that Redis took
+  std::size_t unacknowledged = 0;  // those that were ready and that it has not acknowledged
+  std::string snapshot_problem;    // a sentence; empty: the last snapshot is written
+};
+
+/// Where a page of series begins.
+struct RowsPlace {
+  std::size_t worker = 0;
+  state::SeriesIndex first = 0;
+};
+struct RowsPage {
+  std::vector<SeriesRow> rows;
+  std::optional<RowsPlace> next;  // empty: that was the last
+};
+
 /// The running daemon: its workers, each with a share of the symbols, and what concerns all of them: the
 /// store on disk, snapshots, the heartbeat. Used from the one thread that runs the io_context.
 class Pipeline {
@@ -42,8 +62,12 @@ class Pipeline {
   /// Takes up another configuration: series that are in both are not touched. What only a restart can change
   /// (Redis, state, http, instance, threads) is named in the log and left as it is. Then calls `done`.
   void reload(const Config& config, const std::function<void()>& done);
+  /// The same, and tells what it came to once the exchanges' lists are there, or half a minute later. One at
+  /// a time.
+  void reload_and_tell(const Config& config, const std::function<void()>& done,
+                       const std::function<void(Changes)>& told);
   /// Stops the feeds, brings what is ready to Redis, says what was flushed, then calls `done`.
-  void stop(const std::function<void()>& done);
+  void stop(const std::function<void(const Drained&)>& done);
 
   PipelineStatus status() const;
   /// Of each worker.
@@ -54,6 +78,15 @@ class Pipeline {
   void fill();
   /// Takes a snapshot of all engines, as it does by itself every minute.
   void take_snapshot();
+  /// The same, after one that may be under way; `written` is told why it is not written, or "" when it is.
+  void take_snapshot(std::function<void(const std::string& problem)> written);
+
+  // Questions, answered on our thread; the workers look some series at a time.
+  /// At most `limit` of a worker's series.
+  void rows(const RowsPlace& place, std::size_t limit, std::function<void(RowsPage)> done);
+  void feeds(const std::function<void(std::vector<FeedRow>)>& done);
+  /// What the newest signal of the series is computed from; empty: there is no such series, or no signal yet.
+  void subject(const std::string& series, std::function<void(std::optional<SelfAudit::Subject>)> done);
 
  private:
   class Impl;

@@ -68,6 +68,8 @@ std::optional<AnchoredSignal> SignalSeries::Replay::at(const BarHistory& history
   return series_.advance(*run_, history, index);
 }
 
+engine::Incremental::Inner SignalSeries::Replay::inner() const { return run_->engine.inner(); }
+
 std::optional<AnchoredSignal> SignalSeries::Replay::instead(const engine::Bar& bar,
                                                             const engine::Bar& other) {
   Run& run = *run_;

@@ -94,6 +94,8 @@ class SignalSeries {
     Replay(Replay&&) noexcept;
     /// The signal of bars[index].
     std::optional<AnchoredSignal> at(const BarHistory& history, std::size_t index);
+    /// What is behind the signal of the last at().
+    engine::Incremental::Inner inner() const;
     /// What at() of that bar, called just before, would have given had the bar been `other`.
     std::optional<AnchoredSignal> instead(const engine::Bar& bar, const engine::Bar& other);
 

@@ -10,7 +10,7 @@
 namespace atcd::daemon {
 
 bool SnapshotTaker::begin(std::size_t parts) {
-  if (missing_ > 0 || writing_.valid() || parts == 0) return false;
+  if (busy() || parts == 0) return false;
   missing_ = parts;
   pieces_.assign(1, state::snapshot_header(utc_ms()));
   return true;
@@ -33,10 +33,11 @@ std::string SnapshotTaker::write_now(std::vector<std::string> entries) {
   return state::write_snapshot(directory_, entries);
 }
 
-std::string SnapshotTaker::take_problem() {
+std::optional<std::string> SnapshotTaker::take_result() {
   const bool written =
       writing_.valid() && writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  return written ? writing_.get() : std::string();
+  if (!written) return std::nullopt;
+  return writing_.get();
 }
 
 }  // namespace atcd::daemon

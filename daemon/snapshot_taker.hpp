@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <future>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,10 @@ class SnapshotTaker {
   void add(std::vector<std::string> entries);
   /// Writes one at once: the daemon ends. A sentence, or empty when all is well.
   std::string write_now(std::vector<std::string> entries);
-  /// Once after each snapshot that could not be written: a sentence. Else empty.
-  std::string take_problem();
+  /// One is under way.
+  bool busy() const { return missing_ > 0 || writing_.valid(); }
+  /// Once after each snapshot: empty text when it is written, else a sentence that says why not.
+  std::optional<std::string> take_result();
 
  private:
   std::string directory_;

@@ -15,6 +15,7 @@
 #include "daemon/journal.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/version.hpp"
+#include "daemon/worker_questions.hpp"
 #include "state/publisher.hpp"
 
 namespace atcd::daemon {
@@ -107,6 +108,8 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
 
   // ---- on the worker's
 
+  const WorkerView& view() const { return view_; }
+
   void reload(const Config& config) {
     configure(config);
     config_.profiles = config.profiles;
@@ -160,7 +163,13 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     journal_.log(level_of(event), kEventNames[static_cast<std::size_t>(event)], series, detail);
   }
 
-  void on_published(state::SeriesIndex, std::int64_t, std::int64_t) override {}
+  void on_published(state::SeriesIndex index, std::int64_t close_ms, std::int64_t) override {
+    const auto found = outputs_.find(index);
+    Output* output = found == outputs_.end() ? nullptr : found->second->output(index);
+    if (output == nullptr) return;
+    output->published_ms = close_ms;
+    output->lag_ms = utc_ms() - close_ms;
+  }
 
  private:
   void configure(const Config& config) {
@@ -335,6 +344,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   SeriesNumbers numbers_;
   std::map<state::SeriesIndex, MarketSeries*> outputs_;
   std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;
+  const WorkerView view_{io_, journal_, outputs_, runners_};
   boost::asio::steady_timer timer_, warm_timer_;
   std::int64_t ticks_ = 0;
   bool filling_ = false;
@@ -365,6 +375,10 @@ void Worker::save(std::function<void(std::vector<std::string>)> done) {
 
 void Worker::heartbeat(std::vector<std::pair<std::string, std::string>> fields) {
   impl_->post([impl = impl_.get(), fields = std::move(fields)] { impl->heartbeat(fields); });
+}
+
+void Worker::ask(std::function<void(const WorkerView&)> question) {
+  impl_->post([impl = impl_.get(), question = std::move(question)] { question(impl->view()); });
 }
 
 void Worker::event(Level level, std::string event, std::string detail) {

@@ -24,6 +24,8 @@
 
 namespace atcd::daemon {
 
+struct WorkerView;
+
 /// What a worker last said of itself, about once a second. Written by its thread, read by any.
 struct WorkerStatus {
   std::array<std::atomic<std::size_t>, feeds::kSeriesStates> by_state{};  // published series
@@ -63,6 +65,8 @@ class Worker {
   /// The entries of all its engines, some series at a time, whatever else is ready to run in between.
   void save(std::function<void(std::vector<std::string> entries)> done);
   void heartbeat(std::vector<std::pair<std::string, std::string>> fields);
+  /// Looks at what runs here: daemon/worker_questions.hpp.
+  void ask(std::function<void(const WorkerView& view)> question);
   /// As Journal::event, without a series.
   void event(Level level, std::string event, std::string detail);
 

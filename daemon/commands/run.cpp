@@ -5,11 +5,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <iostream>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "daemon/commands/commands.hpp"
 #include "daemon/config.hpp"
+#include "daemon/control.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pipeline.hpp"
 #include "daemon/watchdog.hpp"
@@ -35,8 +39,12 @@ class Service {
  public:
   Service(const std::string& config_path, const Config& config, const RedisLogin& login)
       : config_path_(config_path),
+        running_{config},
         pipeline_(io_, config, login),
         watchdog_(io_, pipeline_.signs_of_life()),
+        control_(io_, config_path, running_, pipeline_,
+                 {[this](auto told) { reload(std::move(told)); },
+                  [this](auto told) { stop("drain", std::move(told)); }}),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         status_timer_(io_),
         warm_timer_(io_) {}
@@ -46,6 +54,7 @@ class Service {
     wait_for_signal();
     pipeline_.start();
     watchdog_.start();
+    control_.start();
     ready_at_latest_ = std::chrono::steady_clock::now() + kLongestStart;
     sd_notify(0, "STATUS=taking up the last run's history");
     look_whether_warm();
@@ -57,11 +66,11 @@ class Service {
     signals_.async_wait([this](const boost::system::error_code& error, int number) {
       if (error) return;
       if (number == SIGHUP) {
-        reload();
+        reload({});
       } else if (number == SIGUSR1) {
         pipeline_.take_snapshot();
       } else {
-        stop(number);
+        stop(number == SIGINT ? "SIGINT" : "SIGTERM", [](const Drained&) {});
       }
       wait_for_signal();
     });
@@ -80,34 +89,45 @@ class Service {
     });
   }
 
-  void reload() {
+  /// `told` is called, where there is one, when it is known what the reload came to.
+  void reload(const std::function<void(const ReloadReport&)>& told) {
     sd_notify(0, "RELOADING=1");
     const ConfigResult result = load_config(config_path_);
     report(config_path_, result);
     if (result.errors.empty()) {
-      pipeline_.reload(result.config, [] { sd_notify(0, "READY=1"); });
-      return;
+      ++running_.read;
+      running_.config.feeds = result.config.feeds;
+      running_.config.profiles = result.config.profiles;
+      const auto ready = [] { sd_notify(0, "READY=1"); };
+      if (!told) return pipeline_.reload(result.config, ready);
+      return pipeline_.reload_and_tell(result.config, ready, [told](const Changes& changes) {
+        told({{}, changes});
+      });
     }
     log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
     sd_notify(0, "READY=1");
+    if (told) told({error_lines(config_path_, result), {}});
   }
 
-  void stop(int number) {
+  void stop(std::string_view cause, const std::function<void(const Drained&)>& told) {
     const auto now = std::chrono::steady_clock::now();
     if (stopping_) {
       // Asked again: at once. Not so where one request came as two signals, as from `timeout`.
       if (now - stopping_since_ > kSameRequest) io_.stop();
       return;
     }
-    log_event(Level::info, "stopping",
-              {{"signal", std::string_view(number == SIGINT ? "SIGINT" : "SIGTERM")}});
+    log_event(Level::info, "stopping", {{"signal", cause}});
+    control_.refuse();
     stopping_ = true;
     stopping_since_ = now;
     sd_notify(0, "STOPPING=1\nSTATUS=bringing what is ready to Redis");
     status_timer_.cancel();
     warm_timer_.cancel();
     watchdog_.stop();
-    pipeline_.stop([this] { io_.stop(); });
+    pipeline_.stop([this, told](const Drained& drained) {
+      told(drained);
+      control_.stop([this] { io_.stop(); });
+    });
   }
 
   void tell_status() {
@@ -126,8 +146,10 @@ class Service {
 
   std::string config_path_;
   boost::asio::io_context io_{1};
+  RunningConfig running_;
   Pipeline pipeline_;
   Watchdog watchdog_;
+  Control control_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer status_timer_, warm_timer_;
   std::chrono::steady_clock::time_point ready_at_latest_{};

@@ -56,8 +56,10 @@ class Workplace:
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def spawn(self, name, arguments, **options):
+    def spawn(self, name, arguments, env=None, **options):
         log = open(self.path(f"{name}.log"), "ab")
+        # Control sockets are made here: several tests run at the same time, each with its own daemons.
+        options["env"] = {**(env or os.environ), "XDG_RUNTIME_DIR": self.directory}
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
                                    **options)
         self.processes.append((name, process))

@@ -1,0 +1,131 @@
+#include "daemon/worker_questions.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <utility>
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::size_t kRowsAtOnce = 16;
+constexpr std::size_t kNamesAtOnce = 256;
+constexpr std::chrono::milliseconds kSettledLook{20};
+
+SeriesRow row_of(const MarketSeries& series, const Output& output) {
+  SeriesRow row;
+  row.name = output.name;
+  row.state = output.state;
+  row.published_ms = output.published_ms;
+  row.lag_ms = output.lag_ms;
+  const auto bars = series.series().bars();
+  if (bars.empty()) return row;
+  row.close_ms = bars.back().close_time_ms;
+  row.close = bars.back().close;
+  if (const auto held = output.signals.held(bars.back())) {
+    row.average = held->signal.average;
+    row.trend = held->signal.trend;
+    row.trend_since_ms = held->signal.trend_since_ms;
+  }
+  return row;
+}
+
+struct RowsAsked {
+  SeriesRows found;
+  state::SeriesIndex first;
+  std::size_t limit;
+  std::function<void(SeriesRows)> done;
+};
+
+void collect_rows(const WorkerView& view, const std::shared_ptr<RowsAsked>& asked) {
+  auto next = view.outputs.lower_bound(asked->first);
+  for (std::size_t looked = 0; next != view.outputs.end() && looked < kRowsAtOnce; ++next, ++looked) {
+    if (asked->found.rows.size() == asked->limit) break;
+    if (const Output* output = next->second->output(next->first))
+      asked->found.rows.push_back(row_of(*next->second, *output));
+  }
+  const bool end = next == view.outputs.end();
+  if (end || asked->found.rows.size() == asked->limit) {
+    asked->found.more = !end;
+    asked->found.next = end ? 0 : next->first;
+    return asked->done(std::move(asked->found));
+  }
+  asked->first = next->first;
+  boost::asio::post(view.io, [&view, asked] { collect_rows(view, asked); });
+}
+
+void look_for_subject(const WorkerView& view, state::SeriesIndex first, const std::string& name,
+                      std::function<void(std::optional<SelfAudit::Subject>)> done) {
+  auto next = view.outputs.lower_bound(first);
+  for (std::size_t looked = 0; next != view.outputs.end() && looked < kNamesAtOnce; ++next, ++looked) {
+    const Output* output = next->second->output(next->first);
+    if (output != nullptr && output->name == name) return done(next->second->whole_subject(*output));
+  }
+  if (next == view.outputs.end()) return done(std::nullopt);
+  boost::asio::post(view.io, [&view, at = next->first, name, done = std::move(done)]() mutable {
+    look_for_subject(view, at, name, std::move(done));
+  });
+}
+
+void note(Changes& changes, std::string_view event, std::string_view series, std::string_view detail) {
+  if (event == "added") changes.added.emplace_back(series);
+  if (event == "removed") changes.removed.emplace_back(series);
+  if (event == "unknown_symbol" || event == "ambiguous_symbol") changes.problems.emplace_back(detail);
+  if (event == "symbols_failed")
+    changes.problems.push_back("the exchange's list of symbols can't be had: " + std::string(detail));
+}
+
+bool settled(const WorkerView& view) {
+  return std::all_of(view.runners.begin(), view.runners.end(),
+                     [](const auto& entry) { return entry.second->settled(); });
+}
+
+void look_whether_settled(const WorkerView& view, const std::shared_ptr<boost::asio::steady_timer>& timer,
+                          std::chrono::steady_clock::time_point end, const std::shared_ptr<Changes>& changes,
+                          std::function<void()> done) {
+  changes->settled = settled(view);
+  if (changes->settled || std::chrono::steady_clock::now() >= end) {
+    view.journal.listen(nullptr);
+    return done();
+  }
+  timer->expires_after(kSettledLook);
+  timer->async_wait(
+      [&view, timer, end, changes, done = std::move(done)](const boost::system::error_code& error) mutable {
+        if (!error) look_whether_settled(view, timer, end, changes, std::move(done));
+      });
+}
+
+}  // namespace
+
+void ask_rows(const WorkerView& view, state::SeriesIndex first, std::size_t limit,
+              std::function<void(SeriesRows)> done) {
+  const auto asked = std::make_shared<RowsAsked>(RowsAsked{{}, first, limit, std::move(done)});
+  asked->found.rows.reserve(std::min(limit, view.outputs.size()));
+  collect_rows(view, asked);
+}
+
+std::vector<FeedRow> feed_rows(const WorkerView& view) {
+  std::vector<FeedRow> rows;
+  for (const auto& [key, runner] : view.runners)
+    rows.push_back({key.exchange + ":" + key.market, runner->series_count(), runner->counters()});
+  return rows;
+}
+
+void ask_subject(const WorkerView& view, const std::string& series,
+                 std::function<void(std::optional<SelfAudit::Subject>)> done) {
+  look_for_subject(view, 0, series, std::move(done));
+}
+
+void watch_changes(const WorkerView& view, const std::shared_ptr<Changes>& changes) {
+  view.journal.listen([changes](std::string_view event, std::string_view series, std::string_view detail) {
+    note(*changes, event, series, detail);
+  });
+}
+
+void await_changes(const WorkerView& view, std::chrono::milliseconds longest,
+                   const std::shared_ptr<Changes>& changes, std::function<void()> done) {
+  look_whether_settled(view, std::make_shared<boost::asio::steady_timer>(view.io),
+                       std::chrono::steady_clock::now() + longest, changes, std::move(done));
+}
+
+}  // namespace atcd::daemon

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/feed_runner.hpp"
+#include "daemon/journal.hpp"
+#include "daemon/market_series.hpp"
+#include "daemon/self_audit.hpp"
+#include "daemon/series_rows.hpp"
+
+namespace atcd::daemon {
+
+/// What a question may look at on the worker's thread.
+struct WorkerView {
+  boost::asio::io_context& io;
+  Journal& journal;
+  const std::map<state::SeriesIndex, MarketSeries*>& outputs;
+  const std::map<FeedKey, std::unique_ptr<FeedRunner>>& runners;
+};
+
+// Questions, to be put with Worker::ask(). They are answered on the worker's thread, some series at a time,
+// behind whatever else is ready to run: bars and signals go first.
+
+/// At most `limit` series from the number `first` on.
+void ask_rows(const WorkerView& view, state::SeriesIndex first, std::size_t limit,
+              std::function<void(SeriesRows)> done);
+std::vector<FeedRow> feed_rows(const WorkerView& view);
+/// What the newest signal of the series is computed from. Empty where there is none of this name, or no
+/// signal yet.
+void ask_subject(const WorkerView& view, const std::string& series,
+                 std::function<void(std::optional<SelfAudit::Subject>)> done);
+
+/// From now on `changes` collects what is added, removed and refused.
+void watch_changes(const WorkerView& view, const std::shared_ptr<Changes>& changes);
+/// Ends the collecting, and calls `done`, when no list of an exchange is waited for any more, or after so
+/// long.
+void await_changes(const WorkerView& view, std::chrono::milliseconds longest,
+                   const std::shared_ptr<Changes>& changes, std::function<void()> done);
+
+}  // namespace atcd::daemon
