@@ -206,8 +206,7 @@ class Soak:
         self.daemon.terminate()
         status = self.daemon.wait(60)
         self.read_lags()
-        lines = [self.published(status), *soak_verdict.judge([window for _, _, window in self.windows], self.lasted_s)]
-        return lines
+        return [self.published(status), *soak_verdict.judge([window for _, _, window in self.windows], self.lasted_s)]
 
     def read_lags(self):
         """From a bar's close to its signal published, of those that closed in a calm window."""
@@ -239,10 +238,11 @@ class Soak:
         for interval in INTERVALS:
             in_streams = 0
             for symbol in [*self.staying, *sorted(self.followed)]:
+                in_streams += self.client.xlen(stream_key(symbol, interval))
                 may_be_revised = symbol not in self.staying or symbol in self.campaign.corrected
                 try:
                     count, more = feed_faults_test.check(self.simulator, self.client, symbol, interval, may_be_revised)
-                    bars, revised, in_streams = bars + count, revised + more, in_streams + count + more
+                    bars, revised = bars + count, revised + more
                 except AssertionError as error:
                     problems.append(str(error)[:400])
             group = f"atc:1:{{binance:spot:{interval}:default}}:all"
