@@ -19,6 +19,7 @@ command -v perf >/dev/null || { echo "perf is missing: deploy/install-dependenci
 
 place=$(mktemp -d "${TMPDIR:-/tmp}/atcd-profile.XXXXXX")
 trap 'rm -rf "$place"' EXIT
+: >"$place/load.txt"
 # Two seconds more than perf, so that the daemon is there when perf ends.
 /usr/bin/python3 -B "$here/perf/load.py" "$kind" "$series" $((seconds + 2)) >"$place/load.txt" 2>&1 &
 load=$!
