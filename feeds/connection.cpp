@@ -23,7 +23,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::size_t kMostQueuedWrites = 1024;
-constexpr std::size_t kFirstBuffer = 64 << 10;
+constexpr std::size_t kUsualBuffer = 64 << 10;
 
 std::int64_t utc_us() {
   using namespace std::chrono;
@@ -46,7 +46,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
         socket_(io, options_.url.secure() ? options_.tls.get() : nullptr),
         timer_(io),
         buffer_(options_.largest_message + simdjson::SIMDJSON_PADDING) {
-    buffer_.reserve(std::min(kFirstBuffer, buffer_.max_size()));
+    buffer_.reserve(std::min(kUsualBuffer, buffer_.max_size()));
   }
 
   void start() {
@@ -161,7 +161,14 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     heard_at_ = std::chrono::steady_clock::now();  // late, for the message's way is not to wait for it
     if (ended_ || handler_ == nullptr) return;
     buffer_.consume(size);
+    if (buffer_.capacity() > kUsualBuffer) give_back();
     read();
+  }
+
+  /// One huge message is no reason to hold its memory for as long as the connection lives.
+  void give_back() {
+    buffer_.shrink_to_fit();
+    buffer_.reserve(std::min(kUsualBuffer, buffer_.max_size()));
   }
 
   ConnectionEnd describe(const error_code& error) const {

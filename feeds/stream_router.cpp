@@ -3,12 +3,13 @@
 namespace atcd::feeds {
 
 void StreamRouter::listen(StreamListener& listener, const StreamName& name) {
-  const auto [at, first] = indexes_.try_emplace({name.symbol, name.interval}, next_);
+  const auto [at, first] =
+      indexes_.try_emplace({name.symbol, name.interval}, static_cast<StreamIndex>(entries_.size()));
   const StreamIndex stream = at->second;
+  if (first) entries_.emplace_back();
   Entry& entry = entries_[stream];
   entry.listeners.push_back(&listener);
   if (first) {
-    ++next_;
     streams_.add(stream, name);
   } else if (entry.way == Way::up) {
     listener.on_stream_up();
@@ -22,10 +23,8 @@ void StreamRouter::leave(StreamListener& listener, const StreamName& name) {
   const auto at = indexes_.find({name.symbol, name.interval});
   if (at == indexes_.end()) return;
   const StreamIndex stream = at->second;
-  const auto entry = entries_.find(stream);
-  std::erase(entry->second.listeners, &listener);
-  if (!entry->second.listeners.empty()) return;
-  entries_.erase(entry);
+  std::erase(entries_[stream].listeners, &listener);
+  if (!entries_[stream].listeners.empty()) return;
   indexes_.erase(at);
   streams_.remove(stream);
 }
@@ -35,38 +34,31 @@ void StreamRouter::resubscribe(const StreamName& name) {
   if (at != indexes_.end()) streams_.resubscribe(at->second);
 }
 
-/// None for a stream that was given up while its frame was on the way.
-const std::vector<StreamListener*>& StreamRouter::listeners(StreamIndex stream) const {
-  static const std::vector<StreamListener*> kNobody;
-  const auto found = entries_.find(stream);
-  return found == entries_.end() ? kNobody : found->second.listeners;
-}
-
 void StreamRouter::on_kline(StreamIndex stream, const Kline& kline, std::int64_t received_us) const {
-  for (StreamListener* listener : listeners(stream)) listener->on_kline(kline, received_us);
+  for (StreamListener* listener : entries_[stream].listeners) listener->on_kline(kline, received_us);
 }
 
 void StreamRouter::on_trade(StreamIndex stream, const Trade& trade, std::int64_t received_us) const {
-  for (StreamListener* listener : listeners(stream)) listener->on_trade(trade, received_us);
+  for (StreamListener* listener : entries_[stream].listeners) listener->on_trade(trade, received_us);
 }
 
 void StreamRouter::on_trades_interrupted(StreamIndex stream) const {
-  for (StreamListener* listener : listeners(stream)) listener->on_trades_interrupted();
+  for (StreamListener* listener : entries_[stream].listeners) listener->on_trades_interrupted();
 }
 
 void StreamRouter::on_stream_up(StreamIndex stream) {
-  if (const auto found = entries_.find(stream); found != entries_.end()) found->second.way = Way::up;
-  for (StreamListener* listener : listeners(stream)) listener->on_stream_up();
+  entries_[stream].way = Way::up;
+  for (StreamListener* listener : entries_[stream].listeners) listener->on_stream_up();
 }
 
 void StreamRouter::on_stream_down(StreamIndex stream, std::string_view reason) {
-  if (const auto found = entries_.find(stream); found != entries_.end()) found->second.way = Way::asked;
-  for (StreamListener* listener : listeners(stream)) listener->on_stream_down(reason);
+  entries_[stream].way = Way::asked;
+  for (StreamListener* listener : entries_[stream].listeners) listener->on_stream_down(reason);
 }
 
 void StreamRouter::on_stream_refused(StreamIndex stream, std::string_view reason) {
-  if (const auto found = entries_.find(stream); found != entries_.end()) found->second.way = Way::refused;
-  for (StreamListener* listener : listeners(stream)) listener->on_stream_refused(reason);
+  entries_[stream].way = Way::refused;
+  for (StreamListener* listener : entries_[stream].listeners) listener->on_stream_refused(reason);
 }
 
 }  // namespace atcd::feeds

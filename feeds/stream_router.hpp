@@ -4,7 +4,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -51,6 +50,7 @@ class StreamRouter {
   /// For all who listen to it.
   void resubscribe(const StreamName& name);
 
+  /// `stream` is one that was added; of one that was given up meanwhile nobody hears.
   void on_kline(StreamIndex stream, const Kline& kline, std::int64_t received_us) const;
   void on_trade(StreamIndex stream, const Trade& trade, std::int64_t received_us) const;
   void on_trades_interrupted(StreamIndex stream) const;
@@ -66,12 +66,10 @@ class StreamRouter {
   };
   using Key = std::pair<std::string, std::string>;  // symbol and interval
 
-  const std::vector<StreamListener*>& listeners(StreamIndex stream) const;
-
   Streams& streams_;
-  std::unordered_map<StreamIndex, Entry> entries_;
+  std::vector<Entry>
+      entries_;  // by stream; of one that was given up nobody is left, and no other gets its index
   std::map<Key, StreamIndex> indexes_;
-  StreamIndex next_ = 0;
 };
 
 }  // namespace atcd::feeds

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # What takes longer than a change may wait for: 200 kills of the daemon, 200 faults of Redis and 200 kills of a process
-# that writes a history instead of 20 each, 100,000 series and parameter sets over all paths instead of 2,000, 500 faults of the exchange instead of 60, and every fuzzer for ten minutes
-# instead of eight seconds; and an exchange that stands still for three minutes, which must not wake the watchdog. The last line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS]].
+# that writes a history instead of 20 each, 100,000 series and parameter sets over all paths instead of 2,000, 500 faults
+# of the exchange instead of 60, every fuzzer for ten minutes instead of eight seconds, 24 market hours of soak (24 minutes)
+# instead of 90 seconds; and an exchange that stands still for three minutes, which must not wake the watchdog. The last
+# line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS [SOAK_MARKET_HOURS]]].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kills=${1:-200}
 fuzz_seconds=${2:-600}
 exchange_faults=${3:-500}
+soak_hours=${4:-24}
 
 deploy/install-dependencies.sh --tests
 launcher=()
@@ -19,6 +22,7 @@ build/dev/state_tests --gtest_filter='KilledHistory.*'
 (cd tests/e2e && /usr/bin/python3 -B restart_test.py && /usr/bin/python3 -B redis_faults_test.py &&
   ATCD_FAULTS=$exchange_faults /usr/bin/python3 -B feed_faults_test.py &&
   ATCD_EXCHANGE_AWAY_S=170 /usr/bin/python3 -B watchdog_test.py)
+tests/soak.sh --market-hours "$soak_hours"
 
 fuzz() {
   local name=$1 fuzzer
@@ -37,4 +41,5 @@ if [ "$fuzz_seconds" -gt 0 ]; then
     xargs -P "$(nproc)" -I{} bash -c "fuzz {} $fuzz_seconds"
 fi
 echo "verdict: $kills kills of the daemon, $kills faults of Redis, $kills kills of a writer and $exchange_faults faults of" \
-  "the exchange lost, doubled and changed nothing; every fuzzer ran for $fuzz_seconds s without a finding"
+  "the exchange lost, doubled and changed nothing; every fuzzer ran for $fuzz_seconds s without a finding;" \
+  "the soak of $soak_hours market hours passed"

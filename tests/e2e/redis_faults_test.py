@@ -12,7 +12,7 @@ import time
 import redis
 
 from harness import Workplace, wait_for
-from market_check import PROFILES, SYMBOLS, check_entries, check_stream, configuration, fewest_bars, stream_key
+from market_check import PROFILES, SYMBOLS, check_entries, check_stream, configuration, stream_key
 
 FAULTS = int(os.environ.get("ATCD_KILLS", "20"))
 KEYS = [stream_key(symbol, profile) for symbol in SYMBOLS for profile in PROFILES]
@@ -42,12 +42,17 @@ class Reader(threading.Thread):
 
 
 class Faults:
-    def __init__(self, place):
-        self.place = place
+    """The faults: each a method that makes it happen and ends it. `keys` are the streams that grow meanwhile."""
+
+    def __init__(self, place, keys=KEYS):
+        self.place, self.keys = place, keys
         self.environment = {**os.environ, "LD_PRELOAD": os.environ["ATCD_BAD_DISK_LIBRARY"], "ATCD_BAD_DISK": place.directory}
         self.start()
         self.kinds = [self.killed, self.killed_with_a_slow_disk, self.hangs, self.memory_full, self.disk_full, self.forgets,
                       self.comes_back_older]
+
+    def fewest_bars(self):
+        return min(self.client.xlen(key) for key in self.keys)
 
     def start(self):
         self.client = self.place.redis(extra=("--appendonly", "yes", "--appendfsync", "everysec"), env=self.environment)
@@ -103,13 +108,13 @@ class Faults:
         wait_for(lambda: self.reader.has_all(self.client), "all is read")
         self.client.flushall()
         self.daemon.send_signal(signal.SIGCONT)
-        wait_for(lambda: all(self.client.exists(key) for key in KEYS), "every stream has begun anew")
+        wait_for(lambda: all(self.client.exists(key) for key in self.keys), "every stream has begun anew")
 
     def comes_back_older(self):
         now, old = self.place.path("appendonlydir"), self.place.path("old")
         shutil.copytree(now, old)
-        bars = fewest_bars(self.client)
-        wait_for(lambda: fewest_bars(self.client) > bars + 4, "signals that the copy does not have")
+        bars = self.fewest_bars()
+        wait_for(lambda: self.fewest_bars() > bars + 4, "signals that the copy does not have")
         self.kill()
         shutil.rmtree(now)
         os.rename(old, now)
@@ -122,7 +127,7 @@ def main():
         faults = Faults(place)
         simulator = place.simulator("--symbols", "3", "--speed", "240", "--seed", "41", "--weight-limit", "1000000")
         daemon = place.daemon(configuration(simulator, faults.client, place.directory))
-        wait_for(lambda: fewest_bars(faults.client) >= 5, "the first signals of every series")
+        wait_for(lambda: faults.fewest_bars() >= 5, "the first signals of every series")
         reader = Reader(place.path("redis.sock"))
         reader.start()
         faults.daemon, faults.reader = daemon, reader

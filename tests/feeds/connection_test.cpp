@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <fstream>
 #include <string>
@@ -103,6 +104,28 @@ TEST_F(ConnectionTest, AMessageBeyondTheLimitEndsTheConnectionUnread) {
   EXPECT_TRUE(recorder_.end.message_refused);
   EXPECT_EQ(recorder_.end.reason, "a message had more than 1048576 bytes");
   EXPECT_TRUE(recorder_.messages.empty());
+}
+
+/// Bytes that the program has allocated; a sanitizer's allocator says 0.
+std::size_t in_use() {
+  const struct mallinfo2 told = mallinfo2();
+  return told.uordblks + told.hblkhd;
+}
+
+TEST_F(ConnectionTest, TheMemoryOfAHugeMessageIsGivenBack) {
+  LocalServer server(io_);
+  connect(options_for(server.websocket_url()));
+  const auto hear = [&](std::size_t bytes) {
+    server.peers[0]->send(std::string(bytes, 'x'));
+    ASSERT_TRUE(run_until(io_, [&] { return recorder_.messages.size() == 1; }));
+    EXPECT_EQ(recorder_.messages[0].size(), bytes);
+    recorder_.messages.clear();
+  };
+  hear(100);
+  const std::size_t before = in_use();
+  hear(1'000'000);
+  hear(100);
+  EXPECT_LT(in_use(), before + 200'000);
 }
 
 TEST_F(ConnectionTest, TheReasonOfAnEndIsTold) {

@@ -66,10 +66,20 @@ TEST_F(StreamRouting, EveryListenerHearsEverything) {
   router.on_trades_interrupted(0);
   router.on_stream_down(0, "cut");
   router.on_stream_refused(0, "no such symbol");
-  router.on_kline(7, {"BTCUSDT", "1m", {0, 60'000}, 0, true}, 1);  // given up meanwhile
   const Words all{"up", "kline 60000", "trade 5", "interrupted", "down cut", "refused no such symbol"};
   EXPECT_EQ(minutes.heard, all);
   EXPECT_EQ(tens.heard, all);
+}
+
+TEST_F(StreamRouting, NobodyHearsWhatComesAfterAStreamWasGivenUp) {
+  router.listen(minutes, kMinutes);
+  router.leave(minutes, kMinutes);
+  router.listen(tens, kMinutes);
+  router.on_kline(0, {"BTCUSDT", "1m", {0, 60'000}, 0, true}, 1);
+  router.on_stream_up(0);
+  router.on_stream_down(0, "cut");
+  EXPECT_TRUE(minutes.heard.empty());
+  EXPECT_TRUE(tens.heard.empty()) << "its stream is another one";
 }
 
 TEST_F(StreamRouting, WhoComesLaterHearsAtOnceThatTheStreamIsUp) {
