@@ -11,6 +11,7 @@ enum ExitStatus : int { kDone = 0, kFailed = 1, kBadUsage = 2 };
 void add_check_command(CLI::App& app, int& status);
 void add_compute_command(CLI::App& app, int& status);
 void add_history_command(CLI::App& app, int& status);
+void add_pages_command(CLI::App& app, int& status);
 void add_redis_setup_command(CLI::App& app, int& status);
 void add_replay_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);
