@@ -2,6 +2,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "daemon/pages.hpp"
 #include "daemon/roff.hpp"
@@ -32,8 +33,9 @@ class Sample {
       if (!key.allowed.empty() && !shown(path)) throw std::runtime_error("the sample lacks " + path);
     }
     return roff_title("atcd.toml", 5, "configuration of atcd") + roff_heading("Description") + about_ +
-           roff_heading("At the top") + entries_ + roff_heading("Example") + roff_lines(example_) +
-           roff_heading("See also") + roff("atcd(1), atcd-redis(7)") + '\n';
+           roff_heading("At the top") + entries_ + roff_heading("Example") +
+           "The least that a file must say:\n" + roff_lines(example_) + roff_heading("See also") +
+           roff("atcd(1), atcd-redis(7)") + '\n';
   }
 
  private:
@@ -43,7 +45,6 @@ class Sample {
 
   void end_of_comment() {
     if (!comment_.empty()) about_ += ".PP\n" + take_comment();
-    example_ += example_.empty() ? "" : "\n";
   }
 
   void take_table(std::string_view line) {
@@ -52,7 +53,7 @@ class Sample {
     table_ = name + (several ? "[0]." : ".");
     entries_ += roff_heading("Table " + std::string(line));
     if (!comment_.empty()) entries_ += take_comment();
-    example_ += std::string(line) + '\n';
+    header_ = std::string(line) + '\n';
   }
 
   void take_key(std::string_view key, std::string_view value, bool optional) {
@@ -62,11 +63,12 @@ class Sample {
     entries_ += ".TP\n" + bold(key) + roff(" = ") + roff(value) + '\n' + take_comment() + allowed(path);
     if (optional) {
       entries_ += "It may be left out.\n";
+    } else if (known.default_value == value ||
+               (known.default_value != "\"\"" && known.default_value != "[]")) {
+      entries_ += "This is the default.\n";
     } else {
-      example_ += std::string(key) + " = " + std::string(value) + '\n';
-      const bool needed =
-          (known.default_value == "\"\"" || known.default_value == "[]") && known.default_value != value;
-      entries_ += needed ? "It is needed.\n" : "This is the default.\n";
+      entries_ += "It is needed.\n";
+      example_ += std::exchange(header_, "") + std::string(key) + " = " + std::string(value) + '\n';
     }
   }
 
@@ -95,7 +97,7 @@ class Sample {
   }
 
   const ConfigKeys& known_;
-  std::string comment_, table_, about_, entries_, example_;
+  std::string comment_, table_, header_, about_, entries_, example_;
   std::set<std::string> shown_;
 };
 

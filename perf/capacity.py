@@ -17,7 +17,7 @@ from harness import ATCD, Workplace, wait_for  # noqa: E402
 KEEP = 500
 BARS_A_DAY = 1440
 # So many bars are watched, at so many times real time: few where there are many series, since two processors do it all.
-WATCHED = {100: (700, 300), 1000: (120, 60), 10000: (15, 6)}
+WATCHED = {100: (700, 300), 1000: (120, 60), 10000: (3, 1)}
 ALL = "atc:1:{bybit:linear:1m:default}:all"
 
 

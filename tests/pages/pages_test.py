@@ -82,6 +82,11 @@ def check_config_page():
     for told in ("rest_share = 0.5", "It must be a number above 0 and at most 1. This is the default.",
                  "Each must be a whole number from 1 to 512.", "It is needed."):
         assert told in text, told
+    example = re.search(r"^EXAMPLE\n.*:\n((?:\n|  .*\n)+)", shown("atcd.toml.5"), re.M).group(1)
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(example)
+        file.flush()
+        assert "binance spot: 4 series" in output(ATCD, "check", "--config", file.name), example
 
 
 def check_redis_page():
