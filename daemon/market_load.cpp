@@ -1,7 +1,9 @@
 #include "daemon/market_load.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <map>
 #include <set>
@@ -91,6 +93,12 @@ std::size_t connections(const Load& load, std::size_t workers) {
 
 std::string minutes(double ms) { return std::to_string(std::lround(std::ceil(ms / 60'000))) + " min"; }
 
+std::string percent(double part) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3g %%", part * 100);
+  return text.data();
+}
+
 std::string market_of(const Load& load) {
   return std::string(load.exchange->name()) + " " + std::string(load.exchange->market());
 }
@@ -115,10 +123,9 @@ void judge(const Load& load, std::size_t workers, const ConfigResult& read,
   const feeds::RestLimit limit = load.exchange->rest_limit();
   if (limit.weight == 0) return;
   const double weight_per_ms = limit.weight * load.rest_share / static_cast<double>(limit.window.count());
-  const std::string share = "within " + std::to_string(std::lround(load.rest_share * 100)) + " % of the " +
-                            std::to_string(limit.weight) + " in " +
-                            std::to_string(limit.window.count() / 1000) + " s that " + market_of(load) +
-                            " grants";
+  const std::string share = "within " + percent(load.rest_share) + " of the " + std::to_string(limit.weight) +
+                            " in " + std::to_string(limit.window.count() / 1000) + " s that " +
+                            market_of(load) + " grants";
   double warm_up = 0;
   for (const auto& [series, weight] : load.series) warm_up += weight;
   if (warm_up / weight_per_ms > kLongWarmUpMs) {
@@ -139,8 +146,8 @@ void judge(const Load& load, std::size_t workers, const ConfigResult& read,
                                                 (load.with_volumes ? load.exchange->volumes_weight() : 0));
   const double part = list / (weight_per_ms * static_cast<double>(load.refresh_ms));
   if (part > kMostOfShare) {
-    warn(load.key + ".refresh", "makes the list of symbols alone take " +
-                                    std::to_string(std::lround(part * 100)) + " % of what is had " + share);
+    warn(load.key + ".refresh",
+         "makes the list of symbols alone take " + percent(part) + " of what is had " + share);
   }
 }
 

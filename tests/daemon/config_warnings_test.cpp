@@ -165,7 +165,7 @@ TEST(ConfigWarnings, MoreRestThanTheShareOfTheLimit) {
   EXPECT_EQ(load_of(500, "intervals = [\"1m\"]\n"), "");
   EXPECT_THAT(load_of(500, "intervals = [\"1m\"]\nrest_share = 0.001\n"),
               AllOf(HasSubstr("feed[0].rest_share makes an empty history of 500 series take"),
-                    HasSubstr("within 0 % of the 6000 in 60 s that binance spot grants"),
+                    HasSubstr("within 0.1 % of the 6000 in 60 s that binance spot grants"),
                     HasSubstr("makes asking once for each of 500 series take")));
   EXPECT_THAT(load_of(1, "intervals = [\"1m\"]\nrest_share = 0.01\nrefresh = \"60s\"\ntop = 5\n"),
               HasSubstr("feed[0].refresh makes the list of symbols alone take"));

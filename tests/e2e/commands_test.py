@@ -62,7 +62,7 @@ def check_warnings(place, simulator, client):
     for done in (alone, connected):
         assert done.returncode == 0, done
         assert re.search(r"slow.toml:\d+: warning: http.listen is \"0.0.0.0:9464\", beyond this machine", done.stderr), done
-    asked = "warning: feed[0].rest_share makes asking once for each of 4 series take 2 min"
+    asked = "warning: feed[0].rest_share makes asking once for each of 4 series take 3 min within 0.05 %"
     assert asked in connected.stderr and asked not in alone.stderr, (alone, connected)
     with open(path, "a") as file:
         file.write("listen == 1\n")
