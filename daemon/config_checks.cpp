@@ -46,6 +46,7 @@ const ProfileConfig* find_profile(ConfigResult& read, const std::string& key, co
       std::find_if(profiles.begin(), profiles.end(), [&](const auto& each) { return each.name == name; });
   if (found != profiles.end()) return &*found;
   std::vector<std::string_view> names;
+  names.reserve(profiles.size());
   for (const ProfileConfig& profile : profiles) names.push_back(profile.name);
   read.fault(key + ".profiles",
              "names \"" + name.substr(0, 80) + "\", but there is no such profile" + suggestion(name, names));

@@ -121,7 +121,7 @@ std::string zsh_text(std::string_view text, bool specification) {
 }
 
 std::string zsh_value(const CLI::Option& option) {
-  const std::string label = ":" + zsh_text(option.get_type_name(), true) + ":";
+  std::string label = ":" + zsh_text(option.get_type_name(), true) + ":";
   switch (value_of(option)) {
     case Value::none:
       return "";
