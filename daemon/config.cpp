@@ -118,7 +118,10 @@ void read_profile(TomlReader& reader, Config& config) {
     if (!profile.anchor.fixed_anchor_ms) reader.fault("anchor", "must be " + time);
   }
   const auto faults = engine::validate(parameters);
-  for (const std::string& fault : faults) reader.fault("", fault);
+  for (const std::string& fault : faults) {  // "decay is 200, but ..."
+    const std::string key = fault.substr(0, fault.find(' '));
+    reader.fault(key, fault.substr(key.size() + 1));
+  }
   if (faults.empty() && !profile.anchor.fixed_anchor_ms) {
     const std::int64_t least = engine::Plan(parameters).minimum_bars();
     if (profile.anchor.history_bars < least) {

@@ -1,6 +1,6 @@
 """What so many series of 1m take: the daemon's memory, the state directory, Redis' memory and append-only file. A simulated
 exchange (Bybit's formats, whose limits let 10,000 series begin in minutes), a Redis and a state directory of our own; the market
-runs faster than real time, so that what a bar costs is told by many bars. Prints the rows of deploy/capacity.md. Run with Debian's
+runs faster than real time, so that what a bar costs is told by many bars. Prints what deploy/capacity.md is made from. Run with Debian's
 Python:
     ATCD_PROGRAM=build/release/atcd /usr/bin/python3 -B perf/capacity.py [SERIES...]"""
 import os

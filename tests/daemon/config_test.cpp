@@ -64,7 +64,7 @@ keep = 0
   EXPECT_THAT(errors, HasSubstr("1: instance is \"a b\""));
   EXPECT_THAT(errors,
               HasSubstr("4: profile[0].dialect is 'lst': it must be one of lts, pine; did you mean lts?"));
-  EXPECT_THAT(errors, HasSubstr("decay is 200, but must be from 0 to 100"));
+  EXPECT_THAT(errors, HasSubstr("5: profile[0].decay is 200, but must be from 0 to 100"));
   EXPECT_THAT(errors, HasSubstr("7: redis.url"));
   EXPECT_THAT(errors, HasSubstr("8: redis.keep is 0: it must be a whole number from 1 to 1000000"));
   EXPECT_THAT(errors, HasSubstr("names \"default\", but there is no such profile"));
@@ -225,7 +225,8 @@ TEST(Config, ASubsetOfFamiliesNeedsNothingOfTheOthers) {
   EXPECT_THAT(all(with("families = [\"ema\", \"ema\"]\n")), HasSubstr("families has \"ema\" twice"));
   EXPECT_THAT(all(with("families = \"ema\"\n")), HasSubstr("a list of texts"));
   EXPECT_THAT(all(with("families = [\"ema\"]\nlengths = { emma = 9 }\n")), HasSubstr("did you mean ema?"));
-  EXPECT_THAT(all(with("families = [\"ema\"]\nlengths = { ema = 6 }\n")), HasSubstr("lengths.ema is 6"));
+  EXPECT_THAT(all(with("families = [\"ema\"]\nlengths = { ema = 6 }\n")),
+              HasSubstr("4: profile[0].lengths.ema is 6"));
   // Only KAMA needs no length of history.
   EXPECT_THAT(all(with("history_bars = 5\n")), HasSubstr("need at least 34"));
   EXPECT_EQ(all(with("history_bars = 5\nfamilies = [\"kama\"]\n")), "");
