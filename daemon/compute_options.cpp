@@ -2,30 +2,12 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
-#include <utility>
 
+#include "daemon/near_miss.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/series_id.hpp"
 
 namespace atcd::daemon {
-namespace {
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
-}  // namespace
 
 bool is_name_part(std::string_view part) {
   if (part.empty()) return false;
@@ -44,18 +26,9 @@ bool is_name_part(std::string_view part) {
 std::string unknown_name(std::string_view what, std::string_view name, const std::string_view* allowed,
                          std::size_t count) {
   std::string all;
-  std::string_view nearest;
-  std::size_t nearest_distance = std::max<std::size_t>(3, name.size() / 2);
-  for (std::size_t i = 0; i < count; ++i) {
-    all += (i == 0 ? "" : ", ") + std::string(allowed[i]);
-    const std::size_t distance = edit_distance(name.substr(0, 64), allowed[i]);
-    if (distance < nearest_distance) {
-      nearest_distance = distance;
-      nearest = allowed[i];
-    }
-  }
-  std::string sentence = std::string(what) + " is \"" + std::string(name) + "\", which is not known";
-  if (!nearest.empty()) sentence += "; did you mean " + std::string(nearest) + "?";
+  for (std::size_t i = 0; i < count; ++i) all += (i == 0 ? "" : ", ") + std::string(allowed[i]);
+  const std::string sentence = std::string(what) + " is \"" + std::string(name) + "\", which is not known" +
+                               suggestion(name, {allowed, count});
   return sentence + " (allowed: " + all + ")";
 }
 

@@ -7,12 +7,13 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
-#include <map>
-#include <set>
 
-#include "daemon/catalogue.hpp"
+#include "daemon/config_checks.hpp"
+#include "daemon/near_miss.hpp"
 #include "daemon/toml.hpp"
 #include "daemon/toml_reader.hpp"
+#include "engine/anchor.hpp"
+#include "engine/interval.hpp"
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/interval_source.hpp"
@@ -27,26 +28,6 @@ constexpr std::int64_t kMostThreads = 64;
 constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kFormats = {"logfmt", "json"};
 constexpr std::array<std::string_view, 2> kSources = {"klines", "trades"};
-
-/// Where things were said, for checks between tables.
-struct Reading {
-  ConfigResult result;
-  std::vector<int> profile_lines;
-  std::vector<int> feed_lines;
-
-  void fault(int line, std::string key, std::string message) {
-    result.errors.push_back({line, std::move(key), std::move(message)});
-  }
-};
-
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  });
-}
-
-constexpr std::string_view kNameRule = "it must have 1 to 64 of the characters a-z A-Z 0-9 . _ -";
 
 template <typename Enum, std::size_t N>
 void read_enum(TomlReader& reader, std::string_view key, const std::array<std::string_view, N>& names,
@@ -97,27 +78,30 @@ void read_chosen_families(TomlReader& reader, engine::Parameters& parameters) {
   std::vector<std::string> names(engine::kFamilyNames.begin(), engine::kFamilyNames.end());
   reader.texts("families", names);
   const std::string fault = engine::choose_families(names, parameters);
-  if (!fault.empty()) reader.fault("families", fault);
+  if (fault.empty()) return;
+  const auto& known = engine::kFamilyNames;
+  const auto unknown = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+    return std::find(known.begin(), known.end(), name) == known.end();
+  });
+  reader.fault("families", fault + (unknown == names.end() ? "" : suggestion(*unknown, known)));
 }
 
-void read_profile(TomlReader& reader, Reading& reading) {
+void read_profile(TomlReader& reader, Config& config) {
   ProfileConfig profile;
   engine::Parameters& parameters = profile.parameters;
-  reader.text("name", profile.name);
-  if (!is_name(profile.name))
-    reader.fault("name", "is \"" + profile.name.substr(0, 80) + "\": " + std::string(kNameRule));
+  reader.name("name", profile.name);
   read_enum(reader, "dialect", engine::kDialectNames, parameters.dialect);
   read_enum(reader, "robustness", engine::kRobustnessNames, parameters.robustness);
   read_enum(reader, "ma_source", engine::kMaSourceNames, parameters.ma_source);
   read_chosen_families(reader, parameters);
   read_families(reader, "lengths", [&](TomlReader& families, std::string_view family, std::size_t f) {
-    if (!parameters.families[f]) return static_cast<void>(families.node(family));
+    if (!parameters.families[f]) return static_cast<void>(families.node(family, "", ""));
     std::int64_t length = parameters.lengths[f];
     families.integer(family, length, 1, 512);
     parameters.lengths[f] = static_cast<int>(length);
   });
   read_families(reader, "weights", [&](TomlReader& families, std::string_view family, std::size_t f) {
-    if (!parameters.families[f]) return static_cast<void>(families.node(family));
+    if (!parameters.families[f]) return static_cast<void>(families.node(family, "", ""));
     families.number(family, parameters.weights[f], 0, std::numeric_limits<double>::max());
   });
   reader.any_number("lambda", parameters.lambda);
@@ -128,13 +112,16 @@ void read_profile(TomlReader& reader, Reading& reading) {
   reader.boolean("strategy_mode", parameters.strategy_mode);
   reader.integer("history_bars", profile.anchor.history_bars, 1, kMaxBars);
   reader.integer("anchor_period", profile.anchor.anchor_period, 1, kMaxBars);
-  if (const toml::node* anchor = reader.node("anchor")) {
+  const std::string time = "a UTC time such as \"2024-01-01T00:00:00Z\"";
+  if (const toml::node* anchor = reader.node("anchor", time, "\"\"")) {
     profile.anchor.fixed_anchor_ms = to_ms(*anchor);
-    if (!profile.anchor.fixed_anchor_ms)
-      reader.fault("anchor", "must be a UTC time such as \"2024-01-01T00:00:00Z\"");
+    if (!profile.anchor.fixed_anchor_ms) reader.fault("anchor", "must be " + time);
   }
   const auto faults = engine::validate(parameters);
-  for (const std::string& fault : faults) reader.fault("", fault);
+  for (const std::string& fault : faults) {  // "decay is 200, but ..."
+    const std::string key = fault.substr(0, fault.find(' '));
+    reader.fault(key, fault.substr(key.size() + 1));
+  }
   if (faults.empty() && !profile.anchor.fixed_anchor_ms) {
     const std::int64_t least = engine::Plan(parameters).minimum_bars();
     if (profile.anchor.history_bars < least) {
@@ -142,8 +129,7 @@ void read_profile(TomlReader& reader, Reading& reading) {
                                        ": these lengths and cutout need at least " + std::to_string(least));
     }
   }
-  reading.profile_lines.push_back(reader.line(""));
-  reading.result.config.profiles.push_back(std::move(profile));
+  config.profiles.push_back(std::move(profile));
 }
 
 void check_url(TomlReader& reader, std::string_view key, const std::string& url, std::string_view plain,
@@ -157,38 +143,45 @@ void check_url(TomlReader& reader, std::string_view key, const std::string& url,
   }
 }
 
-void read_feed(TomlReader& reader, Reading& reading) {
-  FeedConfig feed;
-  reader.text("exchange", feed.exchange);
-  reader.text("market", feed.market);
-  reader.texts("symbols", feed.symbols);
-  reader.texts("exclude", feed.exclude);
-  reader.integer("top", feed.top, 0, 100'000);
-  reader.duration_ms("refresh", feed.refresh_ms, 60'000, 30LL * 86'400'000);
-  reader.texts("intervals", feed.intervals);
-  reader.texts("profiles", feed.profiles);
-  read_enum(reader, "source", kSources, feed.source);
-  reader.boolean("provisional", feed.provisional);
-  reader.number("rest_share", feed.rest_share, 0, 1);
-  reader.text("websocket_url", feed.websocket_url);
-  reader.text("rest_url", feed.rest_url);
-  reader.text("ca_file", feed.ca_file);
-  check_url(reader, "websocket_url", feed.websocket_url, "ws", "wss");
-  check_url(reader, "rest_url", feed.rest_url, "http", "https");
-  if (feed.symbols.empty()) reader.fault("symbols", "is empty: name symbols, or patterns such as \"*USDT\"");
-  if (feed.intervals.empty()) reader.fault("intervals", "is empty: name intervals, as [\"1m\", \"15m\"]");
-  if (feed.profiles.empty()) reader.fault("profiles", "is empty: name at least one profile");
-  const feeds::Exchange* exchange = feeds::find_exchange(feed.exchange, feed.market);
-  if (exchange == nullptr) {
-    reader.fault("exchange", "\"" + feed.exchange.substr(0, 80) + "\" with market \"" +
-                                 feed.market.substr(0, 80) + "\" is not known; known are " +
-                                 feeds::known_exchanges());
+std::string listed(const std::vector<std::string_view>& names) {
+  std::string text;
+  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
+/// The row that a feed names; null, and told, where there is none.
+const feeds::Exchange* read_exchange(TomlReader& reader, FeedConfig& feed) {
+  std::vector<std::string_view> names, markets;
+  for (std::size_t i = 0; i < feeds::exchange_count(); ++i) {
+    const std::string_view name = feeds::exchange_at(i).name();
+    if (names.empty() || names.back() != name) names.push_back(name);
   }
+  reader.text("exchange", feed.exchange, "one of " + listed(names));
+  reader.text("market", feed.market, "one that the exchange has: " + feeds::known_exchanges());
+  for (std::size_t i = 0; i < feeds::exchange_count(); ++i) {
+    const feeds::Exchange& row = feeds::exchange_at(i);
+    if (row.name() == feed.exchange) markets.push_back(row.market());
+  }
+  if (const auto* exchange = feeds::find_exchange(feed.exchange, feed.market)) return exchange;
+  const bool wrong_market = !markets.empty();
+  const std::string& wrong = wrong_market ? feed.market : feed.exchange;
+  const auto& known = wrong_market ? markets : names;
+  reader.fault(
+      wrong_market ? "market" : "exchange",
+      "is \"" + wrong.substr(0, 80) + "\": it must be one of " + listed(known) + suggestion(wrong, known));
+  return nullptr;
+}
+
+void read_intervals(TomlReader& reader, const feeds::Exchange* exchange, FeedConfig& feed) {
+  reader.texts("intervals", feed.intervals);
+  if (feed.intervals.empty()) reader.fault("intervals", "is empty: name intervals, as [\"1m\", \"15m\"]");
   for (const std::string& text : feed.intervals) {
     const auto interval = engine::Interval::parse(text);
     const std::string holds = "holds \"" + text.substr(0, 80) + "\", which ";
     if (!interval) {
-      reader.fault("intervals", holds + "is no interval such as 1m, 4h or 1d");
+      constexpr std::array<std::string_view, 13> kUsual = {"1m", "3m", "5m",  "15m", "30m", "1h", "2h",
+                                                           "4h", "6h", "12h", "1d",  "1w",  "1M"};
+      reader.fault("intervals", holds + "is no interval such as 1m, 4h or 1d" + suggestion(text, kUsual));
     } else if (exchange != nullptr && !feeds::rows_from(*exchange, *interval)) {
       reader.fault("intervals", holds + feed.exchange + " " + feed.market +
                                     " does not offer and which can't be folded from what it offers: " +
@@ -196,8 +189,28 @@ void read_feed(TomlReader& reader, Reading& reading) {
                                     ", and whatever one of them divides");
     }
   }
-  reading.feed_lines.push_back(reader.line(""));
-  reading.result.config.feeds.push_back(std::move(feed));
+}
+
+void read_feed(TomlReader& reader, Config& config) {
+  FeedConfig feed;
+  const feeds::Exchange* exchange = read_exchange(reader, feed);
+  reader.texts("symbols", feed.symbols);
+  reader.texts("exclude", feed.exclude);
+  reader.integer("top", feed.top, 0, 100'000);
+  reader.duration_ms("refresh", feed.refresh_ms, 60'000, 30LL * 86'400'000);
+  read_intervals(reader, exchange, feed);
+  reader.texts("profiles", feed.profiles);
+  read_enum(reader, "source", kSources, feed.source);
+  reader.boolean("provisional", feed.provisional);
+  reader.number("rest_share", feed.rest_share, 0, 1);
+  reader.text("websocket_url", feed.websocket_url, "wss://HOST[:PORT] or ws://HOST[:PORT]");
+  reader.text("rest_url", feed.rest_url, "https://HOST[:PORT] or http://HOST[:PORT]");
+  reader.text("ca_file", feed.ca_file);
+  check_url(reader, "websocket_url", feed.websocket_url, "ws", "wss");
+  check_url(reader, "rest_url", feed.rest_url, "http", "https");
+  if (feed.symbols.empty()) reader.fault("symbols", "is empty: name symbols, or patterns such as \"*USDT\"");
+  if (feed.profiles.empty()) reader.fault("profiles", "is empty: name at least one profile");
+  config.feeds.push_back(std::move(feed));
 }
 
 void read_redis(TomlReader& reader, RedisConfig& redis) {
@@ -207,7 +220,7 @@ void read_redis(TomlReader& reader, RedisConfig& redis) {
   reader.text("ca_file", redis.ca_file);
   reader.text("cert_file", redis.cert_file);
   reader.text("key_file", redis.key_file);
-  reader.text("prefix", redis.prefix);
+  reader.name("prefix", redis.prefix);
   reader.integer("keep", redis.keep, 1, 1'000'000);
   reader.boolean("adopt", redis.adopt);
   std::string error;
@@ -216,8 +229,6 @@ void read_redis(TomlReader& reader, RedisConfig& redis) {
   } else if (!state::parse_redis_url(redis.url, error)) {
     reader.fault("url", error);
   }
-  if (!is_name(redis.prefix))
-    reader.fault("prefix", "is \"" + redis.prefix.substr(0, 80) + "\": " + std::string(kNameRule));
 }
 
 void read_log(TomlReader& reader, LogConfig& log) {
@@ -228,122 +239,75 @@ void read_log(TomlReader& reader, LogConfig& log) {
   log.format = kFormats[format];
 }
 
-// ---- checks between tables
-// ------------------------------------------------------------------------------------------
-
-void check_profiles(Reading& reading) {
-  std::set<std::string> names;
-  const auto& profiles = reading.result.config.profiles;
-  for (std::size_t i = 0; i < profiles.size(); ++i) {
-    if (!names.insert(profiles[i].name).second) {
-      reading.fault(reading.profile_lines[i], "profile[" + std::to_string(i) + "].name",
-                    "\"" + profiles[i].name + "\" is the name of another profile too");
-    }
+/// One each: FILE:LINE:COLUMN: kind, key and message.
+std::vector<std::string> lines_of(const std::string& path, const std::vector<ConfigError>& findings,
+                                  const char* kind) {
+  std::vector<std::string> lines;
+  for (const ConfigError& each : findings) {
+    std::string line = path;
+    if (each.line > 0) line += ":" + std::to_string(each.line);
+    if (each.column > 0) line += ":" + std::to_string(each.column);
+    lines.push_back(line + ": " + kind + each.key + (each.key.empty() ? "" : " ") + each.message);
   }
-}
-
-void check_depth(Reading& reading, std::size_t feed_index, const ProfileConfig& profile) {
-  const FeedConfig& feed = reading.result.config.feeds[feed_index];
-  const feeds::Exchange* exchange = feeds::find_exchange(feed.exchange, feed.market);
-  if (exchange == nullptr || profile.anchor.fixed_anchor_ms) return;
-  const std::int64_t needed = profile.anchor.history_bars + profile.anchor.anchor_period;
-  for (const std::string& text : feed.intervals) {
-    const auto interval = engine::Interval::parse(text);
-    if (!interval) continue;
-    const std::int64_t depth = feeds::history_depth(*exchange, *interval);
-    if (needed <= depth) continue;
-    reading.fault(reading.feed_lines[feed_index], "feed[" + std::to_string(feed_index) + "].profiles",
-                  "profile \"" + profile.name + "\" needs history_bars + anchor_period = " +
-                      std::to_string(needed) + " bars, but " + feed.exchange + " " + feed.market + " gives " +
-                      std::to_string(depth) + " of " + text + ": the largest legal values add up to that");
-  }
-}
-
-void check_feeds(Reading& reading) {
-  const Config& config = reading.result.config;
-  std::map<std::string, std::size_t> first_feed;  // of each series
-  std::map<std::string, FeedSource> sources;      // of each series of bars
-  for (std::size_t i = 0; i < config.feeds.size(); ++i) {
-    const FeedConfig& feed = config.feeds[i];
-    const std::string key = "feed[" + std::to_string(i) + "]";
-    for (const std::string& name : feed.profiles) {
-      const auto profile = std::find_if(config.profiles.begin(), config.profiles.end(),
-                                        [&](const ProfileConfig& each) { return each.name == name; });
-      if (profile == config.profiles.end()) {
-        reading.fault(reading.feed_lines[i], key + ".profiles",
-                      "names \"" + name.substr(0, 80) + "\", but there is no such profile");
-        continue;
-      }
-      check_depth(reading, i, *profile);
-      for (const std::string& symbol : feed.symbols) {
-        for (const std::string& interval : feed.intervals) {
-          const engine::SeriesId id{feed.exchange, feed.market, symbol, interval, name};
-          const engine::SeriesId bars{feed.exchange, feed.market, symbol, interval, ""};
-          const FeedSource source = sources.emplace(bars.name(), feed.source).first->second;
-          if (source != feed.source) {
-            reading.fault(reading.feed_lines[i], key + ".source",
-                          "is another than in the feed before it that has " + symbol.substr(0, 80) + " " +
-                              interval + " too: the bars of all profiles come from one");
-          }
-          if (first_feed.emplace(id.name(), i).second) continue;
-          reading.fault(reading.feed_lines[i], key,
-                        "has " + id.name().substr(0, 200) + " a second time: a series may be named once");
-        }
-      }
-    }
-  }
+  return lines;
 }
 
 }  // namespace
 
+int ConfigResult::line_of(std::string_view path) const {
+  for (;;) {
+    const auto key = keys.find(path);
+    if (key != keys.end() && key->second.line > 0) return key->second.line;
+    const std::size_t end = path.find_last_of('.');
+    if (end == std::string_view::npos) return 0;
+    path = path.substr(0, end);
+  }
+}
+
+void ConfigResult::fault(std::string path, std::string message) {
+  const int line = line_of(path);
+  errors.push_back({line, std::move(path), std::move(message)});
+}
+
 ConfigResult parse_config(std::string_view text) {
-  Reading reading;
+  ConfigResult result;
   if (text.size() > kMaxFileBytes) {
-    reading.fault(0, "",
-                  "the file has " + std::to_string(text.size()) + " bytes: at most " +
-                      std::to_string(kMaxFileBytes) + " are read");
-    return reading.result;
+    result.fault("", "the file has " + std::to_string(text.size()) + " bytes: at most " +
+                         std::to_string(kMaxFileBytes) + " are read");
+    return result;
   }
   toml::table document;
   ConfigError error;
   if (!parse_toml(text, document, error)) {
-    reading.result.errors.push_back(error);
-    return reading.result;
+    result.errors.push_back(error);
+    return result;
   }
-  Config& config = reading.result.config;
-  TomlReader top(document, "", reading.result.errors);
-  top.text("instance", config.instance);
-  if (!is_name(config.instance))
-    top.fault("instance", "is \"" + config.instance.substr(0, 80) + "\": " + std::string(kNameRule));
+  Config& config = result.config;
+  TomlReader top(document, "", result);
+  top.name("instance", config.instance);
   top.integer("threads", config.threads, 1, kMostThreads);
-  top.tables("profile", [&](TomlReader& reader) { read_profile(reader, reading); });
-  top.tables("feed", [&](TomlReader& reader) { read_feed(reader, reading); });
+  top.tables("profile", [&](TomlReader& reader) { read_profile(reader, config); });
+  top.tables("feed", [&](TomlReader& reader) { read_feed(reader, config); });
   top.table("redis", [&](TomlReader& reader) { read_redis(reader, config.redis); });
   top.table("state", [&](TomlReader& reader) { reader.text("directory", config.state_directory); });
   top.table("http", [&](TomlReader& reader) { reader.text("listen", config.http_listen); });
   top.table("log", [&](TomlReader& reader) { read_log(reader, config.log); });
   top.finish();
-  if (config.profiles.empty()) {
-    config.profiles.emplace_back();
-    reading.profile_lines.push_back(0);
-  }
-  if (config.feeds.empty()) reading.fault(0, "feed", "is missing: at least one [[feed]] is needed");
-  check_profiles(reading);
-  check_feeds(reading);
-  std::stable_sort(reading.result.errors.begin(), reading.result.errors.end(),
+  if (config.profiles.empty()) config.profiles.emplace_back();
+  check_between_tables(result);
+  std::stable_sort(result.errors.begin(), result.errors.end(),
                    [](const ConfigError& a, const ConfigError& b) { return a.line < b.line; });
-  return std::move(reading.result);
+  return result;
 }
 
 std::vector<ConfigError> check_config(const Config& config) {
-  Reading reading;
-  reading.result.config = config;
-  reading.profile_lines.resize(config.profiles.size());
-  reading.feed_lines.resize(config.feeds.size());
-  check_profiles(reading);
-  check_feeds(reading);
-  return std::move(reading.result.errors);
+  ConfigResult result;
+  result.config = config;
+  check_between_tables(result);
+  return std::move(result.errors);
 }
+
+ConfigKeys known_keys() { return parse_config("[[profile]]\n[[feed]]\n").keys; }
 
 ConfigResult load_config(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -354,23 +318,22 @@ ConfigResult load_config(const std::string& path) {
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.empty() && !file.eof()) {
     ConfigResult result;
-    result.errors.push_back({0, "", "the file can't be read"});
+    result.fault("", "the file can't be read");
     return result;
   }
   return parse_config(text);
 }
 
 std::vector<std::string> error_lines(const std::string& path, const ConfigResult& result) {
-  std::vector<std::string> lines;
-  for (const ConfigError& error : result.errors) {
-    lines.push_back(path + (error.line > 0 ? ":" + std::to_string(error.line) : "") + ": " + error.key +
-                    (error.key.empty() ? "" : " ") + error.message);
-  }
-  return lines;
+  return lines_of(path, result.errors, "");
 }
 
 void print_errors(const std::string& path, const ConfigResult& result) {
   for (const std::string& line : error_lines(path, result)) std::cerr << line << '\n';
+}
+
+void print_warnings(const std::string& path, const std::vector<ConfigError>& warnings) {
+  for (const std::string& line : lines_of(path, warnings, "warning: ")) std::cerr << line << '\n';
 }
 
 std::string config_json(const ProfileConfig& profile) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -71,11 +73,28 @@ struct ConfigError {
   int line = 0;         // 0: the file as a whole
   std::string key;      // "feed[0].rest_share"
   std::string message;  // names the value and what is allowed
+  int column = 0;       // 0: the line says enough
 };
+
+/// A key that atcd looks for, whether the file has it or not.
+struct ConfigKey {
+  int line = 0;               // 0: the file does not have it
+  std::string allowed;        // "a number above 0 and at most 1"; of a table empty
+  std::string default_value;  // as TOML writes it
+};
+
+/// By path, as "feed[0].rest_share".
+using ConfigKeys = std::map<std::string, ConfigKey, std::less<>>;
 
 struct ConfigResult {
   Config config;
   std::vector<ConfigError> errors;  // all of them at once; empty when all is well
+  ConfigKeys keys;
+
+  /// The line of a key, or where the file leaves it out that of the table it belongs in; 0: there is none.
+  int line_of(std::string_view path) const;
+  /// Adds an error of a key that was read, or of a table.
+  void fault(std::string path, std::string message);
 };
 
 /// Reads a configuration from TOML text. Never throws for what the text says; unknown keys are errors.
@@ -86,10 +105,15 @@ ConfigResult load_config(const std::string& path);
 /// What is wrong between the tables of a configuration, as reading it says it (line 0).
 std::vector<ConfigError> check_config(const Config& config);
 
+/// Every key that a file may have, with [0] behind the tables of which it may have several.
+ConfigKeys known_keys();
+
 /// The errors, a line each: FILE:LINE: key message.
 std::vector<std::string> error_lines(const std::string& path, const ConfigResult& result);
 /// Writes them to standard error.
 void print_errors(const std::string& path, const ConfigResult& result);
+/// The same with "warning: " before the key.
+void print_warnings(const std::string& path, const std::vector<ConfigError>& warnings);
 
 /// The hash that signals carry: FNV-1a-64, in hex, of everything a profile's signals depend on but the bars.
 std::string config_hash(const ProfileConfig& profile);

@@ -1,13 +1,16 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
+#include <memory>
 
 #include "daemon/commands/commands.hpp"
+#include "daemon/help_words.hpp"
 #include "daemon/version.hpp"
 
 int main(int argc, char** argv) {
   using namespace atcd::daemon;
   CLI::App app{"atcd turns exchange websocket feeds into Adaptive Trend Classification signals in Redis"};
+  app.formatter(std::make_shared<HelpWords>());
   app.set_version_flag(
       "--version", [] { return version_text(); }, "Version, compiler, paths available, CUDA");
   app.require_subcommand(1);
@@ -28,6 +31,11 @@ int main(int argc, char** argv) {
   add_verify_command(app, status);
   add_warm_command(app, status);
   add_redis_setup_command(app, status);
+  add_pages_command(app, status);
+  // Last, or the commands would inherit it.
+  app.footer(
+      "Exit status: 0 done, 1 failed, 2 bad usage or configuration.\n"
+      "See also: atcd.toml(5) for every key of a configuration, atcd-redis(7) for what is written to Redis.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -14,8 +14,8 @@
 
 namespace atcd::daemon {
 
-/// False with the error's line and sentence where the text is no TOML. Characters beyond ASCII are allowed in
-/// comments only; strings have escapes for them.
+/// False with the error's line, column and sentence where the text is no TOML. Characters beyond ASCII are
+/// allowed in comments only; strings have escapes for them.
 bool parse_toml(std::string_view text, toml::table& table, ConfigError& error);
 
 }  // namespace atcd::daemon

@@ -3,26 +3,17 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <sstream>
 #include <utility>
+
+#include "daemon/near_miss.hpp"
 
 namespace atcd::daemon {
 namespace {
 
 constexpr std::size_t kShownCharacters = 60;
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, changed}));
-    }
-  }
-  return row[b.size()];
-}
+constexpr std::size_t kMostTables = 1000;  // of one name
 
 std::string plain(double value) {
   std::array<char, 32> digits;
@@ -78,48 +69,55 @@ std::string listed(std::span<const std::string_view> names) {
   return text;
 }
 
-}  // namespace
+std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
 
-std::string suggestion(std::string_view word, std::span<const std::string_view> known) {
-  if (word.size() > kShownCharacters) return "";
-  std::string_view best;
-  std::size_t least = word.size() / 3 + 2;  // farther away it is another word
-  for (const std::string_view candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance < least) {
-      least = distance;
-      best = candidate;
-    }
-  }
-  return best.empty() ? "" : "; did you mean " + std::string(best) + "?";
+std::string quoted(const std::vector<std::string>& texts) {
+  std::string list;
+  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + quoted(text);
+  return '[' + list + ']';
 }
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  });
+}
+
+std::string duration_text(std::int64_t ms) {
+  if (ms % 3'600'000 == 0) return std::to_string(ms / 3'600'000) + "h";
+  return ms % 60'000 == 0 ? std::to_string(ms / 60'000) + "m" : std::to_string(ms / 1000) + "s";
+}
+
+}  // namespace
 
 std::string TomlReader::full(std::string_view key) const {
   if (key.empty()) return path_;
   return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
 }
 
-const toml::node* TomlReader::node(std::string_view key) {
-  known_.push_back(key);
-  return table_.get(key);
+void TomlReader::put_down(const std::string& path, const toml::node& node) {
+  result_.keys[path].line = static_cast<int>(node.source().begin.line);
 }
 
-int TomlReader::line(std::string_view key) const {
-  const toml::node* found = key.empty() ? nullptr : table_.get(key);
-  const auto& source = found != nullptr ? found->source() : table_.source();
-  return static_cast<int>(source.begin.line);
+const toml::node* TomlReader::node(std::string_view key, std::string allowed, std::string default_value) {
+  known_.push_back(key);
+  const toml::node* found = table_.get(key);
+  const int line = found == nullptr ? 0 : static_cast<int>(found->source().begin.line);
+  result_.keys[full(key)] = {line, std::move(allowed), std::move(default_value)};
+  return found;
 }
 
 void TomlReader::fault(std::string_view key, const std::string& message) {
-  errors_.push_back({line(key), full(key), message});
+  result_.fault(full(key), message);
 }
 
 void TomlReader::wrong_type(std::string_view key, std::string_view wanted) {
   fault(key, "is " + shown(*table_.get(key)) + ": it must be " + std::string(wanted));
 }
 
-void TomlReader::text(std::string_view key, std::string& value) {
-  const toml::node* found = node(key);
+void TomlReader::text(std::string_view key, std::string& value, std::string_view allowed) {
+  const toml::node* found = node(key, std::string(allowed), quoted(value));
   if (found == nullptr) return;
   if (const auto* read = found->as_string()) {
     value = read->get();
@@ -128,67 +126,81 @@ void TomlReader::text(std::string_view key, std::string& value) {
   }
 }
 
+void TomlReader::name(std::string_view key, std::string& value) {
+  constexpr std::string_view kRule = "1 to 64 of the characters a-z A-Z 0-9 . _ -";
+  text(key, value, kRule);
+  if (!is_name(value))
+    fault(key, "is " + quoted(value.substr(0, 80)) + ": it must have " + std::string(kRule));
+}
+
 void TomlReader::choice(std::string_view key, std::span<const std::string_view> names, std::size_t& value) {
-  const toml::node* found = node(key);
+  const std::string allowed = "one of " + listed(names);
+  const toml::node* found = node(key, allowed, quoted(names[value]));
   if (found == nullptr) return;
   const auto* read = found->as_string();
   const auto at = read == nullptr ? names.end() : std::find(names.begin(), names.end(), read->get());
   if (at == names.end()) {
-    wrong_type(key, "one of " + listed(names) + (read == nullptr ? "" : suggestion(read->get(), names)));
+    wrong_type(key, allowed + (read == nullptr ? "" : suggestion(read->get(), names)));
     return;
   }
   value = static_cast<std::size_t>(at - names.begin());
 }
 
 void TomlReader::boolean(std::string_view key, bool& value) {
-  const toml::node* found = node(key);
+  constexpr std::string_view kAllowed = "true or false";
+  const toml::node* found = node(key, std::string(kAllowed), value ? "true" : "false");
   if (found == nullptr) return;
   if (const auto* read = found->as_boolean()) {
     value = read->get();
   } else {
-    wrong_type(key, "true or false");
+    wrong_type(key, kAllowed);
   }
 }
 
 void TomlReader::integer(std::string_view key, std::int64_t& value, std::int64_t least, std::int64_t most) {
-  const toml::node* found = node(key);
+  const std::string allowed = "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+  const toml::node* found = node(key, allowed, std::to_string(value));
   if (found == nullptr) return;
   const auto* read = found->as_integer();
   if (read == nullptr || read->get() < least || read->get() > most) {
-    wrong_type(key, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    wrong_type(key, allowed);
     return;
   }
   value = read->get();
 }
 
 void TomlReader::any_number(std::string_view key, double& value) {
-  const toml::node* found = node(key);
+  constexpr std::string_view kAllowed = "a finite number";
+  const toml::node* found = node(key, std::string(kAllowed), plain(value));
   if (found == nullptr) return;
   const auto read = found->value<double>();
   if (!found->is_number() || !read || !std::isfinite(*read)) {
-    wrong_type(key, "a finite number");
+    wrong_type(key, kAllowed);
     return;
   }
   value = *read;
 }
 
 void TomlReader::number(std::string_view key, double& value, double above, double most) {
-  const toml::node* found = node(key);
+  std::string allowed = "a number above " + plain(above);
+  if (most < std::numeric_limits<double>::max()) allowed += " and at most " + plain(most);
+  const toml::node* found = node(key, allowed, plain(value));
   if (found == nullptr) return;
   const auto read = found->value<double>();
   if (!found->is_number() || !read || !(*read > above && *read <= most)) {
-    wrong_type(key, "a number above " + plain(above) + " and at most " + plain(most));
+    wrong_type(key, allowed);
     return;
   }
   value = *read;
 }
 
 void TomlReader::texts(std::string_view key, std::vector<std::string>& values) {
-  const toml::node* found = node(key);
+  constexpr std::string_view kAllowed = "a list of texts, as [\"a\", \"b\"]";
+  const toml::node* found = node(key, std::string(kAllowed), quoted(values));
   if (found == nullptr) return;
   const auto* list = found->as_array();
   if (list == nullptr || (!list->empty() && !list->is_homogeneous<std::string>())) {
-    wrong_type(key, "a list of texts, as [\"a\", \"b\"]");
+    wrong_type(key, kAllowed);
     return;
   }
   values.clear();
@@ -197,10 +209,12 @@ void TomlReader::texts(std::string_view key, std::vector<std::string>& values) {
 
 void TomlReader::duration_ms(std::string_view key, std::int64_t& value, std::int64_t least,
                              std::int64_t most) {
-  const toml::node* found = node(key);
-  if (found == nullptr) return;
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {
       {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+  const std::string allowed = "a time such as \"90s\", \"30m\" or \"24h\", from " + duration_text(least) +
+                              " to " + duration_text(most);
+  const toml::node* found = node(key, allowed, quoted(duration_text(value)));
+  if (found == nullptr) return;
   const auto* read = found->as_string();
   if (read != nullptr) {
     const std::string_view text = read->get();
@@ -214,39 +228,41 @@ void TomlReader::duration_ms(std::string_view key, std::int64_t& value, std::int
       return;
     }
   }
-  wrong_type(key, "a time such as \"90s\", \"30m\" or \"24h\", from " + std::to_string(least / 1000) +
-                      "s to " + std::to_string(most / 3'600'000) + "h");
+  wrong_type(key, allowed);
 }
 
 void TomlReader::table(std::string_view key, const std::function<void(TomlReader&)>& read) {
-  const toml::node* found = node(key);
-  if (found == nullptr) return;
-  if (const auto* inner = found->as_table()) {
-    TomlReader reader(*inner, full(key), errors_);
-    read(reader);
-    reader.finish();
-  } else {
-    wrong_type(key, "a table");
-  }
+  static const toml::table kEmpty;
+  const toml::node* found = node(key, "", "");
+  const toml::table* inner = found == nullptr ? &kEmpty : found->as_table();
+  if (inner == nullptr) return wrong_type(key, "a table");
+  TomlReader reader(*inner, full(key), result_);
+  read(reader);
+  reader.finish();
 }
 
 void TomlReader::tables(std::string_view key, const std::function<void(TomlReader&)>& read) {
-  const toml::node* found = node(key);
+  const toml::node* found = node(key, "", "");
   if (found == nullptr) return;
   const auto* list = found->as_array();
   if (list == nullptr) {
     wrong_type(key, "written as [[" + std::string(key) + "]]");
     return;
   }
+  if (list->size() > kMostTables) {
+    return fault(key, "is there " + std::to_string(list->size()) + " times: it may be " +
+                          std::to_string(kMostTables) + " times at most");
+  }
   std::size_t index = 0;
   for (const auto& each : *list) {
     const std::string path = full(key) + "[" + std::to_string(index++) + "]";
+    put_down(path, each);
     if (const auto* inner = each.as_table()) {
-      TomlReader reader(*inner, path, errors_);
+      TomlReader reader(*inner, path, result_);
       read(reader);
       reader.finish();
     } else {
-      errors_.push_back({line(key), path, "must be a table: [[" + std::string(key) + "]]"});
+      result_.fault(path, "must be a table: [[" + std::string(key) + "]]");
     }
   }
 }
@@ -256,8 +272,8 @@ void TomlReader::finish() {
     const std::string_view name = key.str();
     if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
     const std::string shown_name(name.substr(0, kShownCharacters));
-    errors_.push_back({static_cast<int>(key.source().begin.line), full(shown_name),
-                       "is no key that atcd knows" + suggestion(name, known_)});
+    result_.errors.push_back({static_cast<int>(key.source().begin.line), full(shown_name),
+                              "is no key that atcd knows" + suggestion(name, known_)});
   }
 }
 

@@ -13,17 +13,17 @@
 
 namespace atcd::daemon {
 
-/// Near misses: "did you mean rest_share?", or nothing.
-std::string suggestion(std::string_view word, std::span<const std::string_view> known);
-
-/// Reads one TOML table key by key into fields, and says at the end which keys nobody asked for. Every fault
-/// becomes a ConfigError with its line; reading goes on.
+/// Reads one TOML table key by key into fields, which hold the defaults, and says at the end which keys
+/// nobody asked for. Every fault becomes a ConfigError with its line; reading goes on. What was asked for is
+/// put down in the result's `keys`.
 class TomlReader {
  public:
-  TomlReader(const toml::table& table, std::string path, std::vector<ConfigError>& errors)
-      : table_(table), path_(std::move(path)), errors_(errors) {}
+  TomlReader(const toml::table& table, std::string path, ConfigResult& result)
+      : table_(table), path_(std::move(path)), result_(result) {}
 
-  void text(std::string_view key, std::string& value);
+  void text(std::string_view key, std::string& value, std::string_view allowed = "a text in quotes");
+  /// A text that may be part of a key in Redis.
+  void name(std::string_view key, std::string& value);
   /// One of `names`; `value` becomes its index.
   void choice(std::string_view key, std::span<const std::string_view> names, std::size_t& value);
   void boolean(std::string_view key, bool& value);
@@ -33,25 +33,24 @@ class TomlReader {
   void texts(std::string_view key, std::vector<std::string>& values);
   /// "24h", "30m", "90s", "500ms".
   void duration_ms(std::string_view key, std::int64_t& value, std::int64_t least, std::int64_t most);
-  /// Reads the table under the key, where there is one.
+  /// Reads the table under the key; where there is none, an empty one.
   void table(std::string_view key, const std::function<void(TomlReader&)>& read);
   void tables(std::string_view key, const std::function<void(TomlReader&)>& read);
-  const toml::node* node(std::string_view key);
+  const toml::node* node(std::string_view key, std::string allowed, std::string default_value);
 
   /// A fault of a key of this table; "" is the table itself.
   void fault(std::string_view key, const std::string& message);
-  int line(std::string_view key) const;
-  const std::string& path() const { return path_; }
   /// Reports every key that was not asked for.
   void finish();
 
  private:
   std::string full(std::string_view key) const;
   void wrong_type(std::string_view key, std::string_view wanted);
+  void put_down(const std::string& path, const toml::node& node);
 
   const toml::table& table_;
   std::string path_;
-  std::vector<ConfigError>& errors_;
+  ConfigResult& result_;
   std::vector<std::string_view> known_;
 };
 

@@ -1,12 +1,16 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "daemon/clock.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/exchange_check.hpp"
 #include "daemon/commands/redis_check.hpp"
 #include "daemon/config.hpp"
+#include "daemon/config_warnings.hpp"
+#include "daemon/market_load.hpp"
 #include "daemon/symbols.hpp"
 
 namespace atcd::daemon {
@@ -32,9 +36,18 @@ void print(std::ostream& out, const char* kind, const std::vector<std::string>& 
   for (const std::string& line : lines) out << kind << line << '\n';
 }
 
+/// What the configuration will run into with these symbols; the exit status does not change for it.
+void warn(const std::string& path, const ConfigResult& read, const SymbolLists& symbols) {
+  std::vector<ConfigError> warnings = config_warnings(read, utc_ms());
+  for (ConfigError& each : load_warnings(read, symbols, utc_ms())) warnings.push_back(std::move(each));
+  print_warnings(path, warnings);
+}
+
 /// What only the exchanges and Redis can tell.
-int connect(const std::string& path, const Config& config) {
+int connect(const std::string& path, const ConfigResult& read) {
+  const Config& config = read.config;
   const ExchangeFindings exchanges = check_exchanges(config);
+  warn(path, read, exchanges.symbols);
   print(std::cout, "", exchanges.facts);
   print(std::cerr, "error: ", exchanges.errors);
   std::string error;
@@ -51,17 +64,20 @@ int connect(const std::string& path, const Config& config) {
 }
 
 int check(const std::string& path, bool connecting) {
-  const ConfigResult result = load_config(path);
-  print_errors(path, result);
-  if (!result.errors.empty()) return kBadUsage;
-  print_summary(result.config);
-  return connecting ? connect(path, result.config) : kDone;
+  const ConfigResult read = load_config(path);
+  print_errors(path, read);
+  if (!read.errors.empty()) return kBadUsage;
+  print_summary(read.config);
+  if (connecting) return connect(path, read);
+  warn(path, read, named_symbols(read.config));
+  return kDone;
 }
 
 }  // namespace
 
 void add_check_command(CLI::App& app, int& status) {
-  auto* command = app.add_subcommand("check", "Validates a configuration file: every error at once");
+  auto* command = app.add_subcommand(
+      "check", "Validates a configuration file: every error at once, and what to be warned of");
   struct Typed {
     std::string path;
     bool connect = false;

@@ -15,6 +15,7 @@ void add_compute_command(CLI::App& app, int& status);
 void add_control_commands(CLI::App& app, int& status);
 void add_explain_command(CLI::App& app, int& status);
 void add_history_command(CLI::App& app, int& status);
+void add_pages_command(CLI::App& app, int& status);
 void add_redis_setup_command(CLI::App& app, int& status);
 void add_replay_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);

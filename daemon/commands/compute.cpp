@@ -67,11 +67,11 @@ void add_compute_command(CLI::App& app, int& status) {
   command->add_option("input", typed->input, "CSV with a header row and a column close; gzip too; - is stdin")
       ->required()
       ->type_name("IN.csv");
-  command->add_option("-o,--output", typed->output, "Where to write instead of standard output");
+  command->add_option("-o,--output", typed->output, "Where to write instead of standard output")
+      ->type_name("FILE");
   add_parameter_options(*command, typed->parameters);
-  command
-      ->add_option("--path", typed->path,
-                   "incremental, baseline, scalar, avx2, avx512, neon or auto: the same bits")
+  command->add_option("--path", typed->path, "Which code computes it: the same bits")
+      ->type_name("incremental|baseline|scalar|avx2|avx512|neon|auto")
       ->capture_default_str();
   command->add_flag("--dump", typed->dump, "All 54 averages, crossing states and equities too");
   command->add_option("--extra", typed->extra,

@@ -3,47 +3,29 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
-#include <string_view>
+#include <optional>
 
 #include "daemon/clock.hpp"
 #include "daemon/commands/exchange_reader.hpp"
+#include "daemon/market_load.hpp"
 #include "daemon/symbols.hpp"
-#include "engine/interval.hpp"
 #include "feeds/exchange.hpp"
-#include "feeds/interval_source.hpp"
 
 namespace atcd::daemon {
 namespace {
-
-/// The bars of one interval that the deepest of the feed's profiles needs.
-std::int64_t deepest(const Config& config, const FeedConfig& feed, const std::string& interval_text) {
-  const auto interval = engine::Interval::parse(interval_text);
-  std::int64_t bars = 0;
-  for (const ProfileConfig& profile : config.profiles) {
-    const engine::AnchorRule& rule = profile.anchor;
-    if (std::find(feed.profiles.begin(), feed.profiles.end(), profile.name) == feed.profiles.end()) continue;
-    bars = std::max(bars, rule.fixed_anchor_ms
-                              ? interval->ordinal(utc_ms()) - interval->ordinal(*rule.fixed_anchor_ms)
-                              : rule.history_bars + rule.anchor_period);
-  }
-  return bars;
-}
 
 /// Minutes to load the bars of so many symbols within our share of the limit.
 double warm_up_minutes(const Config& config, const feeds::Exchange& exchange, const FeedConfig& feed,
                        std::size_t symbols) {
   const feeds::RestLimit limit = exchange.rest_limit();
-  double weight = 0;
-  for (const std::string& interval : feed.intervals) {
-    weight +=
-        feeds::history_weight(exchange, *engine::Interval::parse(interval), deepest(config, feed, interval));
-  }
+  const double weight = history_weight(config, feed, exchange, utc_ms());
   const double windows = static_cast<double>(symbols) * weight / (limit.weight * feed.rest_share);
   return limit.weight == 0 ? 0
                            : windows * std::chrono::duration<double, std::ratio<60>>(limit.window).count();
 }
 
-void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& findings) {
+void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& findings,
+                std::optional<std::vector<std::string>>& list) {
   const std::string name = feed.exchange + " " + feed.market;
   ExchangeReader reader(feed);
   const feeds::Exchange& exchange = reader.exchange();
@@ -60,6 +42,8 @@ void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& 
     if (!symbol.trading) findings.facts.push_back(name + ": " + symbol.symbol + " is not trading at present");
   }
   const std::size_t symbols = resolved.symbols.size();
+  list.emplace();
+  for (const feeds::SymbolInfo& symbol : resolved.symbols) list->push_back(symbol.symbol);
   const auto minutes = static_cast<long>(std::ceil(warm_up_minutes(config, exchange, feed, symbols)));
   findings.series += symbols * each;
   findings.facts.push_back(name + ": " + std::to_string(symbols) + " symbols, " +
@@ -72,9 +56,11 @@ void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& 
 
 ExchangeFindings check_exchanges(const Config& config) {
   ExchangeFindings findings;
-  for (const FeedConfig& feed : config.feeds) {
+  findings.symbols = named_symbols(config);
+  for (std::size_t i = 0; i < config.feeds.size(); ++i) {
+    const FeedConfig& feed = config.feeds[i];
     try {
-      check_feed(config, feed, findings);
+      check_feed(config, feed, findings, findings.symbols[i]);
     } catch (const std::exception& failure) {  // a URL or a CA file that is of no use
       findings.errors.push_back(feed.exchange + " " + feed.market + ": " + failure.what());
     }

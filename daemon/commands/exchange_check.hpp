@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "daemon/config.hpp"
+#include "daemon/market_load.hpp"
 
 namespace atcd::daemon {
 
@@ -13,6 +14,7 @@ struct ExchangeFindings {
   std::vector<std::string> facts;
   std::vector<std::string> errors;
   std::size_t series = 0;  // as far as they are known
+  SymbolLists symbols;     // of each feed, as far as they are known
 };
 
 /// Asks the exchange of every feed for its list of symbols, resolves what the configuration names, and

@@ -10,12 +10,18 @@ constexpr const char* kWhole = "a whole number";
 }  // namespace
 
 void add_parameter_options(CLI::App& command, TypedParameters& typed) {
-  command.add_option("--dialect", typed.dialect, "lts or pine")->capture_default_str();
+  command
+      .add_option("--dialect", typed.dialect,
+                  "The rules of adaptive_trend_LTS, or of the TradingView indicator")
+      ->type_name("lts|pine")
+      ->capture_default_str();
   command.add_option("--families", typed.families,
                      "Only these, as in ema,kama: the average goes over them (all six)");
   command.add_option("--lengths", typed.lengths, "Base lengths, as in ema=28,hma=28 (all 28)");
   command.add_option("--weights", typed.weights, "Layer-2 start equities, as in ema=1,hma=2 (all 1)");
-  command.add_option("--robustness", typed.robustness, "narrow, medium or wide")->capture_default_str();
+  command.add_option("--robustness", typed.robustness, "How far the nine lengths spread")
+      ->type_name("narrow|medium|wide")
+      ->capture_default_str();
   command.add_option("--lambda", typed.lambda, "Growth per bar in thousandths (0.02)");
   command.add_option("--decay", typed.decay, "Decay in percent a bar, 0 to 100 (0.03)");
   command.add_option("--cutout", typed.cutout, "First bar with an equity (0)");

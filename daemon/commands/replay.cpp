@@ -282,6 +282,7 @@ void add_replay_command(CLI::App& app, int& status) {
   command->add_flag("--bars", typed->bars, "Print the closed bars instead of the signals");
   command
       ->add_option("frames", typed->files, "One raw frame a line: .jsonl, .jsonl.gz, or - for standard input")
+      ->type_name("FILE")
       ->required();
   command->callback([typed, &status] { status = replay(*typed); });
 }

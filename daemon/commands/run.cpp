@@ -186,6 +186,10 @@ int run(const std::string& config_path) {
 void add_run_command(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("run", "The service: feeds in, signals out to Redis");
   auto* path = command->add_option("--config", "The configuration file")->required()->type_name("FILE");
+  command->footer(
+      "Signals: SIGHUP reads the configuration again; SIGTERM and SIGINT bring to Redis what is ready and "
+      "end,\n"
+      "a second one at once; SIGUSR1 takes a snapshot of the engines.");
   command->callback([path, &status] { status = run(path->as<std::string>()); });
 }
 

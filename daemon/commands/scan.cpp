@@ -155,7 +155,9 @@ void add_scan_command(CLI::App& app, int& status) {
       "--approximate", typed->approximate,
       "With --top: an estimate from the newest bars chooses for which series the signal is computed; "
       "one of a hundred rows may be another than without");
-  command->add_option("--format", typed->format, "table, or json: a line a series")->capture_default_str();
+  command->add_option("--format", typed->format, "A table, or a line of JSON a series")
+      ->type_name("table|json")
+      ->capture_default_str();
   command->callback([typed, &status] { status = scan(*typed); });
 }
 

@@ -16,8 +16,8 @@
 
 #include "daemon/commands/commands.hpp"
 #include "daemon/config.hpp"
+#include "daemon/near_miss.hpp"
 #include "daemon/toml.hpp"
-#include "daemon/toml_reader.hpp"
 #include "feeds/simulator/fault_kinds.hpp"
 #include "feeds/simulator/server.hpp"
 #include "feeds/simulator/wire.hpp"
@@ -280,7 +280,8 @@ std::vector<ConfigError> read_config(const std::string& path, CLI::App& command)
 
 int simulate(const Settings& settings, CLI::App& command) {
   if (!settings.config.empty()) {
-    const ConfigResult result{{}, read_config(settings.config, command)};
+    ConfigResult result;
+    result.errors = read_config(settings.config, command);
     print_errors(settings.config, result);
     if (!result.errors.empty()) return kBadUsage;
   }
@@ -300,7 +301,8 @@ int simulate(const Settings& settings, CLI::App& command) {
 }
 
 void add_market_options(CLI::App& command, Settings& settings) {
-  command.add_option("--exchange", settings.exchange, "Whose formats: " + simulator::known_wires())
+  command.add_option("--exchange", settings.exchange, "Whose formats")
+      ->type_name(CLI::detail::find_and_replace(simulator::known_wires(), ", ", "|"))
       ->capture_default_str();
   command.add_option("--symbols", settings.symbols, "How many, or their names, as BTCUSDT,ETHUSDT")
       ->delimiter(',')
@@ -336,8 +338,9 @@ void add_market_options(CLI::App& command, Settings& settings) {
                   "The streams' closing frames are spread over so much market time after that")
       ->check(CLI::Range(0, 10'000))
       ->capture_default_str();
-  command.add_option("--frames", settings.frames,
-                     "Recordings (.jsonl, .jsonl.gz) to play instead of a market");
+  command
+      .add_option("--frames", settings.frames, "Recordings (.jsonl, .jsonl.gz) to play instead of a market")
+      ->type_name("FILE");
   command.add_option("--playback-speed", settings.playback_speed, "Over recorded speed, or max")
       ->capture_default_str();
 }
@@ -347,8 +350,8 @@ void add_server_options(CLI::App& command, Settings& settings) {
                      "SEED,MEAN_SECONDS: so often on average one of the faults below, at random");
   command.add_option("--listen", settings.listen, "HOST:PORT; port 0 takes any")->capture_default_str();
   command.add_option("--tls-listen", settings.tls_listen, "HOST:PORT for TLS besides");
-  command.add_option("--certificate", settings.certificate, "Certificate chain, PEM");
-  command.add_option("--key", settings.key, "Its private key, PEM");
+  command.add_option("--certificate", settings.certificate, "Certificate chain, PEM")->type_name("FILE");
+  command.add_option("--key", settings.key, "Its private key, PEM")->type_name("FILE");
   command.add_option("--lifetime-s", settings.lifetime_s, "A websocket is closed after it; 0: never")
       ->check(CLI::Range(0, 864'000))
       ->capture_default_str();

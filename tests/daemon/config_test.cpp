@@ -64,7 +64,7 @@ keep = 0
   EXPECT_THAT(errors, HasSubstr("1: instance is \"a b\""));
   EXPECT_THAT(errors,
               HasSubstr("4: profile[0].dialect is 'lst': it must be one of lts, pine; did you mean lts?"));
-  EXPECT_THAT(errors, HasSubstr("decay is 200, but must be from 0 to 100"));
+  EXPECT_THAT(errors, HasSubstr("5: profile[0].decay is 200, but must be from 0 to 100"));
   EXPECT_THAT(errors, HasSubstr("7: redis.url"));
   EXPECT_THAT(errors, HasSubstr("8: redis.keep is 0: it must be a whole number from 1 to 1000000"));
   EXPECT_THAT(errors, HasSubstr("names \"default\", but there is no such profile"));
@@ -76,6 +76,29 @@ TEST(Config, AnUnknownKeyIsAnErrorWithTheKeyThatWasMeant) {
   EXPECT_THAT(all(parse_config(std::string(kFeed) + "rest_shar = 0.5\n")),
               HasSubstr("did you mean rest_share?"));
   EXPECT_THAT(errors_with("[rediss]\n"), HasSubstr("did you mean redis?"));
+}
+
+TEST(Config, AnUnknownNameIsToldWithTheOneThatWasMeant) {
+  const auto feed = [](std::string_view exchange, std::string_view market, std::string_view more = "") {
+    return all(parse_config("[[feed]]\nsymbols = [\"A\"]\nexchange = \"" + std::string(exchange) +
+                            "\"\nmarket = \"" + std::string(market) + "\"\n" + std::string(more)));
+  };
+  EXPECT_THAT(feed("binanse", "spot"),
+              HasSubstr("3: feed[0].exchange is \"binanse\": it must be one of binance, bybit, okx; did"));
+  EXPECT_THAT(feed("binanse", "spot"), HasSubstr("did you mean binance?"));
+  EXPECT_THAT(feed("ByBit", "linear"), HasSubstr("did you mean bybit?"));
+  EXPECT_THAT(feed("bybit", "liner"),
+              HasSubstr("4: feed[0].market is \"liner\": it must be one of spot, linear, inverse"));
+  EXPECT_THAT(feed("bybit", "liner"), HasSubstr("did you mean linear?"));
+  EXPECT_THAT(feed("mtgox", "spot"), Not(HasSubstr("did you mean binance"))) << "too far away";
+  EXPECT_THAT(feed("okx", "spot", "intervals = [\"15min\"]\n"),
+              HasSubstr("is no interval such as 1m, 4h or 1d; did you mean 15m?"));
+  EXPECT_THAT(
+      feed("okx", "spot", "intervals = [\"1m\"]\nprofiles = [\"defualt\"]\n"),
+      HasSubstr(
+          "6: feed[0].profiles names \"defualt\", but there is no such profile; did you mean default?"));
+  EXPECT_THAT(errors_with("[[profile]]\nname = \"default\"\nfamilies = [\"ema\", \"hmma\"]\n"),
+              HasSubstr("did you mean hma?"));
 }
 
 TEST(Config, WrongTypesAreNamedWithTheValue) {
@@ -101,7 +124,7 @@ TEST(Config, FeedsAreCheckedAgainstTheExchangeTable) {
     return all(parse_config("[[feed]]\nsymbols = [\"A\"]\n" + std::string(lines)));
   };
   EXPECT_THAT(feed("exchange = \"binanse\"\nmarket = \"spot\"\nintervals = [\"1m\"]\n"),
-              HasSubstr("known are binance spot"));
+              HasSubstr("one of binance, bybit, okx; did you mean binance?"));
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1500ms\"]\n"),
               HasSubstr("no interval"));
   EXPECT_EQ(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"7m\", \"2w\", \"5M\"]\n"), "")
@@ -202,10 +225,27 @@ TEST(Config, ASubsetOfFamiliesNeedsNothingOfTheOthers) {
   EXPECT_THAT(all(with("families = [\"ema\", \"ema\"]\n")), HasSubstr("families has \"ema\" twice"));
   EXPECT_THAT(all(with("families = \"ema\"\n")), HasSubstr("a list of texts"));
   EXPECT_THAT(all(with("families = [\"ema\"]\nlengths = { emma = 9 }\n")), HasSubstr("did you mean ema?"));
-  EXPECT_THAT(all(with("families = [\"ema\"]\nlengths = { ema = 6 }\n")), HasSubstr("lengths.ema is 6"));
+  EXPECT_THAT(all(with("families = [\"ema\"]\nlengths = { ema = 6 }\n")),
+              HasSubstr("4: profile[0].lengths.ema is 6"));
   // Only KAMA needs no length of history.
   EXPECT_THAT(all(with("history_bars = 5\n")), HasSubstr("need at least 34"));
   EXPECT_EQ(all(with("history_bars = 5\nfamilies = [\"kama\"]\n")), "");
+}
+
+TEST(Config, WhatIsNoTomlHasItsColumnToo) {
+  const auto where = [](std::string_view text) {
+    const ConfigResult result = parse_config(text);
+    return std::pair(result.errors.at(0).line, result.errors.at(0).column);
+  };
+  EXPECT_EQ(where("a = 1\nb == 2\n"), (std::pair{2, 4}));
+  EXPECT_EQ(where("a = 1\n  \xc3\xa4 = 2\n"), (std::pair{2, 3}));
+  EXPECT_EQ(where("\xc3\xa4 = 2\n"), (std::pair{1, 1}));
+}
+
+TEST(Config, ATableMayNotBeThereWithoutMeasure) {
+  std::string many;
+  for (int i = 0; i < 1001; ++i) many += "[[profile]]\n";
+  EXPECT_THAT(errors_with(many), HasSubstr("profile is there 1001 times: it may be 1000 times at most"));
 }
 
 TEST(Config, WhatIsNoTomlIsOneErrorWithItsLine) {

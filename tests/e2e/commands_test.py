@@ -52,6 +52,24 @@ def check_refusals(place, simulator):
     assert away.returncode == 1 and "can't be reached" in away.stderr, away
 
 
+def check_warnings(place, simulator, client):
+    """What patterns come to is known with --connect only; a warning changes no exit status."""
+    path = place.path("slow.toml")
+    with open(path, "w") as file:
+        file.write(harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["*USDT"])
+                   .replace("rest_share = 1.0", "rest_share = 0.0005") + '[http]\nlisten = "0.0.0.0:9464"\n')
+    alone, connected = run("check", "--config", path), run("check", "--connect", "--config", path)
+    for done in (alone, connected):
+        assert done.returncode == 0, done
+        assert re.search(r"slow.toml:\d+: warning: http.listen is \"0.0.0.0:9464\", beyond this machine", done.stderr), done
+    asked = "warning: feed[0].rest_share makes asking once for each of 4 series take 3 min within 0.05 %"
+    assert asked in connected.stderr and asked not in alone.stderr, (alone, connected)
+    with open(path, "a") as file:
+        file.write("listen == 1\n")
+    bad = run("check", "--config", path)
+    assert bad.returncode == 2 and re.search(r"slow.toml:\d+:9: is no TOML: ", bad.stderr), bad
+
+
 def main():
     with Workplace() as place:
         client = place.redis()
@@ -122,6 +140,7 @@ def main():
 
         daemon.terminate()
         assert daemon.wait(30) == 0
+        check_warnings(place, simulator, client)
         check_refusals(place, simulator)
         print(f"{client.xlen(STREAM)} signals by a narrow user; tap showed {len(lines)} in 3 s")
     return 0
