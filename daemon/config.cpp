@@ -11,6 +11,7 @@
 #include <set>
 
 #include "daemon/catalogue.hpp"
+#include "daemon/http_listen.hpp"
 #include "daemon/toml.hpp"
 #include "daemon/toml_reader.hpp"
 #include "engine/plan.hpp"
@@ -320,7 +321,12 @@ ConfigResult parse_config(std::string_view text) {
   top.tables("feed", [&](TomlReader& reader) { read_feed(reader, reading); });
   top.table("redis", [&](TomlReader& reader) { read_redis(reader, config.redis); });
   top.table("state", [&](TomlReader& reader) { reader.text("directory", config.state_directory); });
-  top.table("http", [&](TomlReader& reader) { reader.text("listen", config.http_listen); });
+  top.table("http", [&](TomlReader& reader) {
+    reader.text("listen", config.http_listen);
+    if (!parse_http_listen(config.http_listen))
+      reader.fault("listen",
+                   "is \"" + config.http_listen.substr(0, 80) + "\": " + std::string(kHttpListenRule));
+  });
   top.table("log", [&](TomlReader& reader) { read_log(reader, config.log); });
   top.finish();
   if (config.profiles.empty()) {

@@ -55,6 +55,7 @@ class MarketSeries final : public feeds::SeriesHandler,
     state::Publisher& publisher;
     Journal& journal;
     BarArchive& archive;
+    state::LatencyHistogram& update_times;  // of a signal by one closed bar
     /// Bars came: prepare() is wanted. Not again before it.
     std::function<void(MarketSeries&)> on_bars;
     /// Its stream is silent: what does the exchange's list say?

@@ -15,6 +15,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/clock_watch.hpp"
 #include "daemon/log.hpp"
+#include "daemon/run_mark.hpp"
 #include "daemon/snapshot_taker.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker.hpp"
@@ -43,29 +44,46 @@ class Pipeline::Impl {
       : io_(io),
         config_(config),
         store_(config.state_directory, static_cast<std::size_t>(config.threads)),
-        snapshots_(config.state_directory + "/history"),
+        mark_(config.state_directory),
+        snapshots_(config.state_directory + "/history", store_.snapshot().taken_ms()),
         timer_(io),
         started_ms_(utc_ms()),
         host_(host_name()) {
     const auto count = static_cast<std::size_t>(config.threads);
+    reports_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto fail = [this](const std::exception_ptr& failure) {
         // It leaves through whoever runs the io_context.
         boost::asio::post(io_, [failure] { std::rethrow_exception(failure); });
       };
-      workers_.push_back(
-          std::make_unique<Worker>(Worker::Context{config_, login, store_, addresses_, {i, count}, fail}));
+      const auto take_report = [this, i](WorkerReport report) {
+        boost::asio::post(
+            io_, [this, i, report = std::move(report)]() mutable { reports_[i] = std::move(report); });
+      };
+      workers_.push_back(std::make_unique<Worker>(
+          Worker::Context{config_, login, store_, addresses_, {i, count}, fail, take_report}));
     }
   }
 
   void start() {
+    if (!mark_.last_run_ended())
+      log_event(Level::warning, "unclean_shutdown",
+                {{"detail", std::string_view("the run before this one did not end in order")}});
+    if (!mark_.problem().empty()) log_event(Level::warning, "run_mark", {{"detail", mark_.problem()}});
+    for (WorkerReport& report : reports_) report.at_ms = monotonic_ms();
     for (const auto& worker : workers_) worker->start();
     for (const std::string& problem : store_.snapshot().problems())
       first().event(Level::warning, "snapshot", problem);
     tick();
   }
 
+  void reload_refused() {
+    ++reload_errors_;
+    reload_failed_ = true;
+  }
+
   void reload(const Config& config, const std::function<void()>& done) {
+    reload_failed_ = false;
     if (config.instance != config_.instance || config.redis != config_.redis ||
         config.state_directory != config_.state_directory || config.http_listen != config_.http_listen ||
         config.threads != config_.threads) {
@@ -102,17 +120,39 @@ class Pipeline::Impl {
     }
   }
 
-  PipelineStatus status() const {
+  PipelineStatus status() {
     PipelineStatus status;
+    status.instance = config_.instance;
+    status.started_ms = started_ms_;
     status.redis_connected = true;
     for (const auto& worker : workers_) {
       const WorkerStatus& each = worker->status();
       status.redis_connected = status.redis_connected && each.redis_connected;
       status.unpublished += each.unpublished;
-      for (const auto& count : each.by_state) status.series += count;
-      status.live += each.by_state[static_cast<std::size_t>(feeds::SeriesState::live)];
+      status.audited += each.audited;
+      status.audit_differences += each.audit_differences;
+      status.restore_s = std::max(status.restore_s, static_cast<double>(each.restored_us) / 1e6);
+      for (std::size_t state = 0; state < each.by_state.size(); ++state) {
+        status.by_state[state] += each.by_state[state];
+        status.series += each.by_state[state];
+      }
     }
+    status.live = status.by_state[static_cast<std::size_t>(feeds::SeriesState::live)];
+    status.warm = warm();
+    if (!status.warm) status.restore_s = 0;
+    status.caught_up = caught_up_;
+    status.stopping = stopping_;
     status.clocks = clocks();
+    for (const WorkerReport& report : reports_) {
+      status.total.add(report);
+      status.silent_ms.push_back(monotonic_ms() - report.at_ms);
+    }
+    status.queues = queues(status.total);
+    status.snapshot_ms = snapshots_.last_success_ms();
+    status.last_run_ended = mark_.last_run_ended();
+    status.reload_errors = reload_errors_;
+    status.reload_failed = reload_failed_;
+    status.problems = logged_problems();
     return status;
   }
 
@@ -150,7 +190,18 @@ class Pipeline::Impl {
                               " unacknowledged=" + std::to_string(all.unacknowledged)}});
     const std::string problem = snapshots_.write_now(std::move(all.entries));
     if (!problem.empty()) log_event(Level::error, "snapshot", {{"detail", problem}});
+    mark_.ended();
     done();
+  }
+
+  std::vector<QueueStatus> queues(const WorkerReport& total) {
+    const std::size_t workers = workers_.size();
+    return {{"history", total.waiting_changes,
+             workers * (state::HistoryPort::kMostKept + state::HistoryPort::kQueued),
+             store_.writer().counters().dropped},
+            {"events", total.waiting_events, workers * state::Publisher::kMostEvents,
+             total.publish.events_dropped},
+            {"log", queued_log_lines(), kMostQueuedLogLines, lost_log_lines()}};
   }
 
   std::vector<ExchangeClock> clocks() const {
@@ -165,6 +216,7 @@ class Pipeline::Impl {
   }
 
   void tick() {
+    look_whether_caught_up();
     tell_clocks();
     tell_archive_problems();
     tell_lost_lines();
@@ -177,6 +229,16 @@ class Pipeline::Impl {
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error && !stopping_) tick();
     });
+  }
+
+  void look_whether_caught_up() {
+    std::size_t series = 0, left = 0;
+    for (const auto& worker : workers_) {
+      const auto& by_state = worker->status().by_state;
+      for (const auto& count : by_state) series += count;
+      left += by_state[static_cast<std::size_t>(feeds::SeriesState::catching_up)];
+    }
+    caught_up_ = caught_up_ || (series > 0 && left == 0);
   }
 
   void tell_archive_problems() {
@@ -243,6 +305,7 @@ class Pipeline::Impl {
   boost::asio::io_context& io_;
   Config config_;
   BarStore store_;
+  RunMark mark_;  // behind what throws where the directory is of no use
   feeds::AddressBook addresses_;
   SnapshotTaker snapshots_;
   boost::asio::steady_timer timer_;
@@ -252,7 +315,11 @@ class Pipeline::Impl {
   std::map<const feeds::Exchange*, ClockWatch> clock_watches_;
   std::uint64_t told_dropped_ = 0;
   std::size_t told_lost_lines_ = 0;
+  std::uint64_t reload_errors_ = 0;
+  bool reload_failed_ = false;
+  bool caught_up_ = false;
   bool stopping_ = false;
+  std::vector<WorkerReport> reports_;             // the last of each worker
   std::vector<std::unique_ptr<Worker>> workers_;  // last: they use the rest
 };
 
@@ -263,6 +330,7 @@ void Pipeline::start() { impl_->start(); }
 void Pipeline::reload(const Config& config, const std::function<void()>& done) {
   impl_->reload(config, done);
 }
+void Pipeline::reload_refused() { impl_->reload_refused(); }
 void Pipeline::stop(const std::function<void()>& done) { impl_->stop(done); }
 bool Pipeline::warm() const { return impl_->warm(); }
 void Pipeline::fill() { impl_->fill(); }

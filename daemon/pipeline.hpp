@@ -1,33 +1,14 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "daemon/config.hpp"
+#include "daemon/pipeline_status.hpp"
 #include "daemon/redis_login.hpp"
-#include "feeds/exchange.hpp"
 
 namespace atcd::daemon {
-
-/// An exchange's clock, as measured: by so much it is ahead of ours (behind: negative).
-struct ExchangeClock {
-  const feeds::Exchange* exchange;
-  std::int64_t offset_ms;
-};
-
-/// How many series there are and how many of them are live, and the clocks; for readiness and status lines.
-struct PipelineStatus {
-  std::size_t series = 0;
-  std::size_t live = 0;
-  std::size_t unpublished = 0;
-  bool redis_connected = false;
-  std::vector<ExchangeClock> clocks;  // of the exchanges that have told their time
-};
 
 /// The running daemon: its workers, each with a share of the symbols, and what concerns all of them: the
 /// store on disk, snapshots, the heartbeat. Used from the one thread that runs the io_context.
@@ -41,6 +22,8 @@ class Pipeline {
   /// Takes up another configuration: series that are in both are not touched. What only a restart can change
   /// (Redis, state, http, instance, threads) is named in the log and left as it is. Then calls `done`.
   void reload(const Config& config, const std::function<void()>& done);
+  /// A configuration that was to be taken up had errors: for the status.
+  void reload_refused();
   /// Stops the feeds, brings what is ready to Redis, says what was flushed, then calls `done`.
   void stop(const std::function<void()>& done);
 

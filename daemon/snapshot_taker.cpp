@@ -12,7 +12,8 @@ namespace atcd::daemon {
 bool SnapshotTaker::begin(std::size_t parts) {
   if (missing_ > 0 || writing_.valid() || parts == 0) return false;
   missing_ = parts;
-  pieces_.assign(1, state::snapshot_header(utc_ms()));
+  taken_ms_ = utc_ms();
+  pieces_.assign(1, state::snapshot_header(taken_ms_));
   return true;
 }
 
@@ -36,7 +37,10 @@ std::string SnapshotTaker::write_now(std::vector<std::string> entries) {
 std::string SnapshotTaker::take_problem() {
   const bool written =
       writing_.valid() && writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  return written ? writing_.get() : std::string();
+  if (!written) return {};
+  std::string problem = writing_.get();
+  if (problem.empty()) last_success_ms_ = taken_ms_;
+  return problem;
 }
 
 }  // namespace atcd::daemon

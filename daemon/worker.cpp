@@ -72,6 +72,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
         share_(context.share),
         addresses_(context.addresses),
         on_failure_(std::move(context.on_failure)),
+        on_report_(std::move(context.on_report)),
         publisher_(io_, redis_options(config_, std::move(context.login), share_), *this, *this),
         journal_(publisher_),
         archive_(context.store, share_.worker, io_),
@@ -182,6 +183,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
             numbers_,
             addresses_,
             share_,
+            update_times_,
             [this](state::SeriesIndex index, MarketSeries* series) {
               if (series != nullptr) {
                 outputs_[index] = series;
@@ -204,6 +206,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   }
 
   void start() {
+    started_at_ = std::chrono::steady_clock::now();
     publisher_.start();
     if (share_.worker == 0)
       journal_.event(Level::info, "start", "", "version " + std::string(version_number()));
@@ -218,6 +221,8 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
                                       [](const auto& entry) { return entry.second->resolved_once(); });
     if (resolved && publisher_.connected() && publisher_.settled()) {
       tell_status();
+      const auto passed = std::chrono::steady_clock::now() - started_at_;
+      status_.restored_us = std::chrono::ceil<std::chrono::microseconds>(passed).count();
       status_.warm = true;
       return;
     }
@@ -232,6 +237,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     archive_.writer().commit();
     audit();
     tell_status();
+    report();
     if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
       for (const auto& [key, runner] : runners_) runner->trim();
     }
@@ -254,6 +260,18 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     status_.audited = audit_.counters().audited;
     status_.audit_differences = audit_.counters().differences;
     tell_clocks();
+  }
+
+  void report() {
+    WorkerReport report;
+    report.at_ms = monotonic_ms();
+    for (const auto& [key, runner] : runners_) report.feeds.push_back(runner->report());
+    report.publish = publisher_.counters();
+    report.indicator_update = update_times_;
+    report.oldest_unpublished_us = publisher_.oldest_unpublished_us();
+    report.waiting_changes = archive_.writer().waiting();
+    report.waiting_events = publisher_.waiting_events();
+    on_report_(std::move(report));
   }
 
   void tell_clocks() {
@@ -313,7 +331,10 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   Share share_;
   feeds::AddressBook& addresses_;
   std::function<void(std::exception_ptr)> on_failure_;
+  std::function<void(WorkerReport)> on_report_;
   WorkerStatus status_;
+  state::LatencyHistogram update_times_;
+  std::chrono::steady_clock::time_point started_at_;
   state::Publisher publisher_;
   Journal journal_;
   BarArchive archive_;

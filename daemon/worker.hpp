@@ -18,6 +18,7 @@
 #include "daemon/log.hpp"
 #include "daemon/redis_login.hpp"
 #include "daemon/share.hpp"
+#include "daemon/worker_report.hpp"
 #include "feeds/address_limits.hpp"
 #include "feeds/series.hpp"
 
@@ -30,7 +31,8 @@ struct WorkerStatus {
   std::atomic<std::uint64_t> audited{0}, audit_differences{0};
   ClockOffsets clock_offsets;
   std::atomic<bool> redis_connected{false};
-  std::atomic<bool> warm{false};  // at once: a start waits for it
+  std::atomic<std::int64_t> restored_us{0};  // from the start until it was warm
+  std::atomic<bool> warm{false};             // at once: a start waits for it
 };
 
 /// A thread with its share of the symbols: their connections, their series and engines, and a connection to
@@ -46,6 +48,8 @@ class Worker {
     Share share;
     /// Called from the worker's thread where it can't go on; nothing more comes from it.
     std::function<void(std::exception_ptr)> on_failure;
+    /// Called from the worker's thread about once a second.
+    std::function<void(WorkerReport)> on_report;
   };
 
   explicit Worker(Context context);

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -18,6 +19,9 @@
 namespace atcd::feeds {
 
 inline constexpr Backoff::Options kWhenStreamRefused{std::chrono::seconds(2), std::chrono::minutes(10)};
+inline constexpr std::chrono::seconds kResubscribedLately{60};
+// The part of a connection's lifetime after which it is handed over, drawn so that not all go at once.
+inline constexpr double kEarliestHandOver = 0.90, kLatestHandOver = 0.97;
 inline constexpr std::chrono::minutes kBetweenRenewals{10};  // of a connection with streams that stay silent
 
 /// One stream of a feed.
@@ -41,9 +45,16 @@ struct FeedSlot {
   std::shared_ptr<Link> standby;
   Backoff backoff;
   std::chrono::steady_clock::time_point renewed_at = std::chrono::steady_clock::now() - kBetweenRenewals;
+  ConnectReason reason = ConnectReason::start;  // of the next connect
   // Until the next connect: of `active` when there is none, else of `standby`.
   boost::asio::steady_timer timer;
 };
+
+inline Feed::Connections connections_of(const std::map<std::uint64_t, FeedSlot>& slots) {
+  Feed::Connections count{0, slots.size()};
+  for (const auto& [number, slot] : slots) count.open += slot.active && slot.active->open() ? 1U : 0U;
+  return count;
+}
 
 // A connection that lived this long was a good one: its end is no reason to wait long.
 inline constexpr std::chrono::seconds kGoodLife{20};

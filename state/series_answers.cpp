@@ -22,10 +22,12 @@ std::optional<std::int64_t> number(std::string_view text) {
   return value;
 }
 
-std::int64_t utc_ms() {
+std::int64_t utc_us() {
   using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
 }
+
+std::int64_t utc_ms() { return utc_us() / 1000; }
 
 std::string_view field_of(const Reply& fields, std::string_view name) {
   for (std::size_t i = 0; i + 1 < fields.elements.size(); i += 2) {
@@ -171,7 +173,10 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   ++(added ? parts_.counters.added : parts_.counters.same);
   if (added && sent.source == Source::live) ++parts_.counters.pushes;
   if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
-  if (!sent.check) cursor.failures = 0;
+  if (!sent.check) {
+    cursor.failures = 0;
+    count_delay(cursor, sent);
+  }
   careful_ = false;
   pauses_ = 0;
   told_.clear();
@@ -192,6 +197,15 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   parts_.handler.on_published(series, sent.close_ms, rev);
 }
 
+/// Of the bars that wait only the first's time of arrival is kept: the others came one after the other as
+/// they closed.
+void SeriesSender::count_delay(const SeriesCursor& cursor, const InFlight& sent) {
+  if (cursor.remembered == 0 || sent.close_ms < cursor.first_remembered_ms || sent.correction) return;
+  const std::int64_t came_us =
+      cursor.first_remembered_us + (sent.close_ms - cursor.first_remembered_ms) * 1000;
+  parts_.counters.close_to_publish.add(std::chrono::microseconds(utc_us() - came_us));
+}
+
 void SeriesSender::go_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent) {
   if (sent.check && cursor.phase == Phase::checking) {
     cursor.phase = Phase::paging;
@@ -208,6 +222,7 @@ void SeriesSender::go_on(SeriesIndex series, SeriesCursor& cursor, const InFligh
 void SeriesSender::conflict(SeriesIndex series, SeriesCursor& cursor, std::int64_t close_ms,
                             std::string_view detail) {
   ++cursor.epoch;
+  ++parts_.counters.conflicts;
   cursor.settle(Phase::conflict);
   cursor.conflict_ms = std::max(cursor.conflict_ms, close_ms);
   std::string text = "close_ms=" + std::to_string(close_ms) + " ";

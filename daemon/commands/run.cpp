@@ -6,10 +6,14 @@
 #include <chrono>
 #include <csignal>
 #include <iostream>
+#include <memory>
 #include <string>
 
 #include "daemon/commands/commands.hpp"
 #include "daemon/config.hpp"
+#include "daemon/http_listen.hpp"
+#include "daemon/http_pages.hpp"
+#include "daemon/http_server.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pipeline.hpp"
 
@@ -34,6 +38,7 @@ class Service {
  public:
   Service(const std::string& config_path, const Config& config, const RedisLogin& login)
       : config_path_(config_path),
+        http_(listen(io_, config.http_listen)),
         pipeline_(io_, config, login),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         status_timer_(io_),
@@ -43,6 +48,10 @@ class Service {
     signals_.add(SIGUSR1);
     wait_for_signal();
     pipeline_.start();
+    if (http_) {
+      http_->serve(http_pages(pipeline_));
+      log_event(Level::info, "http_listening", {{"address", http_->address()}});
+    }
     ready_at_latest_ = std::chrono::steady_clock::now() + kLongestStart;
     look_whether_warm();
     tell_status();
@@ -50,6 +59,12 @@ class Service {
   }
 
  private:
+  /// Before anything else is begun: a port that is taken ends the start. Null: off.
+  static std::unique_ptr<HttpServer> listen(boost::asio::io_context& io, const std::string& text) {
+    const auto listen = parse_http_listen(text);
+    return listen && listen->endpoint ? std::make_unique<HttpServer>(io, *listen->endpoint) : nullptr;
+  }
+
   void wait_for_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int number) {
       if (error) return;
@@ -84,6 +99,7 @@ class Service {
       pipeline_.reload(result.config, [] { sd_notify(0, "READY=1"); });
       return;
     }
+    pipeline_.reload_refused();
     log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
     sd_notify(0, "READY=1");
   }
@@ -120,6 +136,7 @@ class Service {
 
   std::string config_path_;
   boost::asio::io_context io_{1};
+  std::unique_ptr<HttpServer> http_;
   Pipeline pipeline_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer status_timer_, warm_timer_;
