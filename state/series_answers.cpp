@@ -97,6 +97,12 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
 /// The head as it was read has the content that we have for its bar.
 void SeriesSender::says_the_same(SeriesIndex series, SeriesCursor& cursor, std::int64_t head_ms) {
   ++parts_.counters.same;
+  // What was on its way when a connection was lost may have arrived all the same.
+  const auto waiting = static_cast<std::int64_t>(cursor.remembered);
+  const std::int64_t apart_ms =
+      waiting > 1 ? (cursor.newest_ms - cursor.first_remembered_ms) / (waiting - 1) : 0;
+  for (std::int64_t i = 0; i < waiting && cursor.first_remembered_ms + i * apart_ms <= head_ms; ++i)
+    count_delay(cursor, cursor.first_remembered_ms + i * apart_ms);
   cursor.acknowledged_ms = std::max(cursor.acknowledged_ms, head_ms);
   if (head_ms >= cursor.newest_ms) cursor.remembered = 0;
   tell(PublishEvent::same, cursor,
@@ -175,7 +181,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
   if (!sent.check) {
     cursor.failures = 0;
-    count_delay(cursor, sent);
+    if (!sent.correction) count_delay(cursor, sent.close_ms);
   }
   careful_ = false;
   pauses_ = 0;
@@ -199,10 +205,9 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
 
 /// Of the bars that wait only the first's time of arrival is kept: the others came one after the other as
 /// they closed.
-void SeriesSender::count_delay(const SeriesCursor& cursor, const InFlight& sent) {
-  if (cursor.remembered == 0 || sent.close_ms < cursor.first_remembered_ms || sent.correction) return;
-  const std::int64_t came_us =
-      cursor.first_remembered_us + (sent.close_ms - cursor.first_remembered_ms) * 1000;
+void SeriesSender::count_delay(const SeriesCursor& cursor, std::int64_t close_ms) {
+  if (cursor.remembered == 0 || close_ms < cursor.first_remembered_ms) return;
+  const std::int64_t came_us = cursor.first_remembered_us + (close_ms - cursor.first_remembered_ms) * 1000;
   parts_.counters.close_to_publish.add(std::chrono::microseconds(utc_us() - came_us));
 }
 
