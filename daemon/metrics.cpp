@@ -161,14 +161,9 @@ void add_feeds(Page& page, const PipelineStatus& status) {
   for (const FeedReport& feed : status.total.feeds)
     page.histogram(market_labels(*feed.exchange), feed.event_lag, 1'000'000, 50'000'000'000);
   page.begin(MetricType::Gauge, "atcd_clock_offset_seconds",
-             "By so much the exchange's clock is ahead of ours; NaN: not known yet.");
-  for (const FeedReport& feed : status.total.feeds) {
-    double offset_s = std::numeric_limits<double>::quiet_NaN();
-    for (const ExchangeClock& clock : status.clocks) {
-      if (clock.exchange == feed.exchange) offset_s = static_cast<double>(clock.offset_ms) / 1e3;
-    }
-    page.gauge(market_labels(*feed.exchange), offset_s);
-  }
+             "By so much the exchange's clock is ahead of ours; absent until it is known.");
+  for (const ExchangeClock& clock : status.clocks)
+    page.gauge(market_labels(*clock.exchange), static_cast<double>(clock.offset_ms) / 1e3);
   feed_counter(page, status, "atcd_bars_closed_total",
                "Bars closed by frames, once for each symbol and interval.",
                [](const FeedReport& feed) { return number(feed.bars_closed); });

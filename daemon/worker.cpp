@@ -268,7 +268,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     for (const auto& [key, runner] : runners_) report.feeds.push_back(runner->report());
     report.publish = publisher_.counters();
     report.indicator_update = update_times_;
-    report.oldest_unpublished_us = publisher_.oldest_unpublished_us();
+    if (status_.unpublished > 0) report.oldest_unpublished_us = publisher_.oldest_unpublished_us();
     report.waiting_changes = archive_.writer().waiting();
     report.waiting_events = publisher_.waiting_events();
     on_report_(std::move(report));

@@ -174,9 +174,9 @@ TEST_F(HttpServerTest, OfTooManyConnectionsTheOneThatIsSilentLongestMakesRoom) {
   const auto scraper = connect(get);
   EXPECT_TRUE(run_until([&] { return !scraper->received.empty(); }));
   std::vector<std::unique_ptr<Client>> others;
-  for (int i = 0; i < 20; ++i) {
+  for (std::size_t i = 0; i < 20; ++i) {
     others.push_back(connect(""));
-    EXPECT_TRUE(run_until([&] { return server_->connections() == std::min(2 + i, 4); }));
+    EXPECT_TRUE(run_until([&] { return server_->connections() == std::min<std::size_t>(2 + i, 4); }));
     scraper->received.clear();
     asio::write(scraper->socket, asio::buffer(get));  // asks again and again
     EXPECT_TRUE(run_until([&] { return scraper->received.ends_with("hello\n") || scraper->ended; }));

@@ -52,6 +52,7 @@ PipelineStatus some_status() {
   status.total.add(two);
   status.silent_ms = {100, 200};
   status.queues = {{"history", 1, 10, 0}};
+  status.clocks = {{&feeds::exchange_at(1), -1500}};
   status.problems = {{kNowUs, Level::error, "snapshot", "detail=\"disk \\\"full\\\"\""}};
   return status;
 }
@@ -59,7 +60,7 @@ PipelineStatus some_status() {
 /// Sample (with labels) to value. Fails where a line is not of the format.
 std::map<std::string, std::string> parse(const std::string& text) {
   static const std::regex kSample(
-      R"re(([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? ([-+0-9.eE]+|NaN|\+Inf))re");
+      R"re(([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? ([-+0-9.eE]+|\+Inf))re");
   std::map<std::string, std::string> samples;
   std::string helped, typed, line;
   std::istringstream lines(text);
@@ -97,6 +98,7 @@ TEST(Metrics, TheTextParsesAndWorkersAreSummed) {
   EXPECT_EQ(samples.at("atcd_publish_total{result=\"added\"}"), "7");
   EXPECT_EQ(samples.at("atcd_unpublished_oldest_age_seconds"), "1.5");
   EXPECT_EQ(samples.at("atcd_ready"), "1");
+  EXPECT_FALSE(samples.contains("atcd_clock_offset_seconds" + feed + "}")) << "not known";
 }
 
 TEST(Metrics, TheirNumberDoesNotGrowWithTheSeries) {
