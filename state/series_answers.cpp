@@ -97,12 +97,7 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
 /// The head as it was read has the content that we have for its bar.
 void SeriesSender::says_the_same(SeriesIndex series, SeriesCursor& cursor, std::int64_t head_ms) {
   ++parts_.counters.same;
-  // What was on its way when a connection was lost may have arrived all the same.
-  const auto waiting = static_cast<std::int64_t>(cursor.remembered);
-  const std::int64_t apart_ms =
-      waiting > 1 ? (cursor.newest_ms - cursor.first_remembered_ms) / (waiting - 1) : 0;
-  for (std::int64_t i = 0; i < waiting && cursor.first_remembered_ms + i * apart_ms <= head_ms; ++i)
-    count_delay(cursor, cursor.first_remembered_ms + i * apart_ms);
+  count_delays_to(cursor, head_ms);
   cursor.acknowledged_ms = std::max(cursor.acknowledged_ms, head_ms);
   if (head_ms >= cursor.newest_ms) cursor.remembered = 0;
   tell(PublishEvent::same, cursor,
@@ -181,7 +176,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
   if (!sent.check) {
     cursor.failures = 0;
-    if (!sent.correction) count_delay(cursor, sent.close_ms);
+    if (sent.close_ms > cursor.acknowledged_ms) count_delay(cursor, sent.close_ms);
   }
   careful_ = false;
   pauses_ = 0;
@@ -209,6 +204,21 @@ void SeriesSender::count_delay(const SeriesCursor& cursor, std::int64_t close_ms
   if (cursor.remembered == 0 || close_ms < cursor.first_remembered_ms) return;
   const std::int64_t came_us = cursor.first_remembered_us + (close_ms - cursor.first_remembered_ms) * 1000;
   parts_.counters.close_to_publish.add(std::chrono::microseconds(utc_us() - came_us));
+}
+
+/// What was on its way when a connection was lost may have arrived all the same: the head tells.
+void SeriesSender::count_delays_to(SeriesCursor& cursor, std::int64_t head_ms) {
+  const auto waiting = static_cast<std::int64_t>(cursor.remembered);
+  if (waiting == 0) return;
+  const bool some_arrived = cursor.acknowledged_ms >= cursor.first_remembered_ms;
+  const std::int64_t from_ms = some_arrived ? cursor.acknowledged_ms : cursor.first_remembered_ms;
+  const std::int64_t steps = some_arrived ? waiting : waiting - 1;
+  const std::int64_t apart_ms = steps > 0 ? (cursor.newest_ms - from_ms) / steps : 0;
+  for (std::int64_t step = some_arrived ? 1 : 0; step <= steps && from_ms + step * apart_ms <= head_ms;
+       ++step) {
+    count_delay(cursor, from_ms + step * apart_ms);
+    if (cursor.remembered > 1) --cursor.remembered;  // the last goes with the newest bar
+  }
 }
 
 void SeriesSender::go_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent) {

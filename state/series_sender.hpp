@@ -110,6 +110,7 @@ class SeriesSender {
   void acknowledged(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent, std::string_view answer,
                     std::int64_t rev);
   void count_delay(const SeriesCursor& cursor, std::int64_t close_ms);
+  void count_delays_to(SeriesCursor& cursor, std::int64_t head_ms);
   void go_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent);
   void conflict(SeriesIndex series, SeriesCursor& cursor, std::int64_t close_ms, std::string_view detail);
   void stop(SeriesCursor& cursor, std::string_view their_config);
