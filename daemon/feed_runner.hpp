@@ -54,7 +54,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
     SeriesNumbers& numbers;
     feeds::AddressBook& addresses;
     Share share;
-    state::LatencyHistogram& update_times;  // of a series' signal by one closed bar
+    UpdateTimes& update_times;
     /// A published series begins and ends: the worker keeps the way from its number to it.
     std::function<void(state::SeriesIndex, MarketSeries*)> on_output;
     /// Bars were closed: prepare() is wanted once the hot path is done.

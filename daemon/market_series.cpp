@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <chrono>
 #include <limits>
 #include <utility>
 
@@ -117,9 +116,7 @@ void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
     // Before the first load the publisher asks for signals itself; an engine of an earlier run is kept up to
     // date for it.
     if (!loaded_ && !output->resumed) continue;
-    const auto began = std::chrono::steady_clock::now();
-    const auto computed = output->signals.newest(history());
-    context_.update_times.add(std::chrono::steady_clock::now() - began);
+    const auto computed = context_.update_times.time([&] { return output->signals.newest(history()); });
     if (loaded_ && computed) publish(*output, *computed, received_us, false);
   }
   archive(bar);

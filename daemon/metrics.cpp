@@ -176,7 +176,7 @@ void add_times(Page& page, const WorkerReport& total) {
       "outages of Redis included.");
   page.histogram({}, total.publish.close_to_publish, 10'000, 50'000'000'000);
   page.begin(MetricType::Histogram, "atcd_indicator_update_seconds",
-             "Computing the signal of one series from one closed bar.");
+             "Computing the signal of one series from one closed bar; one in 16 is timed.");
   page.histogram({}, total.indicator_update, 100, 10'000'000);
   page.begin(MetricType::Histogram, "atcd_redis_command_seconds",
              "From giving a command to the connection to Redis to its reply.");

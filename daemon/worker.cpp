@@ -267,7 +267,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     report.at_ms = monotonic_ms();
     for (const auto& [key, runner] : runners_) report.feeds.push_back(runner->report());
     report.publish = publisher_.counters();
-    report.indicator_update = update_times_;
+    report.indicator_update = update_times_.times();
     if (status_.unpublished > 0) report.oldest_unpublished_us = publisher_.oldest_unpublished_us();
     report.waiting_changes = archive_.writer().waiting();
     report.waiting_events = publisher_.waiting_events();
@@ -333,7 +333,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   std::function<void(std::exception_ptr)> on_failure_;
   std::function<void(WorkerReport)> on_report_;
   WorkerStatus status_;
-  state::LatencyHistogram update_times_;
+  UpdateTimes update_times_;
   std::chrono::steady_clock::time_point started_at_;
   state::Publisher publisher_;
   Journal journal_;

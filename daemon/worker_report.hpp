@@ -34,7 +34,7 @@ struct WorkerReport {
   std::int64_t at_ms = 0;  // monotonic
   std::vector<FeedReport> feeds;
   state::PublishCounters publish;
-  state::LatencyHistogram indicator_update;           // of one series by one closed bar
+  state::LatencyHistogram indicator_update;           // of signals by closed bars, one in UpdateTimes::kOneIn
   std::optional<std::int64_t> oldest_unpublished_us;  // UTC
   std::size_t waiting_changes = 0;                    // for the history's writer
   std::size_t waiting_events = 0;                     // for Redis
