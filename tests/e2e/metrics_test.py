@@ -259,7 +259,9 @@ def port_is_taken(place, daemon):
 
 def main():
     with Workplace() as place:
-        simulator = place.simulator("--symbols", ",".join(SYMBOLS), "--speed", "0", "--seed", "7", "--weight-limit", "1000000")
+        # The exchange's clock stands still in the middle of a minute, whose end the daemon would wait for.
+        simulator = place.simulator("--symbols", ",".join(SYMBOLS), "--speed", "0", "--start", "2026-11-24T00:00:20Z", "--seed",
+                                    "7", "--weight-limit", "1000000")
         daemon = Daemon(place, harness.configuration(simulator.ws_url, simulator.rest_url, f"unix://{place.path('redis.sock')}",
                                                      place.directory, SYMBOLS, http="127.0.0.1:0"))
         client = starts_before_redis(place, daemon)
