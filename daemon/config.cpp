@@ -8,7 +8,9 @@
 #include <iostream>
 #include <limits>
 
+#include "daemon/catalogue.hpp"
 #include "daemon/config_checks.hpp"
+#include "daemon/http_listen.hpp"
 #include "daemon/near_miss.hpp"
 #include "daemon/toml.hpp"
 #include "daemon/toml_reader.hpp"
@@ -290,7 +292,12 @@ ConfigResult parse_config(std::string_view text) {
   top.tables("feed", [&](TomlReader& reader) { read_feed(reader, config); });
   top.table("redis", [&](TomlReader& reader) { read_redis(reader, config.redis); });
   top.table("state", [&](TomlReader& reader) { reader.text("directory", config.state_directory); });
-  top.table("http", [&](TomlReader& reader) { reader.text("listen", config.http_listen); });
+  top.table("http", [&](TomlReader& reader) {
+    reader.text("listen", config.http_listen);
+    if (!parse_http_listen(config.http_listen))
+      reader.fault("listen",
+                   "is \"" + config.http_listen.substr(0, 80) + "\": " + std::string(kHttpListenRule));
+  });
   top.table("log", [&](TomlReader& reader) { read_log(reader, config.log); });
   top.finish();
   if (config.profiles.empty()) config.profiles.emplace_back();

@@ -15,8 +15,8 @@
 #include "daemon/explain.hpp"
 #include "daemon/json_numbers.hpp"
 #include "daemon/log.hpp"
+#include "daemon/status_json.hpp"
 #include "daemon/symbol_changes.hpp"
-#include "daemon/version.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -25,24 +25,6 @@ constexpr std::size_t kRowsOfPage = 500;
 constexpr std::size_t kMostExplanations = 4;  // at the same time
 constexpr std::string_view kLasting =
     "this lasts until the next reload or restart, unless it is also written in the configuration";
-
-std::string clocks_json(const PipelineStatus& status) {
-  std::string json = "{";
-  for (const auto& [exchange, offset_ms] : status.clocks) {
-    json += (json.size() > 1 ? "," : "") +
-            json_string(std::string(exchange->name()) + ":" + std::string(exchange->market())) + ":" +
-            std::to_string(offset_ms);
-  }
-  return json + "}";
-}
-
-/// What `atcd status` shows of the pipeline; begins after what the service knows itself.
-std::string pipeline_json(const PipelineStatus& status) {
-  return "\"series\":" + std::to_string(status.series) + ",\"live\":" + std::to_string(status.live) +
-         ",\"unpublished\":" + std::to_string(status.unpublished) +
-         ",\"redis_connected\":" + (status.redis_connected ? "true" : "false") +
-         ",\"clock_offsets_ms\":" + clocks_json(status);
-}
 
 std::string row_json(const SeriesRow& row) {
   return "{\"series\":" + json_string(row.name) + ",\"state\":\"" +
@@ -117,7 +99,6 @@ Control::Control(boost::asio::io_context& io, const std::string& config_path, Ru
       pipeline_(pipeline),
       actions_(std::move(actions)),
       level_(running.config.log.level),
-      started_ms_(utc_ms()),
       server_(io, [this](std::string_view line, Answer answer) { on_line(line, std::move(answer)); }) {}
 Control::~Control() = default;
 
@@ -153,12 +134,15 @@ void Control::on_line(std::string_view line, Answer answer) {
   change_symbols(request, answer);
 }
 
+/// What the service knows itself, what every display wants at once, and the status as HTTP serves it.
 void Control::status(const Answer& answer) const {
-  answer("{\"ok\":true,\"instance\":" + json_string(running_.config.instance) +
-         ",\"version\":" + json_string(version_number()) + ",\"pid\":" + std::to_string(getpid()) +
-         ",\"started_ms\":" + std::to_string(started_ms_) + ",\"config\":" + json_string(config_path_) +
-         ",\"socket\":" + json_string(server_.path()) + ",\"log_level\":" + json_string(level_) + "," +
-         pipeline_json(pipeline_.status()) + "}");
+  const PipelineStatus status = pipeline_.status();
+  const std::string report = status_json(status, utc_us());
+  answer("{\"ok\":true,\"pid\":" + std::to_string(getpid()) + ",\"config\":" + json_string(config_path_) +
+         ",\"socket\":" + json_string(server_.path()) + ",\"log_level\":" + json_string(level_) +
+         ",\"live\":" + std::to_string(status.live) +
+         ",\"unpublished\":" + std::to_string(status.unpublished) + ",\"redis_connected\":" +
+         (status.redis_connected ? "true" : "false") + "," + report.substr(1, report.size() - 2));
 }
 
 void Control::feeds(const Answer& answer) {

@@ -70,7 +70,6 @@ class Control {
   Pipeline& pipeline_;
   ControlActions actions_;
   std::string level_;
-  std::int64_t started_ms_;
   bool changing_ = false;  // a change of the configuration is under way
   bool ending_ = false;
   ControlServer server_;

@@ -268,6 +268,7 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
                                       context_.publisher,
                                       context_.journal,
                                       context_.archive,
+                                      context_.update_times,
                                       [this](MarketSeries& each) { bar_came(each); },
                                       [this] { ask_for_list(); },
                                       [this](const std::string& symbol, const std::string& each) {
@@ -330,10 +331,12 @@ void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs) {
 // -----------------------------------------------------------------------------------------
 
 void FeedRunner::on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, std::int64_t received_us) {
+  count_lag(kline.event_time_ms, received_us);
   router_.on_kline(stream, kline, received_us);
 }
 
 void FeedRunner::on_trade(feeds::StreamIndex stream, const feeds::Trade& trade, std::int64_t received_us) {
+  count_lag(trade.event_time_ms, received_us);
   router_.on_trade(stream, trade, received_us);
 }
 

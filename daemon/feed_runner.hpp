@@ -18,6 +18,7 @@
 #include "daemon/market_series.hpp"
 #include "daemon/share.hpp"
 #include "daemon/symbols.hpp"
+#include "daemon/worker_report.hpp"
 #include "feeds/address_limits.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/stream_router.hpp"
@@ -53,6 +54,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
     SeriesNumbers& numbers;
     feeds::AddressBook& addresses;
     Share share;
+    UpdateTimes& update_times;
     /// A published series begins and ends: the worker keeps the way from its number to it.
     std::function<void(state::SeriesIndex, MarketSeries*)> on_output;
     /// Bars were closed: prepare() is wanted once the hot path is done.
@@ -82,6 +84,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   std::chrono::steady_clock::time_point last_sign(std::chrono::steady_clock::time_point now) const {
     return feed_ ? feed_->last_sign(now) : now;
   }
+  FeedReport report() const;
 
   /// Asks the exchange for what is missing: what is known from earlier runs comes first, without it.
   void fill();
@@ -126,6 +129,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void remove_unwanted(std::span<const Wanted> wanted_outputs);
   void bar_came(MarketSeries& series);
   void compare_next();
+  void count_lag(std::int64_t event_time_ms, std::int64_t received_us);
 
   // feeds::StreamRouter::Streams
   void add(feeds::StreamIndex stream, const feeds::StreamName& name) override { feed_->add(stream, name); }
@@ -147,6 +151,8 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   std::vector<MarketSeries*> dirty_;              // bars came; to be prepared for the next
   std::pair<std::string, std::string> compared_;  // the series that was compared last
   std::int64_t ticks_ = 0;
+  state::LatencyHistogram event_lag_;
+  FeedReport ended_;  // what series that went had counted
   boost::asio::steady_timer refresh_timer_;
   std::chrono::milliseconds refresh_ = std::chrono::hours(24);  // of the list
   std::chrono::steady_clock::time_point resolved_at_{};

@@ -74,6 +74,7 @@ void FeedRunner::end(MarketSeries& series) {
     series.remove_output(index);
   }
   series.leave();
+  ended_.add(series.series().counters());
   std::erase(dirty_, &series);
   std::erase(unstarted_, &series);
   series_.erase({series.name().symbol, series.name().interval});

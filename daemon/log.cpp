@@ -4,10 +4,13 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <deque>
 #include <memory>
+#include <mutex>
 
 #include "daemon/catalogue.hpp"
 
@@ -17,7 +20,6 @@ namespace {
 constexpr std::array<std::string_view, 4> kLevelNames = {"debug", "info", "warning", "error"};
 constexpr std::array<spdlog::level::level_enum, 4> kSpdlogLevels = {spdlog::level::debug, spdlog::level::info,
                                                                     spdlog::level::warn, spdlog::level::err};
-constexpr std::size_t kQueuedLines = 8192;
 constexpr std::string_view kLoggerName = "atcd";
 
 /// The process's logger: set by start_logging before any thread logs, taken away by stop_logging.
@@ -28,6 +30,16 @@ struct Running {
 };
 Running& running() {
   static Running instance;
+  return instance;
+}
+
+/// Warnings and errors are few, so that a lock does no harm. A flood of one does not wash away the other.
+struct Problems {
+  std::mutex lock;
+  std::deque<LoggedProblem> warnings, errors;
+};
+Problems& problems() {
+  static Problems instance;
   return instance;
 }
 
@@ -81,7 +93,7 @@ std::string format_line(std::string_view format, std::int64_t utc_us, Level leve
 void start_logging(const LogConfig& config) {
   Running& log = running();
   log.format = config.format;
-  log.pool = std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
+  log.pool = std::make_shared<spdlog::details::thread_pool>(kMostQueuedLogLines, 1);
   log.logger = std::make_shared<spdlog::async_logger>(
       std::string(kLoggerName), std::make_shared<spdlog::sinks::stderr_sink_mt>(), log.pool,
       spdlog::async_overflow_policy::overrun_oldest);
@@ -109,17 +121,53 @@ void stop_logging() {
   log.logger.reset();
 }
 
+std::size_t queued_log_lines() {
+  const Running& log = running();
+  return log.pool ? log.pool->queue_size() : 0;
+}
+
 std::size_t lost_log_lines() {
   const Running& log = running();
   return log.pool ? log.pool->overrun_counter() : 0;
 }
 
+namespace {
+
+void keep_problem(std::int64_t utc_us, Level level, std::string_view event,
+                  std::initializer_list<LogField> fields) {
+  LoggedProblem problem{utc_us, level, std::string(event), {}};
+  for (const LogField& field : fields)
+    problem.text += (problem.text.empty() ? "" : " ") + std::string(field.key) + "=" + logfmt_value(field);
+  Problems& kept = problems();
+  const std::lock_guard guard(kept.lock);
+  auto& those = level == Level::error ? kept.errors : kept.warnings;
+  those.push_back(std::move(problem));
+  if (those.size() > kMostProblems) those.pop_front();
+}
+
+}  // namespace
+
+std::vector<LoggedProblem> logged_problems() {
+  Problems& kept = problems();
+  std::vector<LoggedProblem> all;
+  {
+    const std::lock_guard guard(kept.lock);
+    all.assign(kept.warnings.begin(), kept.warnings.end());
+    all.insert(all.end(), kept.errors.begin(), kept.errors.end());
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.at_us < b.at_us; });
+  return all;
+}
+
 void log_event(Level level, std::string_view event, std::initializer_list<LogField> fields) {
   const Running& log = running();
   const auto spdlog_level = kSpdlogLevels[static_cast<std::size_t>(level)];
-  if (!log.logger || !log.logger->should_log(spdlog_level)) return;
+  const bool wanted = log.logger && log.logger->should_log(spdlog_level);
+  if (!wanted && level < Level::warning) return;
   using namespace std::chrono;
   const auto utc_us = duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+  if (level >= Level::warning) keep_problem(utc_us, level, event, fields);
+  if (!wanted) return;
   log.logger->log(spdlog_level, spdlog::string_view_t(format_line(log.format, utc_us, level, event, fields)));
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "daemon/config.hpp"
 
@@ -40,8 +41,22 @@ void start_logging(const LogConfig& config);
 bool set_log_level(std::string_view level);
 /// Writes what is queued.
 void stop_logging();
+/// Lines that wait for the writer.
+std::size_t queued_log_lines();
+inline constexpr std::size_t kMostQueuedLogLines = 8192;
 /// Lines that gave way so far.
 std::size_t lost_log_lines();
 void log_event(Level level, std::string_view event, std::initializer_list<LogField> fields);
+
+/// A warning or an error as it was logged.
+struct LoggedProblem {
+  std::int64_t at_us = 0;  // UTC
+  Level level = Level::error;
+  std::string event;
+  std::string text;  // its fields, as logfmt
+};
+/// The newest kMostProblems warnings and as many errors, whatever level is logged, oldest first.
+std::vector<LoggedProblem> logged_problems();
+inline constexpr std::size_t kMostProblems = 10;
 
 }  // namespace atcd::daemon

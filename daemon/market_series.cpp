@@ -116,7 +116,7 @@ void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
     // Before the first load the publisher asks for signals itself; an engine of an earlier run is kept up to
     // date for it.
     if (!loaded_ && !output->resumed) continue;
-    const auto computed = output->signals.newest(history());
+    const auto computed = context_.update_times.time([&] { return output->signals.newest(history()); });
     if (loaded_ && computed) publish(*output, *computed, received_us, false);
   }
   archive(bar);

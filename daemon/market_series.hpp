@@ -14,6 +14,7 @@
 #include "daemon/self_audit.hpp"
 #include "daemon/signal_series.hpp"
 #include "daemon/stored_fold.hpp"
+#include "daemon/update_times.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/fold.hpp"
 #include "feeds/series.hpp"
@@ -57,6 +58,7 @@ class MarketSeries final : public feeds::SeriesHandler,
     state::Publisher& publisher;
     Journal& journal;
     BarArchive& archive;
+    UpdateTimes& update_times;
     /// Bars came: prepare() is wanted. Not again before it.
     std::function<void(MarketSeries&)> on_bars;
     /// Its stream is silent: what does the exchange's list say?

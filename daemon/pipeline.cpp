@@ -15,6 +15,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/clock_watch.hpp"
 #include "daemon/log.hpp"
+#include "daemon/run_mark.hpp"
 #include "daemon/snapshot_taker.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker.hpp"
@@ -33,10 +34,6 @@ std::string host_name() {
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-std::string clock_name(const feeds::Exchange& exchange) {
-  return std::string(exchange.name()) + ":" + std::string(exchange.market());
-}
-
 }  // namespace
 
 class Pipeline::Impl {
@@ -45,29 +42,46 @@ class Pipeline::Impl {
       : io_(io),
         config_(config),
         store_(config.state_directory, static_cast<std::size_t>(config.threads)),
-        snapshots_(config.state_directory + "/history"),
+        mark_(config.state_directory),
+        snapshots_(config.state_directory + "/history", store_.snapshot().taken_ms()),
         timer_(io),
         started_ms_(utc_ms()),
         host_(host_name()) {
     const auto count = static_cast<std::size_t>(config.threads);
+    reports_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto fail = [this](const std::exception_ptr& failure) {
         // It leaves through whoever runs the io_context.
         boost::asio::post(io_, [failure] { std::rethrow_exception(failure); });
       };
-      workers_.push_back(
-          std::make_unique<Worker>(Worker::Context{config_, login, store_, addresses_, {i, count}, fail}));
+      const auto take_report = [this, i](WorkerReport report) {
+        boost::asio::post(
+            io_, [this, i, report = std::move(report)]() mutable { reports_[i] = std::move(report); });
+      };
+      workers_.push_back(std::make_unique<Worker>(
+          Worker::Context{config_, login, store_, addresses_, {i, count}, fail, take_report}));
     }
   }
 
   void start() {
+    if (!mark_.last_run_ended())
+      log_event(Level::warning, "unclean_shutdown",
+                {{"detail", std::string_view("the run before this one did not end in order")}});
+    if (!mark_.problem().empty()) log_event(Level::warning, "run_mark", {{"detail", mark_.problem()}});
+    for (WorkerReport& report : reports_) report.at_ms = monotonic_ms();
     for (const auto& worker : workers_) worker->start();
     for (const std::string& problem : store_.snapshot().problems())
       first().event(Level::warning, "snapshot", problem);
     tick();
   }
 
+  void reload_refused() {
+    ++reload_errors_;
+    reload_failed_ = true;
+  }
+
   void reload(const Config& config, const std::function<void()>& done) {
+    reload_failed_ = false;
     if (config.instance != config_.instance || config.redis != config_.redis ||
         config.state_directory != config_.state_directory || config.http_listen != config_.http_listen ||
         config.threads != config_.threads) {
@@ -123,17 +137,29 @@ class Pipeline::Impl {
     }
   }
 
-  PipelineStatus status() const {
+  PipelineStatus status() {
     PipelineStatus status;
+    status.instance = config_.instance;
+    status.started_ms = started_ms_;
     status.redis_connected = true;
-    for (const auto& worker : workers_) {
-      const WorkerStatus& each = worker->status();
-      status.redis_connected = status.redis_connected && each.redis_connected;
-      status.unpublished += each.unpublished;
-      for (const auto& count : each.by_state) status.series += count;
-      status.live += each.by_state[static_cast<std::size_t>(feeds::SeriesState::live)];
-    }
+    for (const auto& worker : workers_) add_worker(status, worker->status());
+    status.live = status.by_state[static_cast<std::size_t>(feeds::SeriesState::live)];
+    status.warm = warm();
+    if (!status.warm) status.restore_s = 0;
+    status.caught_up = caught_up_;
+    status.stopping = stopping_;
     status.clocks = clocks();
+    for (const WorkerReport& report : reports_) {
+      status.total.add(report);
+      status.silent_ms.push_back(monotonic_ms() - report.at_ms);
+    }
+    status.stuck = what_is_stuck(signs_of_life(), Patience::with(0), monotonic_ms());
+    status.queues = queues(status.total);
+    status.snapshot_ms = snapshots_.last_success_ms();
+    status.last_run_ended = mark_.last_run_ended();
+    status.reload_errors = reload_errors_;
+    status.reload_failed = reload_failed_;
+    status.problems = logged_problems();
     return status;
   }
 
@@ -213,22 +239,6 @@ class Pipeline::Impl {
     return [this, task = std::move(task)] { boost::asio::post(io_, task); };
   }
 
-  /// Workers tell the same of one exchange.
-  static Changes all_of(const std::vector<std::shared_ptr<Changes>>& each) {
-    Changes all;
-    for (const auto& changes : each) {
-      std::move(changes->added.begin(), changes->added.end(), std::back_inserter(all.added));
-      std::move(changes->removed.begin(), changes->removed.end(), std::back_inserter(all.removed));
-      std::move(changes->problems.begin(), changes->problems.end(), std::back_inserter(all.problems));
-      all.settled = all.settled && changes->settled;
-    }
-    for (auto* list : {&all.added, &all.removed, &all.problems}) {
-      std::sort(list->begin(), list->end());
-      list->erase(std::unique(list->begin(), list->end()), list->end());
-    }
-    return all;
-  }
-
   void stopped_all(Worker::Stopped all, const std::function<void(const Drained&)>& done) {
     log_event(all.unacknowledged == 0 ? Level::info : Level::warning, "drained",
               {{"detail", "added=" + std::to_string(all.added) +
@@ -238,7 +248,18 @@ class Pipeline::Impl {
     for (auto* waiting : {&snapshot_awaited_, &snapshot_wanted_}) {
       for (const auto& written : std::exchange(*waiting, {})) written(problem);
     }
+    mark_.ended();
     done({all.added, all.unacknowledged, problem});
+  }
+
+  std::vector<QueueStatus> queues(const WorkerReport& total) {
+    const std::size_t workers = workers_.size();
+    return {{"history", total.waiting_changes,
+             workers * (state::HistoryPort::kMostKept + state::HistoryPort::kQueued),
+             store_.writer().counters().dropped},
+            {"events", total.waiting_events, workers * state::Publisher::kMostEvents,
+             total.publish.events_dropped},
+            {"log", queued_log_lines(), kMostQueuedLogLines, lost_log_lines()}};
   }
 
   std::vector<ExchangeClock> clocks() const {
@@ -253,6 +274,7 @@ class Pipeline::Impl {
   }
 
   void tick() {
+    look_whether_caught_up();
     tell_clocks();
     tell_archive_problems();
     tell_lost_lines();
@@ -272,6 +294,16 @@ class Pipeline::Impl {
     if (!problem->empty()) first().event(Level::error, "snapshot", *problem);
     for (const auto& written : std::exchange(snapshot_awaited_, {})) written(*problem);
     if (!snapshot_wanted_.empty()) take_snapshot();
+  }
+
+  void look_whether_caught_up() {
+    std::size_t series = 0, left = 0;
+    for (const auto& worker : workers_) {
+      const auto& by_state = worker->status().by_state;
+      for (const auto& count : by_state) series += count;
+      left += by_state[static_cast<std::size_t>(feeds::SeriesState::catching_up)];
+    }
+    caught_up_ = caught_up_ || (series > 0 && left == 0);
   }
 
   void tell_archive_problems() {
@@ -307,37 +339,12 @@ class Pipeline::Impl {
               {{"detail", "count=" + std::to_string(lost) + " since the start"}});
   }
 
-  void heartbeat() {
-    std::array<std::size_t, feeds::kSeriesStates> by_state{};
-    std::size_t series = 0;
-    std::uint64_t audited = 0, differences = 0;
-    for (const auto& worker : workers_) {
-      const WorkerStatus& each = worker->status();
-      audited += each.audited;
-      differences += each.audit_differences;
-      for (std::size_t state = 0; state < by_state.size(); ++state) {
-        by_state[state] += each.by_state[state];
-        series += each.by_state[state];
-      }
-    }
-    std::vector<std::pair<std::string, std::string>> fields = {
-        {"beat_ms", std::to_string(utc_ms())},      {"started_ms", std::to_string(started_ms_)},
-        {"version", std::string(version_number())}, {"host", host_},
-        {"pid", std::to_string(getpid())},          {"series", std::to_string(series)},
-        {"audited", std::to_string(audited)},       {"audit_differences", std::to_string(differences)}};
-    for (std::size_t state = 0; state < by_state.size(); ++state) {
-      std::string name(feeds::state_name(static_cast<feeds::SeriesState>(state)));
-      for (char& c : name) c = c == '_' ? '_' : static_cast<char>(c - 'A' + 'a');
-      fields.emplace_back(std::move(name), std::to_string(by_state[state]));
-    }
-    for (const auto& [exchange, offset_ms] : clocks())
-      fields.emplace_back("clock_offset_ms:" + clock_name(*exchange), std::to_string(offset_ms));
-    first().heartbeat(std::move(fields));
-  }
+  void heartbeat() { first().heartbeat(heartbeat_fields(status(), host_)); }
 
   boost::asio::io_context& io_;
   Config config_;
   BarStore store_;
+  RunMark mark_;  // behind what throws where the directory is of no use
   feeds::AddressBook addresses_;
   SnapshotTaker snapshots_;
   // Who waits for the snapshot that is under way, and who for the one after it.
@@ -349,7 +356,11 @@ class Pipeline::Impl {
   std::map<const feeds::Exchange*, ClockWatch> clock_watches_;
   std::uint64_t told_dropped_ = 0;
   std::size_t told_lost_lines_ = 0;
+  std::uint64_t reload_errors_ = 0;
+  bool reload_failed_ = false;
+  bool caught_up_ = false;
   bool stopping_ = false;
+  std::vector<WorkerReport> reports_;             // the last of each worker
   std::vector<std::unique_ptr<Worker>> workers_;  // last: they use the rest
 };
 
@@ -365,6 +376,7 @@ void Pipeline::reload_and_tell(const Config& config, const std::function<void()>
   impl_->reload_and_tell(config, done, told);
 }
 void Pipeline::stop(const std::function<void(const Drained&)>& done) { impl_->stop(done); }
+void Pipeline::reload_refused() { impl_->reload_refused(); }
 bool Pipeline::warm() const { return impl_->warm(); }
 void Pipeline::fill() { impl_->fill(); }
 void Pipeline::take_snapshot() { impl_->take_snapshot(); }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,28 +9,13 @@
 #include <vector>
 
 #include "daemon/config.hpp"
+#include "daemon/pipeline_status.hpp"
 #include "daemon/redis_login.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/series_rows.hpp"
 #include "daemon/watchdog.hpp"
-#include "feeds/exchange.hpp"
 
 namespace atcd::daemon {
-
-/// An exchange's clock, as measured: by so much it is ahead of ours (behind: negative).
-struct ExchangeClock {
-  const feeds::Exchange* exchange;
-  std::int64_t offset_ms;
-};
-
-/// How many series there are and how many of them are live, and the clocks; for readiness and status lines.
-struct PipelineStatus {
-  std::size_t series = 0;
-  std::size_t live = 0;
-  std::size_t unpublished = 0;
-  bool redis_connected = false;
-  std::vector<ExchangeClock> clocks;  // of the exchanges that have told their time
-};
 
 /// What the end brought to Redis.
 struct Drained {
@@ -66,6 +50,8 @@ class Pipeline {
   /// a time.
   void reload_and_tell(const Config& config, const std::function<void()>& done,
                        const std::function<void(Changes)>& told);
+  /// A configuration that was to be taken up had errors: for the status.
+  void reload_refused();
   /// Stops the feeds, brings what is ready to Redis, says what was flushed, then calls `done`.
   void stop(const std::function<void(const Drained&)>& done);
 

@@ -12,7 +12,8 @@ namespace atcd::daemon {
 bool SnapshotTaker::begin(std::size_t parts) {
   if (busy() || parts == 0) return false;
   missing_ = parts;
-  pieces_.assign(1, state::snapshot_header(utc_ms()));
+  taken_ms_ = utc_ms();
+  pieces_.assign(1, state::snapshot_header(taken_ms_));
   return true;
 }
 
@@ -37,7 +38,9 @@ std::optional<std::string> SnapshotTaker::take_result() {
   const bool written =
       writing_.valid() && writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
   if (!written) return std::nullopt;
-  return writing_.get();
+  std::string problem = writing_.get();
+  if (problem.empty()) last_success_ms_ = taken_ms_;
+  return problem;
 }
 
 }  // namespace atcd::daemon

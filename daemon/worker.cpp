@@ -26,7 +26,6 @@ constexpr std::chrono::milliseconds kWarmLook{2};
 constexpr std::int64_t kTicksPerTrim = 60;
 constexpr std::int64_t kTicksPerAudit = 5;
 constexpr std::chrono::seconds kDrainTime{5};
-constexpr std::size_t kSavedAtOnce = 32;
 
 state::RedisOptions redis_options(const Config& config, RedisLogin login, const Share& share) {
   state::RedisOptions options;
@@ -75,6 +74,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
         share_(context.share),
         addresses_(context.addresses),
         on_failure_(std::move(context.on_failure)),
+        on_report_(std::move(context.on_report)),
         publisher_(io_, redis_options(config_, std::move(context.login), share_), *this, *this),
         journal_(publisher_),
         archive_(context.store, share_.worker, io_),
@@ -121,7 +121,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     for (const auto& [key, runner] : runners_) runner->fill();
   }
 
-  void save(std::function<void(std::vector<std::string>)> done) { save_some(indexes(), {}, std::move(done)); }
+  void save(std::function<void(std::vector<std::string>)> done) { ask_entries(view_, std::move(done)); }
 
   void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
     publisher_.heartbeat(fields);
@@ -136,9 +136,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     stopping_ = true;
     for (const auto& [key, runner] : runners_) runner->stop();
     publisher_.drain(kDrainTime, [this, done = std::move(done)](std::size_t left) {
-      Stopped stopped{left, publisher_.counters().added, {}};
-      for (const state::SeriesIndex index : indexes()) save_one(index, stopped.entries.emplace_back());
-      done(std::move(stopped));
+      done({left, publisher_.counters().added, entries_of(view_)});
     });
   }
 
@@ -195,6 +193,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
             numbers_,
             addresses_,
             share_,
+            update_times_,
             [this](state::SeriesIndex index, MarketSeries* series) {
               if (series != nullptr) {
                 outputs_[index] = series;
@@ -217,6 +216,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   }
 
   void start() {
+    started_at_ = std::chrono::steady_clock::now();
     publisher_.start();
     if (share_.worker == 0)
       journal_.event(Level::info, "start", "", "version " + std::string(version_number()));
@@ -231,6 +231,8 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
                                       [](const auto& entry) { return entry.second->resolved_once(); });
     if (resolved && publisher_.connected() && publisher_.settled()) {
       tell_status();
+      const auto passed = std::chrono::steady_clock::now() - started_at_;
+      status_.restored_us = std::chrono::ceil<std::chrono::microseconds>(passed).count();
       status_.warm = true;
       return;
     }
@@ -246,6 +248,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     archive_.writer().commit();
     audit();
     tell_status();
+    report();
     if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
       for (const auto& [key, runner] : runners_) runner->trim();
     }
@@ -278,6 +281,18 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     tell_clocks();
   }
 
+  void report() {
+    WorkerReport report;
+    report.at_ms = monotonic_ms();
+    for (const auto& [key, runner] : runners_) report.feeds.push_back(runner->report());
+    report.publish = publisher_.counters();
+    report.indicator_update = update_times_.times();
+    if (status_.unpublished > 0) report.oldest_unpublished_us = publisher_.oldest_unpublished_us();
+    report.waiting_changes = archive_.writer().waiting();
+    report.waiting_events = publisher_.waiting_events();
+    on_report_(std::move(report));
+  }
+
   void tell_clocks() {
     for (std::size_t exchange = 0; exchange < feeds::exchange_count(); ++exchange) {
       std::optional<std::int64_t> offset_ms;
@@ -287,32 +302,6 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
       }
       status_.clock_offsets.set(exchange, offset_ms);
     }
-  }
-
-  std::vector<state::SeriesIndex> indexes() const {
-    std::vector<state::SeriesIndex> found;
-    found.reserve(outputs_.size());
-    for (const auto& [index, series] : outputs_) found.push_back(index);
-    return found;
-  }
-
-  void save_some(std::vector<state::SeriesIndex> left, std::vector<std::string> entries,
-                 std::function<void(std::vector<std::string>)> done) {
-    std::string& piece = entries.emplace_back();
-    for (std::size_t i = 0; i < kSavedAtOnce && !left.empty(); ++i) {
-      save_one(left.back(), piece);
-      left.pop_back();
-    }
-    if (left.empty()) return done(std::move(entries));
-    post([this, left = std::move(left), entries = std::move(entries), done = std::move(done)]() mutable {
-      save_some(std::move(left), std::move(entries), std::move(done));
-    });
-  }
-
-  void save_one(state::SeriesIndex index, std::string& bytes) const {
-    const auto found = outputs_.find(index);
-    const Output* output = found == outputs_.end() ? nullptr : found->second->output(index);
-    if (output != nullptr) found->second->save(*output, bytes);
   }
 
   /// The next series in turn, where the last one is done.
@@ -335,7 +324,10 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   Share share_;
   feeds::AddressBook& addresses_;
   std::function<void(std::exception_ptr)> on_failure_;
+  std::function<void(WorkerReport)> on_report_;
   WorkerStatus status_;
+  UpdateTimes update_times_;
+  std::chrono::steady_clock::time_point started_at_;
   state::Publisher publisher_;
   Journal journal_;
   BarArchive archive_;

@@ -19,6 +19,7 @@
 #include "daemon/redis_login.hpp"
 #include "daemon/share.hpp"
 #include "daemon/watchdog.hpp"
+#include "daemon/worker_report.hpp"
 #include "feeds/address_limits.hpp"
 #include "feeds/series.hpp"
 
@@ -34,7 +35,8 @@ struct WorkerStatus {
   ClockOffsets clock_offsets;
   std::atomic<bool> redis_connected{false};
   SignsOfLife signs;
-  std::atomic<bool> warm{false};  // at once: a start waits for it
+  std::atomic<std::int64_t> restored_us{0};  // from the start until it was warm
+  std::atomic<bool> warm{false};             // at once: a start waits for it
 };
 
 /// A thread with its share of the symbols: their connections, their series and engines, and a connection to
@@ -50,6 +52,8 @@ class Worker {
     Share share;
     /// Called from the worker's thread where it can't go on; nothing more comes from it.
     std::function<void(std::exception_ptr)> on_failure;
+    /// Called from the worker's thread about once a second.
+    std::function<void(WorkerReport)> on_report;
   };
 
   explicit Worker(Context context);

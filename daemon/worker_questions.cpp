@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <iterator>
 #include <utility>
 
 namespace atcd::daemon {
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::size_t kRowsAtOnce = 16;
 constexpr std::size_t kNamesAtOnce = 256;
+constexpr std::size_t kSavedAtOnce = 32;
 constexpr std::chrono::milliseconds kSettledLook{20};
 
 SeriesRow row_of(const MarketSeries& series, const Output& output) {
@@ -95,6 +97,25 @@ void look_whether_settled(const WorkerView& view, const std::shared_ptr<boost::a
       });
 }
 
+void save_one(const MarketSeries& series, state::SeriesIndex index, std::string& bytes) {
+  if (const Output* output = series.output(index)) series.save(*output, bytes);
+}
+
+void save_some(const WorkerView& view, std::vector<state::SeriesIndex> left, std::vector<std::string> entries,
+               std::function<void(std::vector<std::string>)> done) {
+  std::string& piece = entries.emplace_back();
+  for (std::size_t i = 0; i < kSavedAtOnce && !left.empty(); ++i) {
+    const auto found = view.outputs.find(left.back());
+    if (found != view.outputs.end()) save_one(*found->second, left.back(), piece);
+    left.pop_back();
+  }
+  if (left.empty()) return done(std::move(entries));
+  boost::asio::post(view.io, [&view, left = std::move(left), entries = std::move(entries),
+                              done = std::move(done)]() mutable {
+    save_some(view, std::move(left), std::move(entries), std::move(done));
+  });
+}
+
 }  // namespace
 
 void ask_rows(const WorkerView& view, state::SeriesIndex first, std::size_t limit,
@@ -126,6 +147,34 @@ void await_changes(const WorkerView& view, std::chrono::milliseconds longest,
                    const std::shared_ptr<Changes>& changes, std::function<void()> done) {
   look_whether_settled(view, std::make_shared<boost::asio::steady_timer>(view.io),
                        std::chrono::steady_clock::now() + longest, changes, std::move(done));
+}
+
+Changes all_of(const std::vector<std::shared_ptr<Changes>>& each) {
+  Changes all;
+  for (const auto& changes : each) {
+    std::move(changes->added.begin(), changes->added.end(), std::back_inserter(all.added));
+    std::move(changes->removed.begin(), changes->removed.end(), std::back_inserter(all.removed));
+    std::move(changes->problems.begin(), changes->problems.end(), std::back_inserter(all.problems));
+    all.settled = all.settled && changes->settled;
+  }
+  for (auto* list : {&all.added, &all.removed, &all.problems}) {
+    std::sort(list->begin(), list->end());
+    list->erase(std::unique(list->begin(), list->end()), list->end());
+  }
+  return all;
+}
+
+std::vector<std::string> entries_of(const WorkerView& view) {
+  std::vector<std::string> entries;
+  for (const auto& [index, series] : view.outputs) save_one(*series, index, entries.emplace_back());
+  return entries;
+}
+
+void ask_entries(const WorkerView& view, std::function<void(std::vector<std::string>)> done) {
+  std::vector<state::SeriesIndex> all;
+  all.reserve(view.outputs.size());
+  for (const auto& [index, series] : view.outputs) all.push_back(index);
+  save_some(view, std::move(all), {}, std::move(done));
 }
 
 }  // namespace atcd::daemon

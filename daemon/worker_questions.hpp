@@ -44,4 +44,12 @@ void watch_changes(const WorkerView& view, const std::shared_ptr<Changes>& chang
 void await_changes(const WorkerView& view, std::chrono::milliseconds longest,
                    const std::shared_ptr<Changes>& changes, std::function<void()> done);
 
+/// Of all workers, each thing once: workers tell the same of one exchange.
+Changes all_of(const std::vector<std::shared_ptr<Changes>>& each);
+
+/// The entries of all engines for a snapshot.
+void ask_entries(const WorkerView& view, std::function<void(std::vector<std::string>)> done);
+/// The same at once.
+std::vector<std::string> entries_of(const WorkerView& view);
+
 }  // namespace atcd::daemon

@@ -89,6 +89,8 @@ intervals = ["1m"]
 $urls
 [redis]
 url = "unix://$place/redis.sock"
+[http]
+listen = "off"
 [state]
 directory = "$place"
 TOML

@@ -86,7 +86,7 @@ class Feed::Impl final : private LinkHandler {
     const bool tried = stream.resubscribed_at && now - *stream.resubscribed_at < kResubscribedLately;
     if (tried && !slot.standby && now - slot.renewed_at >= kBetweenRenewals) {
       slot.renewed_at = now;
-      return dial_after(*stream.slot, milliseconds(0));
+      return dial_after(*stream.slot, milliseconds(0), ConnectReason::stale);
     }
     stream.resubscribed_at = now;
     slot.active->unsubscribe(index, stream.name);
@@ -105,6 +105,7 @@ class Feed::Impl final : private LinkHandler {
 
   ExchangeRest* rest() { return rest_ ? &*rest_ : nullptr; }
   const FeedCounters& counters() const { return counters_; }
+  Connections connections() const { return connections_of(slots_); }
   const ExchangeTime& exchange_time() const { return exchange_time_; }
   steady_clock::time_point last_sign(steady_clock::time_point now) const {
     steady_clock::time_point oldest = now;
@@ -124,7 +125,7 @@ class Feed::Impl final : private LinkHandler {
     });
     if (slot == slots_.end()) {
       slot = slots_.try_emplace(next_slot_++, io_, kind).first;
-      dial_after(slot->first, milliseconds(0));
+      dial_after(slot->first, milliseconds(0), ConnectReason::start);
     }
     stream.slot = slot->first;
     slot->second.streams.push_back(index);
@@ -166,8 +167,9 @@ class Feed::Impl final : private LinkHandler {
 
   // ---- connecting
 
-  void dial_after(std::uint64_t number, milliseconds delay) {
+  void dial_after(std::uint64_t number, milliseconds delay, ConnectReason reason) {
     FeedSlot& slot = slots_.at(number);
+    slot.reason = reason;
     slot.timer.expires_after(delay);
     slot.timer.async_wait([this, number, alive = std::weak_ptr<bool>(alive_)](const auto& error) {
       if (error || alive.expired()) return;
@@ -181,7 +183,7 @@ class Feed::Impl final : private LinkHandler {
     // The exchange counts the connects of the address: each waits for its turn.
     const auto now = steady_clock::now();
     const auto turn = limits_->take_connect(now, exchange_.connect_spacing());
-    if (turn > now) return dial_after(number, std::chrono::ceil<milliseconds>(turn - now));
+    if (turn > now) return dial_after(number, std::chrono::ceil<milliseconds>(turn - now), slot.reason);
     ConnectionOptions options = link_;
     options.path = exchange_.websocket_path(slot.kind);
     const auto link = std::make_shared<Link>(io_, exchange_, std::move(options), ++links_made_,
@@ -193,7 +195,7 @@ class Feed::Impl final : private LinkHandler {
   void schedule_hand_over(std::uint64_t number, const Link& link) {
     const auto lifetime = exchange_.connection_lifetime();
     if (lifetime <= milliseconds(0)) return;
-    dial_after(number, wait_for_hand_over(link, lifetime, random_));
+    dial_after(number, wait_for_hand_over(link, lifetime, random_), ConnectReason::hand_over);
   }
 
   /// The next connection takes over once it carries every stream.
@@ -214,6 +216,7 @@ class Feed::Impl final : private LinkHandler {
 
   void on_link_open(Link& link) override {
     const auto at = slot_of(link);
+    ++counters_.connects_for[static_cast<std::size_t>(at->second.reason)];
     if (at->second.active.get() == &link) schedule_hand_over(at->first, link);
     tell(Severity::info, "connected", link, "streams=" + std::to_string(at->second.streams.size()));
   }
@@ -284,7 +287,7 @@ class Feed::Impl final : private LinkHandler {
 
   void on_link_closing(Link& link) override {
     const auto at = slot_of(link);
-    if (!at->second.standby) dial_after(at->first, milliseconds(0));
+    if (!at->second.standby) dial_after(at->first, milliseconds(0), ConnectReason::hand_over);
     tell(Severity::info, "close_announced", link, "");
   }
 
@@ -302,7 +305,7 @@ class Feed::Impl final : private LinkHandler {
     if (was_active && slot.active) {  // the next one takes over early
       if (slot.active->open()) schedule_hand_over(at->first, *slot.active);
     } else {
-      dial_after(at->first, wait_after(slot, *ended, end, random_));
+      dial_after(at->first, wait_after(slot, *ended, end, random_), ConnectReason::lost);
     }
     tell(end.refused_location ? Severity::error : Severity::warning,
          ended->open() ? "disconnected" : "connect_failed", *ended, "reason=\"" + end.reason + "\"");
@@ -380,6 +383,7 @@ void Feed::hold_rest(bool held) {
 }
 
 const FeedCounters& Feed::counters() const { return impl_->counters(); }
+Feed::Connections Feed::connections() const { return impl_->connections(); }
 std::optional<std::int64_t> Feed::exchange_ms(std::int64_t monotonic_ms) const {
   return impl_->exchange_time().exchange_ms(monotonic_ms);
 }

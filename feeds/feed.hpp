@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
@@ -80,11 +81,19 @@ class FeedHandler {
   ~FeedHandler() = default;
 };
 
+/// Why a connection was made: the first of its streams; the one before ended, was to be cut by the exchange,
+/// or carried only silent streams.
+enum class ConnectReason : std::uint8_t { start, lost, hand_over, stale };
+inline constexpr std::array<std::string_view, 4> kConnectReasons = {"start", "lost", "hand_over", "stale"};
+static_assert(static_cast<std::size_t>(ConnectReason::stale) + 1 == kConnectReasons.size());
+
 /// Counters of one feed since its start, for logs and metrics. Nothing is dropped uncounted.
 struct FeedCounters {
   std::uint64_t connects = 0, disconnects = 0, frames = 0, bytes = 0, klines = 0, trades = 0, ignored = 0,
                 malformed = 0, refusals = 0, unknown_streams = 0, rest_requests = 0, rest_errors = 0;
-  std::uint64_t passed_over = 0;  // trades without numbers from a connection that is not the one listened to
+  std::array<std::uint64_t, kConnectReasons.size()> connects_for{};  // of connects, by reason
+  std::int64_t last_frame_us = 0;  // when the last frame was read, UTC; 0: none yet
+  std::uint64_t passed_over = 0;   // trades without numbers from a connection that is not the one listened to
 };
 
 /// All connections and REST requests of one exchange and market: spreads streams over connections, subscribes
@@ -114,6 +123,10 @@ class Feed {
   void hold_rest(bool held);
 
   const FeedCounters& counters() const;
+  struct Connections {
+    std::size_t open = 0, wanted = 0;  // those of a hand-over's second connection not counted
+  };
+  Connections connections() const;
   /// What the exchange's clock shows at that time of the monotonic one, in UTC milliseconds, by what its
   /// frames and answers tell (feeds/exchange_time.hpp). Empty until it has told its time.
   std::optional<std::int64_t> exchange_ms(std::int64_t monotonic_ms) const;

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -42,6 +43,7 @@ struct FeedSlot {
   std::shared_ptr<Link> standby;
   Backoff backoff;
   std::chrono::steady_clock::time_point renewed_at = std::chrono::steady_clock::now() - kBetweenRenewals;
+  ConnectReason reason = ConnectReason::start;  // of the next connect
   // Until the next connect: of `active` when there is none, else of `standby`.
   boost::asio::steady_timer timer;
 };
@@ -51,6 +53,12 @@ struct FeedSlot {
 inline std::chrono::steady_clock::time_point last_sign(const FeedSlot& slot,
                                                        std::chrono::steady_clock::time_point now) {
   return slot.active ? slot.active->heard_at() : std::min(slot.timer.expiry(), now);
+}
+
+inline Feed::Connections connections_of(const std::map<std::uint64_t, FeedSlot>& slots) {
+  Feed::Connections count{0, slots.size()};
+  for (const auto& [number, slot] : slots) count.open += slot.active && slot.active->open() ? 1U : 0U;
+  return count;
 }
 
 // A connection that lived this long was a good one: its end is no reason to wait long.

@@ -136,7 +136,7 @@ void Link::watch_answers() {
 void Link::on_message(std::string_view message, std::int64_t received_us) {
   ++counters_.frames;
   counters_.bytes += message.size();
-  received_us_ = received_us;
+  counters_.last_frame_us = received_us_ = received_us;
   const auto self = shared_from_this();  // whoever is told may retire us
   const FrameResult result = parser_->parse(message, *this);
   if (handler_ == nullptr) return;

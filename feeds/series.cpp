@@ -153,6 +153,7 @@ void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, co
   }
   if (caught_up_) {
     ++counters_.holes;
+    counters_.gap_bars += static_cast<std::uint64_t>(ordinal - next_);
     caught_up_ = false;
     set_state(SeriesState::catching_up, "a bar is missing: asking REST for it");
   }

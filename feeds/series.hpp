@@ -44,6 +44,7 @@ struct SeriesRules {
 
 /// Every bar and frame is accounted for in one of these.
 struct SeriesCounters {
+  std::uint64_t gap_bars = 0;  // slots of the holes
   std::uint64_t closed_by_frame = 0, closed_by_history = 0, forming = 0, duplicates = 0, absent_slots = 0,
                 holes = 0, corrections = 0, conflicting = 0, pending_dropped = 0, history_errors = 0,
                 stale = 0, compared = 0, built_otherwise = 0;

@@ -37,6 +37,8 @@ websocket_url = "{simulator.ws_url}"
 rest_url = "{simulator.rest_url}"
 [redis]
 url = "{client.url}"
+[http]
+listen = "off"
 [state]
 directory = "{directory}"
 """

@@ -38,6 +38,12 @@ class BarQueue {
     return true;
   }
 
+  /// How many wait, about: from either thread.
+  std::size_t size() const {
+    const std::size_t read = read_.load(std::memory_order_relaxed);  // first: the other is never behind it
+    return written_.load(std::memory_order_relaxed) - read;
+  }
+
  private:
   // Each thread's own on lines of their own: neither slows the other down by writing.
   alignas(64) std::atomic<std::size_t> written_{0};

@@ -23,6 +23,7 @@ class HistoryPort {
   /// A caller's number for a series, from open().
   using Handle = std::uint32_t;
   static constexpr std::size_t kMostKept = 1'000'000;
+  static constexpr std::size_t kQueued = 8192;  // beside those, on their way to the writing thread
 
   explicit HistoryPort(HistoryWriter& writer) : writer_(writer) {}
   HistoryPort(const HistoryPort&) = delete;
@@ -40,6 +41,8 @@ class HistoryPort {
   void begin_anew(const std::string& name, const Instrument& instrument, std::int64_t at_ms);
   /// Wakes the writing thread; off the hot path.
   void commit();
+  /// Changes that are not written yet, at most kMostKept and kQueued. Not from another thread.
+  std::size_t waiting() const { return kept_.size() + queue_.size(); }
 
  private:
   friend class HistoryWriter;
@@ -55,7 +58,6 @@ class HistoryPort {
     std::string name;
     std::unique_ptr<Instrument> instrument;  // of few changes: the queue's places stay small
   };
-  static constexpr std::size_t kQueued = 8192;
 
   void put(Change change);
   void move_kept();

@@ -6,7 +6,6 @@
 namespace atcd::state {
 namespace {
 
-constexpr std::size_t kMostEvents = 100'000;        // kept while Redis is away
 constexpr std::string_view kEventsKept = "100000";  // in Redis
 constexpr std::string_view kHeartbeatTtlMs = "10000";
 constexpr std::size_t kPairsPerCommand = 200;
@@ -164,7 +163,7 @@ void Notices::set_stop_reason(const std::string& name, const std::string& reason
 
 void Notices::event(std::string_view event, std::int64_t at_ms, std::string_view series,
                     std::string_view detail) {
-  if (events_.size() >= kMostEvents) {
+  if (events_.size() >= Publisher::kMostEvents) {
     events_.pop_front();
     ++counters_.events_dropped;
   }

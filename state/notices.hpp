@@ -41,6 +41,7 @@ class Notices {
 
   /// No event waits for Redis.
   bool idle() const { return events_.empty(); }
+  std::size_t waiting_events() const { return events_.size(); }
 
  private:
   struct State {

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -19,11 +20,12 @@ namespace {
 constexpr std::chrono::milliseconds kFunctionRetry{2000};
 constexpr std::chrono::milliseconds kDrainLook{5};
 
-ConnectionOptions connection_options(const RedisOptions& options) {
+ConnectionOptions connection_options(const RedisOptions& options, PublishCounters& counters) {
   ConnectionOptions connection;
   connection.tls = options.tls;
   connection.client_name = "atcd-" + engine::percent_encode(options.instance);
   connection.command_timeout = options.command_timeout;
+  connection.command_times = &counters.command;
   return connection;
 }
 
@@ -37,7 +39,7 @@ class Publisher::Impl final : public NodesHandler {
         options_(std::move(options)),
         history_(history),
         handler_(handler),
-        nodes_(io, options_.url, connection_options(options_), *this),
+        nodes_(io, options_.url, connection_options(options_, counters_), *this),
         notices_(nodes_, options_, counters_, handler, [this] { read_all_heads(); }),
         drain_timer_(io),
         self_(std::make_shared<Impl*>(this)) {
@@ -76,6 +78,7 @@ class Publisher::Impl final : public NodesHandler {
   }
 
   Notices& notices() { return notices_; }
+  std::size_t waiting_events() const { return notices_.waiting_events(); }
   const PublishCounters& counters() const { return counters_; }
 
   bool connected() const {
@@ -92,6 +95,14 @@ class Publisher::Impl final : public NodesHandler {
     std::size_t count = 0;
     for (const auto& [node, link] : links_) count += link->sender.unpublished();
     return count;
+  }
+  std::optional<std::int64_t> oldest_unpublished_us() const {
+    std::optional<std::int64_t> oldest;
+    for (const auto& [node, link] : links_) {
+      const auto here = link->sender.oldest_unpublished_us();
+      if (here && (!oldest || *here < *oldest)) oldest = here;
+    }
+    return oldest;
   }
   bool settled() const {
     return std::all_of(links_.begin(), links_.end(),
@@ -365,5 +376,9 @@ bool Publisher::settled() const { return impl_->settled(); }
 bool Publisher::connected() const { return impl_->connected(); }
 const PublishCounters& Publisher::counters() const { return impl_->counters(); }
 std::size_t Publisher::unpublished() const { return impl_->unpublished(); }
+std::optional<std::int64_t> Publisher::oldest_unpublished_us() const {
+  return impl_->oldest_unpublished_us();
+}
+std::size_t Publisher::waiting_events() const { return impl_->waiting_events(); }
 
 }  // namespace atcd::state

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "state/latency_histogram.hpp"
 #include "state/redis_url.hpp"
 #include "state/signal_record.hpp"
 
@@ -85,6 +87,11 @@ class PublishHandler {
 struct PublishCounters {
   std::uint64_t added = 0, same = 0, different = 0, behind = 0, unknown = 0, errors = 0, connects = 0,
                 disconnects = 0, timeouts = 0, pushes = 0, events_dropped = 0;
+  std::uint64_t conflicts = 0;  // Redis and our history differed about a bar
+  std::uint64_t repaired = 0;   // of these, settled by what the exchange said
+  /// From the frame that closed a bar to the acknowledgement of its signal, outages of Redis included.
+  LatencyHistogram close_to_publish;
+  LatencyHistogram command;  // from giving a command to the connection to its reply
 };
 
 /// Brings every final signal to Redis exactly once and in order (design, section 5). Never waited for:
@@ -134,6 +141,12 @@ class Publisher {
   bool settled() const;
   /// Closed bars that are not acknowledged yet, over all series.
   std::size_t unpublished() const;
+  /// When the first of them came, UTC in microseconds; later ones of the same series do not count while that
+  /// series has any. Empty where none waits.
+  std::optional<std::int64_t> oldest_unpublished_us() const;
+  /// Events that Redis has not acknowledged yet; at most kMostEvents are kept.
+  std::size_t waiting_events() const;
+  static constexpr std::size_t kMostEvents = 100'000;
 
  private:
   class Impl;

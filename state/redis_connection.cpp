@@ -211,6 +211,7 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
 
   void take_replies() {
     const auto attempt = attempt_;
+    const auto arrived_at = Clock::now();  // of all that came in one go
     while (attempt == attempt_ && handler_ != nullptr) {
       const auto next = reader_.next();
       if (next == RespReader::Next::more) return;
@@ -219,9 +220,11 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
       if (pending_.empty()) {
         if (state_ != State::ready) return lose("unexpected reply from " + address());
         handler_->on_push(reader_.reply());
-      } else if (const Pending command = pending_.pop(); command.callback) {
-        command.callback(&reader_.reply());
+        continue;
       }
+      const Pending command = pending_.pop();
+      if (options_.command_times != nullptr) options_.command_times->add(arrived_at - command.queued_at);
+      if (command.callback) command.callback(&reader_.reply());
     }
   }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "state/latency_histogram.hpp"
 #include "state/redis_url.hpp"
 #include "state/resp_reader.hpp"
 
@@ -53,6 +54,8 @@ struct ConnectionOptions {
   std::chrono::milliseconds longest_backoff{3000};
   std::size_t output_limit = std::size_t{64} << 20;  // bytes waiting to be written
   ReplyLimits reply_limits;
+  LatencyHistogram* command_times =
+      nullptr;  // counts every command that is answered; outlives the connection
 };
 
 /// One connection to one Redis, kept up for ever. Commands are pipelined: written at once when nothing is

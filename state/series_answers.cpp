@@ -22,10 +22,12 @@ std::optional<std::int64_t> number(std::string_view text) {
   return value;
 }
 
-std::int64_t utc_ms() {
+std::int64_t utc_us() {
   using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
 }
+
+std::int64_t utc_ms() { return utc_us() / 1000; }
 
 std::string_view field_of(const Reply& fields, std::string_view name) {
   for (std::size_t i = 0; i + 1 < fields.elements.size(); i += 2) {
@@ -95,6 +97,7 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
 /// The head as it was read has the content that we have for its bar.
 void SeriesSender::says_the_same(SeriesIndex series, SeriesCursor& cursor, std::int64_t head_ms) {
   ++parts_.counters.same;
+  count_delays_to(cursor, head_ms);
   cursor.acknowledged_ms = std::max(cursor.acknowledged_ms, head_ms);
   if (head_ms >= cursor.newest_ms) cursor.remembered = 0;
   tell(PublishEvent::same, cursor,
@@ -171,7 +174,10 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   ++(added ? parts_.counters.added : parts_.counters.same);
   if (added && sent.source == Source::live) ++parts_.counters.pushes;
   if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
-  if (!sent.check) cursor.failures = 0;
+  if (!sent.check) {
+    cursor.failures = 0;
+    if (sent.close_ms > cursor.acknowledged_ms) count_delay(cursor, sent.close_ms);
+  }
   careful_ = false;
   pauses_ = 0;
   told_.clear();
@@ -192,6 +198,29 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   parts_.handler.on_published(series, sent.close_ms, rev);
 }
 
+/// Of the bars that wait only the first's time of arrival is kept: the others came one after the other as
+/// they closed.
+void SeriesSender::count_delay(const SeriesCursor& cursor, std::int64_t close_ms) {
+  if (cursor.remembered == 0 || close_ms < cursor.first_remembered_ms) return;
+  const std::int64_t came_us = cursor.first_remembered_us + (close_ms - cursor.first_remembered_ms) * 1000;
+  parts_.counters.close_to_publish.add(std::chrono::microseconds(utc_us() - came_us));
+}
+
+/// What was on its way when a connection was lost may have arrived all the same: the head tells.
+void SeriesSender::count_delays_to(SeriesCursor& cursor, std::int64_t head_ms) {
+  const auto waiting = static_cast<std::int64_t>(cursor.remembered);
+  if (waiting == 0) return;
+  const bool some_arrived = cursor.acknowledged_ms >= cursor.first_remembered_ms;
+  const std::int64_t from_ms = some_arrived ? cursor.acknowledged_ms : cursor.first_remembered_ms;
+  const std::int64_t steps = some_arrived ? waiting : waiting - 1;
+  const std::int64_t apart_ms = steps > 0 ? (cursor.newest_ms - from_ms) / steps : 0;
+  for (std::int64_t step = some_arrived ? 1 : 0; step <= steps && from_ms + step * apart_ms <= head_ms;
+       ++step) {
+    count_delay(cursor, from_ms + step * apart_ms);
+    if (cursor.remembered > 1) --cursor.remembered;  // the last goes with the newest bar
+  }
+}
+
 void SeriesSender::go_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent) {
   if (sent.check && cursor.phase == Phase::checking) {
     cursor.phase = Phase::paging;
@@ -208,6 +237,7 @@ void SeriesSender::go_on(SeriesIndex series, SeriesCursor& cursor, const InFligh
 void SeriesSender::conflict(SeriesIndex series, SeriesCursor& cursor, std::int64_t close_ms,
                             std::string_view detail) {
   ++cursor.epoch;
+  ++parts_.counters.conflicts;
   cursor.settle(Phase::conflict);
   cursor.conflict_ms = std::max(cursor.conflict_ms, close_ms);
   std::string text = "close_ms=" + std::to_string(close_ms) + " ";

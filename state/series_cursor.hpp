@@ -75,6 +75,7 @@ struct SeriesCursor {
   std::int64_t newest_ms = 0;
   std::int64_t acknowledged_ms = 0;  // the newest bar that Redis has acknowledged
   std::int64_t first_remembered_ms = 0;
+  std::int64_t first_remembered_us = 0;  // when it came, UTC
   std::size_t remembered = 0;
 
   /// There is nothing more to be done for now.

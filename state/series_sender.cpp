@@ -140,6 +140,7 @@ std::vector<std::pair<SeriesIndex, std::uint32_t>> SeriesSender::strays(
 void SeriesSender::resume(SeriesIndex series) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
+  if (cursor->phase == Phase::conflict) ++parts_.counters.repaired;
   if (cursor->phase == Phase::unready || cursor->phase == Phase::waiting ||
       cursor->phase == Phase::conflict) {
     back_to_head(series, *cursor);
@@ -152,6 +153,7 @@ void SeriesSender::resume(SeriesIndex series) {
 void SeriesSender::correct(SeriesIndex series) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr || cursor->phase == Phase::unready) return;
+  if (cursor->phase == Phase::conflict) ++parts_.counters.repaired;
   cursor->correct_newest = true;
   if (cursor->phase != Phase::stopped) back_to_head(series, *cursor);
 }
@@ -165,6 +167,15 @@ std::size_t SeriesSender::unpublished() const {
   std::size_t count = 0;
   for (const auto& [series, cursor] : cursors_) count += cursor->unpublished();
   return count;
+}
+
+std::optional<std::int64_t> SeriesSender::oldest_unpublished_us() const {
+  std::optional<std::int64_t> oldest;
+  for (const auto& [series, cursor] : cursors_) {
+    const bool waits = cursor->remembered > 0 && cursor->phase != Phase::stopped;
+    if (waits && (!oldest || cursor->first_remembered_us < *oldest)) oldest = cursor->first_remembered_us;
+  }
+  return oldest;
 }
 
 bool SeriesSender::settled() {
@@ -188,8 +199,10 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
   if (record.correction) cursor->correction_ms = close_ms;
   if (close_ms > cursor->newest_ms) {
     cursor->newest_ms = close_ms;
-    if (close_ms > cursor->acknowledged_ms && cursor->remembered++ == 0)
+    if (close_ms > cursor->acknowledged_ms && cursor->remembered++ == 0) {
       cursor->first_remembered_ms = close_ms;
+      cursor->first_remembered_us = record.received_us;
+    }
   }
   if (cursor->phase == Phase::level) publish_level(series, *cursor, record);
 }

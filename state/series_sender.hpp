@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -75,6 +76,8 @@ class SeriesSender {
   /// Connected, and nothing more can be sent without something new happening.
   bool idle() const;
   std::size_t unpublished() const;
+  /// As Publisher's.
+  std::optional<std::int64_t> oldest_unpublished_us() const;
   bool settled();
 
  private:
@@ -106,6 +109,8 @@ class SeriesSender {
   void act_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent, const Reply& reply);
   void acknowledged(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent, std::string_view answer,
                     std::int64_t rev);
+  void count_delay(const SeriesCursor& cursor, std::int64_t close_ms);
+  void count_delays_to(SeriesCursor& cursor, std::int64_t head_ms);
   void go_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent);
   void conflict(SeriesIndex series, SeriesCursor& cursor, std::int64_t close_ms, std::string_view detail);
   void stop(SeriesCursor& cursor, std::string_view their_config);

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
-#include <set>
 #include <stdexcept>
 
 #include "daemon/clock.hpp"
@@ -59,39 +58,46 @@ std::size_t each_of(const element& answer, std::string_view key, const Take& tak
   return list.size();
 }
 
-/// What is shown with words of its own; whatever else an answer has is shown as it is.
-const std::set<std::string_view> kTold = {"ok",     "instance",   "version",     "pid",
-                                          "series", "live",       "unpublished", "redis_connected",
-                                          "config", "started_ms", "socket"};
-
-void show_rest(const element& value, const std::string& name) {
-  simdjson::dom::object object;
-  if (value.get(object) == simdjson::SUCCESS) {
-    for (const auto field : object) {
-      if (name.empty() && kTold.contains(field.key)) continue;
-      show_rest(field.value, name + (name.empty() ? "" : ".") + std::string(field.key));
-    }
-    return;
-  }
-  std::string_view plain;
-  double decimal = 0;
-  std::cout << name << ": ";
-  if (value.get(plain) == simdjson::SUCCESS) {
-    std::cout << plain;
-  } else if (value.is_double() && value.get(decimal) == simdjson::SUCCESS) {
-    std::cout << json_number(decimal);
-  } else {
-    std::cout << simdjson::minify(value);
-  }
-  std::cout << '\n';
-}
-
 std::string duration_text(std::int64_t ms) {
   const std::int64_t minutes = ms / 60'000;
   if (minutes < 1) return std::to_string(ms / 1000) + " s";
   if (minutes < 60) return std::to_string(minutes) + " min";
   if (minutes < 2880) return std::to_string(minutes / 60) + " h " + std::to_string(minutes % 60) + " min";
   return std::to_string(minutes / 1440) + " days";
+}
+
+/// Calls take(object) with each of a list of objects.
+template <typename Take>
+void each_object(const element& answer, std::string_view key, const Take& take) {
+  simdjson::dom::array list;
+  if (answer[key].get(list) != simdjson::SUCCESS) return;
+  for (const element one : list) take(one);
+}
+
+/// "4 live, 1 stale": the states that there are.
+std::string states_text(const element& answer) {
+  std::string line;
+  simdjson::dom::object states;
+  if (answer["series_by_state"].get(states) != simdjson::SUCCESS) return line;
+  for (const auto state : states) {
+    std::int64_t count = 0;
+    if (state.value.get(count) != simdjson::SUCCESS || count == 0) continue;
+    line += (line.empty() ? "" : ", ") + std::to_string(count) + ' ' + std::string(state.key);
+  }
+  return line;
+}
+
+std::string time_or(const element& answer, std::string_view key, std::string_view none) {
+  const std::int64_t at_ms = number(answer, key);
+  return at_ms == 0 ? std::string(none) : time_text(at_ms) + " UTC";
+}
+
+void show_feed(const element& feed) {
+  std::cout << "feed " << text(feed, "exchange") << ' ' << text(feed, "market") << ": "
+            << number(feed, "connections") << " of " << number(feed, "connections_wanted")
+            << " connections, last message " << time_or(feed, "last_message_ms", "none yet") << ", "
+            << number(feed, "bars_closed") << " bars closed, " << number(feed, "bars_backfilled")
+            << " backfilled, " << number(feed, "gap_bars") << " missing\n";
 }
 
 void show_status(const element& answer) {
@@ -101,10 +107,22 @@ void show_status(const element& answer) {
             << time_text(started_ms) << " UTC)\n"
             << "configuration: " << text(answer, "config") << '\n'
             << "control socket: " << text(answer, "socket") << '\n'
-            << "series: " << number(answer, "series") << ", of them live " << number(answer, "live") << '\n'
-            << "Redis: " << (is_true(answer, "redis_connected") ? "connected" : "not connected") << ", "
-            << number(answer, "unpublished") << " bars unpublished\n";
-  show_rest(answer, "");
+            << "log level: " << text(answer, "log_level") << '\n'
+            << "series: " << number(answer, "series") << " (" << states_text(answer) << ")\n";
+  if (number(answer, "warm_up_ends_ms") != 0)
+    std::cout << "warm-up ends about " << time_or(answer, "warm_up_ends_ms", "") << '\n';
+  each_object(answer, "feeds", show_feed);
+  std::cout << "Redis: " << (is_true(answer, "redis_connected") ? "connected" : "not connected") << ", "
+            << number(answer, "unpublished") << " bars unpublished\n"
+            << "newest snapshot: " << time_or(answer, "snapshot_ms", "none") << '\n';
+  each_of(answer, "unhealthy_because",
+          [](std::string_view why) { std::cout << "unhealthy: " << why << '\n'; });
+  each_of(answer, "not_ready_because",
+          [](std::string_view why) { std::cout << "not ready: " << why << '\n'; });
+  each_object(answer, "last_problems", [](const element& each) {
+    std::cout << time_text(number(each, "at_ms")) << ' ' << text(each, "level") << ' ' << text(each, "event")
+              << ' ' << text(each, "text") << '\n';
+  });
 }
 
 void show_changes(const element& answer) {

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,9 @@
 #include "daemon/commands/commands.hpp"
 #include "daemon/config.hpp"
 #include "daemon/control.hpp"
+#include "daemon/http_listen.hpp"
+#include "daemon/http_pages.hpp"
+#include "daemon/http_server.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pipeline.hpp"
 #include "daemon/watchdog.hpp"
@@ -40,6 +44,7 @@ class Service {
   Service(const std::string& config_path, const Config& config, const RedisLogin& login)
       : config_path_(config_path),
         running_{config},
+        http_(listen(io_, config.http_listen)),
         pipeline_(io_, config, login),
         watchdog_(io_, pipeline_.signs_of_life()),
         control_(io_, config_path, running_, pipeline_,
@@ -55,6 +60,10 @@ class Service {
     pipeline_.start();
     watchdog_.start();
     control_.start();
+    if (http_) {
+      http_->serve(http_pages(pipeline_));
+      log_event(Level::info, "http_listening", {{"address", http_->address()}});
+    }
     ready_at_latest_ = std::chrono::steady_clock::now() + kLongestStart;
     sd_notify(0, "STATUS=taking up the last run's history");
     look_whether_warm();
@@ -62,6 +71,12 @@ class Service {
   }
 
  private:
+  /// Before anything else is begun: a port that is taken ends the start. Null: off.
+  static std::unique_ptr<HttpServer> listen(boost::asio::io_context& io, const std::string& text) {
+    const auto listen = parse_http_listen(text);
+    return listen && listen->endpoint ? std::make_unique<HttpServer>(io, *listen->endpoint) : nullptr;
+  }
+
   void wait_for_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int number) {
       if (error) return;
@@ -104,6 +119,7 @@ class Service {
         told({{}, changes});
       });
     }
+    pipeline_.reload_refused();
     log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
     sd_notify(0, "READY=1");
     if (told) told({error_lines(config_path_, result), {}});
@@ -147,6 +163,7 @@ class Service {
   std::string config_path_;
   boost::asio::io_context io_{1};
   RunningConfig running_;
+  std::unique_ptr<HttpServer> http_;
   Pipeline pipeline_;
   Watchdog watchdog_;
   Control control_;

@@ -70,6 +70,13 @@ keep = 0
   EXPECT_THAT(errors, HasSubstr("names \"default\", but there is no such profile"));
 }
 
+TEST(Config, TheHttpServerListensOnAnAddressOrIsOff) {
+  EXPECT_EQ(errors_with("[http]\nlisten = \"off\"\n"), "");
+  EXPECT_EQ(errors_with("[http]\nlisten = \"0.0.0.0:9464\"\n"), "");
+  EXPECT_THAT(errors_with("[http]\nlisten = \"localhost\"\n"),
+              HasSubstr("2: http.listen is \"localhost\": it must be \"off\", or an IP address and a port"));
+}
+
 TEST(Config, AnUnknownKeyIsAnErrorWithTheKeyThatWasMeant) {
   EXPECT_THAT(errors_with("instanse = \"x\"\n"),
               HasSubstr("1: instanse is no key that atcd knows; did you mean instance?"));

@@ -4,6 +4,7 @@
 #include <simdjson.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <thread>
@@ -76,6 +77,22 @@ TEST(Log, LinesThatNobodyReadsGiveWayAreCountedAndStopNobody) {
   ::close(before);
   EXPECT_GT(lost, 10'000U);
   EXPECT_NE(written.find("event=log_lines_lost count="), std::string::npos);
+}
+
+TEST(Log, TheNewestWarningsAndErrorsAreKept) {
+  log_event(Level::error, "disk", {{"detail", "is full"}});
+  for (std::size_t i = 0; i < 3 * kMostProblems; ++i) log_event(Level::warning, "state", {{"number", i}});
+  log_event(Level::info, "added", {});
+  const auto problems = logged_problems();
+  const auto is_the_error = [](const LoggedProblem& each) {
+    return each.level == Level::error && each.event == "disk" && each.text == "detail=\"is full\"";
+  };
+  EXPECT_EQ(std::count_if(problems.begin(), problems.end(), is_the_error), 1)
+      << "warnings do not wash it away";
+  EXPECT_EQ(problems.back().text, "number=29");
+  EXPECT_LE(problems.size(), 2 * kMostProblems);
+  EXPECT_TRUE(
+      std::none_of(problems.begin(), problems.end(), [](const auto& each) { return each.event == "added"; }));
 }
 
 }  // namespace

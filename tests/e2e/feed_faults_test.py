@@ -49,6 +49,8 @@ rest_url = "{simulator.rest_url}"
 [redis]
 url = "{client.url}"
 keep = 100000
+[http]
+listen = "off"
 [state]
 directory = "{directory}"
 """

@@ -96,6 +96,8 @@ websocket_url = "{sim.ws_url}"
 rest_url = "{sim.rest_url}"
 [redis]
 url = "{redis}"
+[http]
+listen = "off"
 [state]
 directory = "{directory}"
 """

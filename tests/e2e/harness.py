@@ -169,8 +169,9 @@ class Simulator:
             end_ms = rows[0][0] - 1
 
 
-def configuration(ws_url, rest_url, redis_url, directory, symbols, feed="", redis_keys=""):
-    """A configuration with one feed of 1m bars and short periods; `feed` and `redis_keys` are more lines of theirs."""
+def configuration(ws_url, rest_url, redis_url, directory, symbols, feed="", redis_keys="", http="off"):
+    """A configuration with one feed of 1m bars and short periods; `feed` and `redis_keys` are more lines of theirs.
+    Tests run side by side, so that no HTTP port may be fixed."""
     return f"""
 [[profile]]
 name = "default"
@@ -185,6 +186,8 @@ rest_share = 1.0
 websocket_url = "{ws_url}"
 rest_url = "{rest_url}"
 {feed}
+[http]
+listen = "{http}"
 [redis]
 url = "{redis_url}"
 keep = 100000

@@ -30,6 +30,8 @@ websocket_url = "{sim.ws_url}"
 rest_url = "{sim.rest_url}"
 [redis]
 url = "{redis.url}"
+[http]
+listen = "off"
 [state]
 directory = "{directory}"
 """

@@ -25,6 +25,7 @@ using std::chrono::milliseconds;
 using testing::Certificates;
 using ::testing::ElementsAre;
 using testing::frame_text;
+using ::testing::Ge;
 using ::testing::HasSubstr;
 using testing::LocalServer;
 using testing::Peer;
@@ -248,7 +249,10 @@ TEST_F(FeedTest, ReconnectsAfterEveryCut) {
   }
   wait([&] { return recorder_.ups.size() == 20; });
   EXPECT_EQ(feed_->counters().connects, 4U);
+  EXPECT_THAT(feed_->counters().connects_for, ElementsAre(1, 3, 0, 0)) << "start, lost, hand_over, stale";
   EXPECT_EQ(feed_->counters().disconnects, 3U);
+  EXPECT_EQ(feed_->connections().open, 1U);
+  EXPECT_EQ(feed_->connections().wanted, 1U);
   EXPECT_THAT(recorder_.last_reason, HasSubstr("cut without a websocket close"));
 }
 
@@ -317,6 +321,7 @@ TEST_F(FeedTest, HandsOverBeforeTheLifetimeEndsWithoutALoss) {
   start();
   add(0, 3);
   wait([&] { return recorder_.count("handed_over") >= 2; });
+  EXPECT_THAT(feed_->counters().connects_for, ElementsAre(1, 0, Ge(2U), 0));
   EXPECT_EQ(recorder_.ups.size(), 4U) << "they never were down";
   EXPECT_TRUE(recorder_.downs.empty());
   EXPECT_GE(server_->peers.size(), 3U);
@@ -396,6 +401,7 @@ TEST_F(FeedTest, AStaleStreamIsSubscribedAnewThenReconnected) {
   wait([&] { return recorder_.count("handed_over") == 1 && recorder_.ups.size() == 5; });
   EXPECT_EQ(recorder_.ups.back(), 1U);
   EXPECT_TRUE(recorder_.downs.empty()) << "the others did not miss a frame";
+  EXPECT_THAT(feed_->counters().connects_for, ElementsAre(1, 0, 0, 1));
   feed_->resubscribe(1);
   wait([&] { return recorder_.ups.size() == 6; });
   EXPECT_EQ(server_->peers.size(), 2U) << "not again so soon";

@@ -225,6 +225,7 @@ TEST(Series, ABarBehindAHoleWaitsUntilRestHasFilledIt) {
     EXPECT_EQ(live.recorder.bars[static_cast<std::size_t>(slot)], bar_at(slot));
   EXPECT_EQ(live.series.state(), SeriesState::live);
   EXPECT_EQ(live.series.counters().holes, 1U);
+  EXPECT_EQ(live.series.counters().gap_bars, 2U);
 }
 
 TEST(Series, ASlotWithoutARowBeforeALaterRowIsKnownToBeAbsent) {

@@ -22,8 +22,10 @@ TEST_F(PublisherFaultTest, EveryBarArrivesOnceAlthoughTheConnectionIsKilledFifty
   for (SeriesIndex series = 0; series < kSeries; ++series) daemon.add(series, 0, 1);
   run_until([&] { return daemon.handler.published == kSeries; }, "the first of all");
   std::mt19937 random(20261123);
+  std::size_t closed = 0;
   for (int kill = 1; kill <= 50; ++kill) {
     const auto bars = random() % 20;
+    closed += (bars + 1) * kSeries;
     for (std::size_t bar = 0; bar < bars; ++bar) {
       for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
       for (std::size_t steps = random() % 4; steps > 0; --steps) io_.poll_one();
@@ -39,6 +41,8 @@ TEST_F(PublisherFaultTest, EveryBarArrivesOnceAlthoughTheConnectionIsKilledFifty
   run_until_drained(daemon);
   for (SeriesIndex series = 0; series < kSeries; ++series) expect_complete(redis, daemon, series);
   EXPECT_EQ(daemon.publisher->counters().different + daemon.publisher->counters().unknown, 0U);
+  EXPECT_EQ(daemon.publisher->counters().close_to_publish.count(), closed)
+      << "each bar's delay is counted once";
   std::size_t entries = 0;
   for (SeriesIndex series = 0; series < kSeries; ++series) entries += redis.stream(stream_key(series)).size();
   EXPECT_EQ(redis.stream("atc:1:{sim:spot:1m:default}:all").size(), entries);

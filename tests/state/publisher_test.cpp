@@ -23,7 +23,11 @@ TEST_F(PublisherWithRedis, AFreshStreamStartsAtTheLastClosedBarAndGoesOnLive) {
   run_until([&] { return daemon.handler.published == 1; }, "the first");
   for (int i = 0; i < 5; ++i) daemon.close_bar(1);
   EXPECT_EQ(daemon.publisher->unpublished(), 5U);
+  EXPECT_EQ(daemon.publisher->oldest_unpublished_us(), record_of(1, 10).received_us);
   run_until_drained(daemon);
+  EXPECT_EQ(daemon.publisher->oldest_unpublished_us(), std::nullopt);
+  EXPECT_EQ(daemon.publisher->counters().close_to_publish.count(), 5U);
+  EXPECT_GE(daemon.publisher->counters().command.count(), 6U);
   EXPECT_EQ(redis_.stream(stream_key(1)).size(), 6U);
   expect_complete(redis_, daemon, 1);
   EXPECT_EQ(daemon.publisher->counters().added, 6U);
@@ -322,6 +326,8 @@ TEST_F(PublisherWithRedis, CorrectSendsTheNewestBarOnceWithTheFlag) {
   };
   daemon.announce(1);
   run_until([&] { return daemon.publisher->counters().added == 1; }, "corrected");
+  EXPECT_EQ(daemon.publisher->counters().conflicts, 1U);
+  EXPECT_EQ(daemon.publisher->counters().repaired, 1U);
   const auto entries = redis_.stream(stream_key(1));
   ASSERT_EQ(entries.size(), 2U);
   EXPECT_EQ(entries[1].fields.at("rev"), "1");
