@@ -138,6 +138,7 @@ class Pipeline::Impl {
   }
 
   PipelineStatus status() {
+    look_whether_caught_up();
     PipelineStatus status;
     status.instance = config_.instance;
     status.started_ms = started_ms_;

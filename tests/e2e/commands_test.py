@@ -56,8 +56,9 @@ def check_warnings(place, simulator, client):
     """What patterns come to is known with --connect only; a warning changes no exit status."""
     path = place.path("slow.toml")
     with open(path, "w") as file:
-        file.write(harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["*USDT"])
-                   .replace("rest_share = 1.0", "rest_share = 0.0005") + '[http]\nlisten = "0.0.0.0:9464"\n')
+        file.write(harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["*USDT"],
+                                         http="0.0.0.0:9464")
+                   .replace("rest_share = 1.0", "rest_share = 0.0005"))
     alone, connected = run("check", "--config", path), run("check", "--connect", "--config", path)
     for done in (alone, connected):
         assert done.returncode == 0, done

@@ -115,7 +115,7 @@ def check_status(place, operator, path):
     assert status["ok"] and status["instance"] == "main" and status["series"] == 2, status
     assert status["config"] == place.path("daemon.toml") and status["socket"] == path, status
     text = operator.run("status").stdout
-    assert "instance main" in text and "series: 2, of them live 2" in text and "Redis: connected" in text, text
+    assert "instance main" in text and "series: 2 (2 LIVE)" in text and "Redis: connected" in text, text
     nobody = operator.run("status", "--instance", "nobody", ok=1)
     assert "no daemon of instance \"nobody\" listens" in nobody.stderr, nobody
     answers = raw(path, b"status", b"{}", b'{"command":"no"}', b"\xff\x00\x01", b'{"command":"status"}', b"x" * 200_000)
