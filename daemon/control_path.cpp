@@ -34,9 +34,11 @@ std::string prepare_control_directory(const std::string& directory) {
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     return directory + " can't be made: " + std::strerror(errno);
   struct stat found {};
-  // In /tmp anybody could have put a link there.
-  if (lstat(directory.c_str(), &found) != 0)
-    return directory + " can't be looked at: " + std::strerror(errno);
+  // In /tmp anybody could have put a link there; root's are the service manager's (/run/atcd to
+  // /run/private/atcd).
+  bool looked = lstat(directory.c_str(), &found) == 0;
+  if (looked && S_ISLNK(found.st_mode) && found.st_uid == 0) looked = stat(directory.c_str(), &found) == 0;
+  if (!looked) return directory + " can't be looked at: " + std::strerror(errno);
   if (!S_ISDIR(found.st_mode)) return directory + " is no directory";
   if (found.st_uid != geteuid()) {
     return directory + " belongs to user " + std::to_string(found.st_uid) + ", but must be our own (user " +

@@ -141,9 +141,10 @@ def trial_units(place, password=""):
     return place.path("units")
 
 
-def trial_configuration(symbols, instance="main", directory="/var/lib/atcd"):
+def trial_configuration(symbols, instance="main", directory="/var/lib/atcd", http="off"):
     # Names, for the sandbox must let the daemon resolve them.
-    text = configuration("ws://exchange.test:9500", "http://exchange.test:9500", "redis://redis.test:6379", directory, symbols)
+    text = configuration("ws://exchange.test:9500", "http://exchange.test:9500", "redis://redis.test:6379", directory, symbols,
+                         http=http)
     return f'instance = "{instance}"\n{text}'
 
 

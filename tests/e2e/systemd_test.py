@@ -26,7 +26,7 @@ def tree(place):
     # It must do no harm where there is no card.
     os.makedirs(place.path("units/atcd@second.service.d"))
     shutil.copy(os.path.join(DEPLOY, "atcd-cuda.conf"), place.path("units/atcd@second.service.d"))
-    write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT"]))
+    write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT"], http="127.0.0.1:9464"))
     for unit in ("atcd", "atcd-second"):
         write(place.path(f"credstore/{unit}.redis-password"), PASSWORD + "\n", 0o600)
     return ["--directory=/", "--volatile=yes", f"--overlay-ro=/usr:{place.path('usr')}:/usr",
@@ -68,9 +68,14 @@ def trial(place, container):
     wait_in(container, "atcd", lambda: "2 of 2 series live, Redis connected" in container.show("atcd", "StatusText"),
             "the status line")
     check_sandbox(container, pid())
+    # What an operator asks it, from outside of its sandbox.
+    assert "event=control detail=\"socket=/run/atcd/main.sock\"" in container.journal("atcd"), container.journal("atcd")
+    assert "series: 2 (2 LIVE)" in container.run("atcd", "status"), container.run("atcd", "status")
+    page = container.run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9464; printf 'GET /-/ready HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3")
+    assert page.startswith("HTTP/1.1 200"), page
     print(f"{seconds_since(began)}: ready, live, without capabilities")
 
-    write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT", "BNBUSDT"]))
+    write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT", "BNBUSDT"], http="127.0.0.1:9464"))
     first = pid()
     container.systemctl("reload", "atcd")
     wait_in(container, "atcd", lambda: length("BNBUSDT") > 3, "signals of the symbol that a reload added")
@@ -95,7 +100,10 @@ def trial(place, container):
     wait_in(container, "atcd@second", lambda: length("SOLUSDT") > 3, "signals of the instance")
     for instance in ("main", "second"):
         wait_in(container, "atcd@second", lambda: client.exists(f"atc:1:daemon:{instance}"), f"{instance}'s heartbeat")
-    container.systemctl("stop", "atcd@second")
+    assert "series: 1 (1 LIVE)" in container.run("atcd", "status", "--instance", "second")
+    assert "drained: " in container.run("atcd", "drain", "--instance", "second")
+    wait_in(container, "atcd@second", lambda: container.show("atcd@second", "ActiveState") == "inactive",
+            "what was drained stays down")
     assert container.show("atcd@second", "Result") == "success"
     assert "history" in container.run("ls", "/var/lib/atcd-second/"), "what it kept is still there"
     assert container.run("ls", "-d", "/run/atcd/").strip(), "the runtime directory is still the other daemon's"
