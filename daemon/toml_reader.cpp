@@ -69,11 +69,11 @@ std::string listed(std::span<const std::string_view> names) {
   return text;
 }
 
-std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
 
-std::string quoted(const std::vector<std::string>& texts) {
+std::string in_quotes(const std::vector<std::string>& texts) {
   std::string list;
-  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + quoted(text);
+  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + in_quotes(text);
   return '[' + list + ']';
 }
 
@@ -117,7 +117,7 @@ void TomlReader::wrong_type(std::string_view key, std::string_view wanted) {
 }
 
 void TomlReader::text(std::string_view key, std::string& value, std::string_view allowed) {
-  const toml::node* found = node(key, std::string(allowed), quoted(value));
+  const toml::node* found = node(key, std::string(allowed), in_quotes(value));
   if (found == nullptr) return;
   if (const auto* read = found->as_string()) {
     value = read->get();
@@ -130,12 +130,12 @@ void TomlReader::name(std::string_view key, std::string& value) {
   constexpr std::string_view kRule = "1 to 64 of the characters a-z A-Z 0-9 . _ -";
   text(key, value, kRule);
   if (!is_name(value))
-    fault(key, "is " + quoted(value.substr(0, 80)) + ": it must have " + std::string(kRule));
+    fault(key, "is " + in_quotes(value.substr(0, 80)) + ": it must have " + std::string(kRule));
 }
 
 void TomlReader::choice(std::string_view key, std::span<const std::string_view> names, std::size_t& value) {
   const std::string allowed = "one of " + listed(names);
-  const toml::node* found = node(key, allowed, quoted(names[value]));
+  const toml::node* found = node(key, allowed, in_quotes(names[value]));
   if (found == nullptr) return;
   const auto* read = found->as_string();
   const auto at = read == nullptr ? names.end() : std::find(names.begin(), names.end(), read->get());
@@ -196,7 +196,7 @@ void TomlReader::number(std::string_view key, double& value, double above, doubl
 
 void TomlReader::texts(std::string_view key, std::vector<std::string>& values) {
   constexpr std::string_view kAllowed = "a list of texts, as [\"a\", \"b\"]";
-  const toml::node* found = node(key, std::string(kAllowed), quoted(values));
+  const toml::node* found = node(key, std::string(kAllowed), in_quotes(values));
   if (found == nullptr) return;
   const auto* list = found->as_array();
   if (list == nullptr || (!list->empty() && !list->is_homogeneous<std::string>())) {
@@ -213,7 +213,7 @@ void TomlReader::duration_ms(std::string_view key, std::int64_t& value, std::int
       {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
   const std::string allowed = "a time such as \"90s\", \"30m\" or \"24h\", from " + duration_text(least) +
                               " to " + duration_text(most);
-  const toml::node* found = node(key, allowed, quoted(duration_text(value)));
+  const toml::node* found = node(key, allowed, in_quotes(duration_text(value)));
   if (found == nullptr) return;
   const auto* read = found->as_string();
   if (read != nullptr) {
