@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import tarfile
 import time
 
 from container import (SKIPPED, CantStart, Container, check_contiguous, seconds_since, stream, trial_configuration,
@@ -115,6 +116,13 @@ def trial(place, container):
     assert container.show("atcd@third", "NRestarts") == "0"
     assert "no_such_key" in container.journal("atcd@third")
     print(f"{seconds_since(began)}: an instance beside it came and went; a wrong configuration was refused")
+
+    container.run("atcd", "bundle", "-o", "/trial/bundle.tar.gz")
+    with tarfile.open(place.path("trial/bundle.tar.gz")) as bundle:
+        held = {os.path.basename(member.name): bundle.extractfile(member).read().decode()
+                for member in bundle.getmembers() if member.isfile()}
+    assert any("event=start" in text for text in held.values()), f"the journal is in the bundle: {sorted(held)}"
+    assert not any(PASSWORD in text for text in held.values()), "no password is"
 
     # Root may use the service's credentials while it runs.
     print(container.run("env", "CREDENTIALS_DIRECTORY=/run/credentials/atcd.service", "atcd", "verify", "--config",
