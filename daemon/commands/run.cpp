@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <systemd/sd-daemon.h>
 
 #include <boost/asio/io_context.hpp>
@@ -174,7 +175,16 @@ class Service {
   std::chrono::steady_clock::time_point stopping_since_{};
 };
 
+/// What a huge message or answer took goes back to the system when it is freed. By itself glibc would keep
+/// such blocks on its heap from the second one on.
+void give_large_blocks_back() {
+  constexpr int kLargeBytes = 128 << 10;
+  mallopt(M_MMAP_THRESHOLD, kLargeBytes);
+  mallopt(M_TRIM_THRESHOLD, kLargeBytes);
+}
+
 int run(const std::string& config_path) {
+  give_large_blocks_back();
   const ConfigResult result = load_config(config_path);
   if (!result.errors.empty()) {
     print_errors(config_path, result);
