@@ -72,8 +72,9 @@ def trial(place, container):
     # What an operator asks it, from outside of its sandbox.
     assert "event=control detail=\"socket=/run/atcd/main.sock\"" in container.journal("atcd"), container.journal("atcd")
     assert "series: 2 (2 LIVE)" in container.run("atcd", "status"), container.run("atcd", "status")
-    page = container.run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9464; printf 'GET /-/ready HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3")
-    assert page.startswith("HTTP/1.1 200"), page
+    for path, expected in (("/-/ready", "ready"), ("/metrics", "process_open_fds")):
+        page = container.run("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/9464; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3")
+        assert page.startswith("HTTP/1.1 200") and expected in page, page
     print(f"{seconds_since(began)}: ready, live, without capabilities")
 
     write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT", "BNBUSDT"], http="127.0.0.1:9464"))
