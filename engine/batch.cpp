@@ -109,6 +109,13 @@ class Runner {
   std::unique_ptr<void, FreeLines> scratch_;
 };
 
+void take_bars(const BatchInput& input, Incremental& engine) {
+  for (std::size_t i = 0; i < input.closes.size(); ++i) {
+    engine.update(input.closes[i], input.sources.empty() ? input.closes[i] : input.sources[i],
+                  input.close_times_ms.empty() ? 0 : input.close_times_ms[i]);
+  }
+}
+
 }  // namespace
 
 std::string check_bars(const Plan& plan, std::int64_t bars) {
@@ -162,14 +169,18 @@ std::string compute_batch(const Plan& plan, const BatchInput& input, const Batch
 }
 
 std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs,
-                            std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads) {
+                            std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads,
+                            std::span<Incremental* const> engines) {
   std::size_t longest = 0;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const std::string refusal = check_batch(plan, inputs[i]);
     if (!refusal.empty()) return "series " + std::to_string(i) + ": " + refusal;
     longest = std::max(longest, inputs[i].closes.size());
   }
-  if (inputs.empty()) return {};
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    if (engines[i] != nullptr) take_bars(inputs[i], *engines[i]);
+  }
+  if (inputs.empty() || outputs.empty()) return {};
   const auto growth = plan.growth_table(static_cast<std::int64_t>(longest));
   const std::vector<std::size_t> order = order_of(inputs);
   const auto lanes = static_cast<std::size_t>(kernel.lanes);
@@ -190,6 +201,21 @@ std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs
   std::vector<std::jthread> others;
   while (others.size() + 1 < std::min<std::size_t>(threads, groups)) others.emplace_back(work);
   work();
+  return {};
+}
+
+bool same_averages(const Parameters& a, const Parameters& b) {
+  return a.dialect == b.dialect && a.families == b.families && a.lengths == b.lengths &&
+         a.robustness == b.robustness && a.ma_source == b.ma_source;
+}
+
+std::string compute_variants(std::span<const Plan* const> plans, std::span<const BatchInput> inputs,
+                             std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads) {
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    std::string refusal = compute_batches(*plans[i], inputs,
+                                          outputs.subspan(i * inputs.size(), inputs.size()), kernel, threads);
+    if (!refusal.empty()) return refusal;
+  }
   return {};
 }
 

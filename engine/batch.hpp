@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "engine/incremental.hpp"
 #include "engine/kernel.hpp"
 #include "engine/plan.hpp"
 
@@ -48,9 +49,22 @@ std::string compute_batch(const Plan& plan, const BatchInput& input, const Batch
 std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output);
 
 /// Computes many series of one plan, several at once where the kernel can, on as many threads as given (at
-/// least 1, the caller's among them): the same bits as one by one.
-/// The sentence names the first refused series by its position; nothing is written then.
+/// least 1, the caller's among them): the same bits as one by one. `outputs`: as many as inputs, or none
+/// where no column is wanted. `engines`: as many as inputs or none; those that are not null, made with the
+/// same plan, stand after their series' last bar then, as if they had been updated with each. The sentence
+/// names the first refused series by its position; nothing is written then.
 std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs,
-                            std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads = 1);
+                            std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads = 1,
+                            std::span<Incremental* const> engines = {});
+
+/// Whether two sets of parameters have the same 54 averages, so that they differ in the layers only.
+bool same_averages(const Parameters& a, const Parameters& b);
+
+/// Computes many series under several plans, all of the same_averages(), which are computed once for all of
+/// them: the same bits as plan by plan. `outputs`: plan by plan, for each as many as inputs. Refused is as
+/// with compute_batches; the sentence names the first refused series of the first plan that refuses one.
+std::string compute_variants(std::span<const Plan* const> plans, std::span<const BatchInput> inputs,
+                             std::span<const BatchOutput> outputs, const Kernel& kernel,
+                             unsigned threads = 1);
 
 }  // namespace atcd::engine
