@@ -37,6 +37,8 @@ ComputeOptions options_of(const Typed& typed, OptionReader& reader) {
   engine::AnchorRule rule;
   read_anchor_rule(typed.parameters, !typed.live_anchors.empty(), rule, reader);
   if (options.live_anchors) options.live_anchors->rule = rule;
+  if (!typed.compare.empty() && typed.output != "-")
+    reader.errors.emplace_back("--compare writes no rows, so that -o must not be given with it");
   if (reader.errors.empty()) reader.errors = check_options(options);
   return options;
 }
@@ -114,9 +116,8 @@ void add_compute_command(CLI::App& app, int& status) {
   command->add_option("input", typed->input, "CSV with a header row and a column close; gzip too; - is stdin")
       ->required()
       ->type_name("IN.csv");
-  auto* const output =
-      command->add_option("-o,--output", typed->output, "Where to write instead of standard output")
-          ->type_name("FILE");
+  command->add_option("-o,--output", typed->output, "Where to write instead of standard output")
+      ->type_name("FILE");
   add_parameter_options(*command, typed->parameters);
   command
       ->add_option("--path", typed->path,
@@ -135,7 +136,6 @@ void add_compute_command(CLI::App& app, int& status) {
           "--compare", typed->compare,
           "Instead of the rows, how they agree with a chart's export of the same bars (column time, "
           "and columns of these names), to the decimals that it shows; exit status 1 where they do not")
-      ->excludes(output)
       ->type_name("FILE.csv");
   command->callback([typed, &status] { status = compute(*typed); });
 }

@@ -258,7 +258,8 @@ TEST_F(ProgramPathTest, CompareTellsByItsStatusWhetherAChartAgrees) {
                 .find("atcd compute: "),
             0U);
   EXPECT_EQ(status, 1);
-  run("compute " + input + " -o x --compare " + chart, status);
+  EXPECT_NE(run("compute " + input + " -o x --compare " + chart, status).find("must not be given with it"),
+            std::string::npos);
   EXPECT_EQ(status, 2);
 }
 
