@@ -42,7 +42,8 @@ using ComputeTrial = std::function<Outcome(const engine::Plan& plan, std::span<c
                                            std::span<const engine::BatchOutput>)>;
 
 /// Has batches of generated series computed and takes the times, the best of a few: one of a short series,
-/// of a long one, and of `many_series` long ones, some 16 KB each. The outcome of the first that fails.
+/// of a long one, and of `many_series` long ones, with room of 8 KB each. The outcome of the first that
+/// fails.
 Outcome measure_cost(const ComputeTrial& compute, std::size_t many_series, Cost& cost);
 
 }  // namespace atcd::gpu
