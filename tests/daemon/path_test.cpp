@@ -149,6 +149,7 @@ TEST_F(ScanPathTest, AForcedDeviceComputesAllGroupsForAllThreads) {
   options.threads = 3;
   expect_the_same_rows(scan_with(options));
   EXPECT_GE(script_.computed, 10);
+  EXPECT_FALSE(script_.overlapped);
 }
 
 TEST_F(ScanPathTest, AForcedDeviceThatDoesNotStartIsAnError) {

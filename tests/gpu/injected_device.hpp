@@ -24,6 +24,7 @@ class InjectedDevice final : public BatchDevice {
     std::map<int, Outcome> calls{};  // by their number, from 0; others are done
     bool writes_half_first = true;   // before it fails
     std::atomic<int> started = 0, computed = 0;
+    std::atomic<bool> overlapped = false;  // a call came while another was under way
   };
   explicit InjectedDevice(Script& script) : script_(script) {}
 
@@ -36,6 +37,16 @@ class InjectedDevice final : public BatchDevice {
   Outcome compute(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
                   std::span<const engine::BatchOutput> outputs,
                   std::span<engine::Incremental* const> engines) override {
+    if (busy_.exchange(true)) script_.overlapped = true;
+    Outcome outcome = compute_alone(plan, inputs, outputs, engines);
+    busy_ = false;
+    return outcome;
+  }
+
+ private:
+  Outcome compute_alone(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
+                        std::span<const engine::BatchOutput> outputs,
+                        std::span<engine::Incremental* const> engines) {
     const auto failure = script_.calls.find(script_.computed++);
     if (failure == script_.calls.end()) {
       std::string refusal = engine::compute_batches(plan, inputs, outputs, engine::best_kernel(), 1, engines);
@@ -54,8 +65,8 @@ class InjectedDevice final : public BatchDevice {
     return failure->second;
   }
 
- private:
   Script& script_;
+  std::atomic<bool> busy_ = false;
 };
 
 }  // namespace atcd::gpu
