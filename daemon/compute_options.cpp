@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "daemon/near_miss.hpp"
 #include "engine/dispatch.hpp"
@@ -64,9 +65,19 @@ std::optional<LiveAnchors> parse_live_anchors(std::string_view series, std::stri
   return anchors;
 }
 
+std::string check_path(const std::string& path, std::span<const std::string_view> names) {
+  if (std::find(names.begin(), names.end(), path) == names.end())
+    return unknown_name("--path", path, names.data(), names.size());
+  if (path == "incremental" || path == "cuda" || engine::find_kernel(path) != nullptr) return {};
+  std::string have = names.front() == "incremental" ? "incremental" : "";
+  for (const auto* kernel : engine::available_kernels())
+    have += (have.empty() ? "" : ", ") + std::string(kernel->name);
+  return "--path is " + path + ", but this build on this processor has: " + have;
+}
+
 const engine::Kernel& kernel_of(const std::string& path) {
   const engine::Kernel* kernel = engine::find_kernel(path);
-  return kernel == nullptr ? engine::best_kernel() : *kernel;  // "incremental" is no kernel's name
+  return kernel == nullptr ? engine::best_kernel() : *kernel;  // "incremental" and "cuda" are no kernels
 }
 
 std::vector<std::string> check_anchor_rule(const engine::AnchorRule& rule) {
@@ -85,13 +96,10 @@ std::vector<std::string> check_options(const ComputeOptions& options) {
   const auto one_of = [](const auto& names, const std::string& name) {
     return std::find(std::begin(names), std::end(names), name) != std::end(names);
   };
-  if (!one_of(kPathNames, options.path)) {
-    errors.push_back(unknown_name("--path", options.path, kPathNames, std::size(kPathNames)));
-  } else if (options.path != "incremental" && engine::find_kernel(options.path) == nullptr) {
-    std::string have = "incremental";
-    for (const auto* kernel : engine::available_kernels()) have += std::string(", ") + kernel->name;
-    errors.push_back("--path is " + options.path + ", but this build on this processor has: " + have);
-  }
+  if (std::string error = check_path(options.path, kPathNames); !error.empty())
+    errors.push_back(std::move(error));
+  if (options.path == "cuda" && options.live_anchors)
+    errors.emplace_back("--path is cuda, but must be another with --live-anchors, which goes bar by bar");
   for (const auto& extra : options.extras) {
     if (!one_of(kExtraNames, extra)) {
       errors.push_back(unknown_name("--extra", extra, kExtraNames, std::size(kExtraNames)));

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,10 @@
 #include "engine/anchor.hpp"
 #include "engine/kernel.hpp"
 #include "engine/parameters.hpp"
+
+namespace atcd::gpu {
+class Planner;
+}
 
 namespace atcd::daemon {
 
@@ -26,10 +31,11 @@ struct ComputeOptions {
   bool dump = false;
   std::vector<std::string> extras;  // of kExtraNames
   std::optional<LiveAnchors> live_anchors;
+  gpu::Planner* planner = nullptr;  // with path "cuda": has the device compute
 };
 
 inline constexpr std::string_view kPathNames[] = {"incremental", "baseline", "scalar", "avx2",
-                                                  "avx512",      "neon",     "auto"};
+                                                  "avx512",      "neon",     "cuda",   "auto"};
 /// All but the first two only with live anchors.
 inline constexpr std::string_view kExtraNames[] = {"time",      "trend",          "bar_index",
                                                    "anchor_ms", "previous_trend", "trend_since_ms"};
@@ -38,7 +44,9 @@ inline constexpr std::string_view kExtraNames[] = {"time",      "trend",        
 std::vector<std::string> check_options(const ComputeOptions& options);
 std::vector<std::string> check_anchor_rule(const engine::AnchorRule& rule);
 
-/// The kernel of a path that has passed check_options().
+/// Why a path of these names can't be taken; empty when it can, and for cuda, which a device's start decides.
+std::string check_path(const std::string& path, std::span<const std::string_view> names);
+/// The kernel of a path that has passed check_path().
 const engine::Kernel& kernel_of(const std::string& path);
 
 /// The anchors of a series' name; a sentence in `error` where it is no such name.

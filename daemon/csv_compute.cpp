@@ -12,6 +12,7 @@
 #include "engine/batch.hpp"
 #include "engine/incremental.hpp"
 #include "engine/plan.hpp"
+#include "gpu/planner.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -260,11 +261,21 @@ std::string check_bars(const ComputeOptions& options, const CsvBars& bars, std::
   return refusal;
 }
 
-std::string compute_batch_of(const ComputeOptions& options, const engine::Plan& plan, const CsvBars& bars,
-                             const WriteText& write) {
+std::string compute_batch_of(const ComputeOptions& options, const engine::Plan& plan,
+                             const engine::BatchInput& input, const engine::BatchOutput& output) {
+  if (options.path != "cuda") return compute_batch(plan, input, output, kernel_of(options.path));
+  std::string refusal = check_batch(plan, input);  // the planner's would name the series too
+  if (!refusal.empty()) return refusal;
+  const gpu::Outcome outcome = options.planner->compute(plan, {&input, 1}, {&output, 1}, {});
+  return outcome.done() ? "" : "--path cuda: " + outcome.sentence;
+}
+
+std::string compute_whole(const ComputeOptions& options, const engine::Plan& plan, const CsvBars& bars,
+                          const WriteText& write) {
   Columns columns(bars.size(), options.dump);
-  std::string refusal =
-      compute_batch(plan, {bars.closes, bars.sources}, output_of(columns), kernel_of(options.path));
+  const engine::BatchInput input{bars.closes, bars.sources};
+  const engine::BatchOutput output = output_of(columns);
+  std::string refusal = compute_batch_of(options, plan, input, output);
   if (!refusal.empty()) return refusal;
   bool taken = write(header_of(options));
   for (std::size_t row = 0; taken && row < bars.size(); row += kPieceBars) {
@@ -322,8 +333,12 @@ std::string compute_csv(const ComputeOptions& options, const ReadBars& read, con
   if (!refusal.empty()) return refusal;
   const auto plan = std::make_shared<const engine::Plan>(options.parameters);
   bool ended = bars.size() <= whole_bars;
+  if (!ended && options.path == "cuda") {
+    return "there are more than " + std::to_string(whole_bars) +
+           " bars, which is the most that --path cuda computes; other paths have no such limit";
+  }
   if (ended && !options.live_anchors) {
-    if (options.path != "incremental") return compute_batch_of(options, *plan, bars, write);
+    if (options.path != "incremental") return compute_whole(options, *plan, bars, write);
     refusal = engine::check_batch(*plan, {bars.closes, bars.sources});
     if (!refusal.empty()) return refusal;
   }

@@ -23,7 +23,8 @@ inline constexpr std::size_t kWholeBars = std::size_t{1} << 17;
 /// Writes the CSV text, header included, of the signals of all bars. More than whole_bars are computed bar by
 /// bar with the path's kernel as they come: memory does not grow with their number (with live anchors it
 /// holds the bars since the anchor). A sentence that names the line and the value where the input is refused:
-/// what lay more than whole_bars before that is written then. The options must have passed check_options().
+/// what lay more than whole_bars before that is written then. Path cuda needs a planner, and refuses more
+/// than whole_bars: the device has no bar by bar. The options must have passed check_options().
 std::string compute_csv(const ComputeOptions& options, const ReadBars& read, const WriteText& write,
                         std::size_t whole_bars = kWholeBars);
 

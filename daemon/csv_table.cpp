@@ -26,8 +26,9 @@ std::string_view trimmed(std::string_view field) {
   return field;
 }
 
-/// Takes the first line off the text, without its ending.
-std::string_view take_line(std::string_view& text) {
+}  // namespace
+
+std::string_view take_csv_line(std::string_view& text) {
   const auto end = text.find('\n');
   std::string_view line = text.substr(0, end);
   text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
@@ -35,7 +36,7 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-void split(std::string_view line, std::vector<std::string_view>& fields) {
+void split_csv_line(std::string_view line, std::vector<std::string_view>& fields) {
   fields.clear();
   while (true) {
     const auto end = line.find(',');
@@ -45,14 +46,15 @@ void split(std::string_view line, std::vector<std::string_view>& fields) {
   }
 }
 
-/// Empty text is a missing value. False where the text is not a number that a double can hold.
-bool read_real(std::string_view text, double& value) {
+bool read_csv_real(std::string_view text, double& value) {
   value = std::numeric_limits<double>::quiet_NaN();
   if (text.empty()) return true;
   const char* const end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, value);
   return error == std::errc() && at == end;
 }
+
+namespace {
 
 bool read_integer(std::string_view text, std::int64_t& value) {
   const char* const end = text.data() + text.size();
@@ -101,10 +103,12 @@ std::string read_row(const Header& header, const std::vector<std::string_view>& 
            " fields, but the header has " + std::to_string(header.fields);
   }
   double value = 0;
-  if (!read_real(fields[*header.close], value)) return refuse(line, "close", fields[*header.close], kReal);
+  if (!read_csv_real(fields[*header.close], value))
+    return refuse(line, "close", fields[*header.close], kReal);
   bars.closes.push_back(value);
   if (header.source) {
-    if (!read_real(fields[*header.source], value)) return refuse(line, "src", fields[*header.source], kReal);
+    if (!read_csv_real(fields[*header.source], value))
+      return refuse(line, "src", fields[*header.source], kReal);
     bars.sources.push_back(value);
   }
   if (header.open_ms) {
@@ -126,7 +130,7 @@ class Parser {
     if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
     // An empty line is a missing close where close is the only column, and nothing in a wider file.
     if (line_ > 1 && line.empty() && header_.fields > 1) return {};
-    split(line, fields_);
+    split_csv_line(line, fields_);
     return line_ == 1 ? read_header(fields_, header_) : read_row(header_, fields_, line_, bars);
   }
 
@@ -162,7 +166,7 @@ void CsvBars::drop(std::size_t count) {
 CsvResult parse_csv_bars(std::string_view text) {
   CsvResult result;
   Parser parser;
-  while (result.error.empty() && !text.empty()) result.error = parser.take(take_line(text), result.bars);
+  while (result.error.empty() && !text.empty()) result.error = parser.take(take_csv_line(text), result.bars);
   if (result.error.empty()) result.error = parser.end();
   return result;
 }
@@ -212,7 +216,7 @@ struct CsvBarFile::State {
     if (end == std::string::npos && (buffer.empty() || !file.error().empty())) return false;
     std::string_view rest = std::string_view(buffer).substr(at);
     const std::size_t left = rest.size();
-    line = take_line(rest);
+    line = take_csv_line(rest);
     at += left - rest.size();
     return true;
   }

@@ -31,6 +31,13 @@ struct CsvResult {
 /// lines ended by LF or CRLF. Numbers are the nearest double of their text.
 CsvResult parse_csv_bars(std::string_view text);
 
+/// Takes the first line off the text, without its ending.
+std::string_view take_csv_line(std::string_view& text);
+/// The fields of a line, without the blanks and quotes around them. A comma always ends one.
+void split_csv_line(std::string_view line, std::vector<std::string_view>& fields);
+/// A missing value (NaN) where the text is empty. False where it is no number that a double can hold.
+bool read_csv_real(std::string_view text, double& value);
+
 /// A file that is read piece by piece, gzip or plain; "-" is standard input.
 class TextFile {
  public:

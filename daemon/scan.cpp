@@ -7,7 +7,9 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <utility>
 
 #include "daemon/scan_screen.hpp"
@@ -27,10 +29,10 @@ using SharedPlan = std::shared_ptr<const engine::Plan>;
 /// The bars of one series, until it is computed; of one too long to be held, an engine that has taken them.
 class Held {
  public:
-  Held(const ScanSeries& series, SharedPlan plan, std::size_t whole_bars)
-      : series_(series), plan_(std::move(plan)), whole_bars_(whole_bars) {}
+  Held(const ScanSeries& series, SharedPlan plan, const engine::Kernel& kernel, std::size_t whole_bars)
+      : series_(series), plan_(std::move(plan)), kernel_(&kernel), whole_bars_(whole_bars) {}
 
-  void restart() { *this = Held(series_, plan_, whole_bars_); }
+  void restart() { *this = Held(series_, plan_, *kernel_, whole_bars_); }
 
   void take(const CsvBars& bars, std::size_t begin) {
     if (bars.size() == begin) return;
@@ -70,7 +72,7 @@ class Held {
 
  private:
   void hand_over() {
-    if (!engine_) engine_.emplace(plan_);
+    if (!engine_) engine_.emplace(plan_, *kernel_);
     for (std::size_t i = 0; i < bars_.size(); ++i) {
       last_close_ = bars_.closes[i];
       if (times_known_) last_open_ms_ = bars_.open_ms[i];
@@ -91,6 +93,7 @@ class Held {
 
   ScanSeries series_;
   SharedPlan plan_;
+  const engine::Kernel* kernel_;
   std::size_t whole_bars_;
   CsvBars bars_;
   bool times_known_ = true;
@@ -99,9 +102,50 @@ class Held {
   std::int64_t last_open_ms_ = 0;
 };
 
+/// Has batches computed by the device, for whichever thread comes first, or by the thread itself.
+class Computer {
+ public:
+  Computer(const ScanOptions& options, std::size_t series)
+      : kernel_(options.kernel != nullptr ? *options.kernel : engine::best_kernel()) {
+    const bool enough = series / options.threads >= options.device_series_per_thread;
+    forced_ = options.choice == gpu::Choice::device;
+    if (!forced_ && !(options.choice == gpu::Choice::automatic && enough)) return;
+    gpu::Planner::Options planned;
+    planned.kernel = &kernel_;
+    planned.choice = options.choice;
+    planner_.emplace(planned, options.device());
+    if (!forced_) return;
+    if (const auto outcome = planner_->wait_for_device(); !outcome.done())
+      throw std::runtime_error(sentence_of(outcome));
+  }
+
+  std::string compute(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
+                      std::span<const engine::BatchOutput> outputs) {
+    if (planner_) {
+      std::unique_lock lock(mutex_, std::defer_lock);
+      if (forced_) lock.lock();
+      if (forced_ || lock.try_lock()) return sentence_of(planner_->compute(plan, inputs, outputs, {}));
+    }
+    return compute_batches(plan, inputs, outputs, kernel_);
+  }
+
+  const engine::Kernel& kernel() const { return kernel_; }
+
+ private:
+  std::string sentence_of(const gpu::Outcome& outcome) const {
+    return forced_ && !outcome.done() ? "--path cuda: " + outcome.sentence : outcome.sentence;
+  }
+
+  const engine::Kernel& kernel_;
+  bool forced_ = false;
+  std::mutex mutex_;  // of the planner, which has one call at a time
+  std::optional<gpu::Planner> planner_;
+};
+
 /// Computes series that are held; only of the last bars is anything kept. A sentence, and no row, where one
 /// can't be computed.
-std::string compute(const engine::Plan& plan, const std::vector<Held>& group, std::vector<ScanRow>& rows) {
+std::string compute(const engine::Plan& plan, Computer& computer, const std::vector<Held>& group,
+                    std::vector<ScanRow>& rows) {
   constexpr std::size_t kColumns = kFamilies + 1;
   std::size_t bars = 0;
   for (const Held& held : group) bars += held.size();
@@ -122,7 +166,7 @@ std::string compute(const engine::Plan& plan, const std::vector<Held>& group, st
     outputs.push_back(output);
     at += held.size();
   }
-  std::string refusal = compute_batches(plan, inputs, outputs, engine::best_kernel());
+  std::string refusal = computer.compute(plan, inputs, outputs);
   if (!refusal.empty()) return refusal;
   for (std::size_t i = 0; i < group.size(); ++i) {
     std::array<double, kFamilies> layer1{};
@@ -136,10 +180,11 @@ std::string compute(const engine::Plan& plan, const std::vector<Held>& group, st
 class Scan {
  public:
   Scan(const ScanSource& source, std::span<const ScanSeries> series, const ScanOptions& options,
-       const ScanProgress& progress)
+       Computer& computer, const ScanProgress& progress)
       : source_(source),
         series_(series),
         options_(options),
+        computer_(computer),
         progress_(progress),
         plan_(std::make_shared<const engine::Plan>(options.parameters)) {}
 
@@ -157,7 +202,7 @@ class Scan {
       const std::size_t mine = next_.fetch_add(1);
       const bool ended = mine >= series_.size();
       if (!ended) {
-        Held held(series_[mine], plan_, options_.whole_bars);
+        Held held(series_[mine], plan_, computer_.kernel(), options_.whole_bars);
         std::string refusal = read(reader, series_[mine], held);
         if (!refusal.empty() || held.by_engine()) {
           finish(held, std::move(refusal));
@@ -169,7 +214,7 @@ class Scan {
       if (ended || bars >= options_.group_bars) {
         std::vector<ScanRow> rows;
         // Each was checked when it was read; should one be refused all the same, none has a row.
-        const std::string refusal = compute(*plan_, group, rows);
+        const std::string refusal = compute(*plan_, computer_, group, rows);
         if (refusal.empty()) finish(std::move(rows));
         for (const Held& held : group) {
           if (!refusal.empty()) finish(held, refusal);
@@ -217,6 +262,7 @@ class Scan {
   const ScanSource& source_;
   std::span<const ScanSeries> series_;
   const ScanOptions& options_;
+  Computer& computer_;
   const ScanProgress& progress_;
   SharedPlan plan_;
   std::atomic<std::size_t> next_ = 0;
@@ -241,8 +287,10 @@ bool comes_before(const ScanRow& a, const ScanRow& b) {
 ScanResult scan(const std::string& directory, const ScanOptions& options, const ScanProgress& progress) {
   const auto source = open_scan_source(directory, options);
   ScanResult result{{}, source->refused};
+  const std::size_t all = source->series.size();
+  Computer computer(options, options.approximate_top == 0 ? all : std::min(all, options.approximate_top));
   const auto compute_some = [&](std::span<const ScanSeries> series) {
-    ScanResult some = Scan(*source, series, options, progress).run();
+    ScanResult some = Scan(*source, series, options, computer, progress).run();
     std::move(some.rows.begin(), some.rows.end(), std::back_inserter(result.rows));
     std::move(some.refused.begin(), some.refused.end(), std::back_inserter(result.refused));
   };

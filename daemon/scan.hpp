@@ -4,14 +4,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/csv_compute.hpp"
 #include "engine/anchor.hpp"
+#include "engine/kernel.hpp"
 #include "engine/parameters.hpp"
 #include "engine/signal.hpp"
+#include "gpu/batch_device.hpp"
+#include "gpu/planner.hpp"
 
 namespace atcd::daemon {
 
@@ -25,6 +29,11 @@ struct ScanOptions {
   engine::Parameters parameters;
   std::optional<LiveAnchors> live_anchors;
   unsigned threads = 1;
+  const engine::Kernel* kernel = nullptr;  // null: the fastest of this processor
+  /// Whether a device computes: automatic only where there are so many series that this pays its start.
+  gpu::Choice choice = gpu::Choice::processor;
+  std::function<std::unique_ptr<gpu::BatchDevice>()> device = gpu::cuda_device;
+  std::size_t device_series_per_thread = 5'000;  // from which on automatic tries the device
   /// Not 0: only about so many rows are wanted, and an estimate chooses for which series they are computed.
   std::size_t approximate_top = 0;
   // What one thread holds at once: a longer series is computed bar by bar as it is read.
@@ -55,7 +64,7 @@ using ScanProgress = std::function<void(std::size_t done, std::size_t all)>;
 /// history, which it may be writing meanwhile; or else all files *.csv and *.csv.gz in it and below. The same
 /// rows whatever the number of threads. Memory grows with the threads, not with the directory or a series
 /// (but with live anchors it holds the bars since a series' anchor). Throws std::runtime_error with a
-/// sentence where there is nothing to compute.
+/// sentence where there is nothing to compute, or a device that must compute does not start.
 ScanResult scan(const std::string& directory, const ScanOptions& options, const ScanProgress& progress);
 
 }  // namespace atcd::daemon

@@ -24,6 +24,7 @@
 #include "gpu/device.hpp"
 #include "gpu/launch.hpp"
 #include "perf/gpu_ceilings.hpp"
+#include "perf/gpu_crossover.hpp"
 #include "perf/gpu_phases.hpp"
 #include "perf/gpu_pipeline.hpp"
 
@@ -218,7 +219,7 @@ int host_pipeline(std::size_t series) {
 
 }  // namespace
 
-// gpu_bench, or gpu_bench kernel|pipeline SERIES
+// gpu_bench, or gpu_bench crossover, or gpu_bench kernel|pipeline SERIES
 int main(int count, char** arguments) {
   const gpu::DeviceReport report = gpu::find_devices();
   if (report.devices.empty()) {
@@ -228,6 +229,10 @@ int main(int count, char** arguments) {
   if (count > 2) {
     const std::size_t series = std::strtoul(arguments[2], nullptr, 10);
     return std::string_view(arguments[1]) == "pipeline" ? host_pipeline(series) : kernel_alone(series);
+  }
+  if (count > 1) {
+    perf::print_gpu_crossover();
+    return 0;
   }
   const perf::GpuCeilings ceilings = perf::measure_gpu_ceilings();
   std::printf("%s; processor: %u threads, kernel %s\n", report.devices.front().name.c_str(),

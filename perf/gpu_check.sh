@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tests and measures the device code on a machine that has a card. From the repository's root:
 #   perf/gpu_check.sh FOLDER [OUT]
-# FOLDER holds gpu_tests, gpu_bench and the shared libraries they need, all built elsewhere; full logs, eight
-# files, go to OUT.
+# FOLDER holds gpu_tests, gpu_bench and the shared libraries they need, all built elsewhere, and atcd where its
+# --path cuda is to be tried too; full logs, up to ten files, go to OUT.
 # Goes on after a part that fails; the exit status is that of the first one.
 set -u
 cd "$(dirname "$0")/.."
@@ -23,11 +23,30 @@ part() {  # NAME SECONDS LINES COMMAND...
   tail -n "$lines" "$out/$name.txt"
 }
 
+program() {  # every golden file's text by the device and by the processor
+  local dialect file count=0
+  for dialect in lts pine; do
+    for file in tests/golden/$dialect/*.csv.gz; do
+      case $file in *.dump.csv.gz | *.inner.csv.gz) continue ;; esac
+      for path in scalar cuda; do
+        "$binaries/atcd" compute --dump --dialect "$dialect" --path "$path" "$file" >"$out/golden-$path.csv" 2>&1
+      done
+      cmp "$out/golden-scalar.csv" "$out/golden-cuda.csv" || { echo "$file differs"; return 1; }
+      count=$((count + 1))
+    done
+  done
+  echo "$count golden files, the same text"
+}
+export binaries out
+export -f program
+
 small='*/GpuBatchTest.TinyAndRagged*/Device:*/GpuBatchTest.SomeColumns*/Device'
 sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
 part card 20 2 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.max.sm --format=csv
 part tests 90 25 "$binaries/gpu_tests" --gtest_filter='*Device*' --gtest_brief=0
+[ -x "$binaries/atcd" ] && part program 90 5 bash -c program
 part bench 60 20 "$binaries/gpu_bench"
+part crossover 60 40 "$binaries/gpu_bench" crossover
 part pipeline 60 60 "$binaries/gpu_bench" pipeline 10000
 part phases 30 16 "$binaries/gpu_bench" kernel 10000
 for tool in memcheck racecheck; do

@@ -1,18 +1,23 @@
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/parameter_options.hpp"
+#include "daemon/compare.hpp"
 #include "daemon/csv_compute.hpp"
 #include "daemon/csv_table.hpp"
 #include "daemon/output_file.hpp"
+#include "gpu/planner.hpp"
 
 namespace atcd::daemon {
 namespace {
 
 struct Typed {
-  std::string input, output = "-";
+  std::string input, output = "-", compare;
   TypedParameters parameters;
   std::string path = "auto", extra, live_anchors;
   bool dump = false;
@@ -32,16 +37,60 @@ ComputeOptions options_of(const Typed& typed, OptionReader& reader) {
   engine::AnchorRule rule;
   read_anchor_rule(typed.parameters, !typed.live_anchors.empty(), rule, reader);
   if (options.live_anchors) options.live_anchors->rule = rule;
+  if (!typed.compare.empty() && typed.output != "-")
+    reader.errors.emplace_back("--compare writes no rows, so that -o must not be given with it");
   if (reader.errors.empty()) reader.errors = check_options(options);
   return options;
 }
 
+/// Prints how the chart's export and what is computed agree.
+int compare(const Typed& typed, const ComputeOptions& options) {
+  CsvBarFile input(typed.input);
+  TextResult chart = read_text(typed.compare);
+  std::string error = chart.error;
+  if (error.empty()) {
+    Comparison comparison(std::move(chart.text));
+    std::string refusal = compute_csv(
+        options,
+        [&](std::size_t most, CsvBars& bars) {
+          const std::size_t begin = bars.size();
+          std::string wrong = input.read(most, bars);
+          comparison.take_bars(bars, begin);
+          return wrong;
+        },
+        [&](std::string_view text) { return comparison.take_rows(text); });
+    error = comparison.error();
+    if (!refusal.empty()) {
+      std::cerr << "atcd compute: " << typed.input << ": " << refusal << '\n';
+      return kFailed;
+    }
+    if (error.empty()) {
+      std::cout << comparison.report() << std::flush;
+      return comparison.agrees() && std::cout ? kDone : kFailed;
+    }
+  }
+  std::cerr << "atcd compute: " << typed.compare << ": " << error << '\n';
+  return kFailed;
+}
+
 int compute(const Typed& typed) {
   OptionReader reader;
-  const ComputeOptions options = options_of(typed, reader);
+  ComputeOptions options = options_of(typed, reader);
   for (const std::string& error : reader.errors) std::cerr << "atcd compute: " << error << '\n';
   if (!reader.errors.empty()) return kBadUsage;
 
+  std::optional<gpu::Planner> planner;
+  if (options.path == "cuda") {
+    gpu::Planner::Options forced;
+    forced.choice = gpu::Choice::device;
+    planner.emplace(forced);
+    options.planner = &*planner;
+    if (const auto outcome = planner->wait_for_device(); !outcome.done()) {
+      std::cerr << "atcd compute: --path cuda: " << outcome.sentence << '\n';
+      return kFailed;
+    }
+  }
+  if (!typed.compare.empty()) return compare(typed, options);
   CsvBarFile input(typed.input);
   // What is refused before anything is written leaves no file.
   OutputFile output(typed.output);
@@ -70,8 +119,11 @@ void add_compute_command(CLI::App& app, int& status) {
   command->add_option("-o,--output", typed->output, "Where to write instead of standard output")
       ->type_name("FILE");
   add_parameter_options(*command, typed->parameters);
-  command->add_option("--path", typed->path, "Which code computes it: the same bits")
-      ->type_name("incremental|baseline|scalar|avx2|avx512|neon|auto")
+  command
+      ->add_option("--path", typed->path,
+                   "Which code computes it: the same bits. cuda is the first CUDA device, for up to 131072 "
+                   "bars; auto is the fastest of this processor")
+      ->type_name("incremental|baseline|scalar|avx2|avx512|neon|cuda|auto")
       ->capture_default_str();
   command->add_flag("--dump", typed->dump, "All 54 averages, crossing states and equities too");
   command->add_option("--extra", typed->extra,
@@ -79,6 +131,12 @@ void add_compute_command(CLI::App& app, int& status) {
                       "previous_trend, trend_since_ms");
   command->add_option("--live-anchors", typed->live_anchors,
                       "exchange:market:symbol:interval:profile: the signals that live publishes for it");
+  command
+      ->add_option(
+          "--compare", typed->compare,
+          "Instead of the rows, how they agree with a chart's export of the same bars (column time, "
+          "and columns of these names), to the decimals that it shows; exit status 1 where they do not")
+      ->type_name("FILE.csv");
   command->callback([typed, &status] { status = compute(*typed); });
 }
 

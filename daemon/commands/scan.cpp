@@ -8,6 +8,7 @@
 #include <iostream>
 #include <limits>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -23,7 +24,7 @@ namespace {
 constexpr std::size_t kProgressSeries = 64;
 
 struct Typed {
-  std::string directory, live_anchors, format = "table", top, threads;
+  std::string directory, live_anchors, format = "table", path = "auto", top, threads;
   bool approximate = false;
   TypedParameters parameters;
 };
@@ -95,6 +96,12 @@ ScanOptions options_of(const Typed& typed, std::size_t& top, OptionReader& reade
   if (typed.approximate) options.approximate_top = top;
   if (typed.format != "table" && typed.format != "json")
     reader.errors.push_back("--format is \"" + typed.format + "\", but must be table or json");
+  // Bar by bar is for what is too long to be held, whatever the path.
+  if (std::string error = check_path(typed.path, std::span(kPathNames).subspan(1)); !error.empty())
+    reader.errors.push_back(std::move(error));
+  if (typed.path == "auto") options.choice = gpu::Choice::automatic;
+  if (typed.path == "cuda") options.choice = gpu::Choice::device;
+  options.kernel = &kernel_of(typed.path);
   if (reader.errors.empty()) reader.errors = engine::validate(options.parameters);
   if (reader.errors.empty()) reader.errors = check_anchor_rule(rule);
   return options;
@@ -150,6 +157,14 @@ void add_scan_command(CLI::App& app, int& status) {
                       "state directory, and "
                       "for files named exchange:market:symbol:interval.csv with a column open_ms");
   command->add_option("--threads", typed->threads, "How many [as many as processors]");
+  command
+      ->add_option(
+          "--path", typed->path,
+          "Which code computes it: the same bits. cuda is the first CUDA device (of a series of more "
+          "than 131072 bars the processor); auto is the fastest of this processor, with the device "
+          "beside it where a thread has 5000 series or more")
+      ->type_name("baseline|scalar|avx2|avx512|neon|cuda|auto")
+      ->capture_default_str();
   command->add_option("--top", typed->top, "Only so many rows [all]");
   command->add_flag(
       "--approximate", typed->approximate,

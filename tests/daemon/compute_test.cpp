@@ -127,7 +127,7 @@ TEST(ComputeTest, UnknownNamesAreRefusedWithTheNearestOne) {
   EXPECT_EQ(check_options(options),
             (std::vector<std::string>{
                 "--path is \"avx215\", which is not known; did you mean avx2? (allowed: incremental, "
-                "baseline, scalar, avx2, avx512, neon, auto)",
+                "baseline, scalar, avx2, avx512, neon, cuda, auto)",
                 "--extra is \"trends\", which is not known; did you mean trend? (allowed: time, trend, "
                 "bar_index, anchor_ms, previous_trend, trend_since_ms)",
                 "--extra is bar_index, which needs --live-anchors"}));

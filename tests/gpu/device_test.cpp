@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/dispatch.hpp"
 #include "gpu/batch.hpp"
+#include "gpu/planner.hpp"
 #include "tests/engine/columns.hpp"
 #include "tests/gpu/computers.hpp"
 
@@ -141,6 +144,59 @@ TEST(GpuDeviceTest, OutOfMemoryIsAnOutcomeAndTheNextCallIsWellAgain) {
   }
   ASSERT_EQ(series.compute(computer).sentence, "");
   EXPECT_EQ(series.difference_from_cpu(), "");
+}
+
+/// The first CUDA device, and how its calls ended.
+class WatchedDevice final : public BatchDevice {
+ public:
+  explicit WatchedDevice(std::vector<Outcome::Kind>& ends) : ends_(ends) {}
+  Outcome start() override { return device_->start(); }
+  Outcome compute(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
+                  std::span<const engine::BatchOutput> outputs,
+                  std::span<engine::Incremental* const> engines) override {
+    Outcome outcome = device_->compute(plan, inputs, outputs, engines);
+    ends_.push_back(outcome.kind);
+    return outcome;
+  }
+
+ private:
+  std::unique_ptr<BatchDevice> device_ = cuda_device();
+  std::vector<Outcome::Kind>& ends_;
+};
+
+TEST(GpuDeviceTest, ThePlannerGoesOnWithTheProcessorWhileTheDeviceHasNoMemory) {
+  ATCD_SKIP_WITHOUT_DEVICE();
+  std::vector<Outcome::Kind> ends;
+  std::vector<std::string> told;
+  Planner::Options options;
+  options.costs = Costs{{0, 0, 0}, {1, 0, 0}};  // the device is always worth it
+  options.tell = [&told](std::string_view sentence) { told.emplace_back(sentence); };
+  Planner planner(options, std::make_unique<WatchedDevice>(ends));
+  ASSERT_EQ(planner.wait_for_device().sentence, "");
+  const auto compute = [&planner] {
+    OneSeries series(4'000);
+    const engine::BatchInput input{series.trial.closes, {}, series.times};
+    const engine::BatchOutput output = series.columns.output();
+    EXPECT_EQ(planner.compute(series.plan, {&input, 1}, {&output, 1}, {}).sentence, "");
+    EXPECT_EQ(series.difference_from_cpu(), "");
+  };
+  {
+    const Hoard hoard;
+    compute();
+  }
+  compute();  // goes past the device
+  compute();
+  EXPECT_EQ(ends, (std::vector{Outcome::Kind::out_of_memory, Outcome::Kind::done}));
+  EXPECT_EQ(told.size(), 1U);
+}
+
+TEST(GpuDeviceTest, ThePlannerMeasuresTheDevice) {
+  ATCD_SKIP_WITHOUT_DEVICE();
+  Planner planner(Planner::Options{});
+  ASSERT_EQ(planner.wait_for_device().sentence, "");
+  ASSERT_TRUE(planner.costs());
+  EXPECT_GT(planner.costs()->device.step_ns, 0);
+  EXPECT_GT(planner.costs()->device.bar_ns, 0);
 }
 #endif
 
