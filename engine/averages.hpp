@@ -115,14 +115,12 @@ ATC_HOST_DEVICE inline T lsma_value(T weighted, T simple, T by_wma, T by_sma, T 
 /// `begun`: whether there were as many.
 template <bool pine, class T, class Mask>
 ATC_HOST_DEVICE inline T kama_pace(T noise, T moved, Mask begun) {
-  T ratio = moved / noise;
-  if constexpr (pine) {
-    ratio = select(begun, select(noise <= kPineStillNoise, 0.0, ratio), 0.0);
-  } else {
-    ratio = select(noise == 0.0, 0.0, ratio);
-  }
-  const T smooth = fma(ratio, kSmoothRange, kSlowest);
-  return smooth * smooth;
+  const T smooth = fma(moved / noise, kSmoothRange, kSlowest);
+  const T pace = smooth * smooth;
+  // Where the ratio is 0 by definition; chosen last, so that the division doesn't wait for the comparison.
+  constexpr double kLeast = kSlowest * kSlowest;
+  if constexpr (pine) return select(begun, select(noise <= kPineStillNoise, kLeast, pace), kLeast);
+  if constexpr (!pine) return select(noise == 0.0, kLeast, pace);
 }
 
 /// Where a KAMA goes from: lts: undefined after missing values, from the newest value itself.

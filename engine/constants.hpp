@@ -106,6 +106,12 @@ struct PlanConstants {
   // below.
   double cut_least_above;
   double cut_most_below;
+  // And before it is divided. With h half of the way from b to the next lesser double, s/e rounds to b or
+  // above exactly where s/e > b - h (no quotient of doubles lies in the middle between two), which is where
+  // fma(-b, e, s) > -h*e: with s/e between the neighbours of b the fused operation is exact, as the rest of a
+  // division is; elsewhere it errs by too little to matter. Of the greatest below likewise.
+  double cut_above_half_gap;
+  double cut_below_half_gap;
   double trend_above;
   double trend_below;
 };

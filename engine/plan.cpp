@@ -185,12 +185,19 @@ double least_unrounded(bool pine, const Condition& holds) {
   return kInfinity;
 }
 
+/// Half of the way to the next lesser double.
+double half_gap_below(double value) {
+  return std::isfinite(value) ? (value - std::nextafter(value, -kInfinity)) / 2 : 0;
+}
+
 void set_cuts(PlanConstants& c, double above, double below) {
   c.cut_above = above;
   c.cut_below = below;
   c.cut_least_above = least_unrounded(c.pine, [=](double value) { return value > above; });
   // Rounding knows no sign.
   c.cut_most_below = -least_unrounded(c.pine, [=](double value) { return -value < below; });
+  c.cut_above_half_gap = half_gap_below(c.cut_least_above);
+  c.cut_below_half_gap = half_gap_below(-c.cut_most_below);
 }
 
 }  // namespace

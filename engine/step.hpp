@@ -149,45 +149,34 @@ inline void step_unusual_averages(const PlanConstants& c, const Block& in, Block
   if (!c.all_families) leave_out_unchosen(c, in, out, w);
 }
 
-/// The averages of a bar, turned into rows.
-struct AverageRows {
-  Strip row[kLengthCount][kRowStrips];
-};
-
-inline AverageRows rows_of(const double (&averages)[kFamilyCount][kLengthRoom]) {
-  AverageRows rows;
+/// The averages of families `first` and following, turned into rows: for each length those of a strip.
+inline void turn_into_rows(const double (&averages)[kFamilyCount][kLengthRoom], int first,
+                           Strip (&rows)[kLengthCount]) {
 #if ATCD_LANES > 1
-  for (int s = 0; s < kRowStrips; ++s) {
-    const int first = s * ATCD_LANES;
-    int i = 0;
-    for (; i + ATCD_LANES <= kLengthCount; i += ATCD_LANES) {
-      Lanes square[ATCD_LANES] = {};
-      for (int f = first; f < first + ATCD_LANES && f < kFamilyCount; ++f) {
-        square[f - first] = load<Lanes>(averages[f] + i);
-      }
-      transpose_families(square);
-      for (int k = 0; k < ATCD_LANES; ++k) rows.row[i + k][s] = square[k];
+  int i = 0;
+  for (; i + ATCD_LANES <= kLengthCount; i += ATCD_LANES) {
+    Lanes square[ATCD_LANES] = {};
+    for (int f = first; f < first + ATCD_LANES && f < kFamilyCount; ++f) {
+      square[f - first] = load<Lanes>(averages[f] + i);
     }
-    for (; i < kLengthCount; ++i) {
-      Lanes row{};
-      for (int f = first; f < first + ATCD_LANES && f < kFamilyCount; ++f) row[f - first] = averages[f][i];
-      rows.row[i][s] = row;
-    }
+    transpose_families(square);
+    for (int k = 0; k < ATCD_LANES; ++k) rows[i + k] = square[k];
+  }
+  for (; i < kLengthCount; ++i) {
+    Lanes row{};
+    for (int f = first; f < first + ATCD_LANES && f < kFamilyCount; ++f) row[f - first] = averages[f][i];
+    rows[i] = row;
   }
 #else
-  for (int i = 0; i < kLengthCount; ++i) {
-    for (int f = 0; f < kFamilyCount; ++f) rows.row[i][f] = averages[f][i];
-  }
+  for (int i = 0; i < kLengthCount; ++i) rows[i] = averages[first][i];
 #endif
-  return rows;
 }
 
-/// Equities and crossing states of all averages, and of each family the states weighted by the equities:
-/// layer 1 before it is rounded. The equities go by the states of the bar before.
+/// Equities and crossing states of all averages, and of each family the sums of the equities and of the
+/// states weighted by them, whose quotient is layer 1. The equities go by the states of the bar before.
 template <bool pine, bool usual>
 inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const Work& w, double price,
-                      double r, Strip (&layer1)[kRowStrips]) {
-  const AverageRows rows = rows_of(w.average);
+                      double r, Strip (&signed_sums)[kRowStrips], Strip (&sums)[kRowStrips]) {
   const bool finite = usual || no_infinity(r);
   const bool begins = !usual && in.bars <= c.cutout;
   const bool first = in.bars == c.cutout;
@@ -195,6 +184,9 @@ inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const
   for (int s = 0; s < kRowStrips; ++s) {
     const int family = s * ATCD_LANES;
     const Strip begin = first ? load<Strip>(c.layer1_start + family) : broadcast<Strip>(undefined());
+    // Strip by strip: where there are several, only the last one waits for KAMA.
+    Strip averages[kLengthCount];
+    turn_into_rows(w.average, family, averages);
     Strip signed_sum{}, sum{};
 #pragma GCC unroll 9
     for (int i = 0; i < kLengthCount; ++i) {
@@ -202,7 +194,7 @@ inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const
       const Strip before = load<Strip>(in.state + at);
       const Strip factor = layer1_factor(before, broadcast<Strip>(r), finite);
       const Strip e = begins ? begin : grow_kept(load<Strip>(w.kept + at), factor);
-      const Strip relation = broadcast<Strip>(price) - rows.row[i][s];
+      const Strip relation = broadcast<Strip>(price) - averages[i];
       const Strip relation_before = load<Strip>(in.relation + at);
       Strip state;
       if constexpr (usual) {
@@ -220,7 +212,8 @@ inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const
       signed_sum = i == 0 ? product : signed_sum + product;
       sum = i == 0 ? e : sum + e;
     }
-    layer1[s] = signed_sum / sum;
+    signed_sums[s] = signed_sum;
+    sums[s] = sum;
   }
 }
 
@@ -245,11 +238,18 @@ inline void step_layer2_equities(const PlanConstants& c, const Block& in, Block&
   }
 }
 
-/// cut_value() times the equity, of a layer-1 value that is not rounded yet, so that the average signal does
-/// not wait for the rounding.
-inline Strip signed_equity(const PlanConstants& c, Strip layer1, Strip equity) {
-  return select(layer1 >= c.cut_least_above, equity,
-                select(layer1 <= c.cut_most_below, -equity, 0.0 * equity));
+/// cut_value() times the equity, of a layer-1 value before it is rounded; in vectors even before it is
+/// divided, see PlanConstants::cut_least_above. So the average signal waits for neither.
+inline Strip signed_equity(const PlanConstants& c, [[maybe_unused]] Strip signed_sum,
+                           [[maybe_unused]] Strip sum, [[maybe_unused]] Strip layer1, Strip equity) {
+#if ATCD_LANES > 1
+  const LaneMask finite = sum <= __DBL_MAX__;  // else layer 1 is undefined
+  const LaneMask above = finite & (fma(-c.cut_least_above, sum, signed_sum) > -c.cut_above_half_gap * sum);
+  const LaneMask below = finite & (fma(-c.cut_most_below, sum, signed_sum) < c.cut_below_half_gap * sum);
+#else
+  const bool above = layer1 >= c.cut_least_above, below = layer1 <= c.cut_most_below;
+#endif
+  return select(above, equity, select(below, -equity, beforehand(0.0 * equity)));
 }
 
 /// As sum_in_order, of the families that are computed.
@@ -264,9 +264,13 @@ inline double sum_of_chosen(const PlanConstants& c, const Strip (&row)[kRowStrip
 /// Layer 1 rounded, the average signal over the families, and the trend.
 template <bool pine, bool usual>
 inline void step_signal(const PlanConstants& c, const Block& in, Block& out,
-                        const Strip (&layer1)[kRowStrips], const Strip (&equities)[kRowStrips]) {
-  Strip signed_equities[kRowStrips];
-  for (int s = 0; s < kRowStrips; ++s) signed_equities[s] = signed_equity(c, layer1[s], equities[s]);
+                        const Strip (&signed_sums)[kRowStrips], const Strip (&sums)[kRowStrips],
+                        const Strip (&equities)[kRowStrips]) {
+  Strip layer1[kRowStrips], signed_equities[kRowStrips];
+  for (int s = 0; s < kRowStrips; ++s) {
+    layer1[s] = divide_families(signed_sums[s], sums[s]);
+    signed_equities[s] = signed_equity(c, signed_sums[s], sums[s], layer1[s], equities[s]);
+  }
   const double average =
       usual || c.all_families
           ? average_signal<pine>(sum_in_order(signed_equities), sum_in_order(equities))
@@ -281,14 +285,16 @@ inline void step_signal(const PlanConstants& c, const Block& in, Block& out,
   }
 }
 
-/// A bar whose averages are there. The equities of layer 2 go by the layer 1 of the bar before.
+/// A bar whose averages are there: inlined, so that they are still in registers. The equities of layer 2 go
+/// by the layer 1 of the bar before.
 template <bool pine, bool usual>
-inline void finish_from_averages(const PlanConstants& c, const Block& in, Block& out, const Work& w,
-                                 double price, double r) {
-  Strip layer1[kRowStrips], equities[kRowStrips];
+__attribute__((always_inline)) inline void finish_from_averages(const PlanConstants& c, const Block& in,
+                                                                Block& out, const Work& w, double price,
+                                                                double r) {
+  Strip signed_sums[kRowStrips], sums[kRowStrips], equities[kRowStrips];
   step_layer2_equities<pine, usual>(c, in, out, w, r, equities);
-  step_rows<pine, usual>(c, in, out, w, price, r, layer1);
-  step_signal<pine, usual>(c, in, out, layer1, equities);
+  step_rows<pine, usual>(c, in, out, w, price, r, signed_sums, sums);
+  step_signal<pine, usual>(c, in, out, signed_sums, sums, equities);
   out.close = price;
   out.value_head = in.value_head;
   out.raw_head = in.raw_head;
