@@ -34,7 +34,7 @@ template <bool pine, Spread spread>
 __global__ void __launch_bounds__(kLanes* kMostWarps, kBlocks)
     compute_series(const __grid_constant__ DevicePlan plan, const __grid_constant__ KernelArguments arguments,
                    int series) {
-  extern __shared__ double memory[];
+  extern __shared__ __align__(16) double memory[];
   const auto warp = static_cast<int>(threadIdx.y), at = static_cast<int>(blockIdx.x * blockDim.y) + warp;
   if (at >= series) return;
   double* const own = memory + warp * (cuda::tile_bytes(plan) / static_cast<int>(sizeof(double)));

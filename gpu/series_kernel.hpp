@@ -30,7 +30,7 @@ ATC_DEVICE inline void store_states_equities(const Work32& w, int id) {
   for (int slot = 0; slot < kPassAverages; ++slot) {
     const int place = w.columns.inner + kAverageCount + average_of(pass, slot);
     w.put(place, bar, state_at(w.tile.rising[slot], w.tile.falling[slot], id));
-    w.put(place + kAverageCount, bar, w.row(slot)[id]);
+    w.put(place + kAverageCount, bar, magnitude(w.row(slot)[id]));
   }
 }
 
@@ -39,32 +39,76 @@ struct States {
   Bars rising, falling;
 };
 
+/// At which bars the price is not above the average, and where not below: an undefined average is in neither.
+struct Sides {
+  Bars not_above, not_below;
+};
+
+/// Of a whole tile.
+ATC_DEVICE inline Sides compare_with_price(const Work32& w, const double* average) {
+  // The sign of price - average is how they compare (crossing.hpp), unless they are equal or undefined.
+  const double* const closes = w.tile.aligned(w.tile.closes);
+  Bars below = 0;
+  bool untold = false;
+  ATC_ROLLED_TILE
+  for (int from = 0; from < kTileBars; from += kAtATime) {
+    ATC_UNROLL
+    for (int k = 0; k < kAtATime; ++k) {
+      const double relation = closes[from + k] - average[from + k];
+      below = below << 1 | upper_bits(relation) >> 31;
+      untold |= !(relation < 0.0) & !(relation > 0.0);
+    }
+  }
+  below = reversed(below);
+  if (!untold) return {below, ~below};
+  Sides sides{0, 0};
+  ATC_ROLLED
+  for (int t = 0; t < kTileBars; ++t) {
+    if (closes[t] <= average[t]) sides.not_above |= Bars{1} << t;
+    if (closes[t] >= average[t]) sides.not_below |= Bars{1} << t;
+  }
+  return sides;
+}
+
 /// The crossing states of an average over the tile.
 template <bool pine>
 ATC_DEVICE inline States find_states(const Work32& w, const double* average, double& relation_before,
                                      int state) {
-  // The sign of price - average is how they compare (crossing.hpp); an undefined average is in neither.
-  Bars not_above = 0, not_below = 0;
-  ATC_UNROLL_8
-  for (int t = 0; t < kTileBars; ++t) {
-    const double price = w.tile.closes[t];
-    if (price <= average[t]) not_above |= Bars{1} << t;
-    if (price >= average[t]) not_below |= Bars{1} << t;
-  }
-  not_above &= w.all_bars();  // behind them lie older values
-  not_below &= w.all_bars();
-  const Bars above = not_below & ~not_above, below = not_above & ~not_below;
-  const Bars known = not_above | not_below;
-  Bars was_not_above = not_above, was_not_below = not_below;
+  Sides sides = compare_with_price(w, average);
+  sides.not_above &= w.all_bars();  // behind them lie older values
+  sides.not_below &= w.all_bars();
+  const Bars above = sides.not_below & ~sides.not_above, below = sides.not_above & ~sides.not_below;
+  const Bars known = sides.not_above | sides.not_below;
+  Bars was_not_above = sides.not_above, was_not_below = sides.not_below;
   if (pine) {  // what was remembered over undefined bars
-    was_not_above = held(not_above, above, relation_before <= 0);
-    was_not_below = held(not_below, below, relation_before >= 0);
+    was_not_above = held(sides.not_above, above, relation_before <= 0);
+    was_not_below = held(sides.not_below, below, relation_before >= 0);
   }
   const Bars up = above & next_bars(was_not_above, relation_before <= 0);
   const Bars down = below & next_bars(was_not_below, relation_before >= 0);
   const int last = !pine ? w.span.count - 1 : known != 0 ? latest(known) : -1;
   if (last >= 0) relation_before = w.tile.closes[last] - average[last];
   return {held(up, down, state > 0), held(down, up, state < 0)};
+}
+
+/// The equities of layer 1 over a plain tile, while the crossing state is 1 or -1 throughout. `fell`: whether
+/// it was -1 at the bar before the tile. The row gets each equity with the sign of its state.
+ATC_DEVICE inline double step_signed_equities(const Work32& w, double* row, Bars falling, bool fell,
+                                              double equity) {
+  const double* const returns = w.tile.aligned(w.tile.returns);
+  Bars sign = fell ? ~Bars{0} : 0;
+  ATC_ROLLED_TILE
+  for (int from = 0; from < kTileBars; from += kAtATime) {
+    ATC_UNROLL
+    for (int k = 0; k < kAtATime; ++k) {
+      // layer1_factor(): state*r is exact.
+      equity = grow(equity, w.p.equity_keep, 1.0 + signed_by(sign, returns[from + k]));
+      sign = falling << (kTileBars - 1 - k);
+      row[from + k] = signed_by(sign, equity);
+    }
+    falling >>= kAtATime;
+  }
+  return equity;
 }
 
 /// Crossing states and the equities of layer 1, which take the averages' rows: an average a lane.
@@ -75,31 +119,53 @@ ATC_DEVICE inline void step_states_equities(const Work32& w, int id, Lane& lane)
   const States states = find_states<pine>(w, row, lane.relation[pass], lane.state[pass]);
   w.tile.rising[id] = states.rising;
   w.tile.falling[id] = states.falling;
-  const Bars rising_before = next_bars(states.rising, lane.state[pass] > 0);
-  const Bars falling_before = next_bars(states.falling, lane.state[pass] < 0);
+  const int state_before = lane.state[pass];
   lane.state[pass] = w.last_of(states.rising) ? 1 : w.last_of(states.falling) ? -1 : 0;
   double equity = lane.equity[pass];
-  const auto step = [&](int t, bool finite) {
+  if (w.span.signed_rows) {
+    lane.equity[pass] = step_signed_equities(w, row, states.falling, state_before < 0, equity);
+    return;
+  }
+  const Bars rising_before = next_bars(states.rising, state_before > 0);
+  const Bars falling_before = next_bars(states.falling, state_before < 0);
+  ATC_ROLLED
+  for (int t = 0; t < w.span.count; ++t) {
     const double state = state_at(rising_before, falling_before, t);
-    equity = grow(equity, w.p.equity_keep, layer1_factor(state, w.tile.returns[t], finite));
-  };
-  if (w.span.plain) {
-    ATC_UNROLL_8
-    for (int t = 0; t < kTileBars; ++t) {
-      step(t, true);
-      row[t] = equity;
-    }
-  } else {
-    ATC_ROLLED
-    for (int t = 0; t < w.span.count; ++t) {
-      step(t, no_infinity(w.tile.returns[t]));
-      const std::int64_t bar = w.span.base + t;
-      if (bar <= w.p.cutout)
-        equity = bar == w.p.cutout ? w.p.layer1_start[family_of(pass, id / kLengthCount)] : undefined();
-      row[t] = equity;
-    }
+    const double factor = layer1_factor(state, w.tile.returns[t], no_infinity(w.tile.returns[t]));
+    equity = grow(equity, w.p.equity_keep, factor);
+    const std::int64_t bar = w.span.base + t;
+    if (bar <= w.p.cutout)
+      equity = bar == w.p.cutout ? w.p.layer1_start[family_of(pass, id / kLengthCount)] : undefined();
+    row[t] = equity;
   }
   lane.equity[pass] = equity;
+}
+
+/// A family's equities, and them times their states, summed over its lengths.
+struct Layer1Sums {
+  double signed_sum, sum;
+};
+
+ATC_DEVICE inline Layer1Sums sum_equities(const Work32& w, int id, int member) {
+  Layer1Sums sums{0, 0};
+  if (w.span.signed_rows) {
+    ATC_UNROLL
+    for (int i = 0; i < kLengthCount; ++i) {
+      const double signed_equity = w.row(member * kLengthCount + i)[id];
+      sums.signed_sum += signed_equity;
+      sums.sum += magnitude(signed_equity);
+    }
+    return sums;
+  }
+  ATC_ROLLED
+  for (int i = 0; i < kLengthCount; ++i) {
+    const int slot = member * kLengthCount + i;
+    const double equity = w.row(slot)[id];
+    const double state = state_at(w.tile.rising[slot], w.tile.falling[slot], id);
+    sums.signed_sum = add_exact_product(state, equity, sums.signed_sum);
+    sums.sum += equity;
+  }
+  return sums;
 }
 
 /// Layer 1 of the pass's families: a bar a lane.
@@ -109,16 +175,9 @@ ATC_DEVICE inline void sum_layer1(const Work32& w, int id, Lane& lane) {
   ATC_UNROLL
   for (int member = 0; member < kPassFamilies; ++member) {
     const int family = family_of(pass, member);
-    double signed_sum = 0, sum = 0;
-    ATC_UNROLL
-    for (int i = 0; i < kLengthCount; ++i) {
-      const int slot = member * kLengthCount + i;
-      const double equity = w.row(slot)[id];
-      const double state = state_at(w.tile.rising[slot], w.tile.falling[slot], id);
-      signed_sum = add_exact_product(state, equity, signed_sum);
-      sum += equity;
-    }
-    const double layer1 = to_two_decimals<pine>(signed_sum / sum, w.p.hundredth_high, w.p.hundredth_low);
+    const Layer1Sums sums = sum_equities(w, id, member);
+    const double layer1 =
+        to_two_decimals<pine>(sums.signed_sum / sums.sum, w.p.hundredth_high, w.p.hundredth_low);
     lane.bar_layer1[family] = layer1;
     if (w.columns.layer1[family] >= 0) w.put(w.columns.layer1[family], w.span.base + id, layer1);
   }
@@ -129,43 +188,73 @@ struct Drivers {
   Bars with[kFamilyCount], against[kFamilyCount];
 };
 
-/// The equities of layer 2: a family a lane, bar by bar.
+/// By what the equities of layer 2 grow, into their rows: a bar a lane. In pine not where they grow as they
+/// did at the bar before.
+ATC_DEVICE inline void find_layer2_factors(const Work32& w, const Drivers& drivers, int id, Lane& lane) {
+  const double with = 1.0 + lane.bar_return, against = 1.0 - lane.bar_return;
+  ATC_UNROLL
+  for (int f = 0; f < kFamilyCount; ++f) {
+    const Bars with_before = next_bars(drivers.with[f], has(lane.drove_with, f));
+    const Bars against_before = next_bars(drivers.against[f], has(lane.drove_against, f));
+    if (id >= w.span.count) continue;
+    w.row(f)[id] = layer2_factor<false>(state_at(with_before, against_before, id), with, against, 1.0);
+  }
+}
+
+/// The bars at which a family's layer 2 grows as it did at the bar before.
+ATC_DEVICE inline Bars still_bars(const Drivers& drivers, const Lane& lane, int family) {
+  Bars moving = 0;
+  ATC_UNROLL
+  for (int f = 0; f < kFamilyCount; ++f) {
+    const bool before = has(lane.drove_with | lane.drove_against, f);
+    moving = f == family ? next_bars(drivers.with[f] | drivers.against[f], before) : moving;
+  }
+  return ~moving;
+}
+
+/// The equities of layer 2, from their factors: a family a lane, bar by bar.
 template <bool pine>
 ATC_DEVICE inline void step_layer2_equities(const Work32& w, const Drivers& drivers, int id, Lane& lane) {
   if (id >= kFamilyCount) return;
-  Bars with = 0, against = 0;
-  ATC_UNROLL
-  for (int f = 0; f < kFamilyCount; ++f) {
-    with = f == id ? drivers.with[f] : with;
-    against = f == id ? drivers.against[f] : against;
-  }
-  const Bars with_before = next_bars(with, lane.driver > 0);
-  const Bars against_before = next_bars(against, lane.driver < 0);
-  lane.driver = w.last_of(with) ? 1 : w.last_of(against) ? -1 : 0;
+  const Bars still = pine ? still_bars(drivers, lane, id) : 0;
   double* const row = w.row(id);
+  double equity = lane.layer2, factor = lane.layer2_factor;
   const auto step = [&](int t) {
-    const double r = w.tile.returns[t], driver = state_at(with_before, against_before, t);
-    const double factor = layer2_factor<pine>(driver, 1.0 + r, 1.0 - r, lane.layer2_factor);
-    lane.layer2 = grow(lane.layer2, w.p.equity_keep, factor);
-    if (pine) lane.layer2_factor = factor;
+    factor = pine && has(still, t) ? factor : row[t];
+    equity = grow(equity, w.p.equity_keep, factor);
   };
   if (w.span.plain) {
-    ATC_UNROLL_8
-    for (int t = 0; t < kTileBars; ++t) {
+    ATC_ROLLED_TILE
+    for (int from = 0; from < kTileBars; from += kAtATime) {
+      ATC_UNROLL
+      for (int t = from; t < from + kAtATime; ++t) {
+        step(t);
+        row[t] = equity;
+      }
+    }
+  } else {
+    ATC_ROLLED
+    for (int t = 0; t < w.span.count; ++t) {
       step(t);
-      row[t] = lane.layer2;
+      const std::int64_t bar = w.span.base + t;
+      if (bar <= w.p.cutout) {
+        equity = bar == w.p.cutout ? w.p.layer2_start[id] : undefined();
+        factor = 1;
+      }
+      row[t] = equity;
     }
-    return;
   }
-  ATC_ROLLED
-  for (int t = 0; t < w.span.count; ++t) {
-    step(t);
-    const std::int64_t bar = w.span.base + t;
-    if (bar <= w.p.cutout) {
-      lane.layer2 = bar == w.p.cutout ? w.p.layer2_start[id] : undefined();
-      lane.layer2_factor = 1;
-    }
-    row[t] = lane.layer2;
+  lane.layer2 = equity;
+  if (pine) lane.layer2_factor = factor;
+}
+
+/// The signs of layer 1 at the tile's last bar, for the next one.
+ATC_DEVICE inline void keep_drivers(const Work32& w, const Drivers& drivers, Lane& lane) {
+  lane.drove_with = lane.drove_against = 0;
+  ATC_UNROLL
+  for (int f = 0; f < kFamilyCount; ++f) {
+    lane.drove_with |= Bars{w.last_of(drivers.with[f])} << f;
+    lane.drove_against |= Bars{w.last_of(drivers.against[f])} << f;
   }
 }
 
@@ -253,8 +342,11 @@ ATC_DEVICE inline void store_end(const Work32& w, int id, const Lane& lane) {
 
 /// From the averages in their rows to their families' layer 1.
 template <bool pine, int pass, class Lanes32>
-ATC_DEVICE inline void finish_pass(const Work32& w, Lanes32& lanes) {
+ATC_DEVICE inline void finish_pass(Work32& w, Lanes32& lanes) {
   const bool inner = w.columns.inner >= 0;
+  // A crossing state that once was not 0 never is again.
+  const Bars known = lanes.vote([](const Lane& lane) { return lane.state[pass] != 0; });
+  w.span.signed_rows = w.span.plain && known == ~Bars{0} >> (kLanes - kPassAverages);
   if (inner) lanes.each([&](int id, Lane&) { store_averages<pass>(w, id); });
   lanes.each([&](int id, Lane& lane) { step_states_equities<pine, pass>(w, id, lane); });
   if (inner) lanes.each([&](int id, Lane&) { store_states_equities<pass>(w, id); });
@@ -271,8 +363,12 @@ ATC_DEVICE inline void finish_tile(const Work32& w, Lanes32& lanes) {
     drivers.with[f] = bars_where([&](const Lane& lane) { return lane.bar_layer1[f] > 0.0; });
     drivers.against[f] = bars_where([&](const Lane& lane) { return lane.bar_layer1[f] < 0.0; });
   }
+  lanes.each([&](int id, Lane& lane) { find_layer2_factors(w, drivers, id, lane); });
   lanes.each([&](int id, Lane& lane) { step_layer2_equities<pine>(w, drivers, id, lane); });
-  lanes.each([&](int id, Lane& lane) { sum_layer2<pine>(w, id, lane); });
+  lanes.each([&](int id, Lane& lane) {
+    keep_drivers(w, drivers, lane);
+    sum_layer2<pine>(w, id, lane);
+  });
   lanes.each([&](int id, Lane& lane) { publish_average(w, id, lane); });
   const Bars up = bars_where([&](const Lane& lane) {
     return cut_value(lane.bar_published, w.p.trend_above, w.p.trend_below) > 0.0;
@@ -288,11 +384,11 @@ ATC_DEVICE inline void finish_tile(const Work32& w, Lanes32& lanes) {
 template <bool pine, Spread spread, class Lanes32>
 ATC_DEVICE void run_series(const DevicePlan& p, const KernelArguments& arguments, const SeriesTask& task,
                            double* memory, Lanes32& lanes) {
-  Work32 w{p, task, arguments.growth, arguments.columns, tile_in(p, memory), {0, 0, false}};
+  Work32 w{p, task, arguments.growth, arguments.columns, tile_in(p, memory), {0, 0, false, false}};
   lanes.each([&](int id, Lane& lane) { begin<pine>(w, id, lane); });
   for (std::int64_t base = 0; base < task.bars; base += kTileBars) {
     const std::int64_t left = task.bars - base;
-    w.span = {base, static_cast<int>(left < kTileBars ? left : kTileBars), false};
+    w.span = {base, static_cast<int>(left < kTileBars ? left : kTileBars), false, false};
     lanes.each([&](int id, Lane& lane) { load_tile<pine>(w, id, lane); });
     const Bars infinite = lanes.vote([](const Lane& lane) { return !no_infinity(lane.bar_return); });
     w.span.plain = left >= kTileBars && base > p.cutout && infinite == 0;

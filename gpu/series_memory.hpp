@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstring>
+
 #include "engine/crossing.hpp"
 #include "engine/equity.hpp"
 #include "engine/layers.hpp"
@@ -17,11 +19,13 @@
 #define ATC_DEVICE __device__
 #define ATC_UNROLL _Pragma("unroll")
 #define ATC_UNROLL_8 _Pragma("unroll 8")
+#define ATC_ROLLED_TILE _Pragma("unroll 1")
 #define ATC_ROLLED _Pragma("unroll 1")  // rare
 #else
 #define ATC_DEVICE
 #define ATC_UNROLL
 #define ATC_UNROLL_8
+#define ATC_ROLLED_TILE
 #define ATC_ROLLED
 #endif
 
@@ -38,6 +42,8 @@ using Bars = std::uint32_t;
 
 // A row has one value a bar and so much room that lanes at neighbouring rows meet in no memory bank.
 constexpr int kRow = kTileBars + 1;
+// Loops over a tile are unrolled by so many bars: their values wait for each other only where they must.
+constexpr int kAtATime = 8;
 // The averages go in two passes of three families: those from bar to bar (EMA, DEMA, KAMA), then those over
 // windows (Hull, WMA, LSMA).
 constexpr int kPasses = 2;
@@ -69,6 +75,11 @@ struct Tile {
   double* raws;     // raw Hull values before this tile, and room for those before the next
   Bars* rising;     // per average of the pass: the bars where its crossing state is 1
   Bars* falling;    // where it is -1
+
+  /// The tile's closes or returns, for reading two at once.
+  ATC_DEVICE static const double* aligned(const double* of_tile) {
+    return static_cast<const double*>(__builtin_assume_aligned(of_tile, 2 * sizeof(double)));
+  }
 };
 
 ATC_HOST_DEVICE inline std::int64_t tile_doubles(const DevicePlan& p) {
@@ -105,8 +116,8 @@ struct Lane {
   int state[kPasses] = {0, 0};
   // The family of lanes below kFamilyCount.
   double layer2 = undefined(), layer2_factor = 1;
-  int driver = 0;  // the sign of layer 1 at the bar before
   // The series: the same in every lane.
+  Bars drove_with = 0, drove_against = 0;  // the families whose layer 1 at the bar before was above, below 0
   double average = 0, published = 0;
   int trend = 0, previous_trend = 0;
   std::int64_t trend_since_bar = 0;
@@ -120,7 +131,8 @@ struct Lane {
 struct Span {
   std::int64_t base;
   int count;
-  bool plain;  // all of a tile's bars, after the cutout, and every return finite
+  bool plain;        // all of a tile's bars, after the cutout, and every return finite
+  bool signed_rows;  // plain, and each state of the pass 1 or -1: its equities' rows have their states' signs
 };
 
 /// A kernel's arguments and where it is.
@@ -167,6 +179,37 @@ ATC_DEVICE inline int latest(Bars bars) {
   return kTileBars - 1 - __clz(static_cast<int>(bars));
 #else
   return kTileBars - 1 - __builtin_clz(bars);
+#endif
+}
+
+ATC_DEVICE inline Bars reversed(Bars bars) {
+#if defined(__CUDA_ARCH__)
+  return __brev(bars);
+#else
+  Bars result = 0;
+  for (int t = 0; t < kTileBars; ++t) result |= (bars >> t & 1) << (kTileBars - 1 - t);
+  return result;
+#endif
+}
+
+/// The upper half of a number's bits, its sign the highest of them.
+ATC_DEVICE inline Bars upper_bits(double a) {
+#if defined(__CUDA_ARCH__)
+  return static_cast<Bars>(__double2hiint(a));
+#else
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &a, sizeof bits);
+  return static_cast<Bars>(bits >> 32);
+#endif
+}
+
+/// `a`, or -a where the highest of `bits` is set: what a multiplication by 1 or -1 gives.
+ATC_DEVICE inline double signed_by(Bars bits, double a) {
+  constexpr Bars kHighest = Bars{1} << 31;
+#if defined(__CUDA_ARCH__)
+  return __hiloint2double(static_cast<int>(upper_bits(a) ^ (bits & kHighest)), __double2loint(a));
+#else
+  return (bits & kHighest) != 0 ? -a : a;
 #endif
 }
 

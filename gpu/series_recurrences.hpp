@@ -79,7 +79,6 @@ ATC_DEVICE inline void step_recurrences(const Work32& w, int id, Lane& lane) {
     for (int t = 0; t < w.span.count; ++t) step_unsettled<pine>(w, lane, family, i, row, t);
     return;
   }
-  constexpr int kAtATime = 8;
   const double alpha = dema ? w.p.dema_alpha[i] : w.p.ema_alpha[i];
   for (int from = 0; from < kTileBars; from += kAtATime) {
     double first = lane.first, second = lane.second, average[kAtATime];
