@@ -45,6 +45,7 @@ ColumnPlaces places_of(const engine::Plan& plan, std::span<const BatchOutput> ou
     places.layer2[f] =
         place(there && any([f](const BatchOutput& output) { return !output.equity[f].empty(); }));
   }
+  places.layers = next > 0 ? 0 : -1;
   places.average = place(any([](const BatchOutput& output) { return !output.average.empty(); }));
   places.trend = any([](const BatchOutput& output) { return !output.trend.empty(); }) ? 0 : -1;
   places.inner =

@@ -47,14 +47,16 @@ struct Sides {
 /// Of a whole tile.
 ATC_DEVICE inline Sides compare_with_price(const Work32& w, const double* average) {
   // The sign of price - average is how they compare (crossing.hpp), unless they are equal or undefined.
-  const double* const closes = w.tile.aligned(w.tile.closes);
+  const double* const closes = w.tile.closes;
   Bars below = 0;
   bool untold = false;
   ATC_ROLLED_TILE
   for (int from = 0; from < kTileBars; from += kAtATime) {
+    double price[kAtATime];
+    read_bars(closes + from, price);
     ATC_UNROLL
     for (int k = 0; k < kAtATime; ++k) {
-      const double relation = closes[from + k] - average[from + k];
+      const double relation = price[k] - average[from + k];
       below = below << 1 | upper_bits(relation) >> 31;
       untold |= !(relation < 0.0) & !(relation > 0.0);
     }
@@ -95,14 +97,15 @@ ATC_DEVICE inline States find_states(const Work32& w, const double* average, dou
 /// it was -1 at the bar before the tile. The row gets each equity with the sign of its state.
 ATC_DEVICE inline double step_signed_equities(const Work32& w, double* row, Bars falling, bool fell,
                                               double equity) {
-  const double* const returns = w.tile.aligned(w.tile.returns);
   Bars sign = fell ? ~Bars{0} : 0;
   ATC_ROLLED_TILE
   for (int from = 0; from < kTileBars; from += kAtATime) {
+    double returns[kAtATime];
+    read_bars(w.tile.returns + from, returns);
     ATC_UNROLL
     for (int k = 0; k < kAtATime; ++k) {
       // layer1_factor(): state*r is exact.
-      equity = grow(equity, w.p.equity_keep, 1.0 + signed_by(sign, returns[from + k]));
+      equity = grow(equity, w.p.equity_keep, 1.0 + signed_by(sign, returns[k]));
       sign = falling << (kTileBars - 1 - k);
       row[from + k] = signed_by(sign, equity);
     }
@@ -176,10 +179,8 @@ ATC_DEVICE inline void sum_layer1(const Work32& w, int id, Lane& lane) {
   for (int member = 0; member < kPassFamilies; ++member) {
     const int family = family_of(pass, member);
     const Layer1Sums sums = sum_equities(w, id, member);
-    const double layer1 =
+    lane.bar_layer1[family] =
         to_two_decimals<pine>(sums.signed_sum / sums.sum, w.p.hundredth_high, w.p.hundredth_low);
-    lane.bar_layer1[family] = layer1;
-    if (w.columns.layer1[family] >= 0) w.put(w.columns.layer1[family], w.span.base + id, layer1);
   }
 }
 
@@ -188,16 +189,17 @@ struct Drivers {
   Bars with[kFamilyCount], against[kFamilyCount];
 };
 
-/// By what the equities of layer 2 grow, into their rows: a bar a lane. In pine not where they grow as they
-/// did at the bar before.
-ATC_DEVICE inline void find_layer2_factors(const Work32& w, const Drivers& drivers, int id, Lane& lane) {
+/// By what the equities of layer 2 grow (layer2_factor()), into their rows: a bar a lane. In pine not where
+/// they grow as they did at the bar before.
+ATC_DEVICE inline void find_layer2_factors(const Work32& w, const Drivers& drivers, int id,
+                                           const Lane& lane) {
+  if (id >= w.span.count) return;
   const double with = 1.0 + lane.bar_return, against = 1.0 - lane.bar_return;
   ATC_UNROLL
   for (int f = 0; f < kFamilyCount; ++f) {
     const Bars with_before = next_bars(drivers.with[f], has(lane.drove_with, f));
     const Bars against_before = next_bars(drivers.against[f], has(lane.drove_against, f));
-    if (id >= w.span.count) continue;
-    w.row(f)[id] = layer2_factor<false>(state_at(with_before, against_before, id), with, against, 1.0);
+    w.row(f)[id] = has(with_before, id) ? with : has(against_before, id) ? against : 1.0;
   }
 }
 
@@ -258,6 +260,17 @@ ATC_DEVICE inline void keep_drivers(const Work32& w, const Drivers& drivers, Lan
   }
 }
 
+/// Layers 1 and 2 as columns.
+ATC_DEVICE inline void store_layers(const Work32& w, int id, const Lane& lane) {
+  if (id >= w.span.count) return;
+  const std::int64_t bar = w.span.base + id;
+  ATC_UNROLL
+  for (int f = 0; f < kFamilyCount; ++f) {
+    if (w.columns.layer1[f] >= 0) w.put(w.columns.layer1[f], bar, lane.bar_layer1[f]);
+    if (w.columns.layer2[f] >= 0) w.put(w.columns.layer2[f], bar, w.row(f)[id]);
+  }
+}
+
 /// The average signal over the families: a bar a lane.
 template <bool pine>
 ATC_DEVICE inline void sum_layer2(const Work32& w, int id, const Lane& lane) {
@@ -266,7 +279,6 @@ ATC_DEVICE inline void sum_layer2(const Work32& w, int id, const Lane& lane) {
   ATC_UNROLL
   for (int f = 0; f < kFamilyCount; ++f) {
     const double layer2 = w.row(f)[id];
-    if (w.columns.layer2[f] >= 0) w.put(w.columns.layer2[f], w.span.base + id, layer2);
     if (!w.has(f)) continue;
     const double cut = cut_value(lane.bar_layer1[f], w.p.cut_above, w.p.cut_below);
     signed_sum = add_exact_product(cut, layer2, signed_sum);
@@ -365,6 +377,7 @@ ATC_DEVICE inline void finish_tile(const Work32& w, Lanes32& lanes) {
   }
   lanes.each([&](int id, Lane& lane) { find_layer2_factors(w, drivers, id, lane); });
   lanes.each([&](int id, Lane& lane) { step_layer2_equities<pine>(w, drivers, id, lane); });
+  if (w.columns.layers >= 0) lanes.each([&](int id, Lane& lane) { store_layers(w, id, lane); });
   lanes.each([&](int id, Lane& lane) {
     keep_drivers(w, drivers, lane);
     sum_layer2<pine>(w, id, lane);

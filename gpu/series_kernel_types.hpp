@@ -19,6 +19,7 @@ static_assert(kTileBars == kLanes, "a lane takes a bar of the tile");
 struct ColumnPlaces {
   std::int16_t layer1[engine::kFamilies];
   std::int16_t layer2[engine::kFamilies];
+  std::int16_t layers;  // 0: some column of a layer is wanted
   std::int16_t average;
   std::int16_t inner;  // kAverages averages, as many states and equities
   std::int16_t trend;  // 0: wanted

@@ -75,12 +75,22 @@ struct Tile {
   double* raws;     // raw Hull values before this tile, and room for those before the next
   Bars* rising;     // per average of the pass: the bars where its crossing state is 1
   Bars* falling;    // where it is -1
-
-  /// The tile's closes or returns, for reading two at once.
-  ATC_DEVICE static const double* aligned(const double* of_tile) {
-    return static_cast<const double*>(__builtin_assume_aligned(of_tile, 2 * sizeof(double)));
-  }
 };
+
+/// What is read by one instruction.
+struct alignas(2 * sizeof(double)) Two {
+  double first, second;
+};
+
+/// The next bars of a tile's values, closes or returns.
+ATC_DEVICE inline void read_bars(const double* from, double (&bars)[kAtATime]) {
+  const Two* const twos = reinterpret_cast<const Two*>(from);
+  ATC_UNROLL
+  for (int k = 0; k < kAtATime; k += 2) {
+    bars[k] = twos[k / 2].first;
+    bars[k + 1] = twos[k / 2].second;
+  }
+}
 
 ATC_HOST_DEVICE inline std::int64_t tile_doubles(const DevicePlan& p) {
   return p.value_history + kTileBars + 2 * kTileBars + kPassAverages * kRow +
@@ -161,7 +171,7 @@ struct Work32 {
   ATC_DEVICE bool last_of(Bars bars) const { return (bars >> (span.count - 1) & 1) != 0; }
 };
 
-ATC_DEVICE inline bool has(Bars bars, int bar) { return (bars >> bar & 1) != 0; }
+ATC_DEVICE inline bool has(Bars bars, int bar) { return (bars & Bars{1} << bar) != 0; }
 
 /// The bars of `bars` moved to the next one each; `before`: whether the bar before the tile is one of them.
 ATC_DEVICE inline Bars next_bars(Bars bars, bool before) { return bars << 1 | (before ? 1U : 0U); }
@@ -203,13 +213,29 @@ ATC_DEVICE inline Bars upper_bits(double a) {
 #endif
 }
 
+constexpr Bars kSign = Bars{1} << 31;
+
+/// `a` with other upper bits.
+ATC_DEVICE inline double with_upper_bits(double a, Bars upper) {
+#if defined(__CUDA_ARCH__)
+  return __hiloint2double(static_cast<int>(upper), __double2loint(a));
+#else
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &a, sizeof bits);
+  bits = std::uint64_t{upper} << 32 | (bits & ~Bars{0});
+  std::memcpy(&a, &bits, sizeof a);
+  return a;
+#endif
+}
+
 /// `a`, or -a where the highest of `bits` is set: what a multiplication by 1 or -1 gives.
 ATC_DEVICE inline double signed_by(Bars bits, double a) {
-  constexpr Bars kHighest = Bars{1} << 31;
 #if defined(__CUDA_ARCH__)
-  return __hiloint2double(static_cast<int>(upper_bits(a) ^ (bits & kHighest)), __double2loint(a));
+  Bars upper = 0;  // in one instruction: upper_bits(a) ^ (bits & kSign)
+  asm("lop3.b32 %0, %1, %2, %3, 0x78;" : "=r"(upper) : "r"(upper_bits(a)), "r"(bits), "n"(kSign));
+  return with_upper_bits(a, upper);
 #else
-  return (bits & kHighest) != 0 ? -a : a;
+  return with_upper_bits(a, upper_bits(a) ^ (bits & kSign));
 #endif
 }
 
