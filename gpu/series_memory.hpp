@@ -114,6 +114,20 @@ ATC_HOST_DEVICE inline Tile tile_in(const DevicePlan& p, double* memory) {
   return tile;
 }
 
+/// The same where the averages are known by their crossings: only what layers need.
+ATC_HOST_DEVICE inline std::int64_t layers_bytes() {
+  return (kTileBars + kPassAverages * kRow + kPassAverages) * static_cast<std::int64_t>(sizeof(double));
+}
+
+ATC_HOST_DEVICE inline Tile layers_tile_in(double* memory) {
+  Tile tile{};
+  tile.returns = memory;
+  tile.rows = tile.returns + kTileBars;
+  tile.rising = reinterpret_cast<Bars*>(tile.rows + kPassAverages * kRow);
+  tile.falling = tile.rising + kPassAverages;
+  return tile;
+}
+
 /// What a lane keeps from tile to tile.
 struct Lane {
   // The average of lanes below kPassAverages in the first pass: an EMA, the two of a DEMA, or a KAMA.
@@ -149,7 +163,6 @@ struct Span {
 struct Work32 {
   const DevicePlan& p;
   const SeriesTask& task;
-  const double* growth;
   const ColumnPlaces& columns;
   Tile tile;
   Span span;
@@ -158,6 +171,10 @@ struct Work32 {
   /// The last raw Hull values before tile number `tile_at`: a row for each length, oldest first.
   ATC_DEVICE double* raws_before(std::int64_t tile_at) const {
     return tile.raws + (tile_at % 2 == 0 ? 0 : kLengthCount * p.raw_history);
+  }
+  /// The tile's crossings of the pass.
+  ATC_DEVICE Crossings* crossings(int pass) const {
+    return task.crossings + (span.base / kTileBars * kPasses + pass) * kPassAverages;
   }
   ATC_DEVICE void put(int place, std::int64_t bar, double value) const {
     task.columns[place * task.bars + bar] = value;

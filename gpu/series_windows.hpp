@@ -15,18 +15,25 @@ ATC_DEVICE inline void begin(const Work32& w, int id, Lane& lane) {
   for (int i = id; i < kLengthCount * w.p.raw_history; i += kLanes) w.tile.raws[i] = undefined();
 }
 
+/// The next bars' returns.
+template <bool pine>
+ATC_DEVICE inline void load_returns(const Work32& w, int id, Lane& lane) {
+  if (id >= w.span.count) return;
+  const std::int64_t bar = w.span.base + id;
+  const double before = bar == 0 ? undefined() : w.task.closes[bar - 1];
+  lane.bar_return = grown_return<pine>(w.task.closes[bar], before, w.task.growth[bar]);
+  w.tile.returns[id] = lane.bar_return;
+}
+
 /// The next bars and their returns. A lane moves only values that it wrote itself.
 template <bool pine>
 ATC_DEVICE inline void load_tile(const Work32& w, int id, Lane& lane) {
   for (int i = id; i < w.p.value_history; i += kLanes) w.tile.values[i] = w.tile.values[i + kTileBars];
   if (id >= w.span.count) return;
   const std::int64_t bar = w.span.base + id;
-  const double price = w.task.closes[bar];
-  const double before = bar == 0 ? undefined() : w.task.closes[bar - 1];
   w.tile.values[w.p.value_history + id] = w.task.sources[bar];
-  w.tile.closes[id] = price;
-  lane.bar_return = grown_return<pine>(price, before, w.growth[bar]);
-  w.tile.returns[id] = lane.bar_return;
+  w.tile.closes[id] = w.task.closes[bar];
+  load_returns<pine>(w, id, lane);
 }
 
 /// The paces of the KAMAs, from one scan backward over the noise.

@@ -152,8 +152,7 @@ double kernel_ms(const engine::Plan& plan, const Market& market, int times) {
   auto* const memory = static_cast<std::byte*>(device);
   gpu::pack(batch, chunks.front(), layout, host.data(), memory);
   cudaMemcpy(memory, host.data(), host.size(), cudaMemcpyHostToDevice);
-  const gpu::KernelArguments arguments{gpu::at<gpu::SeriesTask>(memory, layout.tasks),
-                                       gpu::at<double>(memory, layout.growth), batch.places};
+  const gpu::KernelArguments arguments = gpu::arguments_of(batch, layout, memory);
   const double taken = median_ms(times, [&] {
     require(gpu::launch(batch.device_plan, arguments, static_cast<int>(market.inputs.size()), nullptr) ==
                 cudaSuccess,
