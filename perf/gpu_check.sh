@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests and measures the device code on a machine that has a card. From the repository's root:
 #   perf/gpu_check.sh FOLDER [OUT]
-# FOLDER holds gpu_tests, gpu_bench and the shared libraries they need, all built elsewhere; full logs, eight
+# FOLDER holds gpu_tests, gpu_bench and the shared libraries they need, all built elsewhere; full logs, nine
 # files, go to OUT.
 # Goes on after a part that fails; the exit status is that of the first one.
 set -u
@@ -30,6 +30,7 @@ part card 20 2 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.max.s
 part tests 90 25 "$binaries/gpu_tests" --gtest_filter='*Device*' --gtest_brief=0
 part bench 60 20 "$binaries/gpu_bench"
 part pipeline 60 60 "$binaries/gpu_bench" pipeline 10000
+part variants 40 2 "$binaries/gpu_bench" variants 100
 part phases 30 17 "$binaries/gpu_bench" kernel 10000
 for tool in memcheck racecheck; do
   part "$tool" 90 4 "$sanitizer" --tool "$tool" --error-exitcode 9 \
