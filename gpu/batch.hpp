@@ -12,6 +12,8 @@
 
 namespace atcd::gpu {
 
+struct Batch;
+
 /// How a computation ended.
 struct Outcome {
   enum class Kind : std::uint8_t {
@@ -65,11 +67,19 @@ class BatchComputer {
                   std::span<const engine::BatchOutput> outputs,
                   std::span<engine::Incremental* const> engines);
 
+  /// As engine::compute_variants: what goes before the equities is computed once for all plans, unless
+  /// averages, states or equities of layer 1 are wanted: then all is, plan by plan.
+  Outcome compute_variants(std::span<const engine::Plan* const> plans,
+                           std::span<const engine::BatchInput> inputs,
+                           std::span<const engine::BatchOutput> outputs);
+
   /// Of the last call, a row for each thread that it used.
   std::span<const WorkerTimes> times() const { return times_; }
 
  private:
   struct Workers;
+  Outcome compute(const Batch& batch);
+
   BatchOptions options_;
   std::vector<WorkerTimes> times_;
   std::unique_ptr<Workers> workers_;

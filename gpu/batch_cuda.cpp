@@ -154,15 +154,15 @@ class Slot {
     std::byte* const device = memory_.device();
     std::byte* const host = memory_.host();
     const auto in_bytes = static_cast<std::size_t>(layout_.input_bytes);
-    const auto out_bytes = static_cast<std::size_t>(layout_.bytes) - in_bytes;
-    const KernelArguments arguments{at<SeriesTask>(device, layout_.tasks), at<double>(device, layout_.growth),
-                                    batch.places};
+    const std::size_t results = in_bytes + static_cast<std::size_t>(layout_.crossing_bytes);
+    const std::size_t out_bytes = static_cast<std::size_t>(layout_.bytes) - results;
     chunk_ = &chunk;
     cudaError_t error = cudaMemcpyAsync(device, host, in_bytes, cudaMemcpyHostToDevice, stream_);
     if (error != cudaSuccess) return outcome_of(error, "copying to the device");
-    error = launch(batch.device_plan, arguments, static_cast<int>(chunk.members.size()), stream_);
+    error = launch(batch.device_plan, arguments_of(batch, layout_, device),
+                   static_cast<int>(chunk.members.size()), stream_);
     if (error != cudaSuccess) return outcome_of(error, "launching the kernel");
-    error = cudaMemcpyAsync(host + in_bytes, device + in_bytes, out_bytes, cudaMemcpyDeviceToHost, stream_);
+    error = cudaMemcpyAsync(host + results, device + results, out_bytes, cudaMemcpyDeviceToHost, stream_);
     return outcome_of(error, "copying from the device");
   }
 
@@ -241,14 +241,16 @@ Outcome refusal_of(const engine::Plan& plan, std::span<const BatchInput> inputs,
 }
 
 /// Whether check_batch has nothing to say but about the values.
-bool sizes_fit(const engine::Plan& plan, const BatchInput& input) {
-  const std::size_t bars = input.closes.size();
-  return bars > 0 && static_cast<std::int64_t>(bars) >= plan.minimum_bars() &&
-         (input.sources.empty() || input.sources.size() == bars) &&
-         (input.close_times_ms.empty() || input.close_times_ms.size() == bars);
+bool sizes_fit(const engine::Plan& plan, std::span<const BatchInput> inputs) {
+  return std::all_of(inputs.begin(), inputs.end(), [&](const BatchInput& input) {
+    const std::size_t bars = input.closes.size();
+    return bars > 0 && static_cast<std::int64_t>(bars) >= plan.minimum_bars() &&
+           (input.sources.empty() || input.sources.size() == bars) &&
+           (input.close_times_ms.empty() || input.close_times_ms.size() == bars);
+  });
 }
 
-void run(std::span<Worker> workers, Job& job) {
+Outcome run(std::span<Worker> workers, Job& job) {
   std::vector<std::thread> threads;
   threads.reserve(workers.size() - 1);
   try {
@@ -258,31 +260,54 @@ void run(std::span<Worker> workers, Job& job) {
   }
   workers[0].work(job);
   for (std::thread& thread : threads) thread.join();
+  return job.outcome;
 }
 
 }  // namespace
 
-Outcome BatchComputer::compute(const engine::Plan& plan, std::span<const BatchInput> inputs,
-                               std::span<const BatchOutput> outputs,
-                               std::span<Incremental* const> engines) try {
-  times_.clear();
-  if (!std::all_of(inputs.begin(), inputs.end(), [&](const BatchInput& i) { return sizes_fit(plan, i); })) {
-    return refusal_of(plan, inputs, {});
-  }
-  if (inputs.empty()) return {};
+Outcome BatchComputer::compute(const Batch& batch) {
   if (auto outcome = outcome_of(cudaSetDevice(0), "the first device"); !outcome.done()) return outcome;
   if (workers_ == nullptr) workers_ = std::make_unique<Workers>(options_);
   const std::span all(workers_->each);
-  const Batch batch(plan, inputs, outputs, engines);
   const auto count = static_cast<std::int64_t>(all.size()) * std::max(options_.chunks_per_worker, 1);
   const std::vector<Chunk> chunks =
       chunks_of(batch, count, options_.least_chunk_bytes, options_.most_chunk_bytes);
   Job job{batch, chunks};
   const std::span used = all.first(std::min(all.size(), chunks.size()));
-  run(used, job);
+  Outcome outcome = run(used, job);
   for (const Worker& worker : used) times_.push_back(worker.times());
-  if (job.outcome.kind == Outcome::Kind::refused) return refusal_of(plan, inputs, job.outcome);
-  return job.outcome;
+  if (outcome.kind == Outcome::Kind::refused) return refusal_of(batch.plan, batch.inputs, outcome);
+  return outcome;
+}
+
+Outcome BatchComputer::compute(const engine::Plan& plan, std::span<const BatchInput> inputs,
+                               std::span<const BatchOutput> outputs,
+                               std::span<Incremental* const> engines) try {
+  times_.clear();
+  if (!sizes_fit(plan, inputs)) return refusal_of(plan, inputs, {});
+  if (inputs.empty()) return {};
+  return compute(Batch(plan, inputs, outputs, engines));
+} catch (const std::bad_alloc&) {
+  return {Outcome::Kind::out_of_memory, "out of memory"};
+}
+
+Outcome BatchComputer::compute_variants(std::span<const engine::Plan* const> plans,
+                                        std::span<const BatchInput> inputs,
+                                        std::span<const BatchOutput> outputs) try {
+  times_.clear();
+  for (const engine::Plan* const plan : plans) {
+    if (!sizes_fit(*plan, inputs)) return refusal_of(*plan, inputs, {});
+  }
+  if (inputs.empty() || plans.empty()) return {};
+  const auto wants_averages = [](const BatchOutput& output) { return !output.averages.empty(); };
+  if (std::none_of(outputs.begin(), outputs.end(), wants_averages)) {
+    return compute(Batch(plans, inputs, outputs));
+  }
+  Outcome outcome;
+  for (std::size_t v = 0; v < plans.size() && outcome.done(); ++v) {
+    outcome = compute(*plans[v], inputs, outputs.subspan(v * inputs.size(), inputs.size()), {});
+  }
+  return outcome;
 } catch (const std::bad_alloc&) {
   return {Outcome::Kind::out_of_memory, "out of memory"};
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "engine/standing.hpp"
 
@@ -15,6 +17,7 @@ using engine::kAverages;
 using engine::kFamilies;
 
 constexpr std::int64_t kAlignment = 128;  // what a warp reads at once
+constexpr std::int64_t kTileCrossings = static_cast<std::int64_t>(kAverages * sizeof(Crossings));
 constexpr auto kInnerColumns = static_cast<std::int64_t>(3 * kAverages);
 constexpr auto kValueBytes = static_cast<std::int64_t>(sizeof(double));
 
@@ -45,6 +48,7 @@ ColumnPlaces places_of(const engine::Plan& plan, std::span<const BatchOutput> ou
     places.layer2[f] =
         place(there && any([f](const BatchOutput& output) { return !output.equity[f].empty(); }));
   }
+  places.layers = next > 0 ? 0 : -1;
   places.average = place(any([](const BatchOutput& output) { return !output.average.empty(); }));
   places.trend = any([](const BatchOutput& output) { return !output.trend.empty(); }) ? 0 : -1;
   places.inner =
@@ -137,19 +141,49 @@ void take_columns(const ColumnPlaces& places, const double* columns, const Batch
   take_column(output.equities, places.inner + 2 * kInner);
 }
 
+std::int64_t longest_of(std::span<const BatchInput> inputs) {
+  std::int64_t longest = 0;
+  for (const BatchInput& input : inputs) longest = std::max(longest, bars_of(input));
+  return longest;
+}
+
+std::int64_t tiles_of(const BatchInput& input) { return (bars_of(input) + kTileBars - 1) / kTileBars; }
+
 }  // namespace
 
 Batch::Batch(const engine::Plan& with, std::span<const BatchInput> in, std::span<const BatchOutput> out,
              std::span<engine::Incremental* const> to_engines)
-    : plan(with),
+    : plans{&with},
+      plan(with),
       inputs(in),
       outputs(out),
       engines(to_engines),
       device_plan(gpu::device_plan(with.constants())),
-      places(places_of(with, out)) {
-  std::int64_t longest = 0;
-  for (const BatchInput& input : inputs) longest = std::max(longest, bars_of(input));
-  growth = plan.growth_table(longest);
+      places(places_of(with, out)),
+      longest(longest_of(in)),
+      growth(with.growth_table(longest)),
+      growth_at{0} {}
+
+Batch::Batch(std::span<const engine::Plan* const> with, std::span<const BatchInput> in,
+             std::span<const BatchOutput> out)
+    : plans(with.begin(), with.end()),
+      plan(*with.front()),
+      inputs(in),
+      outputs(out),
+      engines{},
+      device_plan(gpu::device_plan(plan.constants())),
+      places(places_of(plan, out)),
+      longest(longest_of(in)) {
+  std::map<std::pair<double, std::int64_t>, std::size_t> tables;  // by what growth depends on
+  for (const engine::Plan* const variant : plans) {
+    device_plans.push_back(gpu::device_plan(variant->constants()));
+    const engine::Parameters& parameters = variant->parameters();
+    const auto [table, is_new] = tables.try_emplace({parameters.lambda, parameters.cutout}, tables.size());
+    growth_at.push_back(table->second);
+    if (!is_new) continue;
+    const std::vector<double> factors = variant->growth_table(longest);
+    growth.insert(growth.end(), factors.begin(), factors.end());
+  }
 }
 
 std::vector<Chunk> chunks_of(const Batch& batch, std::int64_t count, std::int64_t least_bytes,
@@ -164,8 +198,9 @@ std::vector<Chunk> chunks_of(const Batch& batch, std::int64_t count, std::int64_
   // Most batches are of equal lengths.
   if (!std::is_sorted(order.begin(), order.end(), longer))
     std::stable_sort(order.begin(), order.end(), longer);
+  const auto variants = static_cast<std::int64_t>(batch.variants());
   const auto bytes_of = [&](const BatchInput& input) {
-    return bars_of(input) * kValueBytes * (columns + (input.sources.empty() ? 1 : 2)) +
+    return bars_of(input) * kValueBytes * (columns * variants + (input.sources.empty() ? 1 : 2)) +
            static_cast<std::int64_t>(sizeof(SeriesEnd));
   };
   std::int64_t all = 0;
@@ -187,8 +222,11 @@ std::vector<Chunk> chunks_of(const Batch& batch, std::int64_t count, std::int64_
 Layout lay_out(const Batch& batch, const Chunk& chunk) {
   Layout layout{};
   std::int64_t& bytes = layout.bytes;
+  const std::size_t variants = batch.variants();
   layout.series.resize(chunk.members.size());
-  layout.tasks = take(bytes, static_cast<std::int64_t>(chunk.members.size() * sizeof(SeriesTask)));
+  layout.results.resize(chunk.members.size() * variants);
+  layout.tasks = take(bytes, static_cast<std::int64_t>(layout.results.size() * sizeof(SeriesTask)));
+  layout.plans = take(bytes, static_cast<std::int64_t>(batch.device_plans.size() * sizeof(DevicePlan)));
   layout.growth = take(bytes, static_cast<std::int64_t>(batch.growth.size()) * kValueBytes);
   const auto each = [&](auto&& place) {
     for (std::size_t k = 0; k < chunk.members.size(); ++k)
@@ -199,10 +237,17 @@ Layout lay_out(const Batch& batch, const Chunk& chunk) {
     place.sources = input.sources.empty() ? place.closes : take(bytes, bars_of(input) * kValueBytes);
   });
   layout.input_bytes = bytes;
-  const std::int64_t columns = columns_of(batch.places);
   each([&](SeriesPlace& place, const BatchInput& input) {
-    place.columns = take(bytes, columns * bars_of(input) * kValueBytes);
-    place.trend = take(bytes, batch.places.trend >= 0 ? bars_of(input) : 0);
+    place.crossings = variants > 1 ? take(bytes, tiles_of(input) * kTileCrossings) : -1;
+  });
+  layout.crossing_bytes = bytes - layout.input_bytes;
+  const std::int64_t columns = columns_of(batch.places);
+  for (std::size_t k = 0; k < layout.results.size(); ++k) {
+    const std::int64_t bars = bars_of(batch.inputs[chunk.members[k / variants]]);
+    layout.results[k].columns = take(bytes, columns * bars * kValueBytes);
+    layout.results[k].trend = take(bytes, batch.places.trend >= 0 ? bars : 0);
+  }
+  each([&](SeriesPlace& place, const BatchInput&) {
     place.end = place.raws = -1;
     if (batch.engines.empty()) return;
     place.end = take(bytes, static_cast<std::int64_t>(sizeof(SeriesEnd)));
@@ -211,10 +256,41 @@ Layout lay_out(const Batch& batch, const Chunk& chunk) {
   return layout;
 }
 
+namespace {
+
+/// A series' tasks, one for each plan.
+void put_tasks(const Batch& batch, const Layout& layout, std::size_t member, SeriesTask task, std::byte* host,
+               std::byte* device) {
+  const std::size_t variants = batch.variants();
+  for (std::size_t v = 0; v < variants; ++v) {
+    const std::size_t k = member * variants + v;
+    task.growth = at<double>(device, layout.growth) + (batch.growth_of(v) - batch.growth.data());
+    task.columns = at<double>(device, layout.results[k].columns);
+    task.trend = at<signed char>(device, layout.results[k].trend);
+    if (variants > 1) task.variant = at<DevicePlan>(device, layout.plans) + v;
+    at<SeriesTask>(host, layout.tasks)[k] = task;
+  }
+}
+
+/// The columns of one series under one plan.
+void unpack_columns(const Batch& batch, const BatchInput& input, const BatchOutput& output,
+                    const ResultPlace& place, const std::byte* host) {
+  take_columns(batch.places, at<double>(host, place.columns), input, output);
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    if (!chosen(batch.plan, f)) leave_out(f, input, output);
+  }
+  if (!output.trend.empty()) {
+    std::copy_n(at<signed char>(host, place.trend), bars_of(input), output.trend.begin());
+  }
+  engine::fill_trend_since(input, output);
+}
+
+}  // namespace
+
 std::string pack(const Batch& batch, const Chunk& chunk, const Layout& layout, std::byte* host,
                  std::byte* device) {
   std::copy(batch.growth.begin(), batch.growth.end(), at<double>(host, layout.growth));
-  auto* const tasks = at<SeriesTask>(host, layout.tasks);
+  std::copy(batch.device_plans.begin(), batch.device_plans.end(), at<DevicePlan>(host, layout.plans));
   for (std::size_t k = 0; k < chunk.members.size(); ++k) {
     const BatchInput& input = batch.inputs[chunk.members[k]];
     const SeriesPlace& place = layout.series[k];
@@ -231,17 +307,20 @@ std::string pack(const Batch& batch, const Chunk& chunk, const Layout& layout, s
     SeriesTask task{};
     task.closes = at<double>(device, place.closes);
     task.sources = at<double>(device, place.sources);
-    task.columns = at<double>(device, place.columns);
-    task.trend = at<signed char>(device, place.trend);
     if (place.end >= 0) {
       task.end = at<SeriesEnd>(device, place.end);
       task.raws = at<double>(device, place.raws);
     }
+    if (place.crossings >= 0) task.crossings = at<Crossings>(device, place.crossings);
     task.bars = bars_of(input);
     task.complete = complete ? 1 : 0;
-    tasks[k] = task;
+    put_tasks(batch, layout, k, task, host, device);
   }
   return {};
+}
+
+KernelArguments arguments_of(const Batch& batch, const Layout& layout, const std::byte* device) {
+  return {at<SeriesTask>(device, layout.tasks), batch.places, static_cast<std::int32_t>(batch.variants())};
 }
 
 void unpack(const Batch& batch, const Chunk& chunk, const Layout& layout, const std::byte* host) {
@@ -250,16 +329,8 @@ void unpack(const Batch& batch, const Chunk& chunk, const Layout& layout, const 
     const std::size_t series = chunk.members[k];
     const BatchInput& input = batch.inputs[series];
     const SeriesPlace& place = layout.series[k];
-    if (!batch.outputs.empty()) {
-      const BatchOutput& output = batch.outputs[series];
-      take_columns(batch.places, at<double>(host, place.columns), input, output);
-      for (std::size_t f = 0; f < kFamilies; ++f) {
-        if (!chosen(batch.plan, f)) leave_out(f, input, output);
-      }
-      if (!output.trend.empty()) {
-        std::copy_n(at<signed char>(host, place.trend), bars_of(input), output.trend.begin());
-      }
-      engine::fill_trend_since(input, output);
+    for (std::size_t v = 0; v < batch.variants() && !batch.outputs.empty(); ++v) {
+      unpack_columns(batch, input, batch.output(v, series), layout.results[k * batch.variants() + v], host);
     }
     if (!batch.engines.empty() && batch.engines[series] != nullptr) {
       batch.engines[series]->resume(

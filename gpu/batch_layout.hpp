@@ -16,18 +16,34 @@
 
 namespace atcd::gpu {
 
-/// What is to be computed, as BatchComputer::compute is given it, and what is made of it once.
+/// What is to be computed, as BatchComputer is given it, and what is made of it once.
 struct Batch {
   Batch(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
         std::span<const engine::BatchOutput> outputs, std::span<engine::Incremental* const> engines);
+  /// Of several plans that share their averages; `outputs` plan by plan.
+  Batch(std::span<const engine::Plan* const> plans, std::span<const engine::BatchInput> inputs,
+        std::span<const engine::BatchOutput> outputs);
 
-  const engine::Plan& plan;
+  std::size_t variants() const { return plans.size(); }
+  /// Where a series' columns go under the plan number `variant`; there are outputs.
+  const engine::BatchOutput& output(std::size_t variant, std::size_t series) const {
+    return outputs[variant * inputs.size() + series];
+  }
+  const double* growth_of(std::size_t variant) const {
+    return growth.data() + growth_at[variant] * static_cast<std::size_t>(longest);
+  }
+
+  std::vector<const engine::Plan*> plans;
+  const engine::Plan& plan;  // the first
   std::span<const engine::BatchInput> inputs;
   std::span<const engine::BatchOutput> outputs;   // may be empty
   std::span<engine::Incremental* const> engines;  // likewise
-  DevicePlan device_plan;
+  DevicePlan device_plan;                         // of the first plan
+  std::vector<DevicePlan> device_plans;           // of several plans
   ColumnPlaces places;
-  std::vector<double> growth;  // as many factors as the longest series has bars
+  std::int64_t longest;                // bars
+  std::vector<double> growth;          // tables of so many factors; plans that grow alike share one
+  std::vector<std::size_t> growth_at;  // which one, by plan
 };
 
 /// Series that one launch computes.
@@ -37,14 +53,19 @@ struct Chunk {
 
 /// Offsets in bytes; -1: nothing.
 struct SeriesPlace {
-  std::int64_t closes, sources, columns, trend, end, raws;
+  std::int64_t closes, sources, end, raws, crossings;
+};
+struct ResultPlace {
+  std::int64_t columns, trend;
 };
 
 struct Layout {
-  std::int64_t tasks, growth;
-  std::vector<SeriesPlace> series;  // by the chunk's members
-  std::int64_t input_bytes;         // what goes to the device; the rest comes back
-  std::int64_t bytes;
+  std::int64_t tasks, growth, plans;
+  std::vector<SeriesPlace> series;   // by the chunk's members
+  std::vector<ResultPlace> results;  // member by member, for each as many as plans
+  std::int64_t input_bytes;          // what goes to the device;
+  std::int64_t crossing_bytes;       // what stays there;
+  std::int64_t bytes;                // and the rest of all comes back
 };
 
 template <class T>
@@ -61,6 +82,9 @@ std::vector<Chunk> chunks_of(const Batch& batch, std::int64_t count, std::int64_
                              std::int64_t most_bytes);
 
 Layout lay_out(const Batch& batch, const Chunk& chunk);
+
+/// What the kernel is given for a chunk that lies at `device`.
+KernelArguments arguments_of(const Batch& batch, const Layout& layout, const std::byte* device);
 
 /// Writes a chunk's inputs to `host`, as they are to lie at `device`. Gives back the sentence of check_batch
 /// for a series with values that are refused.

@@ -14,4 +14,10 @@ Outcome BatchComputer::compute(const engine::Plan&, std::span<const engine::Batc
   return {Outcome::Kind::no_device, "this program was built without CUDA"};
 }
 
+Outcome BatchComputer::compute_variants(std::span<const engine::Plan* const>,
+                                        std::span<const engine::BatchInput>,
+                                        std::span<const engine::BatchOutput>) {
+  return {Outcome::Kind::no_device, "this program was built without CUDA"};
+}
+
 }  // namespace atcd::gpu

@@ -6,8 +6,9 @@
 
 namespace atcd::gpu {
 
-/// Starts the kernel for `series` tasks, asynchronous on the stream. A device whose blocks have too little
-/// shared memory for the plan's longest window gives cudaErrorInvalidValue.
+/// Starts the kernel for `series` series, and where there are variants the second one for all of their tasks,
+/// asynchronous on the stream. A device whose blocks have too little shared memory for the plan's longest
+/// window gives cudaErrorInvalidValue.
 cudaError_t launch(const DevicePlan& plan, const KernelArguments& arguments, int series, cudaStream_t stream);
 
 }  // namespace atcd::gpu

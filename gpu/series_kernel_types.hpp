@@ -19,6 +19,7 @@ static_assert(kTileBars == kLanes, "a lane takes a bar of the tile");
 struct ColumnPlaces {
   std::int16_t layer1[engine::kFamilies];
   std::int16_t layer2[engine::kFamilies];
+  std::int16_t layers;  // 0: some column of a layer is wanted
   std::int16_t average;
   std::int16_t inner;  // kAverages averages, as many states and equities
   std::int16_t trend;  // 0: wanted
@@ -37,22 +38,31 @@ struct SeriesEnd {
   std::int64_t trend, previous_trend;
 };
 
-/// One series of a launch; what it points to lies in the device's memory.
+/// Where in a tile an average's crossing state is 1, and where -1: a bit a bar.
+struct Crossings {
+  std::uint32_t rising, falling;
+};
+
+/// One series of a launch under one plan; what it points to lies in the device's memory.
 struct SeriesTask {
   const double* closes;
   const double* sources;
-  double* columns;     // those wanted, `bars` values each
-  signed char* trend;  // likewise
-  SeriesEnd* end;      // null where not wanted
-  double* raws;        // with `end`: the last raw_history raw Hull values of each length, oldest first
+  const double* growth;  // one factor a bar
+  double* columns;       // those wanted, `bars` values each
+  signed char* trend;    // likewise
+  SeriesEnd* end;        // null where not wanted
+  double* raws;          // with `end`: the last raw_history raw Hull values of each length, oldest first
+  // Of several plans that share their averages:
+  const DevicePlan* variant;
+  Crossings* crossings;  // the same for all of them: kAverages a tile
   std::int64_t bars;
   std::int64_t complete;  // no missing value
 };
 
 struct KernelArguments {
-  const SeriesTask* tasks;
-  const double* growth;  // one factor a bar, as many as the longest series has
+  const SeriesTask* tasks;  // of each series one for each variant
   ColumnPlaces columns;
+  std::int32_t variants;  // plans that share their averages
 };
 
 }  // namespace atcd::gpu

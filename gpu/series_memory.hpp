@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstring>
+
 #include "engine/crossing.hpp"
 #include "engine/equity.hpp"
 #include "engine/layers.hpp"
@@ -17,11 +19,13 @@
 #define ATC_DEVICE __device__
 #define ATC_UNROLL _Pragma("unroll")
 #define ATC_UNROLL_8 _Pragma("unroll 8")
+#define ATC_ROLLED_TILE _Pragma("unroll 1")
 #define ATC_ROLLED _Pragma("unroll 1")  // rare
 #else
 #define ATC_DEVICE
 #define ATC_UNROLL
 #define ATC_UNROLL_8
+#define ATC_ROLLED_TILE
 #define ATC_ROLLED
 #endif
 
@@ -38,6 +42,8 @@ using Bars = std::uint32_t;
 
 // A row has one value a bar and so much room that lanes at neighbouring rows meet in no memory bank.
 constexpr int kRow = kTileBars + 1;
+// Loops over a tile are unrolled by so many bars: their values wait for each other only where they must.
+constexpr int kAtATime = 8;
 // The averages go in two passes of three families: those from bar to bar (EMA, DEMA, KAMA), then those over
 // windows (Hull, WMA, LSMA).
 constexpr int kPasses = 2;
@@ -71,6 +77,21 @@ struct Tile {
   Bars* falling;    // where it is -1
 };
 
+/// What is read by one instruction.
+struct alignas(2 * sizeof(double)) Two {
+  double first, second;
+};
+
+/// The next bars of a tile's values, closes or returns.
+ATC_DEVICE inline void read_bars(const double* from, double (&bars)[kAtATime]) {
+  const Two* const twos = reinterpret_cast<const Two*>(from);
+  ATC_UNROLL
+  for (int k = 0; k < kAtATime; k += 2) {
+    bars[k] = twos[k / 2].first;
+    bars[k + 1] = twos[k / 2].second;
+  }
+}
+
 ATC_HOST_DEVICE inline std::int64_t tile_doubles(const DevicePlan& p) {
   return p.value_history + kTileBars + 2 * kTileBars + kPassAverages * kRow +
          2 * kLengthCount * p.raw_history;
@@ -93,6 +114,20 @@ ATC_HOST_DEVICE inline Tile tile_in(const DevicePlan& p, double* memory) {
   return tile;
 }
 
+/// The same where the averages are known by their crossings: only what layers need.
+ATC_HOST_DEVICE inline std::int64_t layers_bytes() {
+  return (kTileBars + kPassAverages * kRow + kPassAverages) * static_cast<std::int64_t>(sizeof(double));
+}
+
+ATC_HOST_DEVICE inline Tile layers_tile_in(double* memory) {
+  Tile tile{};
+  tile.returns = memory;
+  tile.rows = tile.returns + kTileBars;
+  tile.rising = reinterpret_cast<Bars*>(tile.rows + kPassAverages * kRow);
+  tile.falling = tile.rising + kPassAverages;
+  return tile;
+}
+
 /// What a lane keeps from tile to tile.
 struct Lane {
   // The average of lanes below kPassAverages in the first pass: an EMA, the two of a DEMA, or a KAMA.
@@ -105,8 +140,8 @@ struct Lane {
   int state[kPasses] = {0, 0};
   // The family of lanes below kFamilyCount.
   double layer2 = undefined(), layer2_factor = 1;
-  int driver = 0;  // the sign of layer 1 at the bar before
   // The series: the same in every lane.
+  Bars drove_with = 0, drove_against = 0;  // the families whose layer 1 at the bar before was above, below 0
   double average = 0, published = 0;
   int trend = 0, previous_trend = 0;
   std::int64_t trend_since_bar = 0;
@@ -120,14 +155,14 @@ struct Lane {
 struct Span {
   std::int64_t base;
   int count;
-  bool plain;  // all of a tile's bars, after the cutout, and every return finite
+  bool plain;        // all of a tile's bars, after the cutout, and every return finite
+  bool signed_rows;  // plain, and each state of the pass 1 or -1: its equities' rows have their states' signs
 };
 
 /// A kernel's arguments and where it is.
 struct Work32 {
   const DevicePlan& p;
   const SeriesTask& task;
-  const double* growth;
   const ColumnPlaces& columns;
   Tile tile;
   Span span;
@@ -136,6 +171,10 @@ struct Work32 {
   /// The last raw Hull values before tile number `tile_at`: a row for each length, oldest first.
   ATC_DEVICE double* raws_before(std::int64_t tile_at) const {
     return tile.raws + (tile_at % 2 == 0 ? 0 : kLengthCount * p.raw_history);
+  }
+  /// The tile's crossings of the pass.
+  ATC_DEVICE Crossings* crossings(int pass) const {
+    return task.crossings + (span.base / kTileBars * kPasses + pass) * kPassAverages;
   }
   ATC_DEVICE void put(int place, std::int64_t bar, double value) const {
     task.columns[place * task.bars + bar] = value;
@@ -149,7 +188,7 @@ struct Work32 {
   ATC_DEVICE bool last_of(Bars bars) const { return (bars >> (span.count - 1) & 1) != 0; }
 };
 
-ATC_DEVICE inline bool has(Bars bars, int bar) { return (bars >> bar & 1) != 0; }
+ATC_DEVICE inline bool has(Bars bars, int bar) { return (bars & Bars{1} << bar) != 0; }
 
 /// The bars of `bars` moved to the next one each; `before`: whether the bar before the tile is one of them.
 ATC_DEVICE inline Bars next_bars(Bars bars, bool before) { return bars << 1 | (before ? 1U : 0U); }
@@ -167,6 +206,53 @@ ATC_DEVICE inline int latest(Bars bars) {
   return kTileBars - 1 - __clz(static_cast<int>(bars));
 #else
   return kTileBars - 1 - __builtin_clz(bars);
+#endif
+}
+
+ATC_DEVICE inline Bars reversed(Bars bars) {
+#if defined(__CUDA_ARCH__)
+  return __brev(bars);
+#else
+  Bars result = 0;
+  for (int t = 0; t < kTileBars; ++t) result |= (bars >> t & 1) << (kTileBars - 1 - t);
+  return result;
+#endif
+}
+
+/// The upper half of a number's bits, its sign the highest of them.
+ATC_DEVICE inline Bars upper_bits(double a) {
+#if defined(__CUDA_ARCH__)
+  return static_cast<Bars>(__double2hiint(a));
+#else
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &a, sizeof bits);
+  return static_cast<Bars>(bits >> 32);
+#endif
+}
+
+constexpr Bars kSign = Bars{1} << 31;
+
+/// `a` with other upper bits.
+ATC_DEVICE inline double with_upper_bits(double a, Bars upper) {
+#if defined(__CUDA_ARCH__)
+  return __hiloint2double(static_cast<int>(upper), __double2loint(a));
+#else
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &a, sizeof bits);
+  bits = std::uint64_t{upper} << 32 | (bits & ~Bars{0});
+  std::memcpy(&a, &bits, sizeof a);
+  return a;
+#endif
+}
+
+/// `a`, or -a where the highest of `bits` is set: what a multiplication by 1 or -1 gives.
+ATC_DEVICE inline double signed_by(Bars bits, double a) {
+#if defined(__CUDA_ARCH__)
+  Bars upper = 0;  // in one instruction: upper_bits(a) ^ (bits & kSign)
+  asm("lop3.b32 %0, %1, %2, %3, 0x78;" : "=r"(upper) : "r"(upper_bits(a)), "r"(bits), "n"(kSign));
+  return with_upper_bits(a, upper);
+#else
+  return with_upper_bits(a, upper_bits(a) ^ (bits & kSign));
 #endif
 }
 

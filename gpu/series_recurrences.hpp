@@ -79,32 +79,44 @@ ATC_DEVICE inline void step_recurrences(const Work32& w, int id, Lane& lane) {
     for (int t = 0; t < w.span.count; ++t) step_unsettled<pine>(w, lane, family, i, row, t);
     return;
   }
-  constexpr int kAtATime = 8;
+  // The same operations for all: the second average is of use to a DEMA only and stays 0 elsewhere, so that
+  // 1*first - 0 is the first.
   const double alpha = dema ? w.p.dema_alpha[i] : w.p.ema_alpha[i];
+  const double second_alpha = dema ? alpha : 0, firsts = dema ? 2 : 1;
+  double first = lane.first, second = dema ? lane.second : 0, pace[kAtATime];
+  ATC_UNROLL
+  for (int k = 0; k < kAtATime; ++k) pace[k] = alpha;
+  ATC_ROLLED_TILE
   for (int from = 0; from < kTileBars; from += kAtATime) {
-    double first = lane.first, second = lane.second, average[kAtATime];
+    const double first_before = first;
+    double x[kAtATime], average[kAtATime];
+    read_bars(values + from, x);
+    if (kama) {
+      ATC_UNROLL
+      for (int k = 0; k < kAtATime; ++k) pace[k] = row[from + k];
+    }
     ATC_UNROLL
     for (int k = 0; k < kAtATime; ++k) {
-      first = ema_value(kama ? row[from + k] : alpha, first, values[from + k]);
-      second = ema_value(alpha, second, first);
-      average[k] = dema ? dema_value(first, second) : first;
+      first = ema_value(pace[k], first, x[k]);
+      second = ema_value(second_alpha, second, first);
+      average[k] = fma(firsts, first, -second);  // dema_value(): 2*first is exact
     }
     // A KAMA that was undefined has stayed so; in lts it has to go on from the newest value.
     if (!pine && kama && is_undefined(first)) {
-      first = lane.first;
+      first = first_before;
+      second = 0;
       ATC_ROLLED
       for (int k = 0; k < kAtATime; ++k) {
-        const double x = values[from + k];
-        first = ema_value(row[from + k], kama_from<pine>(first, x), x);
+        first = ema_value(row[from + k], kama_from<pine>(first, values[from + k]), values[from + k]);
         row[from + k] = first;
       }
     } else {
       ATC_UNROLL
       for (int k = 0; k < kAtATime; ++k) row[from + k] = average[k];
     }
-    lane.first = first;
-    lane.second = second;
   }
+  lane.first = first;
+  if (dema) lane.second = second;
 }
 
 }  // namespace

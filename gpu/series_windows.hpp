@@ -15,18 +15,25 @@ ATC_DEVICE inline void begin(const Work32& w, int id, Lane& lane) {
   for (int i = id; i < kLengthCount * w.p.raw_history; i += kLanes) w.tile.raws[i] = undefined();
 }
 
+/// The next bars' returns.
+template <bool pine>
+ATC_DEVICE inline void load_returns(const Work32& w, int id, Lane& lane) {
+  if (id >= w.span.count) return;
+  const std::int64_t bar = w.span.base + id;
+  const double before = bar == 0 ? undefined() : w.task.closes[bar - 1];
+  lane.bar_return = grown_return<pine>(w.task.closes[bar], before, w.task.growth[bar]);
+  w.tile.returns[id] = lane.bar_return;
+}
+
 /// The next bars and their returns. A lane moves only values that it wrote itself.
 template <bool pine>
 ATC_DEVICE inline void load_tile(const Work32& w, int id, Lane& lane) {
   for (int i = id; i < w.p.value_history; i += kLanes) w.tile.values[i] = w.tile.values[i + kTileBars];
   if (id >= w.span.count) return;
   const std::int64_t bar = w.span.base + id;
-  const double price = w.task.closes[bar];
-  const double before = bar == 0 ? undefined() : w.task.closes[bar - 1];
   w.tile.values[w.p.value_history + id] = w.task.sources[bar];
-  w.tile.closes[id] = price;
-  lane.bar_return = grown_return<pine>(price, before, w.growth[bar]);
-  w.tile.returns[id] = lane.bar_return;
+  w.tile.closes[id] = w.task.closes[bar];
+  load_returns<pine>(w, id, lane);
 }
 
 /// The paces of the KAMAs, from one scan backward over the noise.
@@ -83,8 +90,11 @@ struct WindowReader {
   ATC_DEVICE double wma(int i) const { return weighted_average(w.p.wma_count, w.p.wma_inverse, i); }
   template <bool pine>
   ATC_DEVICE double lsma(int i) const {
+    return lsma_from<pine>(weighted_average(w.p.lsma_count, w.p.lsma_inverse, i), i);
+  }
+  template <bool pine>
+  ATC_DEVICE double lsma_from(double mean, int i) const {
     const DevicePlan& p = w.p;
-    const double mean = weighted_average(p.lsma_count, p.lsma_inverse, i);
     const double simple = sma_value(sum, x, p.lsma_mean_inverse.high[i], p.lsma_mean_inverse.low[i]);
     return lsma_value<pine>(mean, simple, p.lsma_by_wma[i], p.lsma_by_sma[i], p.lsma_step_inverse.high[i],
                             p.lsma_step_inverse.low[i]);
@@ -141,38 +151,52 @@ ATC_DEVICE inline void scan_windows(const Work32& w, int id) {
       for (int i = 0; i < kLengthCount; ++i) {
         if (!pine && usual_length(spread, i) / 2 == visits + 1) half[i] = reader.half(i);
         if (usual_length(spread, i) != visits + 1) continue;
-        reader.at(0, i) = pine ? reader.pine_hull(i) : hull_raw(half[i], reader.whole(i));
-        reader.at(1, i) = reader.wma(i);
-        reader.at(2, i) = reader.template lsma<pine>(i);
+        // One weighted average serves all three families, as they have the same lengths.
+        const double wma = reader.wma(i);
+        reader.at(0, i) = pine ? reader.pine_hull(i) : hull_raw(half[i], wma);
+        reader.at(1, i) = wma;
+        reader.at(2, i) = reader.template lsma_from<pine>(wma, i);
       }
     }
   }
 }
 
-/// lts: the outer Hull averages, kept by the lane as others still read the raw values in their rows, and the
-/// raw values that the next tile needs.
+/// The raw Hull values that the next tile needs.
+ATC_DEVICE inline void keep_raws(const Work32& w, int id, int history) {
+  double* const raws_next = w.raws_before(w.span.base / kTileBars + 1);
+  const int first = w.span.count - history;
+  if (first >= 0) {
+    if (id < first || id >= w.span.count) return;
+    ATC_UNROLL
+    for (int i = 0; i < kLengthCount; ++i) raws_next[i * history + id - first] = w.row(i)[id];
+    return;
+  }
+  const double* const raws_before = w.raws_before(w.span.base / kTileBars);
+  ATC_ROLLED
+  for (int k = id; k < kLengthCount * history; k += kLanes) {
+    const int i = k / history, at = first + k % history;
+    raws_next[k] = at >= 0 ? w.row(i)[at] : raws_before[(i + 1) * history + at];
+  }
+}
+
+/// lts: the outer Hull averages, kept by the lane as others still read the raw values in their rows.
 template <Spread spread>
 ATC_DEVICE inline void scan_raws(const Work32& w, int id, Lane& lane) {
   const DevicePlan& p = w.p;
   const int history = spread == Spread::other ? p.raw_history : usual_root(spread, 4) - 1;
   const double* const raws_before = w.raws_before(w.span.base / kTileBars);
-  double* const raws_next = w.raws_before(w.span.base / kTileBars + 1);
-  for (int k = id; k < kLengthCount * history; k += kLanes) {
-    const int i = k / history, at = w.span.count - history + k % history;
-    const double* const before = raws_before + (i + 1) * history;
-    raws_next[k] = at >= 0 ? w.row(i)[at] : before[at];
-  }
+  keep_raws(w, id, history);
   if (id >= w.span.count) return;
   ATC_UNROLL
   for (int i = 0; i < kLengthCount; ++i) {
     const double* const raw = w.row(i);
-    const double* const before = raws_before + (i + 1) * history;
     const int length = spread == Spread::other ? p.root_length[i] : usual_root(spread, i);
     double sum = 0, weighted = 0;
     ATC_UNROLL_8
     for (int back = 1; back < length; ++back) {
-      const int at = id - back;
-      add_weighted(sum, weighted, *((at >= 0 ? raw : before) + at));
+      const bool in_tile = id >= back;
+      const double* const from = in_tile ? w.row(0) : raws_before + history;
+      add_weighted(sum, weighted, from[i * (in_tile ? kRow : history) + id - back]);
     }
     lane.bar_hull[i] =
         wma_value(weighted, p.root_count[i], raw[id], p.root_inverse.high[i], p.root_inverse.low[i]);

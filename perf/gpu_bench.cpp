@@ -153,8 +153,7 @@ double kernel_ms(const engine::Plan& plan, const Market& market, int times) {
   auto* const memory = static_cast<std::byte*>(device);
   gpu::pack(batch, chunks.front(), layout, host.data(), memory);
   cudaMemcpy(memory, host.data(), host.size(), cudaMemcpyHostToDevice);
-  const gpu::KernelArguments arguments{gpu::at<gpu::SeriesTask>(memory, layout.tasks),
-                                       gpu::at<double>(memory, layout.growth), batch.places};
+  const gpu::KernelArguments arguments = gpu::arguments_of(batch, layout, memory);
   const double taken = median_ms(times, [&] {
     require(gpu::launch(batch.device_plan, arguments, static_cast<int>(market.inputs.size()), nullptr) ==
                 cudaSuccess,
@@ -217,9 +216,48 @@ int host_pipeline(std::size_t series) {
   return 0;
 }
 
+/// The trends of 500 series under plans that share their averages: together, and plan by plan.
+int variants(std::size_t count) {
+  constexpr std::size_t kSeries = 500;
+  std::vector<std::unique_ptr<const engine::Plan>> plans;
+  std::vector<const engine::Plan*> pointers;
+  for (std::size_t v = 0; v < count; ++v) {
+    engine::Parameters parameters;
+    parameters.lambda = 0.01 * static_cast<double>(1 + v % 10);
+    parameters.decay = 0.01 * static_cast<double>(v / 10);
+    plans.push_back(std::make_unique<const engine::Plan>(parameters));
+    pointers.push_back(plans.back().get());
+  }
+  const Market market(kSeries, Wanted::state, std::make_shared<const engine::Plan>(engine::Parameters{}));
+  std::vector<std::int8_t> together(count * kSeries * kBars), alone(together.size());
+  const auto outputs_at = [&](std::vector<std::int8_t>& trends) {
+    std::vector<BatchOutput> outputs(count * kSeries);
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      outputs[k].trend = std::span(trends).subspan(k * kBars, kBars);
+    return outputs;
+  };
+  const std::vector<BatchOutput> all = outputs_at(together), each = outputs_at(alone);
+  gpu::BatchComputer computer;
+  const double shared_ms = median_ms(3, [&] {
+    const gpu::Outcome outcome = computer.compute_variants(pointers, market.inputs, all);
+    require(outcome.done(), "variants:", outcome.sentence);
+  });
+  const double alone_ms = median_ms(3, [&] {
+    for (std::size_t v = 0; v < count; ++v) {
+      const auto outputs = std::span(each).subspan(v * kSeries, kSeries);
+      const gpu::Outcome outcome = computer.compute(*pointers[v], market.inputs, outputs, {});
+      require(outcome.done(), "plan by plan:", outcome.sentence);
+    }
+  });
+  require(together == alone, "plans together have other trends than plan by plan");
+  std::printf("trends of %zu series of %zu bars under %zu plans: %.1f ms together, %.1f plan by plan\n",
+              kSeries, kBars, count, shared_ms, alone_ms);
+  return 0;
+}
+
 }  // namespace
 
-// gpu_bench, or gpu_bench crossover, or gpu_bench kernel|pipeline SERIES
+// gpu_bench, or gpu_bench crossover, or gpu_bench kernel|pipeline SERIES, or gpu_bench variants PLANS
 int main(int count, char** arguments) {
   const gpu::DeviceReport report = gpu::find_devices();
   if (report.devices.empty()) {
@@ -227,8 +265,10 @@ int main(int count, char** arguments) {
     return 0;
   }
   if (count > 2) {
-    const std::size_t series = std::strtoul(arguments[2], nullptr, 10);
-    return std::string_view(arguments[1]) == "pipeline" ? host_pipeline(series) : kernel_alone(series);
+    const std::string_view what = arguments[1];
+    const std::size_t many = std::strtoul(arguments[2], nullptr, 10);
+    if (what == "variants") return variants(many);
+    return what == "pipeline" ? host_pipeline(many) : kernel_alone(many);
   }
   if (count > 1) {
     perf::print_gpu_crossover();

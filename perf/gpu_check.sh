@@ -2,7 +2,7 @@
 # Tests and measures the device code on a machine that has a card. From the repository's root:
 #   perf/gpu_check.sh FOLDER [OUT]
 # FOLDER holds gpu_tests, gpu_bench and the shared libraries they need, all built elsewhere, and atcd where its
-# --path cuda is to be tried too; full logs, up to ten files, go to OUT.
+# --path cuda is to be tried too; full logs, up to eleven files, go to OUT.
 # Goes on after a part that fails; the exit status is that of the first one.
 set -u
 cd "$(dirname "$0")/.."
@@ -41,6 +41,7 @@ export binaries out
 export -f program
 
 small='*/GpuBatchTest.TinyAndRagged*/Device:*/GpuBatchTest.SomeColumns*/Device'
+small=$small:'*/GpuBatchTest.SomeFamilies*/Device:*/GpuVariantsTest.WhatIsNotWanted*/Device'
 sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
 part card 20 2 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.max.sm --format=csv
 part tests 90 25 "$binaries/gpu_tests" --gtest_filter='*Device*' --gtest_brief=0
@@ -48,9 +49,10 @@ part tests 90 25 "$binaries/gpu_tests" --gtest_filter='*Device*' --gtest_brief=0
 part bench 60 20 "$binaries/gpu_bench"
 part crossover 60 40 "$binaries/gpu_bench" crossover
 part pipeline 60 60 "$binaries/gpu_bench" pipeline 10000
-part phases 30 16 "$binaries/gpu_bench" kernel 10000
+part variants 40 2 "$binaries/gpu_bench" variants 100
+part phases 30 17 "$binaries/gpu_bench" kernel 10000
 for tool in memcheck racecheck; do
-  part "$tool" 60 4 "$sanitizer" --tool "$tool" --error-exitcode 9 \
+  part "$tool" 90 4 "$sanitizer" --tool "$tool" --error-exitcode 9 \
     "$binaries/gpu_tests" --gtest_filter="$small"
 done
 part ncu 60 70 ncu --clock-control none --section SpeedOfLight --section Occupancy --section WarpStateStats \

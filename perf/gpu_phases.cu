@@ -13,10 +13,11 @@
 namespace atcd::perf {
 namespace {
 
-constexpr int kPhases = 14;  // calls of each() a tile, without columns
+constexpr int kPhases = 15;  // calls of each() a tile, without columns
 constexpr const char* kNames[kPhases] = {
-    "load",    "noise",    "EMA DEMA KAMA", "their equities",   "their layer 1", "windows", "outer Hull",
-    "storing", "equities", "layer 1",       "layer 2 equities", "layer 2",       "average", "trend"};
+    "load",       "noise",   "EMA DEMA KAMA", "their equities", "their layer 1",   "windows",
+    "outer Hull", "storing", "equities",      "layer 1",        "layer 2 factors", "layer 2 equities",
+    "layer 2",    "average", "trend"};
 
 struct TimedWarp {
   int id;

@@ -18,6 +18,9 @@ struct Computer {
   std::function<Outcome(const engine::Plan&, std::span<const engine::BatchInput>,
                         std::span<const engine::BatchOutput>, std::span<engine::Incremental* const>)>
       compute;
+  std::function<Outcome(std::span<const engine::Plan* const>, std::span<const engine::BatchInput>,
+                        std::span<const engine::BatchOutput>)>
+      compute_variants;
   bool is_device;
 };
 
@@ -30,16 +33,28 @@ inline Computer stand_in(const char* name, LaneOrder order) {
               std::span<const engine::BatchOutput> outputs, std::span<engine::Incremental* const> engines) {
         return compute_by_stand_in(plan, inputs, outputs, engines, order);
       },
+      [order](std::span<const engine::Plan* const> plans, std::span<const engine::BatchInput> inputs,
+              std::span<const engine::BatchOutput> outputs) {
+        return compute_variants_by_stand_in(plans, inputs, outputs, order);
+      },
       false};
+}
+
+/// Never destroyed: the runtime may be gone before it.
+inline BatchComputer& device_computer() {
+  static BatchComputer& computer = *new BatchComputer;
+  return computer;
 }
 
 inline Computer device() {
   return {"Device",
           [](const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
              std::span<const engine::BatchOutput> outputs, std::span<engine::Incremental* const> engines) {
-            // Never destroyed: the runtime may be gone before it.
-            static BatchComputer& computer = *new BatchComputer;
-            return computer.compute(plan, inputs, outputs, engines);
+            return device_computer().compute(plan, inputs, outputs, engines);
+          },
+          [](std::span<const engine::Plan* const> plans, std::span<const engine::BatchInput> inputs,
+             std::span<const engine::BatchOutput> outputs) {
+            return device_computer().compute_variants(plans, inputs, outputs);
           },
           true};
 }
@@ -62,6 +77,11 @@ class ComputersTest : public testing::TestWithParam<Computer> {
                   std::span<const engine::BatchOutput> outputs,
                   std::span<engine::Incremental* const> engines = {}) const {
     return GetParam().compute(plan, inputs, outputs, engines);
+  }
+  Outcome compute_variants(std::span<const engine::Plan* const> plans,
+                           std::span<const engine::BatchInput> inputs,
+                           std::span<const engine::BatchOutput> outputs) const {
+    return GetParam().compute_variants(plans, inputs, outputs);
   }
   /// The device is fast, and the machine that has one is lent for minutes.
   static int times(int stand_in_times, int device_times) {

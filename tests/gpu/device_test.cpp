@@ -67,6 +67,24 @@ TEST(GpuDeviceTest, RefusedInputIsNamedAsOnTheCpu) {
   }
 }
 
+TEST(GpuDeviceTest, OfSeveralPlansTheFirstThatRefusesIsHeard) {
+  engine::Parameters longer;
+  longer.cutout = 50;
+  const engine::Plan first(engine::Parameters{}), second(longer);
+  const std::vector<const engine::Plan*> plans = {&first, &second};
+  const std::vector<double> good(40, 100), few(20, 100);
+  const std::vector<engine::BatchInput> inputs = {{good, {}, {}}, {few, {}, {}}};
+  std::vector<engine::BatchOutput> outputs(plans.size() * inputs.size());
+  BatchComputer computer;
+  const Outcome outcome = computer.compute_variants(plans, inputs, outputs);
+  if (find_devices().compiled) {
+    EXPECT_EQ(outcome.kind, Outcome::Kind::refused);
+    EXPECT_EQ(outcome.sentence, engine::compute_variants(plans, inputs, outputs, engine::best_kernel()));
+  } else {
+    EXPECT_EQ(outcome.kind, Outcome::Kind::no_device);
+  }
+}
+
 TEST(GpuDeviceTest, AnInfiniteCloseIsRefused) {
   ATCD_SKIP_WITHOUT_DEVICE();
   const engine::Plan plan(engine::Parameters{});
@@ -141,6 +159,14 @@ TEST(GpuDeviceTest, OutOfMemoryIsAnOutcomeAndTheNextCallIsWellAgain) {
     const Outcome outcome = series.compute(computer);
     EXPECT_EQ(outcome.kind, Outcome::Kind::out_of_memory) << outcome.sentence;
     EXPECT_NE(outcome.sentence, "");
+    const std::vector<const engine::Plan*> plans(50, &series.plan);  // averages: 1.6 MB
+    std::vector<double> averages(plans.size() * series.trial.closes.size());
+    std::vector<engine::BatchOutput> outputs(plans.size());
+    for (std::size_t v = 0; v < plans.size(); ++v) {
+      outputs[v].average = std::span(averages).subspan(v * 4'000, 4'000);
+    }
+    const engine::BatchInput input{series.trial.closes, {}, {}};
+    EXPECT_EQ(computer.compute_variants(plans, {&input, 1}, outputs).kind, Outcome::Kind::out_of_memory);
   }
   ASSERT_EQ(series.compute(computer).sentence, "");
   EXPECT_EQ(series.difference_from_cpu(), "");

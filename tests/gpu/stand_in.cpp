@@ -62,15 +62,60 @@ struct Run {
   }
 };
 
-void launch(const DevicePlan& plan, const KernelArguments& arguments, std::size_t series, LaneOrder order) {
-  const auto bytes = static_cast<std::size_t>(stand_in::tile_bytes(plan));
-  for (std::size_t block = 0; block < series; ++block) {
-    // Of the exact size, so that AddressSanitizer sees what goes past it.
-    std::vector<double> memory((bytes + sizeof(double) - 1) / sizeof(double), kPoison);
-    Lanes32 lanes(order);
-    const SeriesTask& task = arguments.tasks[block];
-    stand_in::for_plan(plan, Run{plan, arguments, task, memory.data(), lanes});
+struct FindCrossings {
+  const DevicePlan& plan;
+  const KernelArguments& arguments;
+  const SeriesTask& task;
+  double* memory;
+  Lanes32& lanes;
+
+  template <bool pine, Spread spread>
+  void of() const {
+    stand_in::find_series_crossings<pine, spread>(plan, arguments, task, memory, lanes);
   }
+};
+
+/// A warp's shared memory, of the exact size, so that AddressSanitizer sees what goes past it.
+std::vector<double> shared_memory(std::int64_t bytes) {
+  return std::vector<double>((static_cast<std::size_t>(bytes) + sizeof(double) - 1) / sizeof(double),
+                             kPoison);
+}
+
+void launch(const DevicePlan& plan, const KernelArguments& arguments, std::size_t series, LaneOrder order) {
+  const auto variants = static_cast<std::size_t>(arguments.variants);
+  for (std::size_t warp = 0; warp < series; ++warp) {
+    std::vector<double> memory = shared_memory(stand_in::tile_bytes(plan));
+    Lanes32 lanes(order);
+    const SeriesTask& task = arguments.tasks[warp * variants];
+    if (variants == 1) {
+      stand_in::for_plan(plan, Run{plan, arguments, task, memory.data(), lanes});
+    } else {
+      stand_in::for_plan(plan, FindCrossings{plan, arguments, task, memory.data(), lanes});
+    }
+  }
+  for (std::size_t warp = 0; variants > 1 && warp < series * variants; ++warp) {
+    std::vector<double> memory = shared_memory(stand_in::layers_bytes());
+    Lanes32 lanes(order);
+    const SeriesTask& task = arguments.tasks[warp];
+    if (plan.pine != 0) {
+      stand_in::run_layers<true>(arguments, task, memory.data(), lanes);
+    } else {
+      stand_in::run_layers<false>(arguments, task, memory.data(), lanes);
+    }
+  }
+}
+
+Outcome compute(const Batch& batch, LaneOrder order) {
+  for (const Chunk& chunk : chunks_of(batch, 3, 0, std::int64_t{1} << 30)) {
+    const Layout layout = lay_out(batch, chunk);
+    std::vector<double> memory(static_cast<std::size_t>(layout.bytes) / sizeof(double), kPoison);
+    auto* const base = reinterpret_cast<std::byte*>(memory.data());
+    std::string refusal = pack(batch, chunk, layout, base, base);
+    if (!refusal.empty()) return {Outcome::Kind::refused, std::move(refusal)};
+    launch(batch.device_plan, arguments_of(batch, layout, base), chunk.members.size(), order);
+    unpack(batch, chunk, layout, base);
+  }
+  return {};
 }
 
 }  // namespace
@@ -78,19 +123,13 @@ void launch(const DevicePlan& plan, const KernelArguments& arguments, std::size_
 Outcome compute_by_stand_in(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
                             std::span<const engine::BatchOutput> outputs,
                             std::span<engine::Incremental* const> engines, LaneOrder order) {
-  const Batch batch(plan, inputs, outputs, engines);
-  for (const Chunk& chunk : chunks_of(batch, 3, 0, std::int64_t{1} << 30)) {
-    const Layout layout = lay_out(batch, chunk);
-    std::vector<double> memory(static_cast<std::size_t>(layout.bytes) / sizeof(double), kPoison);
-    auto* const base = reinterpret_cast<std::byte*>(memory.data());
-    std::string refusal = pack(batch, chunk, layout, base, base);
-    if (!refusal.empty()) return {Outcome::Kind::refused, std::move(refusal)};
-    const KernelArguments arguments{at<SeriesTask>(base, layout.tasks), at<double>(base, layout.growth),
-                                    batch.places};
-    launch(batch.device_plan, arguments, chunk.members.size(), order);
-    unpack(batch, chunk, layout, base);
-  }
-  return {};
+  return compute(Batch(plan, inputs, outputs, engines), order);
+}
+
+Outcome compute_variants_by_stand_in(std::span<const engine::Plan* const> plans,
+                                     std::span<const engine::BatchInput> inputs,
+                                     std::span<const engine::BatchOutput> outputs, LaneOrder order) {
+  return compute(Batch(plans, inputs, outputs), order);
 }
 
 }  // namespace atcd::gpu

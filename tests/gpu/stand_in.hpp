@@ -20,4 +20,9 @@ Outcome compute_by_stand_in(const engine::Plan& plan, std::span<const engine::Ba
                             std::span<const engine::BatchOutput> outputs,
                             std::span<engine::Incremental* const> engines, LaneOrder order);
 
+/// BatchComputer::compute_variants likewise.
+Outcome compute_variants_by_stand_in(std::span<const engine::Plan* const> plans,
+                                     std::span<const engine::BatchInput> inputs,
+                                     std::span<const engine::BatchOutput> outputs, LaneOrder order);
+
 }  // namespace atcd::gpu
