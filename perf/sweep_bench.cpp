@@ -88,9 +88,9 @@ void time_sweep(benchmark::State& state, const char* text, const atcd::engine::K
       std::memcmp(results.data(), expected.data(), results.size() * sizeof(Evaluation)) != 0)
     return state.SkipWithError("another kernel has other results");
   for (auto _ : state) benchmark::DoNotOptimize(run(options));
-  state.counters["per_bar"] =
-      benchmark::Counter(static_cast<double>(state.iterations() * options.sets.size() * kSeries * kBars),
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["per_bar"] = benchmark::Counter(
+      static_cast<double>(state.iterations()) * static_cast<double>(options.sets.size() * kSeries * kBars),
+      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 void evaluation_alone(benchmark::State& state) {
@@ -103,8 +103,9 @@ void evaluation_alone(benchmark::State& state) {
   for (auto _ : state) {
     for (const auto& closes : all) benchmark::DoNotOptimize(evaluate(trend, {closes, closes, 525'960}, {}));
   }
-  state.counters["per_bar"] = benchmark::Counter(static_cast<double>(state.iterations() * kSeries * kBars),
-                                                 benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["per_bar"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(kSeries * kBars),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(evaluation_alone)->Unit(benchmark::kMillisecond);
 
