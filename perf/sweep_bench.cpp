@@ -118,6 +118,7 @@ const int registered = [] {
         benchmark::RegisterBenchmark(
             full.c_str(),
             [text = text, kernel, threads](benchmark::State& s) { time_sweep(s, text, *kernel, threads); })
+            ->MeasureProcessCPUTime()
             ->UseRealTime()
             ->Unit(benchmark::kMillisecond);
       }
