@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -80,6 +81,9 @@ std::string SweepResults::open(const std::string& path, const SweepDigests& dige
   };
   file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (file_ < 0) return failed("open");
+  struct stat status {};
+  if (::fstat(file_, &status) != 0) return failed("look at");
+  if (!S_ISREG(status.st_mode)) return path + " is no regular file";
   if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
     return errno == EWOULDBLOCK ? path + " is being written by another sweep" : failed("lock");
   }

@@ -83,6 +83,20 @@ TEST_F(SweepResultsTest, ResultsOfOtherInputsAreRefused) {
   EXPECT_EQ(refusal_of(options), results() + " holds no results of a sweep");
 }
 
+TEST_F(SweepResultsTest, AFileThatCanNotBeUsedIsRefused) {
+  write(symbol(0), walk(200, 1));
+  SweepOptions options = live_options();
+  options.results = "/dev/full";
+  EXPECT_EQ(refusal_of(options), "/dev/full is no regular file");
+  options.results = data().string();
+  EXPECT_EQ(refusal_of(options), "cannot open " + data().string() + ": Is a directory");
+  // Another sweep has it.
+  options.results = results();
+  SweepResults holder(1, 1);
+  EXPECT_EQ(holder.open(results(), {}), "");
+  EXPECT_EQ(refusal_of(options), results() + " is being written by another sweep");
+}
+
 TEST_F(SweepResultsTest, TooManyResultsAreRefused) {
   for (std::size_t s = 0; s < 120; ++s) write("S" + std::to_string(s), walk(3, 1));
   SweepOptions options;
