@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <limits>
 
 #include "daemon/catalogue.hpp"
 #include "daemon/config_checks.hpp"
 #include "daemon/http_listen.hpp"
 #include "daemon/near_miss.hpp"
+#include "daemon/parameter_keys.hpp"
 #include "daemon/toml.hpp"
 #include "daemon/toml_reader.hpp"
 #include "engine/anchor.hpp"
@@ -24,20 +23,10 @@
 namespace atcd::daemon {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = 1U << 20;
-constexpr std::int64_t kMaxBars = 1'000'000;
 constexpr std::int64_t kMostThreads = 64;
 constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kFormats = {"logfmt", "json"};
 constexpr std::array<std::string_view, 2> kSources = {"klines", "trades"};
-
-template <typename Enum, std::size_t N>
-void read_enum(TomlReader& reader, std::string_view key, const std::array<std::string_view, N>& names,
-               Enum& value) {
-  auto index = static_cast<std::size_t>(value);
-  reader.choice(key, names, index);
-  value = static_cast<Enum>(index);
-}
 
 std::optional<std::int64_t> to_ms(const toml::node& node) {
   if (const auto* written = node.as_date_time()) {
@@ -51,18 +40,7 @@ std::optional<std::int64_t> to_ms(const toml::node& node) {
     return duration_cast<milliseconds>(time.time_since_epoch()).count();
   }
   const auto* text = node.as_string();
-  if (text == nullptr) return std::nullopt;
-  unsigned y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0;
-  char rest = 0;
-  const int fields =
-      std::sscanf(text->get().c_str(), "%4u-%2u-%2uT%2u:%2u:%2uZ%c", &y, &mo, &d, &h, &mi, &s, &rest);
-  using namespace std::chrono;
-  const year_month_day date{year{static_cast<int>(y)}, month{mo}, day{d}};
-  if (fields != 6 || text->get().size() != 20 || !date.ok() || h > 23 || mi > 59 || s > 59)
-    return std::nullopt;
-  return duration_cast<milliseconds>(
-             (sys_days{date} + hours{h} + minutes{mi} + seconds{s}).time_since_epoch())
-      .count();
+  return text == nullptr ? std::nullopt : parse_utc_time(text->get());
 }
 
 // ---- one function per table
@@ -75,43 +53,22 @@ void read_families(TomlReader& reader, std::string_view key,
   });
 }
 
-/// Before lengths and weights: those of families that are not chosen are not looked at.
-void read_chosen_families(TomlReader& reader, engine::Parameters& parameters) {
-  std::vector<std::string> names(engine::kFamilyNames.begin(), engine::kFamilyNames.end());
-  reader.texts("families", names);
-  const std::string fault = engine::choose_families(names, parameters);
-  if (fault.empty()) return;
-  const auto& known = engine::kFamilyNames;
-  const auto unknown = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
-    return std::find(known.begin(), known.end(), name) == known.end();
-  });
-  reader.fault("families", fault + (unknown == names.end() ? "" : suggestion(*unknown, known)));
-}
-
 void read_profile(TomlReader& reader, Config& config) {
   ProfileConfig profile;
   engine::Parameters& parameters = profile.parameters;
   reader.name("name", profile.name);
-  read_enum(reader, "dialect", engine::kDialectNames, parameters.dialect);
-  read_enum(reader, "robustness", engine::kRobustnessNames, parameters.robustness);
   read_enum(reader, "ma_source", engine::kMaSourceNames, parameters.ma_source);
+  for (const ParameterKey& key : kParameterKeys) key.read(reader, key.name, parameters);
+  // Before lengths and weights: those of families that are not chosen are not looked at.
   read_chosen_families(reader, parameters);
   read_families(reader, "lengths", [&](TomlReader& families, std::string_view family, std::size_t f) {
     if (!parameters.families[f]) return static_cast<void>(families.node(family, "", ""));
-    std::int64_t length = parameters.lengths[f];
-    families.integer(family, length, 1, 512);
-    parameters.lengths[f] = static_cast<int>(length);
+    read_length(families, family, parameters.lengths[f]);
   });
   read_families(reader, "weights", [&](TomlReader& families, std::string_view family, std::size_t f) {
     if (!parameters.families[f]) return static_cast<void>(families.node(family, "", ""));
-    families.number(family, parameters.weights[f], 0, std::numeric_limits<double>::max());
+    read_weight(families, family, parameters.weights[f]);
   });
-  reader.any_number("lambda", parameters.lambda);
-  reader.any_number("decay", parameters.decay);
-  reader.integer("cutout", parameters.cutout, 0, kMaxBars);
-  reader.any_number("long_threshold", parameters.long_threshold);
-  reader.any_number("short_threshold", parameters.short_threshold);
-  reader.boolean("strategy_mode", parameters.strategy_mode);
   reader.integer("history_bars", profile.anchor.history_bars, 1, kMaxBars);
   reader.integer("anchor_period", profile.anchor.anchor_period, 1, kMaxBars);
   const std::string time = "a UTC time such as \"2024-01-01T00:00:00Z\"";
@@ -273,9 +230,9 @@ void ConfigResult::fault(std::string path, std::string message) {
 
 ConfigResult parse_config(std::string_view text) {
   ConfigResult result;
-  if (text.size() > kMaxFileBytes) {
+  if (text.size() > kLargestConfig) {
     result.fault("", "the file has " + std::to_string(text.size()) + " bytes: at most " +
-                         std::to_string(kMaxFileBytes) + " are read");
+                         std::to_string(kLargestConfig) + " are read");
     return result;
   }
   toml::table document;
@@ -320,7 +277,7 @@ ConfigResult load_config(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text;
   // One byte more than is allowed tells that there is too much, whatever the file's size.
-  text.resize(kMaxFileBytes + 1);
+  text.resize(kLargestConfig + 1);
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.empty() && !file.eof()) {

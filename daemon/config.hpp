@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -96,6 +97,9 @@ struct ConfigResult {
   /// Adds an error of a key that was read, or of a table.
   void fault(std::string path, std::string message);
 };
+
+/// Bytes; a longer file is refused.
+inline constexpr std::size_t kLargestConfig = std::size_t{1} << 20;
 
 /// Reads a configuration from TOML text. Never throws for what the text says; unknown keys are errors.
 ConfigResult parse_config(std::string_view text);

@@ -284,6 +284,21 @@ std::string compute_whole(const ComputeOptions& options, const engine::Plan& pla
   return {};
 }
 
+/// `check`: what is wrong with a time that is neither too late nor out of order; the end of a sentence.
+template <class Check>
+std::string check_each_time(const CsvBars& bars, std::size_t begin, const Check& check) {
+  for (std::size_t i = begin; i < bars.size(); ++i) {
+    const std::string where =
+        "line " + std::to_string(bars.lines[i]) + ": open_ms is " + std::to_string(bars.open_ms[i]);
+    if (std::abs(bars.open_ms[i]) > kLastTimeMs) return where + ", but must lie before the year 10000";
+    const std::string wrong = check(bars.open_ms[i]);
+    if (!wrong.empty()) return where + wrong;
+    if (i > 0 && bars.open_ms[i] <= bars.open_ms[i - 1])
+      return where + ", but must be later than that of the bar before";
+  }
+  return {};
+}
+
 std::unique_ptr<BarByBar> bar_by_bar(const ComputeOptions& options,
                                      const std::shared_ptr<const engine::Plan>& plan) {
   if (!options.live_anchors) return std::make_unique<FromFirstBar>(plan, kernel_of(options.path));
@@ -314,15 +329,14 @@ std::string check_values(const CsvBars& bars, std::size_t begin, engine::Dialect
 
 std::string check_times(const CsvBars& bars, std::size_t begin, const engine::Interval& interval) {
   if (bars.open_ms.empty()) return "--live-anchors needs a column open_ms, which the header does not have";
-  for (std::size_t i = begin; i < bars.size(); ++i) {
-    const std::string where =
-        "line " + std::to_string(bars.lines[i]) + ": open_ms is " + std::to_string(bars.open_ms[i]);
-    if (std::abs(bars.open_ms[i]) > kLastTimeMs) return where + ", but must lie before the year 10000";
-    if (!interval.is_boundary(bars.open_ms[i])) return where + ", which is no boundary of " + interval.text();
-    if (i > 0 && bars.open_ms[i] <= bars.open_ms[i - 1])
-      return where + ", but must be later than that of the bar before";
-  }
-  return {};
+  return check_each_time(bars, begin, [&](std::int64_t open_ms) {
+    return interval.is_boundary(open_ms) ? std::string() : ", which is no boundary of " + interval.text();
+  });
+}
+
+std::string check_order_of_times(const CsvBars& bars, std::size_t begin) {
+  if (bars.open_ms.empty()) return "the times are needed: a column open_ms, which the header does not have";
+  return check_each_time(bars, begin, [](std::int64_t) { return std::string(); });
 }
 
 std::string compute_csv(const ComputeOptions& options, const ReadBars& read, const WriteText& write,

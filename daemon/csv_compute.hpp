@@ -35,5 +35,7 @@ TextResult compute_csv(const ComputeOptions& options, const CsvBars& bars);
 /// empty when they are not. The bar before `begin`, if any, has passed.
 std::string check_values(const CsvBars& bars, std::size_t begin, engine::Dialect dialect);
 std::string check_times(const CsvBars& bars, std::size_t begin, const engine::Interval& interval);
+/// The same where the interval is not known.
+std::string check_order_of_times(const CsvBars& bars, std::size_t begin);
 
 }  // namespace atcd::daemon

@@ -64,10 +64,10 @@ bool read_integer(std::string_view text, std::int64_t& value) {
 
 struct Header {
   std::size_t fields = 0;
-  std::optional<std::size_t> close, source, open_ms;
+  std::optional<std::size_t> close, source, open, open_ms;
 };
 
-std::string read_header(const std::vector<std::string_view>& names, Header& header) {
+std::string read_header(const std::vector<std::string_view>& names, bool opens, Header& header) {
   header.fields = names.size();
   const auto find = [&](std::string_view name, std::optional<std::size_t>& at) {
     const auto found = std::find(names.begin(), names.end(), name);
@@ -75,8 +75,11 @@ std::string read_header(const std::vector<std::string_view>& names, Header& head
     at = static_cast<std::size_t>(found - names.begin());
     return std::find(found + 1, names.end(), name) == names.end();
   };
-  for (const auto& [name, at] :
-       {std::pair{"close", &header.close}, {"src", &header.source}, {"open_ms", &header.open_ms}}) {
+  for (const auto& [name, at] : {std::pair{"close", &header.close},
+                                 {"src", &header.source},
+                                 {"open", &header.open},
+                                 {"open_ms", &header.open_ms}}) {
+    if (at == &header.open && !opens) continue;
     if (!find(name, *at))
       return "line 1: the column " + std::string(name) + " stands there twice, but must be the only one";
   }
@@ -111,6 +114,10 @@ std::string read_row(const Header& header, const std::vector<std::string_view>& 
       return refuse(line, "src", fields[*header.source], kReal);
     bars.sources.push_back(value);
   }
+  if (header.open) {
+    if (!read_csv_real(fields[*header.open], value)) return refuse(line, "open", fields[*header.open], kReal);
+    bars.opens.push_back(value);
+  }
   if (header.open_ms) {
     std::int64_t time = 0;
     if (!read_integer(fields[*header.open_ms], time))
@@ -124,6 +131,8 @@ std::string read_row(const Header& header, const std::vector<std::string_view>& 
 /// Takes the lines of a file, one by one.
 class Parser {
  public:
+  explicit Parser(bool opens = false) : opens_(opens) {}
+
   std::string take(std::string_view line, CsvBars& bars) {
     constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
     ++line_;
@@ -131,7 +140,7 @@ class Parser {
     // An empty line is a missing close where close is the only column, and nothing in a wider file.
     if (line_ > 1 && line.empty() && header_.fields > 1) return {};
     split_csv_line(line, fields_);
-    return line_ == 1 ? read_header(fields_, header_) : read_row(header_, fields_, line_, bars);
+    return line_ == 1 ? read_header(fields_, opens_, header_) : read_row(header_, fields_, line_, bars);
   }
 
   std::string end() const {
@@ -141,6 +150,7 @@ class Parser {
   std::size_t line() const { return line_; }
 
  private:
+  bool opens_;
   Header header_;
   std::vector<std::string_view> fields_;
   std::size_t line_ = 0;
@@ -159,6 +169,7 @@ void CsvBars::drop(std::size_t count) {
   };
   drop_of(closes);
   drop_of(sources);
+  drop_of(opens);
   drop_of(open_ms);
   drop_of(lines);
 }
@@ -202,7 +213,7 @@ std::size_t TextFile::read(std::string& text, std::size_t most) {
 }
 
 struct CsvBarFile::State {
-  explicit State(const std::string& path) : file(path) {}
+  State(const std::string& path, Opens opens) : file(path), parser(opens == Opens::read) {}
 
   /// The next line without its ending; false at the end, or where file.error() says why.
   bool next_line(std::string_view& line) {
@@ -229,7 +240,7 @@ struct CsvBarFile::State {
   std::size_t at = 0;
 };
 
-CsvBarFile::CsvBarFile(const std::string& path) : state_(std::make_unique<State>(path)) {}
+CsvBarFile::CsvBarFile(const std::string& path, Opens opens) : state_(std::make_unique<State>(path, opens)) {}
 CsvBarFile::~CsvBarFile() = default;
 CsvBarFile::CsvBarFile(CsvBarFile&&) noexcept = default;
 

@@ -14,6 +14,7 @@ namespace atcd::daemon {
 struct CsvBars {
   std::vector<double> closes;         // NaN where the field is empty
   std::vector<double> sources;        // column src; empty where there is none
+  std::vector<double> opens;          // column open, only where it is asked for; empty where there is none
   std::vector<std::int64_t> open_ms;  // column open_ms; empty where there is none
   std::vector<std::size_t> lines;     // line of the file, from 1, that each bar stands on
 
@@ -63,7 +64,8 @@ class CsvBarFile {
   /// A longer line is refused.
   static constexpr std::size_t kLongestLine = 1 << 20;
 
-  explicit CsvBarFile(const std::string& path);
+  enum class Opens : bool { ignored, read };
+  explicit CsvBarFile(const std::string& path, Opens opens = Opens::ignored);
   ~CsvBarFile();
   CsvBarFile(CsvBarFile&&) noexcept;
 

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   add_replay_command(app, status);
   add_history_command(app, status);
   add_scan_command(app, status);
+  add_sweep_command(app, status);
   add_simulate_command(app, status);
   add_tap_command(app, status);
   add_verify_command(app, status);

@@ -1,6 +1,7 @@
 #include "daemon/scan_source.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
@@ -21,6 +22,14 @@ constexpr int kTries = 5;
 /// The interval that a name ends with, as in BTCUSDT-1m or binance:spot:BTCUSDT:1m.
 std::optional<engine::Interval> interval_of(std::string_view name) {
   return engine::Interval::parse(name.substr(name.find_last_of(":/-_") + 1));
+}
+
+std::string check_opens(const CsvBars& bars, std::size_t begin) {
+  for (std::size_t i = begin; i < bars.opens.size(); ++i) {
+    if (std::isfinite(bars.opens[i]) && bars.opens[i] > 0) continue;
+    return "line " + std::to_string(bars.lines[i]) + ": open is no finite number above 0";
+  }
+  return {};
 }
 
 /// Of the segment that a bar belongs to: the first slot that its signal depends on.
@@ -67,6 +76,34 @@ class CsvReader final : public ScanReader {
       ended = bars.size() - begin < kPieceBars;
       bars.drop(bars.size() - std::min(count, bars.size()));
     }
+    return {};
+  }
+
+  std::string read_whole(const ScanSeries& series, WholeSeries& whole) override {
+    CsvBarFile file(series.key, CsvBarFile::Opens::read);
+    CsvBars bars;
+    for (bool ended = false; !ended;) {
+      bars.drop(bars.size() == 0 ? 0 : bars.size() - 1);  // the next time must come after the last
+      const std::size_t begin = bars.size();
+      std::string refusal = file.read(kPieceBars, bars);
+      if (refusal.empty()) refusal = check_values(bars, begin, options_.parameters.dialect);
+      if (refusal.empty()) refusal = check_opens(bars, begin);
+      if (refusal.empty() && bars.size() > begin) {
+        refusal = options_.live_anchors ? check_times(bars, begin, *series.interval)
+                                        : check_order_of_times(bars, begin);
+      }
+      if (!refusal.empty()) return refusal;
+      ended = bars.size() - begin < kPieceBars;
+      for (std::size_t i = begin; i < bars.size(); ++i) {
+        engine::Bar bar{bars.open_ms[i], 0, 0, 0, 0, bars.closes[i], 0};
+        if (!bars.opens.empty()) bar.open = bars.opens[i];
+        whole.bars.push_back(bar);
+        if (!bars.sources.empty()) whole.sources.push_back(bars.sources[i]);
+      }
+      whole.opens_known = !bars.opens.empty();
+    }
+    // What lies before the first bar is not known.
+    if (!whole.bars.empty()) whole.parts.push_back({0, whole.bars.front().open_time_ms});
     return {};
   }
 
@@ -190,6 +227,22 @@ class HistoryReader final : public ScanReader {
           interval.ordinal(last.bars.back().open_time_ms) - static_cast<std::int64_t>(count);
       for (const engine::Bar& bar : history_->newest(number, interval.open_time_ms(first)).bars)
         add(bars, bar);
+      return std::string();
+    });
+  }
+
+  std::string read_whole(const ScanSeries& series, WholeSeries& whole) override {
+    const auto restart = [&whole] { whole = {}; };
+    return read_unchanged(series, restart, [&](state::History::Series number) {
+      std::int64_t covered_to_ms = 0;
+      history_->read_all(number, 0, [&](const state::StoredBars& stored) {
+        if (whole.parts.empty() || stored.covered_from_ms != covered_to_ms)
+          whole.parts.push_back({whole.bars.size(), stored.covered_from_ms});
+        covered_to_ms = stored.covered_to_ms;
+        whole.bars.insert(whole.bars.end(), stored.bars.begin(), stored.bars.end());
+      });
+      whole.listed_ms = history_->instrument(number).value_or(state::Instrument{}).listed_ms;
+      whole.late = history_->late(number);
       return std::string();
     });
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -9,7 +10,9 @@
 
 #include "daemon/csv_table.hpp"
 #include "daemon/scan.hpp"
+#include "engine/bar.hpp"
 #include "engine/interval.hpp"
+#include "state/history.hpp"
 
 namespace atcd::daemon {
 
@@ -24,6 +27,22 @@ struct ScanSeries {
 /// the times are not known.
 using TakeScanBars = std::function<void(const CsvBars& bars, std::size_t begin)>;
 
+/// All bars of one series, oldest first, for what is computed of more than the last.
+struct WholeSeries {
+  /// Bars between which none is missing that the exchange has.
+  struct Part {
+    std::size_t begin = 0;  // of its first bar
+    std::int64_t covered_from_ms = 0;
+  };
+
+  std::vector<engine::Bar> bars;  // of a file only times and close, and the open where there is one
+  std::vector<double> sources;    // MA source of a file that has one; else empty
+  bool opens_known = true;
+  std::vector<Part> parts;
+  std::int64_t listed_ms = 0;          // 0: not known
+  std::vector<state::LateBar> late{};  // as in BarHistory
+};
+
 /// Reads series; each thread has its own.
 class ScanReader {
  public:
@@ -34,6 +53,8 @@ class ScanReader {
                            const std::function<void()>& restart) = 0;
   /// About so many of the newest bars, or all, for an estimate: nothing is said of what lies before them.
   virtual std::string read_newest(const ScanSeries& series, std::size_t count, CsvBars& bars) = 0;
+  /// All bars; their times must be known.
+  virtual std::string read_whole(const ScanSeries& series, WholeSeries& whole) = 0;
 };
 
 /// What a directory holds.

@@ -93,7 +93,11 @@ std::string duration_text(std::int64_t ms) {
 
 std::string TomlReader::full(std::string_view key) const {
   if (key.empty()) return path_;
-  return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
+  return (path_.empty() ? std::string(key) : path_ + "." + std::string(key)) + element_place_;
+}
+
+const toml::node* TomlReader::find(std::string_view key) const {
+  return element_ != nullptr ? element_ : table_.get(key);
 }
 
 void TomlReader::put_down(const std::string& path, const toml::node& node) {
@@ -102,7 +106,7 @@ void TomlReader::put_down(const std::string& path, const toml::node& node) {
 
 const toml::node* TomlReader::node(std::string_view key, std::string allowed, std::string default_value) {
   known_.push_back(key);
-  const toml::node* found = table_.get(key);
+  const toml::node* found = find(key);
   const int line = found == nullptr ? 0 : static_cast<int>(found->source().begin.line);
   result_.keys[full(key)] = {line, std::move(allowed), std::move(default_value)};
   return found;
@@ -113,7 +117,7 @@ void TomlReader::fault(std::string_view key, const std::string& message) {
 }
 
 void TomlReader::wrong_type(std::string_view key, std::string_view wanted) {
-  fault(key, "is " + shown(*table_.get(key)) + ": it must be " + std::string(wanted));
+  fault(key, "is " + shown(*find(key)) + ": it must be " + std::string(wanted));
 }
 
 void TomlReader::text(std::string_view key, std::string& value, std::string_view allowed) {
@@ -264,6 +268,20 @@ void TomlReader::tables(std::string_view key, const std::function<void(TomlReade
     } else {
       result_.fault(path, "must be a table: [[" + std::string(key) + "]]");
     }
+  }
+}
+
+void TomlReader::each(std::string_view key, const std::function<void(TomlReader&)>& read) {
+  const toml::node* found = node(key, "", "");
+  if (found == nullptr) return;
+  const toml::array* list = found->as_array();
+  if (list == nullptr) return read(*this);
+  if (list->empty()) return wrong_type(key, "a value, or a list of at least one");
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    TomlReader reader(table_, path_, result_);
+    reader.element_ = list->get(i);
+    reader.element_place_ = "[" + std::to_string(i) + "]";
+    read(reader);
   }
 }
 

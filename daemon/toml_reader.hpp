@@ -37,6 +37,9 @@ class TomlReader {
   void table(std::string_view key, const std::function<void(TomlReader&)>& read);
   void tables(std::string_view key, const std::function<void(TomlReader&)>& read);
   const toml::node* node(std::string_view key, std::string allowed, std::string default_value);
+  /// The key may have a list of values: gives `read` for each a reader that finds it under the key; where
+  /// there is no such key, none.
+  void each(std::string_view key, const std::function<void(TomlReader&)>& read);
 
   /// A fault of a key of this table; "" is the table itself.
   void fault(std::string_view key, const std::string& message);
@@ -47,8 +50,11 @@ class TomlReader {
   std::string full(std::string_view key) const;
   void wrong_type(std::string_view key, std::string_view wanted);
   void put_down(const std::string& path, const toml::node& node);
+  const toml::node* find(std::string_view key) const;
 
   const toml::table& table_;
+  const toml::node* element_ = nullptr;  // of each(): what is found, whatever the key
+  std::string element_place_;            // "[2]"
   std::string path_;
   ConfigResult& result_;
   std::vector<std::string_view> known_;

@@ -190,6 +190,13 @@ double half_gap_below(double value) {
   return std::isfinite(value) ? (value - std::nextafter(value, -kInfinity)) / 2 : 0;
 }
 
+std::shared_ptr<const std::vector<double>> growth_since_cutout(double lambda) {
+  auto growth = std::make_shared<std::vector<double>>();
+  growth->reserve(static_cast<std::size_t>(Plan::kGrowthTable));
+  for (std::int64_t k = 0; k < Plan::kGrowthTable; ++k) growth->push_back(growth_factor(lambda / 1000, k));
+  return growth;
+}
+
 void set_cuts(PlanConstants& c, double above, double below) {
   c.cut_above = above;
   c.cut_below = below;
@@ -202,7 +209,17 @@ void set_cuts(PlanConstants& c, double above, double below) {
 
 }  // namespace
 
-Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
+std::int64_t minimum_bars(const Parameters& parameters) {
+  std::int64_t bars = std::max<std::int64_t>(1, parameters.cutout + 1);
+  for (std::size_t f = 0; parameters.dialect == Dialect::lts && f < kFamilies; ++f) {
+    if (!parameters.families[f] || static_cast<Family>(f) == Family::kama) continue;
+    for (const int length : family_lengths(parameters.lengths[f], parameters.robustness))
+      bars = std::max<std::int64_t>(bars, length);
+  }
+  return bars;
+}
+
+Plan::Plan(const Parameters& parameters, const Plan* other) : parameters_(parameters) {
   const auto errors = validate(parameters);
   if (!errors.empty()) {
     std::string message;
@@ -240,16 +257,9 @@ Plan::Plan(const Parameters& parameters) : parameters_(parameters) {
   c.trend_below = parameters.short_threshold;
   constants_ = std::move(constants);
 
-  growth_.reserve(static_cast<std::size_t>(kGrowthTable));
-  for (std::int64_t k = 0; k < kGrowthTable; ++k)
-    growth_.push_back(growth_factor(parameters.lambda / 1000, k));
-
-  minimum_bars_ = std::max<std::int64_t>(1, parameters.cutout + 1);
-  for (std::size_t f = 0; !c.pine && f < kFamilies; ++f) {
-    if (!parameters.families[f] || static_cast<Family>(f) == Family::kama) continue;
-    for (const int length : family_lengths(parameters.lengths[f], parameters.robustness))
-      minimum_bars_ = std::max<std::int64_t>(minimum_bars_, length);
-  }
+  const bool shared = other != nullptr && other->parameters_.lambda == parameters.lambda;
+  growth_ = shared ? other->growth_ : growth_since_cutout(parameters.lambda);
+  minimum_bars_ = engine::minimum_bars(parameters);
 }
 
 std::int64_t Plan::first_defined_bar(Family family, int length) const {
@@ -276,7 +286,7 @@ std::int64_t Plan::first_defined_bar(Family family, int length) const {
 
 double Plan::growth(std::int64_t bar_index) const {
   const std::int64_t k = bar_index - parameters_.cutout;
-  if (k >= 0 && k < kGrowthTable) return growth_[static_cast<std::size_t>(k)];
+  if (k >= 0 && k < kGrowthTable) return (*growth_)[static_cast<std::size_t>(k)];
   return growth_factor(parameters_.lambda / 1000, k);
 }
 

@@ -11,6 +11,9 @@
 
 namespace atcd::engine {
 
+/// The fewest bars that can be computed with valid parameters: see Plan::minimum_bars.
+std::int64_t minimum_bars(const Parameters& parameters);
+
 /// One set of parameters compiled to the constants that the kernels read. Immutable, so any number of series
 /// and threads may share it.
 class Plan {
@@ -18,8 +21,9 @@ class Plan {
   /// Growth factors held as a table; later ones are computed when they are asked for (the same bits).
   static constexpr std::int64_t kGrowthTable = 8192;
 
-  /// Throws std::invalid_argument with the sentences of validate() where there are any.
-  explicit Plan(const Parameters& parameters);
+  /// Throws std::invalid_argument with the sentences of validate() where there are any. `other`: a plan whose
+  /// growth table is shared where it has the same lambda, for the table takes most of the time; may be null.
+  explicit Plan(const Parameters& parameters, const Plan* other = nullptr);
 
   const Parameters& parameters() const { return parameters_; }
   const PlanConstants& constants() const { return *constants_; }
@@ -41,7 +45,7 @@ class Plan {
  private:
   Parameters parameters_;
   std::unique_ptr<const PlanConstants> constants_;
-  std::vector<double> growth_;  // by bars since the cutout
+  std::shared_ptr<const std::vector<double>> growth_;  // by bars since the cutout
   std::int64_t minimum_bars_;
 };
 

@@ -21,6 +21,7 @@ void add_replay_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);
 void add_scan_command(CLI::App& app, int& status);
 void add_simulate_command(CLI::App& app, int& status);
+void add_sweep_command(CLI::App& app, int& status);
 void add_tap_command(CLI::App& app, int& status);
 void add_top_command(CLI::App& app, int& status);
 void add_verify_command(CLI::App& app, int& status);

@@ -73,5 +73,17 @@ TEST(GrowthTest, TheFactorPassesTheLimitsThatTheContractNames) {
   EXPECT_LT(plan.growth(2999), 1.07);
 }
 
+TEST(GrowthTest, PlansOfOneLambdaShareTheirTable) {
+  Parameters parameters;
+  parameters.lambda = 0.05;
+  const Plan first(parameters);
+  parameters.cutout = 7;
+  parameters.decay = 0.1;
+  for (const double lambda : {0.05, 0.02, -0.3}) {
+    parameters.lambda = lambda;
+    EXPECT_EQ(Plan(parameters, &first).growth_table(3000), Plan(parameters).growth_table(3000)) << lambda;
+  }
+}
+
 }  // namespace
 }  // namespace atcd::engine

@@ -1,0 +1,144 @@
+#include "daemon/sweep_series.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "daemon/signal_series.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+constexpr double kYearMs = 365.25 * 86'400'000;
+
+std::size_t first_from(const std::vector<engine::Bar>& bars, std::int64_t open_ms) {
+  const auto found =
+      std::lower_bound(bars.begin(), bars.end(), open_ms,
+                       [](const engine::Bar& bar, std::int64_t ms) { return bar.open_time_ms < ms; });
+  return static_cast<std::size_t>(found - bars.begin());
+}
+
+template <class Value>
+std::span<const Value> part(const std::vector<Value>& values, std::size_t begin, std::size_t end) {
+  return values.empty() ? std::span<const Value>() : std::span(values).subspan(begin, end - begin);
+}
+
+/// Not FNV-1a, which takes a byte at a time. Each word is taken by a step that can be undone, so that one
+/// changed word always changes the result.
+class Digest {
+ public:
+  void add(std::uint64_t word) { value_ = std::rotl(value_ ^ word, 29) * 0x9e3779b97f4a7c15ULL; }
+  void add(const std::vector<double>& values) {
+    add(values.size());
+    for (const double value : values) add(std::bit_cast<std::uint64_t>(value));
+  }
+  std::uint64_t value() const { return value_; }
+
+ private:
+  std::uint64_t value_ = 1;
+};
+
+}  // namespace
+
+SweepSeries::SweepSeries(const WholeSeries& whole, const ScanSeries& series,
+                         const std::optional<engine::AnchorRule>& rule, const SweepRange& range,
+                         std::string& refusal) {
+  const std::size_t from = first_from(whole.bars, range.from_ms), end = first_from(whole.bars, range.to_ms);
+  for (std::size_t i = 0; i < end; ++i) {
+    open_ms_.push_back(whole.bars[i].open_time_ms);
+    closes_.push_back(whole.bars[i].close);
+    if (whole.opens_known) opens_.push_back(whole.bars[i].open);
+    if (!whole.sources.empty()) sources_.push_back(whole.sources[i]);
+  }
+  if (rule) {
+    find_runs(whole, series, *rule, from, end);
+  } else if (from < end) {
+    runs_.push_back({0, from, end, {}});
+  }
+  if (!runs_.empty()) drop_unused();
+  if (whole.bars.empty()) {
+    refusal = "there are no bars";
+  } else if (from >= end) {
+    refusal = "it has no bars in this time";
+  } else if (runs_.empty()) {
+    refusal =
+        "it has no bar in this time whose anchor its bars reach back to: live publishes nothing of them";
+  } else if (bars() < 2) {
+    refusal = "it has one bar only in this time, but at least two are needed";
+  }
+}
+
+void SweepSeries::find_runs(const WholeSeries& whole, const ScanSeries& series,
+                            const engine::AnchorRule& rule, std::size_t from, std::size_t end) {
+  const engine::Interval& interval = *series.interval;
+  const std::int64_t phase = engine::anchor_phase(series.name, rule.anchor_period);
+  for (std::size_t p = 0; p < whole.parts.size(); ++p) {
+    const WholeSeries::Part& part = whole.parts[p];
+    const std::size_t part_end = std::min(p + 1 < whole.parts.size() ? whole.parts[p + 1].begin : end, end);
+    // As a daemon that holds these bars sees them.
+    const BarHistory known{std::span(whole.bars).first(part_end), interval.ordinal(part.covered_from_ms),
+                           whole.late};
+    for (std::size_t i = part.begin; i < part_end;) {
+      const auto segment =
+          *engine::segment_of(rule, interval, phase, interval.ordinal(whole.bars[i].open_time_ms));
+      Run run;
+      run.first = std::max(i, from);
+      run.end = std::min(first_from(whole.bars, interval.open_time_ms(segment.end_ordinal)), part_end);
+      i = run.end;
+      // Where the bars reach back to the listing there are none before.
+      const bool reached =
+          known.covered_from <= segment.anchor_ordinal || part.covered_from_ms <= whole.listed_ms;
+      if (!reached || run.first >= run.end) continue;
+      const std::int64_t anchor_ms = interval.open_time_ms(segment.anchor_ordinal);
+      run.anchor = std::max(first_from(whole.bars, anchor_ms), part.begin);
+      if (!whole.late.empty()) {
+        for (std::size_t k = run.anchor; k < run.end; ++k)
+          run.other_closes.push_back(bar_for(segment, interval, known, k).close);
+      }
+      runs_.push_back(std::move(run));
+    }
+  }
+}
+
+void SweepSeries::drop_unused() {
+  std::size_t used = runs_.front().anchor;
+  for (const Run& run : runs_) used = std::min(used, run.anchor);
+  const auto drop = [used](auto& values) {
+    if (!values.empty()) values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(used));
+  };
+  drop(open_ms_);
+  drop(opens_);
+  drop(closes_);
+  drop(sources_);
+  for (Run& run : runs_) {
+    run.anchor -= used;
+    run.first -= used;
+    run.end -= used;
+  }
+  first_ = runs_.front().first;
+}
+
+engine::BatchInput SweepSeries::input(const Run& run) const {
+  const bool other = !run.other_closes.empty();
+  return {other ? std::span<const double>(run.other_closes) : part(closes_, run.anchor, run.end),
+          part(sources_, run.anchor, run.end)};
+}
+
+EvaluatedBars SweepSeries::evaluated() const {
+  const double span_ms = static_cast<double>(last_open_ms() - first_open_ms());
+  return {part(opens_, first_, closes_.size()), part(closes_, first_, closes_.size()),
+          static_cast<double>(bars() - 1) * kYearMs / span_ms};
+}
+
+std::uint64_t SweepSeries::digest() const {
+  Digest digest;
+  for (const std::int64_t open_ms : open_ms_) digest.add(static_cast<std::uint64_t>(open_ms));
+  for (const auto* values : {&opens_, &closes_, &sources_}) digest.add(*values);
+  for (const Run& run : runs_) {
+    for (const std::size_t place : {run.anchor, run.first, run.end}) digest.add(place);
+    digest.add(run.other_closes);
+  }
+  digest.add(first_);
+  return digest.value();
+}
+
+}  // namespace atcd::daemon
