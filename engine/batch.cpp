@@ -7,10 +7,12 @@
 #include <memory>
 #include <new>
 #include <numeric>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "engine/dispatch.hpp"
+#include "engine/standing.hpp"
 
 namespace atcd::engine {
 namespace {
@@ -79,41 +81,111 @@ std::vector<std::size_t> order_of(std::span<const BatchInput> inputs) {
   return order;
 }
 
-/// Computes groups of series; each thread has one.
-class Runner {
+/// Where the kernel leaves how its lanes' series stand, and the engines that go on from there.
+class Ends {
  public:
-  Runner(const Plan& plan, const Kernel& kernel, const std::vector<double>& growth)
-      : constants_(plan.constants()),
-        kernel_(kernel),
-        growth_(growth),
-        columns_(static_cast<std::size_t>(kernel.lanes)),
-        scratch_(::operator new(static_cast<std::size_t>(kernel.scratch_bytes(constants_)), kLine)) {}
+  Ends(const PlanConstants& constants, std::size_t lanes)
+      : ends_(lanes), raws_of_lane_(static_cast<std::size_t>(constants.longest_root) * kLengthsPerFamily) {
+    raws_.resize(lanes * raws_of_lane_);
+    for (std::size_t lane = 0; lane < lanes; ++lane) ends_[lane].raws = raws(lane).data();
+  }
 
-  /// As many as the kernel has lanes, or fewer: lanes without a series of their own repeat the first and
-  /// write nothing.
-  void run(std::span<const BatchInput> inputs, std::span<const BatchOutput> outputs,
-           std::span<const std::size_t> members) {
-    for (std::size_t lane = 0; lane < columns_.size(); ++lane) {
-      columns_[lane] = lane < members.size() ? columns_of(inputs[members[lane]], outputs[members[lane]])
-                                             : columns_of(inputs[members[0]], {});
+  BatchEnd* of_lane(std::size_t lane) { return &ends_[lane]; }
+
+  void resume(Incremental& engine, std::size_t lane, const BatchInput& input) {
+    const BatchEnd& end = ends_[lane];
+    Standing standing{};
+    standing.block = end.block;
+    standing.previous_trend = end.previous_trend;
+    if (!input.close_times_ms.empty()) {
+      standing.trend_since_ms = input.close_times_ms[static_cast<std::size_t>(end.trend_since_bar)];
     }
-    kernel_.run(constants_, growth_.data(), columns_.data(), scratch_.get());
-    for (const std::size_t member : members) fill_trend_since(inputs[member], outputs[member]);
+    standing.sources = input.sources.empty() ? input.closes : input.sources;
+    standing.raws = raws(lane);
+    engine.resume(standing);
   }
 
  private:
-  const PlanConstants& constants_;
-  const Kernel& kernel_;
+  std::span<double> raws(std::size_t lane) {
+    return std::span(raws_).subspan(lane * raws_of_lane_, raws_of_lane_);
+  }
+
+  std::vector<BatchEnd> ends_;
+  std::size_t raws_of_lane_;
+  std::vector<double> raws_;
+};
+
+/// What is asked of a batch.
+struct Task {
+  const Plan& plan;
+  const Kernel& kernel;
+  std::span<const BatchInput> inputs;
+  std::span<const BatchOutput> outputs;   // or none
+  std::span<Incremental* const> engines;  // or none
+
+  BatchOutput output(std::size_t series) const { return outputs.empty() ? BatchOutput{} : outputs[series]; }
+  Incremental* engine(std::size_t series) const { return engines.empty() ? nullptr : engines[series]; }
+};
+
+/// Computes groups of series; each thread has one.
+class Runner {
+ public:
+  Runner(const Task& task, const std::vector<double>& growth)
+      : task_(task),
+        growth_(growth),
+        columns_(static_cast<std::size_t>(task.kernel.lanes)),
+        scratch_(::operator new(static_cast<std::size_t>(task.kernel.scratch_bytes(task.plan.constants())),
+                                kLine)) {
+    if (!task.engines.empty()) ends_.emplace(task.plan.constants(), columns_.size());
+  }
+
+  /// As many as the kernel has lanes, or fewer: lanes without a series of their own repeat the first and
+  /// write nothing.
+  void run(std::span<const std::size_t> members) {
+    for (std::size_t lane = 0; lane < columns_.size(); ++lane) {
+      const bool own = lane < members.size();
+      const std::size_t series = members[own ? lane : 0];
+      columns_[lane] = columns_of(task_.inputs[series], own ? task_.output(series) : BatchOutput{});
+      if (own && task_.engine(series) != nullptr) columns_[lane].end = ends_->of_lane(lane);
+    }
+    task_.kernel.run(task_.plan.constants(), growth_.data(), columns_.data(), scratch_.get());
+    for (std::size_t lane = 0; lane < members.size(); ++lane) {
+      const BatchInput& input = task_.inputs[members[lane]];
+      fill_trend_since(input, task_.output(members[lane]));
+      if (Incremental* engine = task_.engine(members[lane])) ends_->resume(*engine, lane, input);
+    }
+  }
+
+ private:
+  const Task& task_;
   const std::vector<double>& growth_;  // of the longest series
   std::vector<BatchColumns> columns_;
   std::unique_ptr<void, FreeLines> scratch_;
+  std::optional<Ends> ends_;
 };
 
-void take_bars(const BatchInput& input, Incremental& engine) {
-  for (std::size_t i = 0; i < input.closes.size(); ++i) {
-    engine.update(input.closes[i], input.sources.empty() ? input.closes[i] : input.sources[i],
-                  input.close_times_ms.empty() ? 0 : input.close_times_ms[i]);
-  }
+/// Computes all of it, group by group.
+void compute(const Task& task, std::size_t longest, unsigned threads) {
+  const auto growth = task.plan.growth_table(static_cast<std::int64_t>(longest));
+  const std::vector<std::size_t> order = order_of(task.inputs);
+  const auto lanes = static_cast<std::size_t>(task.kernel.lanes);
+  const std::size_t groups = (order.size() + lanes - 1) / lanes;
+  // The longest groups come last in the order and are taken first, so that the threads end together.
+  std::atomic<std::size_t> left = groups;
+  const auto work = [&] {
+    Runner runner(task, growth);
+    for (;;) {
+      std::size_t mine = left.load(std::memory_order_relaxed);
+      while (mine != 0 && !left.compare_exchange_weak(mine, mine - 1, std::memory_order_relaxed)) {
+      }
+      if (mine == 0) return;
+      const std::size_t first = (mine - 1) * lanes;
+      runner.run(std::span(order).subspan(first, std::min(lanes, order.size() - first)));
+    }
+  };
+  std::vector<std::jthread> others;
+  while (others.size() + 1 < std::min<std::size_t>(threads, groups)) others.emplace_back(work);
+  work();
 }
 
 }  // namespace
@@ -159,7 +231,8 @@ std::string compute_batch(const Plan& plan, const BatchInput& input, const Batch
   if (refusal.empty()) {
     const std::size_t member = 0;
     const auto growth = plan.growth_table(static_cast<std::int64_t>(input.closes.size()));
-    Runner(plan, kernel, growth).run({&input, 1}, {&output, 1}, {&member, 1});
+    const Task task{plan, kernel, {&input, 1}, {&output, 1}, {}};
+    Runner(task, growth).run({&member, 1});
   }
   return refusal;
 }
@@ -177,30 +250,10 @@ std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs
     if (!refusal.empty()) return "series " + std::to_string(i) + ": " + refusal;
     longest = std::max(longest, inputs[i].closes.size());
   }
-  for (std::size_t i = 0; i < engines.size(); ++i) {
-    if (engines[i] != nullptr) take_bars(inputs[i], *engines[i]);
-  }
-  if (inputs.empty() || outputs.empty()) return {};
-  const auto growth = plan.growth_table(static_cast<std::int64_t>(longest));
-  const std::vector<std::size_t> order = order_of(inputs);
-  const auto lanes = static_cast<std::size_t>(kernel.lanes);
-  const std::size_t groups = (order.size() + lanes - 1) / lanes;
-  // The longest groups come last in the order and are taken first, so that the threads end together.
-  std::atomic<std::size_t> left = groups;
-  const auto work = [&] {
-    Runner runner(plan, kernel, growth);
-    for (;;) {
-      std::size_t mine = left.load(std::memory_order_relaxed);
-      while (mine != 0 && !left.compare_exchange_weak(mine, mine - 1, std::memory_order_relaxed)) {
-      }
-      if (mine == 0) return;
-      const std::size_t first = (mine - 1) * lanes;
-      runner.run(inputs, outputs, std::span(order).subspan(first, std::min(lanes, order.size() - first)));
-    }
-  };
-  std::vector<std::jthread> others;
-  while (others.size() + 1 < std::min<std::size_t>(threads, groups)) others.emplace_back(work);
-  work();
+  const bool wanted =
+      !outputs.empty() || std::any_of(engines.begin(), engines.end(),
+                                      [](const Incremental* engine) { return engine != nullptr; });
+  if (!inputs.empty() && wanted) compute({plan, kernel, inputs, outputs, engines}, longest, threads);
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "engine/group_begin.hpp"
+#include "engine/group_end.hpp"
 
 // A group of whole series: columns in, columns out, a tile at a time, by squares that are transposed in
 // registers.
@@ -103,9 +104,13 @@ inline void write_columns(T* const (&to)[kLanes<V>], const std::int64_t (&bars)[
 }
 
 template <class V>
-inline void write_tile(const BatchColumns* columns, std::int64_t from, const Tile<V>& tile) {
+inline void write_tile(const BatchColumns* columns, std::int64_t from, std::int64_t taken,
+                       const Tile<V>& tile) {
   std::int64_t bars[kLanes<V>];
-  for (int lane = 0; lane < kLanes<V>; ++lane) bars[lane] = columns[lane].bars - from;
+  for (int lane = 0; lane < kLanes<V>; ++lane) {
+    const std::int64_t left = columns[lane].bars - from;
+    bars[lane] = left < taken ? left : taken;
+  }
   const auto write = [&]<class Column>(Column column_of, const V(&values)[kTile]) {
     std::remove_reference_t<decltype(column_of(columns[0]))> to[kLanes<V>];
     bool wanted = false;
@@ -282,25 +287,41 @@ __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, con
   }
 }
 
+/// How many bars the next tile has: as far as the first lane goes of which it is wanted where it stands.
+template <class V>
+inline std::int64_t bars_of_tile(const BatchColumns* columns, std::int64_t from, std::int64_t bars) {
+  std::int64_t count = bars - from < kTile ? bars - from : kTile;
+  for (int lane = 0; lane < kLanes<V>; ++lane) {
+    const std::int64_t left = columns[lane].bars - from;
+    if (columns[lane].end != nullptr && left > 0 && left < count) count = left;
+  }
+  return count;
+}
+
 template <bool pine, Known known, bool some, class V>
 void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
                   Tile<V>& tile) {
   std::int64_t bars = 0;
-  bool inner = false;
+  bool inner = false, ends = false;
   for (int lane = 0; lane < kLanes<V>; ++lane) {
     bars = columns[lane].bars > bars ? columns[lane].bars : bars;
     inner |= columns[lane].averages != nullptr;
+    ends |= columns[lane].end != nullptr;
   }
+  Trends<V> trends;
   while (g.bars < bars) {
     const std::int64_t from = g.bars;
-    const std::int64_t end = bars - from < kTile ? bars - from : kTile;
+    const std::int64_t end = bars_of_tile<V>(columns, from, bars);
     const std::int64_t careful = g.wild ? end : c.careful_bars - from < end ? c.careful_bars - from : end;
     find_runs(columns, from, tile);
     read_columns(columns, &BatchColumns::closes, from, tile.closes);
     read_columns(columns, &BatchColumns::sources, from, tile.sources);
     run_bars<pine, Known::nothing, true, some>(c, g, growth, columns, tile, 0, careful, inner);
     run_bars<pine, known, false, some>(c, g, growth, columns, tile, careful > 0 ? careful : 0, end, inner);
-    write_tile(columns, from, tile);
+    write_tile(columns, from, end, tile);
+    if (!ends) continue;
+    for (std::int64_t at = 0; at < end; ++at) trends.take(tile.trend[at], from + at);
+    leave_ends(c, g, trends, columns);
   }
 }
 

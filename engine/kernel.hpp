@@ -88,6 +88,14 @@ struct Work {
   bool usual;  // nothing begins or is undefined: see is_usual() in step.hpp
 };
 
+/// Where a series of a batch stands after its last bar.
+struct BatchEnd {
+  Block block;  // but for the heads, and of families that are not computed
+  std::int64_t trend_since_bar;
+  double previous_trend;  // of the bar before
+  double* raws;  // given: room for the last longest_root raw Hull values of each length, oldest first
+};
+
 /// One series through a batch. Columns that are null are not wanted; `averages`, `states` and `equities` have
 /// kAverages columns, one after the other.
 struct BatchColumns {
@@ -101,6 +109,7 @@ struct BatchColumns {
   double* averages;
   double* states;
   double* equities;
+  BatchEnd* end;  // null where it is not wanted
 };
 
 /// What an estimate needs (screen.hpp), in single precision.
