@@ -1,27 +1,20 @@
 #include "engine/batch.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <cmath>
-#include <memory>
-#include <new>
-#include <numeric>
 #include <optional>
-#include <thread>
 #include <vector>
 
+#include "engine/batch_groups.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/standing.hpp"
 
 namespace atcd::engine {
 namespace {
 
-constexpr std::align_val_t kLine{64};
-
-struct FreeLines {
-  void operator()(void* memory) const { ::operator delete(memory, kLine); }
-};
+/// Fewer plans take less time one by one: what they share is computed by the slower, general bar.
+constexpr std::size_t kFewestVariants = 4;
 
 std::string text_of(double value) {
   std::array<char, 32> text{};
@@ -49,36 +42,6 @@ std::string check_values(const BatchInput& input, bool pine) {
     }
   }
   return {};
-}
-
-double* data_or_null(std::span<double> column) { return column.empty() ? nullptr : column.data(); }
-
-/// The kernels' view of one series; the trend goes to `trend` where it is wanted.
-BatchColumns columns_of(const BatchInput& input, const BatchOutput& output) {
-  BatchColumns columns{};
-  columns.bars = static_cast<std::int64_t>(input.closes.size());
-  columns.closes = input.closes.data();
-  columns.sources = input.sources.empty() ? input.closes.data() : input.sources.data();
-  for (std::size_t f = 0; f < kFamilies; ++f) {
-    columns.layer1[f] = data_or_null(output.layer1[f]);
-    columns.layer2[f] = data_or_null(output.equity[f]);
-  }
-  columns.average = data_or_null(output.average);
-  columns.trend = output.trend.empty() ? nullptr : output.trend.data();
-  columns.averages = data_or_null(output.averages);
-  columns.states = data_or_null(output.states);
-  columns.equities = data_or_null(output.equities);
-  return columns;
-}
-
-/// Series in the order in which they are computed: by length, so that the lanes of a group end together.
-std::vector<std::size_t> order_of(std::span<const BatchInput> inputs) {
-  std::vector<std::size_t> order(inputs.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return inputs[a].closes.size() < inputs[b].closes.size();
-  });
-  return order;
 }
 
 /// Where the kernel leaves how its lanes' series stand, and the engines that go on from there.
@@ -127,6 +90,18 @@ struct Task {
   Incremental* engine(std::size_t series) const { return engines.empty() ? nullptr : engines[series]; }
 };
 
+/// The same under several plans that have the same averages.
+struct Variants {
+  std::span<const Plan* const> plans;
+  const Kernel& kernel;
+  std::span<const BatchInput> inputs;
+  std::span<const BatchOutput> outputs;  // plan by plan
+
+  const BatchOutput& output(std::size_t plan, std::size_t series) const {
+    return outputs[plan * inputs.size() + series];
+  }
+};
+
 /// Computes groups of series; each thread has one.
 class Runner {
  public:
@@ -134,8 +109,7 @@ class Runner {
       : task_(task),
         growth_(growth),
         columns_(static_cast<std::size_t>(task.kernel.lanes)),
-        scratch_(::operator new(static_cast<std::size_t>(task.kernel.scratch_bytes(task.plan.constants())),
-                                kLine)) {
+        scratch_(task.kernel.scratch_bytes(task.plan.constants())) {
     if (!task.engines.empty()) ends_.emplace(task.plan.constants(), columns_.size());
   }
 
@@ -160,33 +134,55 @@ class Runner {
   const Task& task_;
   const std::vector<double>& growth_;  // of the longest series
   std::vector<BatchColumns> columns_;
-  std::unique_ptr<void, FreeLines> scratch_;
+  Scratch scratch_;
   std::optional<Ends> ends_;
 };
 
 /// Computes all of it, group by group.
 void compute(const Task& task, std::size_t longest, unsigned threads) {
   const auto growth = task.plan.growth_table(static_cast<std::int64_t>(longest));
-  const std::vector<std::size_t> order = order_of(task.inputs);
-  const auto lanes = static_cast<std::size_t>(task.kernel.lanes);
-  const std::size_t groups = (order.size() + lanes - 1) / lanes;
-  // The longest groups come last in the order and are taken first, so that the threads end together.
-  std::atomic<std::size_t> left = groups;
-  const auto work = [&] {
-    Runner runner(task, growth);
-    for (;;) {
-      std::size_t mine = left.load(std::memory_order_relaxed);
-      while (mine != 0 && !left.compare_exchange_weak(mine, mine - 1, std::memory_order_relaxed)) {
-      }
-      if (mine == 0) return;
-      const std::size_t first = (mine - 1) * lanes;
-      runner.run(std::span(order).subspan(first, std::min(lanes, order.size() - first)));
-    }
-  };
-  std::vector<std::jthread> others;
-  while (others.size() + 1 < std::min<std::size_t>(threads, groups)) others.emplace_back(work);
-  work();
+  run_groups(task.inputs, task.kernel, threads, [&] { return Runner(task, growth); });
 }
+
+/// The same series under several plans; each thread has one.
+class VariantsRunner {
+ public:
+  VariantsRunner(const Variants& variants, const std::vector<std::vector<double>>& growth,
+                 std::size_t longest)
+      : variants_(variants),
+        lanes_(static_cast<std::size_t>(variants.kernel.lanes)),
+        columns_(variants.plans.size() * lanes_),
+        scratch_(variants.kernel.variants_scratch_bytes(variants.plans[0]->constants(),
+                                                        static_cast<std::int64_t>(longest))) {
+    for (std::size_t p = 0; p < variants.plans.size(); ++p) {
+      of_kernel_.push_back({&variants.plans[p]->constants(), growth[p].data(), &columns_[p * lanes_]});
+    }
+  }
+
+  void run(std::span<const std::size_t> members) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::size_t lane = i % lanes_;
+      const bool own = lane < members.size();
+      const std::size_t series = members[own ? lane : 0];
+      columns_[i] =
+          columns_of(variants_.inputs[series], own ? variants_.output(i / lanes_, series) : BatchOutput{});
+    }
+    variants_.kernel.run_variants(of_kernel_.data(), static_cast<std::int64_t>(of_kernel_.size()),
+                                  scratch_.get());
+    for (std::size_t p = 0; p < of_kernel_.size(); ++p) {
+      for (const std::size_t series : members) {
+        fill_trend_since(variants_.inputs[series], variants_.output(p, series));
+      }
+    }
+  }
+
+ private:
+  const Variants& variants_;
+  std::size_t lanes_;
+  std::vector<BatchColumns> columns_;  // plan by plan
+  std::vector<BatchVariant> of_kernel_;
+  Scratch scratch_;
+};
 
 }  // namespace
 
@@ -264,11 +260,30 @@ bool same_averages(const Parameters& a, const Parameters& b) {
 
 std::string compute_variants(std::span<const Plan* const> plans, std::span<const BatchInput> inputs,
                              std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads) {
-  for (std::size_t i = 0; i < plans.size(); ++i) {
-    std::string refusal = compute_batches(*plans[i], inputs,
-                                          outputs.subspan(i * inputs.size(), inputs.size()), kernel, threads);
-    if (!refusal.empty()) return refusal;
+  std::size_t longest = 0;
+  for (std::size_t p = 0; p < plans.size(); ++p) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const auto bars = static_cast<std::int64_t>(inputs[i].closes.size());
+      // Of the values all plans think alike.
+      const std::string refusal = p == 0 ? check_batch(*plans[p], inputs[i]) : check_bars(*plans[p], bars);
+      if (!refusal.empty()) return "series " + std::to_string(i) + ": " + refusal;
+      longest = std::max(longest, inputs[i].closes.size());
+    }
   }
+  if (plans.empty() || inputs.empty()) return {};
+  const bool inner = std::any_of(outputs.begin(), outputs.end(),
+                                 [](const BatchOutput& output) { return !output.averages.empty(); });
+  if (inner || plans.size() < kFewestVariants) {
+    for (std::size_t p = 0; p < plans.size(); ++p) {
+      compute({*plans[p], kernel, inputs, outputs.subspan(p * inputs.size(), inputs.size()), {}}, longest,
+              threads);
+    }
+    return {};
+  }
+  const Variants variants{plans, kernel, inputs, outputs};
+  std::vector<std::vector<double>> growth;
+  for (const Plan* plan : plans) growth.push_back(plan->growth_table(static_cast<std::int64_t>(longest)));
+  run_groups(inputs, kernel, threads, [&] { return VariantsRunner(variants, growth, longest); });
   return {};
 }
 

@@ -112,6 +112,14 @@ struct BatchColumns {
   BatchEnd* end;  // null where it is not wanted
 };
 
+/// One of several plans that share their averages, and where its columns go: `lanes` of them, of the same
+/// series with each plan. `averages`, `states`, `equities` and `end` are null.
+struct BatchVariant {
+  const PlanConstants* plan;
+  const double* growth;
+  const BatchColumns* columns;
+};
+
 /// What an estimate needs (screen.hpp), in single precision.
 struct ScreenConstants {
   bool pine;
@@ -155,6 +163,10 @@ struct Kernel {
   int lanes;
   std::int64_t (*scratch_bytes)(const PlanConstants&);
   void (*run)(const PlanConstants&, const double* growth, const BatchColumns* columns, void* scratch);
+
+  /// The same under several plans. `scratch` has variants_scratch_bytes() for the longest series.
+  std::int64_t (*variants_scratch_bytes)(const PlanConstants&, std::int64_t bars);
+  void (*run_variants)(const BatchVariant* variants, std::int64_t count, void* scratch);
 
   int screen_lanes;
   void (*screen)(const ScreenConstants&, const ScreenColumns&);
