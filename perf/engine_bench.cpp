@@ -2,9 +2,8 @@
 // 13 columns written and with the average alone, on one thread and on two; live, one series back to back and
 // round robin over 99, with prepare() before and inside the timed part; the preview of a forming bar; some of
 // the families only, whose columns are compared with the full computation's. Beside them a naive reference,
-// windows recomputed at every bar. Engines left standing by a batch beside those that take every bar, and
-// series under several plans that share their averages beside plan by plan. Every kernel's results are
-// compared with the baseline's before anything is timed, and live's with the batch's.
+// windows recomputed at every bar. Every kernel's results are compared with the baseline's before anything is
+// timed, and live's with the batch's.
 
 #include <benchmark/benchmark.h>
 
@@ -15,67 +14,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <memory>
-#include <random>
 #include <vector>
 
 #include "engine/batch.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/incremental.hpp"
 #include "engine/plan.hpp"
+#include "perf/engine_market.hpp"
 #include "tests/engine/naive_reference.hpp"
 
 namespace {
 
 using namespace atcd::engine;
-
-constexpr std::size_t kSeries = 99;
-constexpr std::size_t kBars = 1500;
-
-/// Closes of many series and room for the columns that live publishes.
-struct Market {
-  explicit Market(std::size_t series, bool all = true) : closes(series), columns(series) {
-    std::mt19937_64 random(1);
-    std::normal_distribution<double> step(0, 0.01);
-    for (std::size_t s = 0; s < series; ++s) {
-      double price = 100;
-      for (std::size_t i = 0; i < kBars; ++i) closes[s].push_back(price *= std::exp(step(random)));
-      columns[s].resize(13 * kBars);
-    }
-    for (std::size_t s = 0; s < series; ++s) {
-      inputs.push_back({closes[s]});
-      const auto column = [&](std::size_t i) { return std::span(columns[s]).subspan(i * kBars, kBars); };
-      BatchOutput output;
-      for (std::size_t f = 0; f < kFamilies; ++f) {
-        if (!all) continue;
-        output.layer1[f] = column(f);
-        output.equity[f] = column(kFamilies + f);
-      }
-      output.average = column(2 * kFamilies);
-      outputs.push_back(output);
-    }
-  }
-
-  void lose(double share) {
-    std::mt19937_64 random(2);
-    for (auto& series : closes) {
-      for (double& close : series) {
-        if (std::bernoulli_distribution(share)(random)) close = std::numeric_limits<double>::quiet_NaN();
-      }
-    }
-  }
-
-  std::vector<std::vector<double>> closes, columns;
-  std::vector<BatchInput> inputs;
-  std::vector<BatchOutput> outputs;
-};
-
-Parameters parameters_of(bool pine) {
-  Parameters parameters;
-  parameters.dialect = pine ? Dialect::pine : Dialect::lts;
-  return parameters;
-}
+using namespace atcd::perf;
 
 void require_same_as_baseline(const Plan& plan, const Kernel& kernel) {
   Market expected(kSeries), market(kSeries);
@@ -135,12 +87,6 @@ void require_live_same_as_batch(const std::shared_ptr<const Plan>& plan, const K
   }
 }
 
-void report_per_bar(benchmark::State& state, std::size_t bars_per_iteration) {
-  state.counters["ns_per_bar"] =
-      benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(bars_per_iteration),
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
-}
-
 struct BatchShape {
   std::size_t series = kSeries;
   bool pine = false;
@@ -171,91 +117,6 @@ void batch(benchmark::State& state, const Kernel& kernel, const BatchShape& shap
     benchmark::ClobberMemory();
   }
   report_per_bar(state, shape.series * kBars);
-}
-
-void take_bars(Incremental& engine, const std::vector<double>& closes) {
-  for (const double close : closes) engine.update(close, close, 0);
-}
-
-/// Engines that stand after the last bar and nothing else: what a warm-up asks for. `by_batch`: left by the
-/// batch, else by one update a bar.
-void standings(benchmark::State& state, const Kernel& kernel, std::size_t series, unsigned threads,
-               bool by_batch) {
-  const auto plan = std::make_shared<const Plan>(parameters_of(false));
-  const Market market(series, false);
-  std::vector<Incremental> engines;
-  std::vector<Incremental*> pointers;
-  for (std::size_t s = 0; s < series; ++s) engines.emplace_back(plan, kernel);
-  for (Incremental& engine : engines) pointers.push_back(&engine);
-  compute_batches(*plan, market.inputs, {}, kernel, threads, pointers);
-  for (std::size_t s = 0; s < series; ++s) {
-    Incremental live(plan, kernel);
-    take_bars(live, market.closes[s]);
-    std::vector<std::byte> expected(live.saved_bytes()), left(live.saved_bytes());
-    live.save(expected);
-    engines[s].save(left);
-    if (expected == left) continue;
-    std::fprintf(stderr, "kernel %s: the batch's engine of series %zu differs\n", kernel.name, s);
-    std::abort();
-  }
-  for (auto _ : state) {
-    if (by_batch) {
-      compute_batches(*plan, market.inputs, {}, kernel, threads, pointers);
-      continue;
-    }
-    for (std::size_t s = 0; s < series; ++s) take_bars(engines[s], market.closes[s]);
-    state.PauseTiming();
-    for (Incremental& engine : engines) engine = Incremental(plan, kernel);
-    state.ResumeTiming();
-  }
-  report_per_bar(state, series * kBars);
-}
-
-/// Averages and trends of 99 series under plans that differ in their layers, together or plan by plan.
-void variants(benchmark::State& state, const Kernel& kernel, std::size_t count, bool together) {
-  std::vector<Plan> plans;
-  for (std::size_t p = 0; p < count; ++p) {
-    Parameters parameters;
-    parameters.lambda = 0.01 * static_cast<double>(p);
-    parameters.decay = 0.01 * static_cast<double>(p % 7);
-    parameters.cutout = static_cast<std::int64_t>(p % 5);
-    plans.emplace_back(parameters);
-  }
-  const Market market(kSeries, false);
-  std::vector<const Plan*> pointers;
-  for (const Plan& plan : plans) pointers.push_back(&plan);
-  const std::size_t columns = count * kSeries;
-  std::vector<double> averages(columns * kBars);
-  std::vector<std::int8_t> trends(columns * kBars);
-  std::vector<BatchOutput> outputs(columns);
-  for (std::size_t i = 0; i < columns; ++i) {
-    outputs[i].average = std::span(averages).subspan(i * kBars, kBars);
-    outputs[i].trend = std::span(trends).subspan(i * kBars, kBars);
-  }
-  const auto one_by_one = [&] {
-    for (std::size_t p = 0; p < count; ++p) {
-      compute_batches(plans[p], market.inputs, std::span(outputs).subspan(p * kSeries, kSeries), kernel);
-    }
-  };
-  one_by_one();
-  const std::vector<double> expected = averages;
-  const std::vector<std::int8_t> expected_trends = trends;
-  std::fill(averages.begin(), averages.end(), 0.0);
-  compute_variants(pointers, market.inputs, outputs, kernel);
-  if (std::memcmp(expected.data(), averages.data(), averages.size() * sizeof(double)) != 0 ||
-      expected_trends != trends) {
-    std::fprintf(stderr, "kernel %s: variants differ from plan by plan\n", kernel.name);
-    std::abort();
-  }
-  for (auto _ : state) {
-    if (together) {
-      compute_variants(pointers, market.inputs, outputs, kernel);
-    } else {
-      one_by_one();
-    }
-    benchmark::ClobberMemory();
-  }
-  report_per_bar(state, columns * kBars);
 }
 
 /// The indicator as one would first write it: every average by itself over the whole series.
@@ -314,7 +175,7 @@ void live(benchmark::State& state, const Kernel& kernel, Timed timed, std::size_
   std::vector<Incremental> engines;
   const auto warm = [&](std::size_t s) {
     Incremental engine(plan, kernel);
-    take_bars(engine, market.closes[s]);
+    for (const double close : market.closes[s]) engine.update(close, close, 0);
     return engine;
   };
   for (std::size_t s = 0; s < series; ++s) engines.push_back(warm(s));
@@ -384,22 +245,6 @@ const int registered = [] {
     add_batch("batch_2000x1500/lts", {.series = 2000});
     add_batch("batch_2000x1500/lts/average", {.series = 2000, .all = false});
     add_batch("batch_2000x1500/lts/2_threads", {.series = 2000, .threads = 2});
-    for (const std::size_t series : {kSeries, std::size_t{2000}}) {
-      const std::string title = "standings_" + std::to_string(series) + "x1500/lts/";
-      const auto add_standings = [&](const std::string& how, unsigned threads, bool by_batch) {
-        add(title + how + name, [=](benchmark::State& s) {
-          standings(s, *kernel, series, threads, by_batch);
-        })->MeasureProcessCPUTime();
-      };
-      add_standings("", 1, true);
-      add_standings("2_threads/", 2, true);
-      add_standings("bar_by_bar/", 1, false);
-    }
-    for (const std::size_t count : {2, 4, 32}) {
-      const std::string title = "variants_" + std::to_string(count) + "_of_99x1500/lts/";
-      add(title + "together/" + name, [=](benchmark::State& s) { variants(s, *kernel, count, true); });
-      add(title + "one_by_one/" + name, [=](benchmark::State& s) { variants(s, *kernel, count, false); });
-    }
     add("one_series_back_to_back/" + name,
         [kernel](benchmark::State& s) { replay(s, *kernel, Parameters{}.families); });
     add("one_series_back_to_back/families=ema/" + name,
