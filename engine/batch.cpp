@@ -1,25 +1,20 @@
 #include "engine/batch.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <cmath>
-#include <memory>
-#include <new>
-#include <numeric>
-#include <thread>
+#include <optional>
 #include <vector>
 
+#include "engine/batch_groups.hpp"
 #include "engine/dispatch.hpp"
+#include "engine/standing.hpp"
 
 namespace atcd::engine {
 namespace {
 
-constexpr std::align_val_t kLine{64};
-
-struct FreeLines {
-  void operator()(void* memory) const { ::operator delete(memory, kLine); }
-};
+/// Fewer plans take less time one by one: what they share is computed by the slower, general bar.
+constexpr std::size_t kFewestVariants = 4;
 
 std::string text_of(double value) {
   std::array<char, 32> text{};
@@ -49,72 +44,145 @@ std::string check_values(const BatchInput& input, bool pine) {
   return {};
 }
 
-double* data_or_null(std::span<double> column) { return column.empty() ? nullptr : column.data(); }
-
-/// The kernels' view of one series; the trend goes to `trend` where it is wanted.
-BatchColumns columns_of(const BatchInput& input, const BatchOutput& output) {
-  BatchColumns columns{};
-  columns.bars = static_cast<std::int64_t>(input.closes.size());
-  columns.closes = input.closes.data();
-  columns.sources = input.sources.empty() ? input.closes.data() : input.sources.data();
-  for (std::size_t f = 0; f < kFamilies; ++f) {
-    columns.layer1[f] = data_or_null(output.layer1[f]);
-    columns.layer2[f] = data_or_null(output.equity[f]);
+/// Where the kernel leaves how its lanes' series stand, and the engines that go on from there.
+class Ends {
+ public:
+  Ends(const PlanConstants& constants, std::size_t lanes)
+      : ends_(lanes), raws_of_lane_(static_cast<std::size_t>(constants.longest_root) * kLengthsPerFamily) {
+    raws_.resize(lanes * raws_of_lane_);
+    for (std::size_t lane = 0; lane < lanes; ++lane) ends_[lane].raws = raws(lane).data();
   }
-  columns.average = data_or_null(output.average);
-  columns.trend = output.trend.empty() ? nullptr : output.trend.data();
-  columns.averages = data_or_null(output.averages);
-  columns.states = data_or_null(output.states);
-  columns.equities = data_or_null(output.equities);
-  return columns;
-}
 
-/// Series in the order in which they are computed: by length, so that the lanes of a group end together.
-std::vector<std::size_t> order_of(std::span<const BatchInput> inputs) {
-  std::vector<std::size_t> order(inputs.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return inputs[a].closes.size() < inputs[b].closes.size();
-  });
-  return order;
-}
+  BatchEnd* of_lane(std::size_t lane) { return &ends_[lane]; }
+
+  void resume(Incremental& engine, std::size_t lane, const BatchInput& input) {
+    const BatchEnd& end = ends_[lane];
+    Standing standing{};
+    standing.block = end.block;
+    standing.previous_trend = end.previous_trend;
+    if (!input.close_times_ms.empty()) {
+      standing.trend_since_ms = input.close_times_ms[static_cast<std::size_t>(end.trend_since_bar)];
+    }
+    standing.sources = input.sources.empty() ? input.closes : input.sources;
+    standing.raws = raws(lane);
+    engine.resume(standing);
+  }
+
+ private:
+  std::span<double> raws(std::size_t lane) {
+    return std::span(raws_).subspan(lane * raws_of_lane_, raws_of_lane_);
+  }
+
+  std::vector<BatchEnd> ends_;
+  std::size_t raws_of_lane_;
+  std::vector<double> raws_;
+};
+
+/// What is asked of a batch.
+struct Task {
+  const Plan& plan;
+  const Kernel& kernel;
+  std::span<const BatchInput> inputs;
+  std::span<const BatchOutput> outputs;   // or none
+  std::span<Incremental* const> engines;  // or none
+
+  BatchOutput output(std::size_t series) const { return outputs.empty() ? BatchOutput{} : outputs[series]; }
+  Incremental* engine(std::size_t series) const { return engines.empty() ? nullptr : engines[series]; }
+};
+
+/// The same under several plans that have the same averages.
+struct Variants {
+  std::span<const Plan* const> plans;
+  const Kernel& kernel;
+  std::span<const BatchInput> inputs;
+  std::span<const BatchOutput> outputs;  // plan by plan
+
+  const BatchOutput& output(std::size_t plan, std::size_t series) const {
+    return outputs[plan * inputs.size() + series];
+  }
+};
 
 /// Computes groups of series; each thread has one.
 class Runner {
  public:
-  Runner(const Plan& plan, const Kernel& kernel, const std::vector<double>& growth)
-      : constants_(plan.constants()),
-        kernel_(kernel),
+  Runner(const Task& task, const std::vector<double>& growth)
+      : task_(task),
         growth_(growth),
-        columns_(static_cast<std::size_t>(kernel.lanes)),
-        scratch_(::operator new(static_cast<std::size_t>(kernel.scratch_bytes(constants_)), kLine)) {}
+        columns_(static_cast<std::size_t>(task.kernel.lanes)),
+        scratch_(task.kernel.scratch_bytes(task.plan.constants())) {
+    if (!task.engines.empty()) ends_.emplace(task.plan.constants(), columns_.size());
+  }
 
   /// As many as the kernel has lanes, or fewer: lanes without a series of their own repeat the first and
   /// write nothing.
-  void run(std::span<const BatchInput> inputs, std::span<const BatchOutput> outputs,
-           std::span<const std::size_t> members) {
+  void run(std::span<const std::size_t> members) {
     for (std::size_t lane = 0; lane < columns_.size(); ++lane) {
-      columns_[lane] = lane < members.size() ? columns_of(inputs[members[lane]], outputs[members[lane]])
-                                             : columns_of(inputs[members[0]], {});
+      const bool own = lane < members.size();
+      const std::size_t series = members[own ? lane : 0];
+      columns_[lane] = columns_of(task_.inputs[series], own ? task_.output(series) : BatchOutput{});
+      if (own && task_.engine(series) != nullptr) columns_[lane].end = ends_->of_lane(lane);
     }
-    kernel_.run(constants_, growth_.data(), columns_.data(), scratch_.get());
-    for (const std::size_t member : members) fill_trend_since(inputs[member], outputs[member]);
+    task_.kernel.run(task_.plan.constants(), growth_.data(), columns_.data(), scratch_.get());
+    for (std::size_t lane = 0; lane < members.size(); ++lane) {
+      const BatchInput& input = task_.inputs[members[lane]];
+      fill_trend_since(input, task_.output(members[lane]));
+      if (Incremental* engine = task_.engine(members[lane])) ends_->resume(*engine, lane, input);
+    }
   }
 
  private:
-  const PlanConstants& constants_;
-  const Kernel& kernel_;
+  const Task& task_;
   const std::vector<double>& growth_;  // of the longest series
   std::vector<BatchColumns> columns_;
-  std::unique_ptr<void, FreeLines> scratch_;
+  Scratch scratch_;
+  std::optional<Ends> ends_;
 };
 
-void take_bars(const BatchInput& input, Incremental& engine) {
-  for (std::size_t i = 0; i < input.closes.size(); ++i) {
-    engine.update(input.closes[i], input.sources.empty() ? input.closes[i] : input.sources[i],
-                  input.close_times_ms.empty() ? 0 : input.close_times_ms[i]);
-  }
+/// Computes all of it, group by group.
+void compute(const Task& task, std::size_t longest, unsigned threads) {
+  const auto growth = task.plan.growth_table(static_cast<std::int64_t>(longest));
+  run_groups(task.inputs, task.kernel, threads, [&] { return Runner(task, growth); });
 }
+
+/// The same series under several plans; each thread has one.
+class VariantsRunner {
+ public:
+  VariantsRunner(const Variants& variants, const std::vector<std::vector<double>>& growth,
+                 std::size_t longest)
+      : variants_(variants),
+        lanes_(static_cast<std::size_t>(variants.kernel.lanes)),
+        columns_(variants.plans.size() * lanes_),
+        scratch_(variants.kernel.variants_scratch_bytes(variants.plans[0]->constants(),
+                                                        static_cast<std::int64_t>(longest))) {
+    for (std::size_t p = 0; p < variants.plans.size(); ++p) {
+      of_kernel_.push_back({&variants.plans[p]->constants(), growth[p].data(), &columns_[p * lanes_]});
+    }
+  }
+
+  void run(std::span<const std::size_t> members) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::size_t lane = i % lanes_;
+      const bool own = lane < members.size();
+      const std::size_t series = members[own ? lane : 0];
+      columns_[i] =
+          columns_of(variants_.inputs[series], own ? variants_.output(i / lanes_, series) : BatchOutput{});
+    }
+    variants_.kernel.run_variants(of_kernel_.data(), static_cast<std::int64_t>(of_kernel_.size()),
+                                  scratch_.get());
+    for (std::size_t p = 0; p < of_kernel_.size(); ++p) {
+      for (const std::size_t series : members) {
+        fill_trend_since(variants_.inputs[series], variants_.output(p, series));
+      }
+    }
+  }
+
+ private:
+  const Variants& variants_;
+  std::size_t lanes_;
+  std::vector<BatchColumns> columns_;  // plan by plan
+  std::vector<BatchVariant> of_kernel_;
+  Scratch scratch_;
+};
 
 }  // namespace
 
@@ -159,7 +227,8 @@ std::string compute_batch(const Plan& plan, const BatchInput& input, const Batch
   if (refusal.empty()) {
     const std::size_t member = 0;
     const auto growth = plan.growth_table(static_cast<std::int64_t>(input.closes.size()));
-    Runner(plan, kernel, growth).run({&input, 1}, {&output, 1}, {&member, 1});
+    const Task task{plan, kernel, {&input, 1}, {&output, 1}, {}};
+    Runner(task, growth).run({&member, 1});
   }
   return refusal;
 }
@@ -177,30 +246,10 @@ std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs
     if (!refusal.empty()) return "series " + std::to_string(i) + ": " + refusal;
     longest = std::max(longest, inputs[i].closes.size());
   }
-  for (std::size_t i = 0; i < engines.size(); ++i) {
-    if (engines[i] != nullptr) take_bars(inputs[i], *engines[i]);
-  }
-  if (inputs.empty() || outputs.empty()) return {};
-  const auto growth = plan.growth_table(static_cast<std::int64_t>(longest));
-  const std::vector<std::size_t> order = order_of(inputs);
-  const auto lanes = static_cast<std::size_t>(kernel.lanes);
-  const std::size_t groups = (order.size() + lanes - 1) / lanes;
-  // The longest groups come last in the order and are taken first, so that the threads end together.
-  std::atomic<std::size_t> left = groups;
-  const auto work = [&] {
-    Runner runner(plan, kernel, growth);
-    for (;;) {
-      std::size_t mine = left.load(std::memory_order_relaxed);
-      while (mine != 0 && !left.compare_exchange_weak(mine, mine - 1, std::memory_order_relaxed)) {
-      }
-      if (mine == 0) return;
-      const std::size_t first = (mine - 1) * lanes;
-      runner.run(inputs, outputs, std::span(order).subspan(first, std::min(lanes, order.size() - first)));
-    }
-  };
-  std::vector<std::jthread> others;
-  while (others.size() + 1 < std::min<std::size_t>(threads, groups)) others.emplace_back(work);
-  work();
+  const bool wanted =
+      !outputs.empty() || std::any_of(engines.begin(), engines.end(),
+                                      [](const Incremental* engine) { return engine != nullptr; });
+  if (!inputs.empty() && wanted) compute({plan, kernel, inputs, outputs, engines}, longest, threads);
   return {};
 }
 
@@ -211,11 +260,30 @@ bool same_averages(const Parameters& a, const Parameters& b) {
 
 std::string compute_variants(std::span<const Plan* const> plans, std::span<const BatchInput> inputs,
                              std::span<const BatchOutput> outputs, const Kernel& kernel, unsigned threads) {
-  for (std::size_t i = 0; i < plans.size(); ++i) {
-    std::string refusal = compute_batches(*plans[i], inputs,
-                                          outputs.subspan(i * inputs.size(), inputs.size()), kernel, threads);
-    if (!refusal.empty()) return refusal;
+  std::size_t longest = 0;
+  for (std::size_t p = 0; p < plans.size(); ++p) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const auto bars = static_cast<std::int64_t>(inputs[i].closes.size());
+      // Of the values all plans think alike.
+      const std::string refusal = p == 0 ? check_batch(*plans[p], inputs[i]) : check_bars(*plans[p], bars);
+      if (!refusal.empty()) return "series " + std::to_string(i) + ": " + refusal;
+      longest = std::max(longest, inputs[i].closes.size());
+    }
   }
+  if (plans.empty() || inputs.empty()) return {};
+  const bool inner = std::any_of(outputs.begin(), outputs.end(),
+                                 [](const BatchOutput& output) { return !output.averages.empty(); });
+  if (inner || plans.size() < kFewestVariants) {
+    for (std::size_t p = 0; p < plans.size(); ++p) {
+      compute({*plans[p], kernel, inputs, outputs.subspan(p * inputs.size(), inputs.size()), {}}, longest,
+              threads);
+    }
+    return {};
+  }
+  const Variants variants{plans, kernel, inputs, outputs};
+  std::vector<std::vector<double>> growth;
+  for (const Plan* plan : plans) growth.push_back(plan->growth_table(static_cast<std::int64_t>(longest)));
+  run_groups(inputs, kernel, threads, [&] { return VariantsRunner(variants, growth, longest); });
   return {};
 }
 

@@ -10,9 +10,19 @@ constexpr double kFloor = 0.25;
 
 /// The bar's return times the growth factor. lts: 0 where it is undefined, as a is 0 there.
 template <bool pine, class V>
-ATC_HOST_DEVICE inline V grown_return(V price, V price_before, double growth) {
-  const V r = ((price - price_before) / price_before) * growth;
+ATC_HOST_DEVICE inline V grown(V bar_return, double growth) {
+  const V r = bar_return * growth;
   return pine ? r : select(r == r, r, broadcast<V>(0));
+}
+
+template <class V>
+ATC_HOST_DEVICE inline V return_of(V price, V price_before) {
+  return (price - price_before) / price_before;
+}
+
+template <bool pine, class V>
+ATC_HOST_DEVICE inline V grown_return(V price, V price_before, double growth) {
+  return grown<pine>(return_of(price, price_before), growth);
 }
 
 /// e by one bar: (e*d)*(1+a), not below the floor.

@@ -29,23 +29,29 @@ enum class Known {
   usual,   // and they are the default's
 };
 
+/// What follows from crossing states and returns.
 template <class V>
-struct Group {
+struct Layers {
+  V equity[kAverageCount];
+  V layer1[kFamilyCount];
+  V layer2[kFamilyCount];
+  V layer2_factor[kFamilyCount];
+  V unshifted;  // the average signal before strategy_mode's shift
+  V published;
+  V trend;
+  std::int64_t bars;
+};
+
+template <class V>
+struct Group : Layers<V> {
+  using Layers<V>::bars;
   V ema[kLengthCount];
   V dema1[kLengthCount];
   V dema2[kLengthCount];
   V kama[kLengthCount];
   V state[kAverageCount];
-  V equity[kAverageCount];
   V average[kAverageCount];  // of the newest bar; see hold_states()
-  V layer1[kFamilyCount];
-  V layer2[kFamilyCount];
-  V layer2_factor[kFamilyCount];
   V close;
-  V unshifted;  // the average signal before strategy_mode's shift
-  V published;
-  V trend;
-  std::int64_t bars;
 
   // Windows as in kernel.hpp; each change is what a value differs from the one before, absolute.
   V* values;
@@ -181,7 +187,7 @@ inline void hold_states(Group<V>& g, V price) {
   }
 }
 
-enum class Equity { usual, tame, infinite_return, undefined, first };
+enum class Equity { usual, infinite_return, undefined, first };
 
 /// side_or() where the state is 1 or -1 and the relation is one of a tame group: 2^1000 of the least that is
 /// not 0, a last place of kLeastTameClose, outweighs the state, so that the sign of the sum is the side.
@@ -190,10 +196,26 @@ inline V tame_side(V state, V relation) {
   return sign_of(add_exact_product(relation, broadcast<V>(0x1p1000), state));
 }
 
-/// Equities, crossing states and layer 1, family by family. The equities go by the states of the bar before.
-template <bool pine, bool some, Equity equity, class V>
-[[gnu::always_inline]] inline void step_families(const PlanConstants& c, Group<V>& g, V price, V r) {
-  V signed_sums[kFamilyCount], sums[kFamilyCount];
+/// The states that follow from a group's averages.
+template <bool tame, class V>
+struct FollowingStates {
+  Group<V>& g;
+  V price;
+
+  V before(int average) const { return g.state[average]; }
+  V next(int average, V before) const {
+    const V relation = price - g.average[average];
+    if constexpr (tame) return g.state[average] = tame_side(before, relation);
+    if constexpr (!tame) return g.state[average] = side_or(before, relation);
+  }
+};
+
+/// Equities and layer 1, family by family, with the crossing states. The equities go by the states of the bar
+/// before.
+template <bool pine, bool some, Equity equity, class V, class States>
+[[gnu::always_inline]] inline void step_families(const PlanConstants& c, Layers<V>& g, const States& states,
+                                                 V r) {
+  V signed_sums[kFamilyCount] = {}, sums[kFamilyCount] = {};
 #pragma GCC unroll 6
   for (int f = 0; f < kFamilyCount; ++f) {
     if (!chosen<some>(c, f * kLengthCount)) continue;
@@ -201,20 +223,13 @@ template <bool pine, bool some, Equity equity, class V>
 #pragma GCC unroll 9
     for (int i = 0; i < kLengthCount; ++i) {
       const int at = f * kLengthCount + i;
-      const V before = g.state[at];
+      const V before = states.before(at);
       V e = broadcast<V>(equity == Equity::first ? c.layer1_start[f] : undefined());
       if constexpr (equity != Equity::undefined && equity != Equity::first) {
         e = grow(g.equity[at], c.equity_keep, layer1_factor(before, r, equity != Equity::infinite_return));
       }
-      const V relation = price - g.average[at];
-      V state;
-      if constexpr (equity == Equity::tame) {
-        state = tame_side(before, relation);
-      } else {
-        state = side_or(before, relation);
-      }
+      const V state = states.next(at, before);
       g.equity[at] = e;
-      g.state[at] = state;
       signed_sum = add_exact_product(state, e, signed_sum);
       sum += e;
     }
@@ -227,32 +242,26 @@ template <bool pine, bool some, Equity equity, class V>
   }
 }
 
-template <bool pine, bool tame, bool some, class V>
-[[gnu::always_inline]] inline void step_usual_families(const PlanConstants& c, Group<V>& g, V price, V r) {
-  if constexpr (tame && kLanes<V> != 8) {  // there side_or() is one operation
-    if (g.held_averages == 0) return step_families<pine, some, Equity::tame>(c, g, price, r);
-  }
-  step_families<pine, some, Equity::usual>(c, g, price, r);
-}
-
 template <bool pine, bool some, class V>
-inline void step_layer2_equities(const PlanConstants& c, Group<V>& g, V r, bool finite) {
+inline void step_layer2_equities(const PlanConstants& c, Layers<V>& g, V r, bool finite) {
   [[maybe_unused]] const V with = 1.0 + r, against = 1.0 - r;
   for (int f = 0; f < kFamilyCount; ++f) {
     if (!chosen<some>(c, f * kLengthCount)) continue;
     V factor;
     if constexpr (pine) {
       factor = g.layer2_factor[f] = layer2_factor<pine>(g.layer1[f], with, against, g.layer2_factor[f]);
-    } else {
+    } else if (finite) {
       // As in layer 1: the sign of what drives it, 0 where that is 0 or undefined.
-      factor = layer1_factor(side_or(V{}, g.layer1[f]), r, finite);
+      factor = layer1_factor(side_or(V{}, g.layer1[f]), r, true);
+    } else {
+      factor = layer2_factor<pine>(g.layer1[f], with, against, V{});
     }
     g.layer2[f] = grow(g.layer2[f], c.equity_keep, factor);
   }
 }
 
 template <class V>
-inline void begin_layer2_equities(const PlanConstants& c, Group<V>& g) {
+inline void begin_layer2_equities(const PlanConstants& c, Layers<V>& g) {
   const bool first = g.bars == c.cutout;
   for (int f = 0; f < kFamilyCount; ++f) {
     g.layer2[f] = broadcast<V>(first ? c.layer2_start[f] : undefined());
@@ -261,7 +270,7 @@ inline void begin_layer2_equities(const PlanConstants& c, Group<V>& g) {
 }
 
 template <bool pine, bool some, class V>
-inline void step_average_signal(const PlanConstants& c, Group<V>& g) {
+inline void step_average_signal(const PlanConstants& c, Layers<V>& g) {
   V signed_sum{}, sum{};
   for (int f = 0; f < kFamilyCount; ++f) {
     if (!chosen<some>(c, f * kLengthCount)) continue;
@@ -272,6 +281,30 @@ inline void step_average_signal(const PlanConstants& c, Group<V>& g) {
   g.published = c.strategy_mode ? g.unshifted : average;
   g.unshifted = average;
   g.trend = select(g.published > c.trend_above, 1.0, select(g.published < c.trend_below, -1.0, g.trend));
+}
+
+/// The layers but for the average signal, once the equities have begun and where the return is finite.
+template <bool pine, bool some, class V, class States>
+[[gnu::always_inline]] inline void step_usual_layers(const PlanConstants& c, Layers<V>& g,
+                                                     const States& states, V r) {
+  step_layer2_equities<pine, some>(c, g, r, true);
+  step_families<pine, some, Equity::usual>(c, g, states, r);
+}
+
+/// The same at any other bar.
+template <bool pine, bool some, class V, class States>
+__attribute__((noinline)) void step_unusual_layers(const PlanConstants& c, Layers<V>& g, const States& states,
+                                                   V r) {
+  if (g.bars > c.cutout) {
+    step_layer2_equities<pine, some>(c, g, r, false);
+    return step_families<pine, some, Equity::infinite_return>(c, g, states, r);
+  }
+  begin_layer2_equities(c, g);
+  if (g.bars == c.cutout) {
+    step_families<pine, some, Equity::first>(c, g, states, r);
+  } else {
+    step_families<pine, some, Equity::undefined>(c, g, states, r);
+  }
 }
 
 template <bool pine, bool some, class V>

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "engine/group_begin.hpp"
+#include "engine/group_end.hpp"
 
 // A group of whole series: columns in, columns out, a tile at a time, by squares that are transposed in
 // registers.
@@ -103,9 +104,13 @@ inline void write_columns(T* const (&to)[kLanes<V>], const std::int64_t (&bars)[
 }
 
 template <class V>
-inline void write_tile(const BatchColumns* columns, std::int64_t from, const Tile<V>& tile) {
+inline void write_tile(const BatchColumns* columns, std::int64_t from, std::int64_t taken,
+                       const Tile<V>& tile) {
   std::int64_t bars[kLanes<V>];
-  for (int lane = 0; lane < kLanes<V>; ++lane) bars[lane] = columns[lane].bars - from;
+  for (int lane = 0; lane < kLanes<V>; ++lane) {
+    const std::int64_t left = columns[lane].bars - from;
+    bars[lane] = left < taken ? left : taken;
+  }
   const auto write = [&]<class Column>(Column column_of, const V(&values)[kTile]) {
     std::remove_reference_t<decltype(column_of(columns[0]))> to[kLanes<V>];
     bool wanted = false;
@@ -169,6 +174,17 @@ std::int64_t scratch_bytes(const PlanConstants& c) {
 }
 
 template <class V>
+inline void begin_layers(Layers<V>& g) {
+  const V nothing = broadcast<V>(undefined());
+  fill(g.equity, nothing);
+  fill(g.layer1, nothing);
+  fill(g.layer2, nothing);
+  fill(g.layer2_factor, broadcast<V>(1));
+  g.unshifted = g.published = g.trend = V{};
+  g.bars = 0;
+}
+
+template <class V>
 inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wild) {
   const V nothing = broadcast<V>(undefined());
   const auto take = [&memory](std::int64_t count) {
@@ -193,14 +209,9 @@ inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wil
   fill(g.dema2, nothing);
   fill(g.kama, c.pine ? V{} : nothing);
   fill(g.average, nothing);
-  fill(g.equity, nothing);
   fill(g.relation, nothing);
-  fill(g.layer1, nothing);
-  fill(g.layer2, nothing);
-  fill(g.layer2_factor, broadcast<V>(1));
   g.close = nothing;
-  g.unshifted = g.published = g.trend = V{};
-  g.bars = 0;
+  begin_layers(g);
   g.held_averages = 0;
   for (int i = 0; i < kAverageCount; ++i) {
     g.held[i] = V{} == V{};
@@ -216,28 +227,20 @@ template <bool pine, bool tame, bool some, class V>
 [[gnu::always_inline]] inline void finish_bar(const PlanConstants& c, Group<V>& g, double growth, V price) {
   const V r = grown_return<pine>(price, g.close, growth);
   if (g.held_averages != 0) hold_states<pine>(g, price);
-  if (g.bars > c.cutout) {
-    const bool finite = no_infinity(r);
-    step_layer2_equities<pine, some>(c, g, r, finite);
-    if (__builtin_expect(finite, 1)) {
-      step_usual_families<pine, tame, some>(c, g, price, r);
-    } else {
-      step_families<pine, some, Equity::infinite_return>(c, g, price, r);
-    }
+  const FollowingStates<false, V> states{g, price};
+  constexpr bool by_sign = tame && kLanes<V> != 8;  // of eight side_or() is one operation
+  if (__builtin_expect(g.bars <= c.cutout || !no_infinity(r), 0)) {
+    step_unusual_layers<pine, some>(c, g, states, r);
+  } else if (by_sign && g.held_averages == 0) {
+    step_usual_layers<pine, some>(c, g, FollowingStates<by_sign, V>{g, price}, r);
   } else {
-    begin_layer2_equities(c, g);
-    if (g.bars == c.cutout) {
-      step_families<pine, some, Equity::first>(c, g, price, r);
-    } else {
-      step_families<pine, some, Equity::undefined>(c, g, price, r);
-    }
+    step_usual_layers<pine, some>(c, g, states, r);
   }
   step_average_signal<pine, some>(c, g);
 }
 
 template <bool pine, Known known, bool careful, bool some, class V>
-inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const BatchColumns* columns, V price,
-                    V x, bool inner) {
+inline void run_averages(const PlanConstants& c, Group<V>& g, V x) {
   if constexpr (known == Known::usual && !careful) {
     step_averages_of_group<pine, known, careful, some>(c, g, UsualParts<V>(g), x);
   } else {
@@ -254,6 +257,12 @@ inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const Ba
       step_averages_of_group<pine, known, careful, some>(c, g, ScannedParts<V>{c, g}, x);
     }
   }
+}
+
+template <bool pine, Known known, bool careful, bool some, class V>
+inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const BatchColumns* columns, V price,
+                    V x, bool inner) {
+  run_averages<pine, known, careful, some>(c, g, x);
   if (inner) write_inner(columns, &BatchColumns::averages, g.bars, g.average);
   finish_bar<pine, !careful, some>(c, g, growth, price);
   if (inner) {
@@ -261,6 +270,18 @@ inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const Ba
     write_inner(columns, &BatchColumns::equities, g.bars, g.equity);
   }
   commit_group<pine, some>(c, g, price, x);
+}
+
+template <bool some, class V>
+[[gnu::always_inline]] inline void put_into_tile(const PlanConstants& c, const Layers<V>& g, Tile<V>& tile,
+                                                 std::int64_t at) {
+  for (int f = 0; f < kFamilyCount && tile.layers; ++f) {
+    if (!chosen<some>(c, f * kLengthCount)) continue;
+    tile.layer1[f][at] = g.layer1[f];
+    tile.layer2[f][at] = g.layer2[f];
+  }
+  tile.published[at] = g.published;
+  tile.trend[at] = g.trend;
 }
 
 /// The bars of a tile from `at` up to `end`.
@@ -272,35 +293,45 @@ __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, con
     fetch_runs(tile, at);
     run_bar<pine, known, careful, some>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at],
                                         inner);
-    for (int f = 0; f < kFamilyCount && tile.layers; ++f) {
-      if (!chosen<some>(c, f * kLengthCount)) continue;
-      tile.layer1[f][at] = g.layer1[f];
-      tile.layer2[f][at] = g.layer2[f];
-    }
-    tile.published[at] = g.published;
-    tile.trend[at] = g.trend;
+    put_into_tile<some>(c, g, tile, at);
   }
+}
+
+/// How many bars the next tile has: as far as the first lane goes of which it is wanted where it stands.
+template <class V>
+inline std::int64_t bars_of_tile(const BatchColumns* columns, std::int64_t from, std::int64_t bars) {
+  std::int64_t count = bars - from < kTile ? bars - from : kTile;
+  for (int lane = 0; lane < kLanes<V>; ++lane) {
+    const std::int64_t left = columns[lane].bars - from;
+    if (columns[lane].end != nullptr && left > 0 && left < count) count = left;
+  }
+  return count;
 }
 
 template <bool pine, Known known, bool some, class V>
 void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, const BatchColumns* columns,
                   Tile<V>& tile) {
   std::int64_t bars = 0;
-  bool inner = false;
+  bool inner = false, ends = false;
   for (int lane = 0; lane < kLanes<V>; ++lane) {
     bars = columns[lane].bars > bars ? columns[lane].bars : bars;
     inner |= columns[lane].averages != nullptr;
+    ends |= columns[lane].end != nullptr;
   }
+  Trends<V> trends;
   while (g.bars < bars) {
     const std::int64_t from = g.bars;
-    const std::int64_t end = bars - from < kTile ? bars - from : kTile;
+    const std::int64_t end = bars_of_tile<V>(columns, from, bars);
     const std::int64_t careful = g.wild ? end : c.careful_bars - from < end ? c.careful_bars - from : end;
     find_runs(columns, from, tile);
     read_columns(columns, &BatchColumns::closes, from, tile.closes);
     read_columns(columns, &BatchColumns::sources, from, tile.sources);
     run_bars<pine, Known::nothing, true, some>(c, g, growth, columns, tile, 0, careful, inner);
     run_bars<pine, known, false, some>(c, g, growth, columns, tile, careful > 0 ? careful : 0, end, inner);
-    write_tile(columns, from, tile);
+    write_tile(columns, from, end, tile);
+    if (!ends) continue;
+    for (std::int64_t at = 0; at < end; ++at) trends.take(tile.trend[at], from + at);
+    leave_ends(c, g, trends, columns);
   }
 }
 
@@ -313,8 +344,9 @@ void run_group_in(const PlanConstants& c, Group<V>& g, const double* growth, con
   run_group_of<pine, Known::nothing, false>(c, g, growth, columns, tile);
 }
 
+/// Begins the group that lies, with its tile and its windows behind it, in `scratch`.
 template <class V>
-void run_group(const PlanConstants& c, const double* growth, const BatchColumns* columns, void* scratch) {
+inline Tile<V>& begin_in(const PlanConstants& c, const BatchColumns* columns, void* scratch) {
   auto* const g = static_cast<Group<V>*>(scratch);
   auto* const tile = reinterpret_cast<Tile<V>*>(g + 1);
   bool wild = false;
@@ -325,6 +357,13 @@ void run_group(const PlanConstants& c, const double* growth, const BatchColumns*
     fill(tile->layer1[f], broadcast<V>(undefined()));
     fill(tile->layer2[f], broadcast<V>(undefined()));
   }
+  return *tile;
+}
+
+template <class V>
+void run_group(const PlanConstants& c, const double* growth, const BatchColumns* columns, void* scratch) {
+  auto* const g = static_cast<Group<V>*>(scratch);
+  auto* const tile = &begin_in<V>(c, columns, scratch);
   c.pine ? run_group_in<true>(c, *g, growth, columns, *tile)
          : run_group_in<false>(c, *g, growth, columns, *tile);
 }

@@ -83,6 +83,41 @@ struct Moment {
   double previous_trend = 0;
 };
 
+/// Where a window's head is after so many bars; and the lower place of the value so many before it.
+std::int64_t head_after(std::int64_t bars, std::int64_t capacity) {
+  return capacity + (bars + capacity - 1) % capacity;
+}
+std::int64_t slot_before(std::int64_t head, std::int64_t back, std::int64_t capacity) {
+  return (head - back) % capacity;
+}
+
+bool hull_is_chosen(const PlanConstants& c) {
+  return (c.families >> static_cast<unsigned>(Family::hma) & 1) != 0;
+}
+
+/// Clears what kernels leave where nobody reads, so that saved bytes do not tell how they came about.
+void clear_unread(Block& block) {
+  const auto behind = [](auto& values, int count, double value) {
+    std::fill(values + count, std::end(values), value);
+  };
+  for (auto* values : {&block.ema, &block.dema1, &block.dema2, &block.kama}) {
+    behind(*values, kLengthCount, std::nan(""));
+  }
+  for (int row = 0; row < kRowsRoom; row += kFamilyRoom) {
+    for (int f = row + kFamilyCount; f < row + kFamilyRoom; ++f) {
+      block.relation[f] = block.equity[f] = 0;
+      block.state[f] = 1;
+    }
+  }
+  for (auto* values : {&block.layer1, &block.layer2, &block.layer2_factor}) behind(*values, kFamilyCount, 0);
+  if (block.gapped == 0) {
+    behind(block.ema_weight, 0, 1);
+    behind(block.dema_weight, 0, 1);
+  }
+  constexpr std::size_t kUsed = offsetof(Block, raw_head) + sizeof block.raw_head;
+  std::memset(reinterpret_cast<std::byte*>(&block) + kUsed, 0, sizeof block - kUsed);
+}
+
 Signal signal_of(const Moment& moment) {
   Signal signal;
   std::copy_n(moment.block.layer1, kFamilies, signal.layer1.begin());
@@ -204,7 +239,10 @@ static_assert(std::is_trivially_copyable_v<Moment>);
 std::size_t Incremental::saved_bytes() const { return sizeof(Moment) + state_->window_bytes(); }
 
 void Incremental::save(std::span<std::byte> to) const {
-  std::memcpy(to.data(), &state_->current(), sizeof(Moment));
+  Moment moment;
+  std::memcpy(&moment, &state_->current(), sizeof moment);
+  clear_unread(moment.block);
+  std::memcpy(to.data(), &moment, sizeof moment);
   std::memcpy(to.data() + sizeof(Moment), state_->memory.get(), state_->window_bytes());
 }
 
@@ -240,12 +278,16 @@ void Incremental::resume(const Standing& standing) {
   Moment& moment = state.current();
   const Windows& windows = state.windows;
   state.kernel.begin(state.constants, moment.block, windows);
-  const std::int64_t value_head = moment.block.value_head, raw_head = moment.block.raw_head;
   const Block begun = moment.block;
   moment.block = standing.block;
   moment.trend_since_ms = standing.trend_since_ms;
   moment.previous_trend = standing.previous_trend;
   copy_unchosen(state.constants, begun, moment.block);
+  // The heads are where they would be had they moved bar by bar.
+  const bool moves = !state.constants.pine && hull_is_chosen(state.constants);
+  const std::int64_t value_head = head_after(standing.block.bars, windows.value_capacity);
+  const std::int64_t raw_head =
+      moves ? head_after(standing.block.bars, windows.raw_capacity) : begun.raw_head;
   moment.block.value_head = value_head;
   moment.block.raw_head = raw_head;
   for (int row = 0; row < kRowsRoom; row += kFamilyRoom) {
@@ -253,15 +295,15 @@ void Incremental::resume(const Standing& standing) {
   }
   const auto given = static_cast<std::int64_t>(standing.sources.size());
   for (std::int64_t back = 0; back < std::min(given, windows.value_capacity); ++back) {
-    const double value = standing.sources[static_cast<std::size_t>(given - 1 - back)];
-    windows.values[value_head - back] = windows.values[value_head - back - windows.value_capacity] = value;
+    double* const value = windows.values + slot_before(value_head, back, windows.value_capacity);
+    value[0] = value[windows.value_capacity] = standing.sources[static_cast<std::size_t>(given - 1 - back)];
   }
-  const std::int64_t raws = static_cast<std::int64_t>(standing.raws.size()) / kLengthCount;
+  const std::int64_t raws = moves ? static_cast<std::int64_t>(standing.raws.size()) / kLengthCount : 0;
   for (std::int64_t back = 0; back < std::min(raws, windows.raw_capacity); ++back) {
+    double* const lower = windows.raws + slot_before(raw_head, back, windows.raw_capacity) * kRawStride;
+    double* const upper = lower + windows.raw_capacity * kRawStride;
     for (std::int64_t i = 0; i < kLengthCount; ++i) {
-      double* const upper = windows.raws + (raw_head - back) * kRawStride + i;
-      *upper = standing.raws[static_cast<std::size_t>((i + 1) * raws - 1 - back)];
-      upper[-windows.raw_capacity * kRawStride] = *upper;
+      lower[i] = upper[i] = standing.raws[static_cast<std::size_t>((i + 1) * raws - 1 - back)];
     }
   }
 }

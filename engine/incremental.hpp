@@ -45,8 +45,9 @@ class Incremental {
   static constexpr std::uint32_t kSavedVersion = 2;
   /// Of a saved state under this plan.
   std::size_t saved_bytes() const;
-  /// All that the bars taken so far left, in saved_bytes() bytes. The same bits whichever kernel goes on from
-  /// them. What step_back() needs is not among them.
+  /// All that the bars taken so far left, in saved_bytes() bytes: the same whichever path took them, but for
+  /// which undefined value an undefined one is, and the same bits whichever kernel goes on from them. What
+  /// step_back() needs is not among them.
   void save(std::span<std::byte> to) const;
   /// Goes on from a saved state of the same plan, byte order and kSavedVersion. False, and nothing changed,
   /// where the bytes can't be one.

@@ -88,6 +88,14 @@ struct Work {
   bool usual;  // nothing begins or is undefined: see is_usual() in step.hpp
 };
 
+/// Where a series of a batch stands after its last bar.
+struct BatchEnd {
+  Block block;  // but for the heads, and of families that are not computed
+  std::int64_t trend_since_bar;
+  double previous_trend;  // of the bar before
+  double* raws;  // given: room for the last longest_root raw Hull values of each length, oldest first
+};
+
 /// One series through a batch. Columns that are null are not wanted; `averages`, `states` and `equities` have
 /// kAverages columns, one after the other.
 struct BatchColumns {
@@ -101,6 +109,15 @@ struct BatchColumns {
   double* averages;
   double* states;
   double* equities;
+  BatchEnd* end;  // null where it is not wanted
+};
+
+/// One of several plans that share their averages, and where its columns go: `lanes` of them, of the same
+/// series with each plan. `averages`, `states`, `equities` and `end` are null.
+struct BatchVariant {
+  const PlanConstants* plan;
+  const double* growth;
+  const BatchColumns* columns;
 };
 
 /// What an estimate needs (screen.hpp), in single precision.
@@ -146,6 +163,10 @@ struct Kernel {
   int lanes;
   std::int64_t (*scratch_bytes)(const PlanConstants&);
   void (*run)(const PlanConstants&, const double* growth, const BatchColumns* columns, void* scratch);
+
+  /// The same under several plans. `scratch` has variants_scratch_bytes() for the longest series.
+  std::int64_t (*variants_scratch_bytes)(const PlanConstants&, std::int64_t bars);
+  void (*run_variants)(const BatchVariant* variants, std::int64_t count, void* scratch);
 
   int screen_lanes;
   void (*screen)(const ScreenConstants&, const ScreenColumns&);

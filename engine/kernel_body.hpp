@@ -1,10 +1,10 @@
 #pragma once
 
-#include "engine/group_run.hpp"
+#include "engine/group_variants.hpp"
 #include "engine/screen_body.hpp"
 
-// The entry points of one kernel: step.hpp for one series at a time and (group_run.hpp) for a batch of
-// ATCD_LANES.
+// The entry points of one kernel: step.hpp for one series at a time and (group_run.hpp, group_variants.hpp)
+// for a batch of ATCD_LANES.
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
@@ -59,9 +59,11 @@ void commit_one(const PlanConstants& c, Block& out, const Windows& windows, cons
 }  // namespace atcd::engine::ATCD_KERNEL
 
 /// The kernel's row: its name and whether this processor has what it needs.
-#define ATCD_KERNEL_ROW(name, supported)                                                                 \
-  {                                                                                                      \
-    name, supported, ATCD_KERNEL::begin_one, ATCD_KERNEL::prepare_one, ATCD_KERNEL::finish_one,          \
-        ATCD_KERNEL::commit_one, ATCD_LANES, ATCD_KERNEL::scratch_bytes<ATCD_KERNEL::BatchValue>,        \
-        ATCD_KERNEL::run_group<ATCD_KERNEL::BatchValue>, ATCD_KERNEL::kFloats, ATCD_KERNEL::screen_group \
+#define ATCD_KERNEL_ROW(name, supported)                                                                    \
+  {                                                                                                         \
+    name, supported, ATCD_KERNEL::begin_one, ATCD_KERNEL::prepare_one, ATCD_KERNEL::finish_one,             \
+        ATCD_KERNEL::commit_one, ATCD_LANES, ATCD_KERNEL::scratch_bytes<ATCD_KERNEL::BatchValue>,           \
+        ATCD_KERNEL::run_group<ATCD_KERNEL::BatchValue>,                                                    \
+        ATCD_KERNEL::variants_scratch_bytes<ATCD_KERNEL::BatchValue>,                                       \
+        ATCD_KERNEL::run_variants<ATCD_KERNEL::BatchValue>, ATCD_KERNEL::kFloats, ATCD_KERNEL::screen_group \
   }
