@@ -73,6 +73,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
       : config_(context.config),
         share_(context.share),
         addresses_(context.addresses),
+        bulk_(context.bulk),
         on_failure_(std::move(context.on_failure)),
         on_report_(std::move(context.on_report)),
         publisher_(io_, redis_options(config_, std::move(context.login), share_), *this, *this),
@@ -194,6 +195,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
             addresses_,
             share_,
             update_times_,
+            bulk_,
             [this](state::SeriesIndex index, MarketSeries* series) {
               if (series != nullptr) {
                 outputs_[index] = series;
@@ -323,6 +325,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   Config config_;
   Share share_;
   feeds::AddressBook& addresses_;
+  Bulk& bulk_;
   std::function<void(std::exception_ptr)> on_failure_;
   std::function<void(WorkerReport)> on_report_;
   WorkerStatus status_;
