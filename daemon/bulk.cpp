@@ -14,8 +14,8 @@
 namespace atcd::daemon {
 namespace {
 
-// From a job to its batch. Who asked has bars to prepare then: where processors are few, a thread that it
-// wakes takes its own. And what is asked for meanwhile goes together.
+// From the first job to its batch: other workers' bars close at the same time, and what they ask for goes
+// together.
 constexpr std::chrono::milliseconds kGathering{10};
 
 engine::BatchInput input_of(const ReplayJob& job) { return {job.closes, job.sources, job.close_times_ms}; }
@@ -35,19 +35,23 @@ Bulk::~Bulk() {
 
 bool Bulk::ask(std::shared_ptr<ReplayJob> job) {
   const std::size_t bars = job->closes.size();
+  const std::lock_guard held(lock_);
+  // One that is larger than all that may be there is taken where it is alone.
+  if (bars_ > 0 && bars_ + bars > kMostBars) {
+    refused_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  waiting_.push_back(std::move(job));
+  bars_ += bars;
+  return true;
+}
+
+void Bulk::wake() {
   {
     const std::lock_guard held(lock_);
-    // One that is larger than all that may be there is taken where it is alone.
-    if (bars_ > 0 && bars_ + bars > kMostBars) {
-      refused_.fetch_add(1, std::memory_order_relaxed);
-      return false;
-    }
-    waiting_.push_back(std::move(job));
-    bars_ += bars;
-    if (waiting_.size() > 1) return true;  // it gathers or computes: it looks by itself
+    if (waiting_.empty()) return;
   }
   wake_.notify_one();
-  return true;
 }
 
 Bulk::Counters Bulk::counters() const { return {computed_.load(), taken_up_.load(), refused_.load()}; }

@@ -35,6 +35,8 @@ class Bulk final : public Replays {
 
   // From any thread.
   bool ask(std::shared_ptr<ReplayJob> job) override;
+  /// Off the hot path: wakes the thread where it was asked. It may push aside who wakes it.
+  void wake();
   void taken_up() override { taken_up_.fetch_add(1, std::memory_order_relaxed); }
   /// Computes them now, on the planner's threads; waits for it, and for what the planner does just then.
   /// Those that could not be computed are not done afterwards.

@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "daemon/bulk.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/feed_runner.hpp"
 #include "daemon/journal.hpp"
@@ -214,6 +215,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
       prepare_posted_ = false;
       for (const auto& [key, runner] : runners_) runner->prepare();
       archive_.writer().commit();
+      bulk_.wake();
     });
   }
 
@@ -248,6 +250,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     show_life();
     for (const auto& [key, runner] : runners_) runner->on_timer();
     archive_.writer().commit();
+    bulk_.wake();
     audit();
     tell_status();
     report();

@@ -83,6 +83,7 @@ void prepare_near_the_next_anchor(benchmark::State& state, Part part) {
     series.newest(market.first(count));
     const double first = seconds([&] { series.prepare(market.first(count), elsewhere); });
     if (elsewhere != nullptr) {
+      bulk.wake();
       while (!watched.last->done.load(std::memory_order_acquire)) std::this_thread::yield();
     }
     series.newest(market.first(++count));

@@ -66,6 +66,7 @@ TEST(Bulk, JobsOfSeveralPlansGiveTheEnginesOfTheirBars) {
     later.push_back(job_of(plans[i % 2], bars[i]));
     ASSERT_TRUE(bulk.ask(later[i]));
   }
+  bulk.wake();
   bulk.compute(now);
   for (std::size_t i = 0; i < bars.size(); ++i) {
     ASSERT_TRUE(now[i]->done);
@@ -98,6 +99,7 @@ TEST(Bulk, EndsWhateverWaits) {
     gpu::Planner planner({nullptr, 1});
     Bulk bulk(planner);
     for (int i = 0; i < round; ++i) ASSERT_TRUE(bulk.ask(job_of(plan, bars)));
+    if (round % 2 == 0) bulk.wake();
   }
 }
 
@@ -107,6 +109,7 @@ class Watched final : public Replays {
   explicit Watched(Bulk& bulk) : bulk_(bulk) {}
   bool ask(std::shared_ptr<ReplayJob> job) override {
     if (!bulk_.ask(job)) return false;
+    bulk_.wake();
     last = std::move(job);
     return true;
   }

@@ -14,7 +14,7 @@ MAY_INCLUDE = {
     "feeds": {"engine", "feeds"},
     "state": {"engine", "state"},
     "daemon": {"engine", "gpu", "feeds", "state", "daemon"},
-    "perf": {"engine", "gpu", "feeds", "state", "perf", "tests"},
+    "perf": {"engine", "gpu", "feeds", "state", "daemon", "perf", "tests"},
     "tests": {"engine", "gpu", "feeds", "state", "daemon", "tests"},
 }
 # The standard library: headers without folder or ending; and the compiler's own for vector instructions.
