@@ -11,6 +11,9 @@ namespace atcd::daemon {
 namespace {
 
 constexpr std::size_t kKnownAtOnce = 128;
+// Of these in one go: a worker that computes for seconds looks dead. The rest is replayed when it is asked
+// for.
+constexpr std::size_t kMostBatches = 4;
 
 }  // namespace
 
@@ -66,7 +69,7 @@ void FeedRunner::replay_missing(std::span<const Wanted> begun) {
   }
   std::vector<MarketSeries::MissingEngine> missing;
   std::vector<std::shared_ptr<ReplayJob>> jobs;
-  std::size_t bars = 0;
+  std::size_t bars = 0, batches = 0;
   const auto replay = [&] {
     context_.bulk.compute(jobs);
     for (const MarketSeries::MissingEngine& each : missing) {
@@ -77,8 +80,10 @@ void FeedRunner::replay_missing(std::span<const Wanted> begun) {
     missing.clear();
     jobs.clear();
     bars = 0;
+    ++batches;
   };
   for (MarketSeries* series : begun_series) {
+    if (batches == kMostBatches) return;
     series->missing_engines(missing);
     for (std::size_t i = jobs.size(); i < missing.size(); ++i) {
       bars += missing[i].job->closes.size();
