@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "daemon/bulk.hpp"
 #include "daemon/clock.hpp"
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::chrono::seconds kFirstRetry{2};
 constexpr int kLongestRetryDoublings = 5;
-constexpr std::size_t kKnownAtOnce = 128;
 constexpr std::chrono::minutes kBetweenLists{1};
 constexpr std::int64_t kTicksPerComparison = 60;
 
@@ -84,45 +84,6 @@ void FeedRunner::retire() {
 
 // ---- which series there are
 // -------------------------------------------------------------------------------------
-
-/// A start does not wait for the exchange's list where symbols are named outright and an earlier run knew
-/// them.
-void FeedRunner::begin_with_known() {
-  known_ = wanted({}, false);
-  std::erase_if(known_, [this](const Wanted& each) {
-    return !owns(each.symbol.symbol) ||
-           !context_.archive.knows(archive_name(exchange_, {each.symbol.symbol, each.interval}));
-  });
-  if (known_.empty()) return resolve();
-  feed_->hold_rest(true);
-  begin_with_some(0);
-}
-
-void FeedRunner::fill() { feed_->hold_rest(false); }
-
-/// Some at a time: Redis is busy with the first while the next are taken up from the disk.
-void FeedRunner::begin_with_some(std::size_t first) {
-  const std::size_t end = std::min(first + kKnownAtOnce, known_.size());
-  apply(std::span(known_).subspan(first, end - first), false, 0);
-  if (end < known_.size()) {
-    boost::asio::post(context_.io, [self = self_, end] {
-      if (*self != nullptr && !(*self)->known_.empty()) (*self)->begin_with_some(end);
-    });
-    return;
-  }
-  known_.clear();
-  resolved_once_ = true;
-  std::size_t count = 0, resumed = 0;
-  for (const auto& [name, series] : series_) {
-    for (const auto& output : series->outputs()) {
-      ++count;
-      resumed += output->resumed ? 1U : 0U;
-    }
-  }
-  context_.journal.log(Level::info, "restored", key_.exchange + ":" + key_.market,
-                       "series=" + std::to_string(count) + " engines=" + std::to_string(resumed));
-  resolve();
-}
 
 /// Somebody's stream is silent: the list tells a halt from a dead feed. Not over and over.
 void FeedRunner::ask_for_list() {
@@ -269,6 +230,7 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
                                       context_.journal,
                                       context_.archive,
                                       context_.update_times,
+                                      context_.bulk,
                                       [this](MarketSeries& each) { bar_came(each); },
                                       [this] { ask_for_list(); },
                                       [this](const std::string& symbol, const std::string& each) {

@@ -26,6 +26,8 @@
 
 namespace atcd::daemon {
 
+class Bulk;
+
 /// Which Feed a [[feed]] block runs on: blocks of one exchange, market and address share connections, limits
 /// and bars.
 struct FeedKey {
@@ -55,6 +57,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
     feeds::AddressBook& addresses;
     Share share;
     UpdateTimes& update_times;
+    Bulk& bulk;
     /// A published series begins and ends: the worker keeps the way from its number to it.
     std::function<void(state::SeriesIndex, MarketSeries*)> on_output;
     /// Bars were closed: prepare() is wanted once the hot path is done.
@@ -112,6 +115,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   bool owns(std::string_view symbol) const { return context_.share.owns(key_.exchange, key_.market, symbol); }
   void begin_with_known();
   void begin_with_some(std::size_t first);
+  void replay_missing(std::span<const Wanted> begun);
   void ask_for_list();
   void resolve();
   void tell_listing(std::span<const feeds::SymbolInfo> symbols);
@@ -147,6 +151,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   std::map<std::pair<std::string, std::string>, std::unique_ptr<MarketSeries>> series_;  // symbol, interval
   std::map<std::string, std::chrono::steady_clock::time_point> leaving_;  // not in the list any more, since
   std::vector<Wanted> known_;                     // what the start has still to take up from the disk
+  std::size_t replayed_ = 0;                      // engines that no snapshot had, at the start
   std::vector<MarketSeries*> unstarted_;          // made, but not subscribed yet
   std::vector<MarketSeries*> dirty_;              // bars came; to be prepared for the next
   std::pair<std::string, std::string> compared_;  // the series that was compared last

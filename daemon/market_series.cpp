@@ -175,7 +175,7 @@ void MarketSeries::prepare() {
   series_.prepare();
   if (!loaded_) return;
   for (const auto& output : outputs_) {
-    output->signals.prepare(history());
+    output->signals.prepare(history(), &context_.replays);
     write_state(*output, "");
   }
 }
@@ -283,9 +283,10 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
   if (series_.bars().empty()) return state::HistoryAnswer::records;
   // The stream's head is another instrument's: it goes on with the first bar of this one.
   const bool anew = !from_last && after_close_ms <= instrument_.begins_ms();
-  if (!anew && is_newest(after_close_ms)) {
+  if (!anew && (from_last || is_newest(after_close_ms))) {
     if (const auto held = output.signals.held(series_.bars().back())) {
       records.push_back(record(output, series_.bars().size() - 1, *held, utc_us()));
+      if (from_last) records.back().gap_from_ms = 0;  // nothing lies before it in its stream
       return state::HistoryAnswer::records;
     }
   }

@@ -38,9 +38,9 @@ struct Output {
   SignalSeries signals;
   feeds::SeriesState state = feeds::SeriesState::ended;  // as last written; ended: not yet
   std::int64_t anchor_ms = 0;                            // of the last published signal
-  bool waiting = false;           // the publisher asked for bars that are being fetched
-  bool stopped = false;           // Redis holds another configuration's signals
-  bool resumed = false;           // its engine goes on from a snapshot
+  bool waiting = false;  // the publisher asked for bars that are being fetched
+  bool stopped = false;  // Redis holds another configuration's signals
+  bool resumed = false;  // its engine goes on from an earlier run: from a snapshot, or replayed at once
   std::int64_t published_ms = 0;  // close of the newest bar that Redis acknowledged in this run; 0: none
   std::int64_t lag_ms = 0;        // from that close to the acknowledgement
 };
@@ -59,6 +59,7 @@ class MarketSeries final : public feeds::SeriesHandler,
     Journal& journal;
     BarArchive& archive;
     UpdateTimes& update_times;
+    Replays& replays;
     /// Bars came: prepare() is wanted. Not again before it.
     std::function<void(MarketSeries&)> on_bars;
     /// Its stream is silent: what does the exchange's list say?
@@ -84,6 +85,16 @@ class MarketSeries final : public feeds::SeriesHandler,
   /// Brings to Redis what it lacks of the bars that the archive had, subscribes and asks for history; but
   /// first folds from a shorter interval's history what would need many requests.
   void start();
+  /// An engine that no snapshot had, and what it must have taken to stand where the history ends.
+  struct MissingEngine {
+    MarketSeries* series;
+    Output* output;
+    std::shared_ptr<ReplayJob> job;
+  };
+  /// Appends its own: right after the outputs were added, before any bar comes.
+  void missing_engines(std::vector<MissingEngine>& missing);
+  /// One of these was computed. False where it was not: it is when it is needed.
+  bool take_up(const MissingEngine& computed);
   /// Subscribes to nothing any more.
   void leave();
   FeedSource source() const {

@@ -43,6 +43,20 @@ std::string_view MarketSeries::resume_engine(Output& output, const state::Snapsh
       {entry.anchor_ordinal, entry.anchor_ms, entry.last_bar.open_time_ms, entry.engine}, bars);
 }
 
+void MarketSeries::missing_engines(std::vector<MissingEngine>& missing) {
+  if (!restored_) return;
+  for (const auto& output : outputs_) {
+    if (output->resumed) continue;
+    if (auto job = output->signals.replay_to_newest(history()))
+      missing.push_back({this, output.get(), std::move(job)});
+  }
+}
+
+bool MarketSeries::take_up(const MissingEngine& computed) {
+  computed.output->resumed = computed.output->signals.go_on_from(*computed.job, known());
+  return computed.output->resumed;
+}
+
 std::optional<SelfAudit::Subject> MarketSeries::audit_subject(const Output& output) const {
   const BarHistory bars = known();
   if (bars.bars.empty()) return std::nullopt;

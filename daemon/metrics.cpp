@@ -210,6 +210,15 @@ void add_redis(Page& page, const PipelineStatus& status, std::int64_t now_us) {
                number(publish.repaired));
 }
 
+void add_replays(Page& page, const Bulk::Counters& replays) {
+  page.begin(MetricType::Counter, "atcd_bulk_replays_total",
+             "Series replayed from bar 0 apart from the bars that close: computed, taken_up (of these, where "
+             "nothing changed meanwhile), refused (too many at once: the worker replays them).");
+  page.counter(Labels{{"result", "computed"}}, number(replays.computed));
+  page.counter(Labels{{"result", "taken_up"}}, number(replays.taken_up));
+  page.counter(Labels{{"result", "refused"}}, number(replays.refused));
+}
+
 void add_queues(Page& page, const PipelineStatus& status) {
   page.begin(MetricType::Gauge, "atcd_queue_depth",
              "What waits: history (bars for the disk), events (for Redis), log (lines).");
@@ -243,6 +252,7 @@ std::string metrics_text(const PipelineStatus& status, const ProcessStats& proce
   add_feeds(page, status);
   add_times(page, status.total);
   add_redis(page, status, now_us);
+  add_replays(page, status.replays);
   add_queues(page, status);
   add_process(page, status, process);
   return page.text();

@@ -1,9 +1,6 @@
 #include "daemon/pipeline.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <iterator>
@@ -29,24 +26,19 @@ constexpr std::int64_t kTicksPerHeartbeat = 2;
 constexpr std::int64_t kTicksPerSnapshot = 60;
 constexpr std::chrono::seconds kLongestChange{30};
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
 }  // namespace
 
 class Pipeline::Impl {
  public:
-  Impl(boost::asio::io_context& io, const Config& config, const RedisLogin& login)
+  Impl(boost::asio::io_context& io, const Config& config, const RedisLogin& login, Bulk& bulk)
       : io_(io),
         config_(config),
+        bulk_(bulk),
         store_(config.state_directory, static_cast<std::size_t>(config.threads)),
         mark_(config.state_directory),
         snapshots_(config.state_directory + "/history", store_.snapshot().taken_ms()),
         timer_(io),
-        started_ms_(utc_ms()),
-        host_(host_name()) {
+        started_ms_(utc_ms()) {
     const auto count = static_cast<std::size_t>(config.threads);
     reports_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -59,7 +51,7 @@ class Pipeline::Impl {
             io_, [this, i, report = std::move(report)]() mutable { reports_[i] = std::move(report); });
       };
       workers_.push_back(std::make_unique<Worker>(
-          Worker::Context{config_, login, store_, addresses_, {i, count}, fail, take_report}));
+          Worker::Context{config_, login, store_, bulk_, addresses_, {i, count}, fail, take_report}));
     }
   }
 
@@ -156,6 +148,7 @@ class Pipeline::Impl {
     }
     status.stuck = what_is_stuck(signs_of_life(), Patience::with(0), monotonic_ms());
     status.queues = queues(status.total);
+    status.replays = bulk_.counters();
     status.snapshot_ms = snapshots_.last_success_ms();
     status.last_run_ended = mark_.last_run_ended();
     status.reload_errors = reload_errors_;
@@ -340,10 +333,11 @@ class Pipeline::Impl {
               {{"detail", "count=" + std::to_string(lost) + " since the start"}});
   }
 
-  void heartbeat() { first().heartbeat(heartbeat_fields(status(), host_)); }
+  void heartbeat() { first().heartbeat(heartbeat_fields(status())); }
 
   boost::asio::io_context& io_;
   Config config_;
+  Bulk& bulk_;
   BarStore store_;
   RunMark mark_;  // behind what throws where the directory is of no use
   feeds::AddressBook addresses_;
@@ -352,7 +346,6 @@ class Pipeline::Impl {
   std::vector<std::function<void(const std::string&problem)>> snapshot_awaited_, snapshot_wanted_;
   boost::asio::steady_timer timer_;
   std::int64_t started_ms_;
-  std::string host_;
   std::int64_t ticks_ = 0;
   std::map<const feeds::Exchange*, ClockWatch> clock_watches_;
   std::uint64_t told_dropped_ = 0;
@@ -365,8 +358,8 @@ class Pipeline::Impl {
   std::vector<std::unique_ptr<Worker>> workers_;  // last: they use the rest
 };
 
-Pipeline::Pipeline(boost::asio::io_context& io, const Config& config, const RedisLogin& login)
-    : impl_(std::make_unique<Impl>(io, config, login)) {}
+Pipeline::Pipeline(boost::asio::io_context& io, const Config& config, const RedisLogin& login, Bulk& bulk)
+    : impl_(std::make_unique<Impl>(io, config, login, bulk)) {}
 Pipeline::~Pipeline() = default;
 void Pipeline::start() { impl_->start(); }
 void Pipeline::reload(const Config& config, const std::function<void()>& done) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/bulk.hpp"
 #include "daemon/config.hpp"
 #include "daemon/pipeline_status.hpp"
 #include "daemon/redis_login.hpp"
@@ -38,8 +39,8 @@ struct RowsPage {
 /// store on disk, snapshots, the heartbeat. Used from the one thread that runs the io_context.
 class Pipeline {
  public:
-  /// `login`: of the configuration's Redis.
-  Pipeline(boost::asio::io_context& io, const Config& config, const RedisLogin& login);
+  /// `login`: of the configuration's Redis. `bulk` outlives this.
+  Pipeline(boost::asio::io_context& io, const Config& config, const RedisLogin& login, Bulk& bulk);
   ~Pipeline();
 
   void start();

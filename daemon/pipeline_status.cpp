@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "daemon/clock.hpp"
@@ -15,6 +16,11 @@ namespace {
 
 std::size_t count(const PipelineStatus& status, feeds::SeriesState state) {
   return status.by_state[static_cast<std::size_t>(state)];
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 }  // namespace
@@ -70,13 +76,12 @@ std::string clock_name(const feeds::Exchange& exchange) {
   return std::string(exchange.name()) + ":" + std::string(exchange.market());
 }
 
-std::vector<std::pair<std::string, std::string>> heartbeat_fields(const PipelineStatus& status,
-                                                                  const std::string& host) {
+std::vector<std::pair<std::string, std::string>> heartbeat_fields(const PipelineStatus& status) {
   std::vector<std::pair<std::string, std::string>> fields = {
       {"beat_ms", std::to_string(utc_ms())},
       {"started_ms", std::to_string(status.started_ms)},
       {"version", std::string(version_number())},
-      {"host", host},
+      {"host", host_name()},
       {"pid", std::to_string(getpid())},
       {"series", std::to_string(status.series)},
       {"audited", std::to_string(status.audited)},

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/bulk.hpp"
 #include "daemon/log.hpp"
 #include "daemon/worker_report.hpp"
 #include "feeds/exchange.hpp"
@@ -47,6 +48,7 @@ struct PipelineStatus {
   std::vector<std::int64_t> silent_ms;  // of each worker: since its last report
   std::string stuck;                    // what_is_stuck(), see watchdog.hpp
   std::vector<QueueStatus> queues;
+  Bulk::Counters replays;
   std::uint64_t audited = 0, audit_differences = 0;
   double restore_s = 0;                 // from the start until it was warm; 0: not yet
   std::int64_t snapshot_ms = 0;         // when the newest snapshot on disk was taken, UTC; 0: there is none
@@ -72,7 +74,6 @@ void add_worker(PipelineStatus& status, const WorkerStatus& worker);
 /// exchange:market, as messages and the heartbeat name a clock.
 std::string clock_name(const feeds::Exchange& exchange);
 /// The fields of the heartbeat in Redis.
-std::vector<std::pair<std::string, std::string>> heartbeat_fields(const PipelineStatus& status,
-                                                                  const std::string& host);
+std::vector<std::pair<std::string, std::string>> heartbeat_fields(const PipelineStatus& status);
 
 }  // namespace atcd::daemon

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/ma_source.hpp"
 #include "engine/plan.hpp"
 
 namespace atcd::daemon {
@@ -12,6 +13,8 @@ namespace {
 
 // How many slots before a segment begins its engine is built: time enough on the shortest interval.
 constexpr std::int64_t kPrepareAheadSlots = 32;
+// So many are left when another thread is waited for no longer: some of them may have no bar.
+constexpr std::int64_t kOwnSlots = 8;
 
 /// Index of the first bar that opens later.
 std::size_t bar_after(std::span<const engine::Bar> bars, std::int64_t open_ms) {
@@ -150,7 +153,7 @@ std::optional<AnchoredSignal> SignalSeries::newest(const BarHistory& history) {
     const auto wanted = segment(interval_.ordinal(history.bars[index].open_time_ms));
     if (wanted && at_end_of(*next_, *wanted, history, index)) {
       std::swap(current_, next_);
-      next_.reset();
+      drop_next();
     }
   }
   return advance(*current_, history, index);
@@ -158,7 +161,7 @@ std::optional<AnchoredSignal> SignalSeries::newest(const BarHistory& history) {
 
 std::optional<AnchoredSignal> SignalSeries::corrected(const BarHistory& history) {
   const std::size_t index = history.bars.size() - 1;
-  next_.reset();
+  drop_next();
   if (current_->segment && current_->last_open_ms == history.bars[index].open_time_ms && index > 0 &&
       current_->engine.step_back()) {
     current_->last_open_ms = history.bars[index - 1].open_time_ms;
@@ -170,30 +173,100 @@ std::optional<AnchoredSignal> SignalSeries::corrected(const BarHistory& history)
 
 void SignalSeries::forget() {
   current_->segment.reset();
-  next_.reset();
+  drop_next();
 }
 
-void SignalSeries::forget_next() { next_.reset(); }
+void SignalSeries::forget_next() { drop_next(); }
 
-void SignalSeries::prepare(const BarHistory& history) {
+void SignalSeries::drop_next() {
+  next_.reset();
+  asked_.reset();
+}
+
+void SignalSeries::prepare(const BarHistory& history, Replays* elsewhere) {
   current_->engine.prepare();
   if (history.bars.empty()) return;
-  const engine::Bar& newest_bar = history.bars.back();
-  const std::int64_t ordinal = interval_.ordinal(newest_bar.open_time_ms);
+  const std::int64_t ordinal = interval_.ordinal(history.bars.back().open_time_ms);
   const auto present = segment(ordinal);
+  if (asked_ && asked_->segment.first_ordinal <= ordinal) asked_.reset();  // it has begun without it
   if (!present || rule_.fixed_anchor_ms || present->end_ordinal - ordinal > kPrepareAheadSlots) return;
   const auto coming = segment(present->end_ordinal);
   if (history.covered_from > coming->anchor_ordinal || first_bar(history, *coming) == history.bars.size())
     return;
-  const std::size_t end = history.bars.size();
-  if (next_ && at_end_of(*next_, *coming, history, end - 1)) {
-    next_->engine.update(newest_bar);
-    next_->last_open_ms = newest_bar.open_time_ms;
-  } else if (!next_ || !at_end_of(*next_, *coming, history, end)) {
-    next_ = std::make_unique<Run>(plan_);
-    replay_before(*next_, *coming, history, end);
+  if (next_ && next_->segment != coming) next_.reset();
+  if (!next_ && elsewhere != nullptr) {
+    next_ = answered(history, *elsewhere);
+    const bool time_left = present->end_ordinal - ordinal > kOwnSlots;
+    if (!next_ && time_left && (asked_ || ask(*coming, history, *elsewhere))) return;
   }
+  asked_.reset();
+  if (!next_) next_ = std::make_unique<Run>(plan_);
+  replay_before(*next_, *coming, history, history.bars.size());
   next_->engine.prepare();
+}
+
+bool SignalSeries::ask(const engine::Segment& coming, const BarHistory& history, Replays& elsewhere) {
+  auto job = job_before(coming, history, history.bars.size());
+  if (!job || !elsewhere.ask(job)) return false;
+  asked_ = std::move(job);
+  return true;
+}
+
+/// The engine that was asked for. Null: nobody was asked, or it is not there yet.
+std::unique_ptr<SignalSeries::Run> SignalSeries::answered(const BarHistory& history, Replays& elsewhere) {
+  if (!asked_ || !asked_->done.load(std::memory_order_acquire)) return nullptr;
+  const auto job = std::exchange(asked_, nullptr);
+  const std::size_t after = bar_after(history.bars, job->last_open_ms);
+  if (after == 0 || history.bars[after - 1].open_time_ms != job->last_open_ms) return nullptr;
+  elsewhere.taken_up();
+  return run_of(*job);
+}
+
+/// The segment's bars up to bars[index], without it. Null where they are so few that the batch refuses them.
+std::shared_ptr<ReplayJob> SignalSeries::job_before(const engine::Segment& segment, const BarHistory& history,
+                                                    std::size_t index) const {
+  const std::size_t first = first_bar(history, segment);
+  if (static_cast<std::int64_t>(index) - static_cast<std::int64_t>(first) < plan_->minimum_bars())
+    return nullptr;
+  auto job = std::make_shared<ReplayJob>();
+  job->plan = plan_;
+  job->segment = segment;
+  job->anchor_ms = history.bars[first].open_time_ms;
+  job->last_open_ms = history.bars[index - 1].open_time_ms;
+  const engine::MaSource source = plan_->parameters().ma_source;
+  job->closes.reserve(index - first);
+  job->close_times_ms.reserve(index - first);
+  if (source != engine::MaSource::close) job->sources.reserve(index - first);
+  for (std::size_t i = first; i < index; ++i) {
+    const engine::Bar& bar = bar_for(segment, interval_, history, i);
+    job->closes.push_back(bar.close);
+    job->close_times_ms.push_back(bar.close_time_ms);
+    if (source != engine::MaSource::close) job->sources.push_back(engine::ma_source_of(bar, source));
+  }
+  return job;
+}
+
+std::unique_ptr<SignalSeries::Run> SignalSeries::run_of(ReplayJob& job) const {
+  auto run = std::make_unique<Run>(plan_);
+  run->engine = std::move(*job.engine);
+  run->segment = job.segment;
+  run->anchor_ms = job.anchor_ms;
+  run->last_open_ms = job.last_open_ms;
+  return run;
+}
+
+std::shared_ptr<ReplayJob> SignalSeries::replay_to_newest(const BarHistory& history) const {
+  if (history.bars.empty()) return nullptr;
+  const auto wanted = segment(interval_.ordinal(history.bars.back().open_time_ms));
+  if (!wanted || history.covered_from > wanted->anchor_ordinal) return nullptr;
+  return job_before(*wanted, history, history.bars.size() - 1);
+}
+
+bool SignalSeries::go_on_from(ReplayJob& job, const BarHistory& history) {
+  if (!job.done.load(std::memory_order_acquire)) return false;
+  current_ = run_of(job);
+  newest(history);
+  return true;
 }
 
 std::optional<AnchoredSignal> SignalSeries::preview(const BarHistory& history, const engine::Bar& forming) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/replay_job.hpp"
 #include "engine/anchor.hpp"
 #include "engine/bar.hpp"
 #include "engine/incremental.hpp"
@@ -60,8 +61,10 @@ class SignalSeries {
   void forget();
   /// A telling of a bar came that holds from the next segment on: its engine is built anew.
   void forget_next();
-  /// Off the hot path, after newest(): prepares the next step and, near its first bar, the next segment.
-  void prepare(const BarHistory& history);
+  /// Off the hot path, after newest(): prepares the next step and, near its first bar, the next segment. The
+  /// bars of that are replayed on another thread where there is one and it answers in time, else here: the
+  /// same bits.
+  void prepare(const BarHistory& history, Replays* elsewhere = nullptr);
   /// The signal that a forming bar would give if it closed now; the committed state is untouched.
   std::optional<AnchoredSignal> preview(const BarHistory& history, const engine::Bar& forming);
 
@@ -69,6 +72,12 @@ class SignalSeries {
   std::optional<AnchoredSignal> held(const engine::Bar& bar) const;
   /// Brings the running engine to the newest bar.
   void catch_up(const BarHistory& history);
+  /// What an engine must have taken for the newest bar to be the next. Null: history does not reach the
+  /// anchor, or there is hardly anything to take.
+  std::shared_ptr<ReplayJob> replay_to_newest(const BarHistory& history) const;
+  /// Goes on from a job of replay_to_newest(), of the same history, to the newest bar. False, and nothing
+  /// changed, where the job was not done.
+  bool go_on_from(ReplayJob& job, const BarHistory& history);
 
   /// What the running engine would need to go on after a restart.
   struct Saved {
@@ -121,6 +130,12 @@ class SignalSeries {
   std::optional<AnchoredSignal> advance(Run& run, const BarHistory& history, std::size_t index) const;
   void replay_before(Run& run, const engine::Segment& segment, const BarHistory& history,
                      std::size_t index) const;
+  std::shared_ptr<ReplayJob> job_before(const engine::Segment& segment, const BarHistory& history,
+                                        std::size_t index) const;
+  std::unique_ptr<Run> run_of(ReplayJob& job) const;
+  bool ask(const engine::Segment& coming, const BarHistory& history, Replays& elsewhere);
+  std::unique_ptr<Run> answered(const BarHistory& history, Replays& elsewhere);
+  void drop_next();
 
   std::shared_ptr<const engine::Plan> plan_;
   engine::AnchorRule rule_;
@@ -128,6 +143,8 @@ class SignalSeries {
   std::int64_t phase_;
   std::unique_ptr<Run> current_;
   std::unique_ptr<Run> next_;
+  // For next_, on another thread. Whatever makes its bars others than those of history lets go of it.
+  std::shared_ptr<ReplayJob> asked_;
 };
 
 }  // namespace atcd::daemon

@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "daemon/bulk.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/feed_runner.hpp"
 #include "daemon/journal.hpp"
@@ -73,6 +74,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
       : config_(context.config),
         share_(context.share),
         addresses_(context.addresses),
+        bulk_(context.bulk),
         on_failure_(std::move(context.on_failure)),
         on_report_(std::move(context.on_report)),
         publisher_(io_, redis_options(config_, std::move(context.login), share_), *this, *this),
@@ -194,6 +196,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
             addresses_,
             share_,
             update_times_,
+            bulk_,
             [this](state::SeriesIndex index, MarketSeries* series) {
               if (series != nullptr) {
                 outputs_[index] = series;
@@ -212,6 +215,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
       prepare_posted_ = false;
       for (const auto& [key, runner] : runners_) runner->prepare();
       archive_.writer().commit();
+      bulk_.wake();
     });
   }
 
@@ -246,6 +250,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     show_life();
     for (const auto& [key, runner] : runners_) runner->on_timer();
     archive_.writer().commit();
+    bulk_.wake();
     audit();
     tell_status();
     report();
@@ -323,6 +328,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   Config config_;
   Share share_;
   feeds::AddressBook& addresses_;
+  Bulk& bulk_;
   std::function<void(std::exception_ptr)> on_failure_;
   std::function<void(WorkerReport)> on_report_;
   WorkerStatus status_;

@@ -25,6 +25,7 @@
 
 namespace atcd::daemon {
 
+class Bulk;
 struct WorkerView;
 
 /// What a worker last said of itself, about once a second. Written by its thread, read by any.
@@ -48,6 +49,7 @@ class Worker {
     const Config& config;
     RedisLogin login;
     BarStore& store;
+    Bulk& bulk;
     feeds::AddressBook& addresses;
     Share share;
     /// Called from the worker's thread where it can't go on; nothing more comes from it.

@@ -10,6 +10,7 @@
 
 #include "engine/dispatch.hpp"
 #include "engine/kernel.hpp"
+#include "engine/ma_source.hpp"
 #include "engine/plan.hpp"
 #include "engine/standing.hpp"
 
@@ -27,26 +28,6 @@ using Values = std::unique_ptr<double[], FreeLines>;
 Values allocate(std::int64_t count) {
   return Values(
       static_cast<double*>(::operator new(static_cast<std::size_t>(count) * sizeof(double), kLine)));
-}
-
-double ma_source_of(const Bar& bar, MaSource source) {
-  switch (source) {
-    case MaSource::open:
-      return bar.open;
-    case MaSource::high:
-      return bar.high;
-    case MaSource::low:
-      return bar.low;
-    case MaSource::hl2:
-      return (bar.high + bar.low) / 2;
-    case MaSource::hlc3:
-      return (bar.high + bar.low + bar.close) / 3;
-    case MaSource::ohlc4:
-      return (bar.open + bar.high + bar.low + bar.close) / 4;
-    case MaSource::close:
-      break;
-  }
-  return bar.close;
 }
 
 /// What a block holds of the families that are not computed.

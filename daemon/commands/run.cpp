@@ -1,6 +1,7 @@
 #include <malloc.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -11,8 +12,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
+#include "daemon/bulk.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/config.hpp"
 #include "daemon/control.hpp"
@@ -22,6 +25,7 @@
 #include "daemon/log.hpp"
 #include "daemon/pipeline.hpp"
 #include "daemon/watchdog.hpp"
+#include "gpu/planner.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -46,7 +50,9 @@ class Service {
       : config_path_(config_path),
         running_{config},
         http_(listen(io_, config.http_listen)),
-        pipeline_(io_, config, login),
+        planner_(planner_options()),
+        bulk_(planner_),
+        pipeline_(io_, config, login, bulk_),
         watchdog_(io_, pipeline_.signs_of_life()),
         control_(io_, config_path, running_, pipeline_,
                  {[this](auto told) { reload(std::move(told)); },
@@ -76,6 +82,13 @@ class Service {
   static std::unique_ptr<HttpServer> listen(boost::asio::io_context& io, const std::string& text) {
     const auto listen = parse_http_listen(text);
     return listen && listen->endpoint ? std::make_unique<HttpServer>(io, *listen->endpoint) : nullptr;
+  }
+
+  /// Of what is replayed in bulk.
+  static gpu::Planner::Options planner_options() {
+    gpu::Planner::Options options;
+    options.threads = std::max(1U, std::thread::hardware_concurrency());
+    return options;
   }
 
   void wait_for_signal() {
@@ -165,6 +178,8 @@ class Service {
   boost::asio::io_context io_{1};
   RunningConfig running_;
   std::unique_ptr<HttpServer> http_;
+  gpu::Planner planner_;
+  Bulk bulk_;
   Pipeline pipeline_;
   Watchdog watchdog_;
   Control control_;

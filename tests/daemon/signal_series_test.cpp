@@ -175,6 +175,145 @@ TEST_P(SignalSeriesTest, ALateBarHoldsFromTheNextSegmentOn) {
   }
 }
 
+/// Keeps what it is asked for until the test has it answered, in whatever order, or never.
+class Held final : public Replays {
+ public:
+  bool ask(std::shared_ptr<ReplayJob> job) override {
+    if (jobs.size() == 3) return false;
+    jobs.push_back(std::move(job));
+    return true;
+  }
+  void taken_up() override { ++taken; }
+  void answer(std::size_t which) {
+    ReplayJob& job = *jobs[which];
+    job.engine.emplace(job.plan);
+    for (std::size_t i = 0; i < job.closes.size(); ++i) {
+      job.engine->update(job.closes[i], job.sources.empty() ? job.closes[i] : job.sources[i],
+                         job.close_times_ms[i]);
+    }
+    job.done = true;
+    lose(which);
+  }
+  void lose(std::size_t which) { jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(which)); }
+
+  std::vector<std::shared_ptr<ReplayJob>> jobs;
+  int taken = 0;
+};
+
+/// What can happen to a series, at random; twice the same but that one has its next segments built elsewhere.
+class WithAndWithout {
+ public:
+  WithAndWithout(const engine::AnchorRule& rule, engine::MaSource source, std::uint32_t seed)
+      : random_(seed),
+        all_(walk(28'000'000, 500, seed, 8)),
+        plan_(plan_with(source)),
+        with_(plan_, rule, kMinute, kName),
+        without_(plan_, rule, kMinute, kName) {
+    for (Bar& bar : all_) bar.high = bar.close * (1 + static_cast<double>(random_() % 100) * 1e-5);
+    bars_.assign(all_.begin(), all_.begin() + 180);
+  }
+
+  void go_on() {
+    bars_.push_back(all_[bars_.size()]);
+    compare(with_.newest(known()), without_.newest(known()));
+    if (happens(4)) {  // the newest is corrected
+      change(bars_.back());
+      compare(with_.corrected(known()), without_.corrected(known()));
+    }
+    if (happens(4)) {  // one some way back is told anew, for the next segment
+      Bar told = bars_[bars_.size() - 1 - random_() % 30];
+      change(told);
+      late_.push_back({told, bars_.back().close_time_ms});
+      with_.forget_next();
+      without_.forget_next();
+    }
+    if (happens(2)) {  // one was wrong
+      change(bars_[bars_.size() - 1 - random_() % 60]);
+      with_.forget();
+      without_.forget();
+    }
+    while (!held.jobs.empty() && happens(30)) {
+      const std::size_t which = random_() % held.jobs.size();
+      happens(90) ? held.answer(which) : held.lose(which);
+    }
+    if (happens(85)) {
+      with_.prepare(known(), &held);
+      without_.prepare(known());
+    }
+  }
+  bool over() const { return bars_.size() == all_.size() || testing::Test::HasFailure(); }
+
+  Held held;
+  int compared = 0;
+
+ private:
+  static std::shared_ptr<const engine::Plan> plan_with(engine::MaSource source) {
+    engine::Parameters parameters = small_plan()->parameters();
+    parameters.ma_source = source;
+    return std::make_shared<const engine::Plan>(parameters);
+  }
+  BarHistory known() const { return {bars_, 28'000'000, late_}; }
+  bool happens(std::uint32_t percent) { return random_() % 100 < percent; }
+  void change(Bar& bar) {
+    bar.close *= 1 + static_cast<double>(1 + random_() % 100) * 1e-4;
+    bar.high = std::max(bar.high, bar.close);
+  }
+  void compare(const std::optional<AnchoredSignal>& with, const std::optional<AnchoredSignal>& without) {
+    ASSERT_EQ(with.has_value(), without.has_value()) << bars_.size();
+    if (!with) return;
+    ASSERT_TRUE(same_bits(*with, *without)) << bars_.size();
+    ++compared;
+  }
+
+  std::mt19937 random_;
+  std::vector<Bar> all_, bars_;
+  std::vector<state::LateBar> late_;
+  std::shared_ptr<const engine::Plan> plan_;
+  SignalSeries with_, without_;
+};
+
+TEST_P(SignalSeriesTest, ReplayedElsewhereTheNextSegmentsHaveTheSameBitsWheneverTheAnswerComes) {
+  int compared = 0, taken = 0;
+  for (std::uint32_t seed = 1; seed <= 30 && !HasFailure(); ++seed) {
+    const auto source = seed % 3 == 0 ? engine::MaSource::hlc3 : engine::MaSource::close;
+    WithAndWithout both(GetParam(), source, seed);
+    while (!both.over()) both.go_on();
+    compared += both.compared;
+    taken += both.held.taken;
+  }
+  EXPECT_GT(compared, 2000);
+  const bool there_is_time = !GetParam().fixed_anchor_ms && GetParam().anchor_period > 8;
+  if (there_is_time) {
+    EXPECT_GT(taken, 10) << "hardly an answer was of use";
+  } else {
+    EXPECT_EQ(taken, 0);
+  }
+}
+
+TEST_P(SignalSeriesTest, AReplayUpToTheNewestBarIsGoneOnFrom) {
+  const auto plan = small_plan();
+  const std::int64_t first_slot = 28'000'000;
+  const std::vector<Bar> bars = walk(first_slot, 300, 12, 0);
+  for (std::size_t begin = 160; begin < 280; begin += 7) {
+    const BarHistory at_start{std::span(bars).first(begin), first_slot};
+    SignalSeries series(plan, GetParam(), kMinute, kName);
+    Held held;
+    auto job = series.replay_to_newest(at_start);
+    ASSERT_TRUE(job) << begin;
+    EXPECT_FALSE(series.go_on_from(*job, at_start));
+    EXPECT_FALSE(series.held(bars[begin - 1]));
+    held.ask(job);
+    held.answer(0);
+    ASSERT_TRUE(series.go_on_from(*job, at_start));
+    ASSERT_TRUE(series.held(bars[begin - 1]));
+    EXPECT_TRUE(same_bits(*series.held(bars[begin - 1]), *by_definition(plan, GetParam(), bars, begin - 1)));
+    for (std::size_t i = begin; i < begin + 20; ++i) {
+      const auto next = series.newest({std::span(bars).first(i + 1), first_slot});
+      ASSERT_TRUE(next && same_bits(*next, *by_definition(plan, GetParam(), bars, i))) << begin << " " << i;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Rules, SignalSeriesTest,
                          testing::Values(engine::AnchorRule{60, 50, {}}, engine::AnchorRule{40, 7, {}},
                                          engine::AnchorRule{30, 100, {}}, engine::AnchorRule{20, 1, {}},

@@ -2,8 +2,10 @@
 (market_check.py), whatever happens to the connection in between, and across changes of the anchor. Two profiles on one
 feed."""
 import random
+import re
 import sys
 import time
+import urllib.request
 
 import market_check
 from harness import Workplace, wait_for
@@ -20,7 +22,8 @@ def main():
                                     "--seed", "7", "--weight-limit", "1000000")
         subscriber = Subscriber(client)
         subscriber.start()
-        daemon = place.daemon(configuration(simulator, client, place.directory))
+        config = configuration(simulator, client, place.directory)
+        daemon = place.daemon(config.replace("listen = \"off\"", "listen = \"127.0.0.1:0\""))
 
         def bars():
             return fewest_bars(client)
@@ -36,6 +39,10 @@ def main():
         beat = wait_for(lambda: (found := client.hgetall("atc:1:daemon:main")) and int(found["audited"]) >= 2 and found,
                         "the daemon has audited itself")
         assert beat["audit_differences"] == "0", beat
+        address = re.search(r"address=(\S+)", place.log_lines("daemon", "event=http_listening")[0])[1]
+        with urllib.request.urlopen(f"http://{address}/metrics") as page:
+            elsewhere = int(re.search(r'bulk_replays_total{result="taken_up"} (\d+)', page.read().decode())[1])
+        assert elsewhere > 0, "no engine of a next anchor was built apart from the bars that close"
         daemon.terminate()
         assert daemon.wait(30) == 0, "SIGTERM ends the daemon cleanly"
         assert place.log_lines("daemon", "event=drained"), "it says what it flushed"
@@ -47,6 +54,7 @@ def main():
                 count, anchors = check_stream(simulator, client, symbol, profile)
                 assert anchors >= 3, f"{symbol} {profile}: only {anchors} anchors in {count} bars"
                 print(f"{series_name(symbol, profile)}: {count} bars once and in order, equal bits, {anchors} anchors")
+        print(f"{elsewhere} engines of next anchors were built elsewhere")
         print(f"{check_pushes(client, subscriber.heard)} pushes, each an entry of its stream")
         group = client.xlen(f"atc:1:{{{market_check.EXCHANGE}:spot:1m:default}}:all")
         assert group == sum(client.xlen(stream_key(symbol, "default")) for symbol in SYMBOLS), group

@@ -1,0 +1,97 @@
+// How a start takes up what earlier runs left, before the exchange is asked for anything.
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <set>
+#include <utility>
+
+#include "daemon/bulk.hpp"
+#include "daemon/feed_runner.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::size_t kKnownAtOnce = 128;
+// Of these in one go: a worker that computes for seconds looks dead. The rest is replayed when it is asked
+// for.
+constexpr std::size_t kMostBatches = 4;
+
+}  // namespace
+
+/// A start does not wait for the exchange's list where symbols are named outright and an earlier run knew
+/// them.
+void FeedRunner::begin_with_known() {
+  known_ = wanted({}, false);
+  std::erase_if(known_, [this](const Wanted& each) {
+    return !owns(each.symbol.symbol) ||
+           !context_.archive.knows(archive_name(exchange_, {each.symbol.symbol, each.interval}));
+  });
+  if (known_.empty()) return resolve();
+  feed_->hold_rest(true);
+  begin_with_some(0);
+}
+
+void FeedRunner::fill() { feed_->hold_rest(false); }
+
+/// Some at a time: Redis is busy with the first while the next are taken up from the disk.
+void FeedRunner::begin_with_some(std::size_t first) {
+  const std::size_t end = std::min(first + kKnownAtOnce, known_.size());
+  const auto these = std::span(known_).subspan(first, end - first);
+  apply(these, false, 0);
+  replay_missing(these);
+  if (end < known_.size()) {
+    boost::asio::post(context_.io, [self = self_, end] {
+      if (*self != nullptr && !(*self)->known_.empty()) (*self)->begin_with_some(end);
+    });
+    return;
+  }
+  known_.clear();
+  resolved_once_ = true;
+  std::size_t count = 0, resumed = 0;
+  for (const auto& [name, series] : series_) {
+    for (const auto& output : series->outputs()) {
+      ++count;
+      resumed += output->resumed ? 1U : 0U;
+    }
+  }
+  context_.journal.log(Level::info, "restored", key_.exchange + ":" + key_.market,
+                       "series=" + std::to_string(count) + " engines=" + std::to_string(resumed - replayed_) +
+                           " replayed=" + std::to_string(replayed_));
+  resolve();
+}
+
+/// Engines that no snapshot had, of the series that just began: as few batches as memory allows, on all
+/// processors, before anybody asks for their signals one by one.
+void FeedRunner::replay_missing(std::span<const Wanted> begun) {
+  std::set<MarketSeries*> begun_series;
+  for (const Wanted& each : begun) {
+    if (const auto found = series_.find({each.symbol.symbol, each.interval}); found != series_.end())
+      begun_series.insert(found->second.get());
+  }
+  std::vector<MarketSeries::MissingEngine> missing;
+  std::vector<std::shared_ptr<ReplayJob>> jobs;
+  std::size_t bars = 0, batches = 0;
+  const auto replay = [&] {
+    context_.bulk.compute(jobs);
+    for (const MarketSeries::MissingEngine& each : missing) {
+      if (!each.series->take_up(each)) continue;
+      ++replayed_;
+      context_.bulk.taken_up();
+    }
+    missing.clear();
+    jobs.clear();
+    bars = 0;
+    ++batches;
+  };
+  for (MarketSeries* series : begun_series) {
+    if (batches == kMostBatches) return;
+    series->missing_engines(missing);
+    for (std::size_t i = jobs.size(); i < missing.size(); ++i) {
+      bars += missing[i].job->closes.size();
+      jobs.push_back(missing[i].job);
+    }
+    if (bars >= Bulk::kMostBars) replay();
+  }
+  if (!jobs.empty()) replay();
+}
+
+}  // namespace atcd::daemon
