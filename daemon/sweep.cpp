@@ -182,7 +182,11 @@ class Sweep {
         results_(results),
         tell_(tell),
         groups_(sets_by_averages(options.sets)),
-        planner_({.kernel = options.kernel, .threads = options.threads}) {}
+        planner_({.kernel = options.kernel, .threads = options.threads, .choice = options.choice}) {
+    if (options.choice != gpu::Choice::device) return;
+    if (const auto outcome = planner_.wait_for_device(); !outcome.done())
+      throw std::runtime_error("--path cuda: " + outcome.sentence);
+  }
 
   void run() {
     for (std::size_t s = 0; s < series_.size(); ++s) {
@@ -300,7 +304,9 @@ class Sweep {
           std::span(trends_).subspan(column * block.bars + offsets[input], inputs[input].closes.size());
     }
     const gpu::Outcome outcome = planner_.compute_variants(plans, inputs, outputs);
-    if (!outcome.done()) throw std::runtime_error(outcome.sentence);
+    if (outcome.done()) return;
+    const bool forced = options_.choice == gpu::Choice::device;
+    throw std::runtime_error((forced ? "--path cuda: " : "") + outcome.sentence);
   }
 
   Evaluation evaluate_one(const Block& block, std::size_t place, std::span<const engine::Plan> plans,

@@ -12,6 +12,7 @@
 #include "daemon/sweep_series.hpp"
 #include "engine/kernel.hpp"
 #include "engine/parameters.hpp"
+#include "gpu/planner.hpp"
 
 namespace atcd::daemon {
 
@@ -23,7 +24,8 @@ struct SweepOptions {
   EvaluationOptions evaluation;
   unsigned threads = 1;
   const engine::Kernel* kernel = nullptr;  // null: the fastest of this processor
-  std::string results;                     // a file to go on from and to keep results in; empty: none
+  gpu::Choice choice = gpu::Choice::processor;
+  std::string results;  // a file to go on from and to keep results in; empty: none
   // What is held at once: bars that are computed together, the trends of some sets for them, and bars that
   // are kept from the first reading. A longer series is held all the same.
   std::size_t block_bars = std::size_t{1} << 20;

@@ -25,6 +25,12 @@ class CudaDevice final : public BatchDevice {
     return computer_.compute(plan, inputs, outputs, engines);
   }
 
+  Outcome compute_variants(std::span<const engine::Plan* const> plans,
+                           std::span<const engine::BatchInput> inputs,
+                           std::span<const engine::BatchOutput> outputs) override {
+    return computer_.compute_variants(plans, inputs, outputs);
+  }
+
  private:
   BatchComputer computer_;
 };

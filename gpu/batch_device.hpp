@@ -21,6 +21,10 @@ class BatchDevice {
   virtual Outcome compute(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
                           std::span<const engine::BatchOutput> outputs,
                           std::span<engine::Incremental* const> engines) = 0;
+  /// As BatchComputer::compute_variants, likewise.
+  virtual Outcome compute_variants(std::span<const engine::Plan* const> plans,
+                                   std::span<const engine::BatchInput> inputs,
+                                   std::span<const engine::BatchOutput> outputs) = 0;
 };
 
 /// The first CUDA device. Where there is none, or none that can be used, its start says why.

@@ -127,16 +127,15 @@ bool Planner::goes_to_device(std::span<const BatchInput> inputs) {
   return false;
 }
 
-std::optional<Outcome> Planner::by_device(const Plan& plan, std::span<const BatchInput> inputs,
-                                          std::span<const BatchOutput> outputs,
-                                          std::span<Incremental* const> engines) {
+std::optional<Outcome> Planner::by_device(std::span<const BatchInput> inputs,
+                                          const std::function<Outcome()>& compute) {
   const bool forced = options_.choice == Choice::device;
   if (forced) {
     if (Outcome outcome = wait_for_device(); !outcome.done()) return outcome;
   } else if (!goes_to_device(inputs)) {
     return std::nullopt;
   }
-  Outcome outcome = device_->compute(plan, inputs, outputs, engines);
+  Outcome outcome = compute();
   switch (outcome.kind) {
     case Outcome::Kind::done:
       skip_after_failure_ = 1;
@@ -157,14 +156,19 @@ std::optional<Outcome> Planner::by_device(const Plan& plan, std::span<const Batc
       break;
   }
   if (forced) return outcome;
-  begin_again(plan, engines);
   return std::nullopt;
 }
 
 Outcome Planner::compute(const Plan& plan, std::span<const BatchInput> inputs,
                          std::span<const BatchOutput> outputs, std::span<Incremental* const> engines) {
   return without_exceptions([&] {
-    if (auto outcome = by_device(plan, inputs, outputs, engines)) return *outcome;
+    bool tried = false;
+    if (auto outcome = by_device(inputs, [&] {
+          tried = true;
+          return device_->compute(plan, inputs, outputs, engines);
+        }))
+      return *outcome;
+    if (tried) begin_again(plan, engines);
     return outcome_of(engine::compute_batches(plan, inputs, outputs, kernel_, options_.threads, engines));
   });
 }
@@ -172,17 +176,9 @@ Outcome Planner::compute(const Plan& plan, std::span<const BatchInput> inputs,
 Outcome Planner::compute_variants(std::span<const Plan* const> plans, std::span<const BatchInput> inputs,
                                   std::span<const BatchOutput> outputs) {
   return without_exceptions([&] {
-    // The device has them plan by plan: those that it has done are done.
-    std::size_t at = 0;
-    for (; at < plans.size(); ++at) {
-      const auto outcome =
-          by_device(*plans[at], inputs, outputs.subspan(at * inputs.size(), inputs.size()), {});
-      if (!outcome) break;
-      if (!outcome->done()) return *outcome;
-    }
-    if (at == plans.size()) return Outcome{};
-    return outcome_of(engine::compute_variants(plans.subspan(at), inputs, outputs.subspan(at * inputs.size()),
-                                               kernel_, options_.threads));
+    if (auto outcome = by_device(inputs, [&] { return device_->compute_variants(plans, inputs, outputs); }))
+      return *outcome;
+    return outcome_of(engine::compute_variants(plans, inputs, outputs, kernel_, options_.threads));
   });
 }
 

@@ -62,7 +62,7 @@ class Planner {
                   std::span<const engine::BatchOutput> outputs,
                   std::span<engine::Incremental* const> engines);
 
-  /// As engine::compute_variants; otherwise as compute().
+  /// As engine::compute_variants; otherwise as compute(). They go where one of the plans would go.
   Outcome compute_variants(std::span<const engine::Plan* const> plans,
                            std::span<const engine::BatchInput> inputs,
                            std::span<const engine::BatchOutput> outputs);
@@ -80,9 +80,8 @@ class Planner {
   void tell(const std::string& sentence) const;
   bool goes_to_device(std::span<const engine::BatchInput> inputs);
   /// Empty: the processor must compute it.
-  std::optional<Outcome> by_device(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
-                                   std::span<const engine::BatchOutput> outputs,
-                                   std::span<engine::Incremental* const> engines);
+  std::optional<Outcome> by_device(std::span<const engine::BatchInput> inputs,
+                                   const std::function<Outcome()>& compute);
 
   Options options_;
   const engine::Kernel& kernel_;

@@ -88,6 +88,9 @@ class Service {
   static gpu::Planner::Options planner_options() {
     gpu::Planner::Options options;
     options.threads = std::max(1U, std::thread::hardware_concurrency());
+    options.tell = [](std::string_view sentence) {
+      log_event(Level::info, "no_device", {{"detail", sentence}});
+    };
     return options;
   }
 

@@ -103,6 +103,8 @@ SweepOptions options_of(const Typed& typed, Output& output, OptionReader& reader
     const auto wrong = check_options(path);
     reader.errors.insert(reader.errors.end(), wrong.begin(), wrong.end());
     options.kernel = &kernel_of(typed.path);
+    if (typed.path == "auto") options.choice = gpu::Choice::automatic;
+    if (typed.path == "cuda") options.choice = gpu::Choice::device;
   }
   options.results = typed.results;
   reader.name("--sort", typed.sort, kSortNames, output.sort);
@@ -275,7 +277,7 @@ void add_sweep_command(CLI::App& app, int& status) {
   add_evaluation_options(*command, *typed);
   command->add_option("--threads", typed->threads, "How many [as many as processors]");
   command->add_option("--path", typed->path, "Which code computes it: the same bits")
-      ->type_name("baseline|scalar|avx2|avx512|neon|auto")
+      ->type_name("baseline|scalar|avx2|avx512|neon|cuda|auto")
       ->capture_default_str();
   add_output_options(*command, *typed);
   command->callback([typed, &status] { status = sweep(*typed); });

@@ -37,32 +37,52 @@ class InjectedDevice final : public BatchDevice {
   Outcome compute(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
                   std::span<const engine::BatchOutput> outputs,
                   std::span<engine::Incremental* const> engines) override {
+    return one_call(
+        [&](std::size_t count) {
+          return engine::compute_batches(plan, inputs.first(count),
+                                         outputs.first(outputs.empty() ? 0 : count), engine::best_kernel(), 1,
+                                         engines.first(engines.empty() ? 0 : count));
+        },
+        inputs.size(), outputs);
+  }
+
+  Outcome compute_variants(std::span<const engine::Plan* const> plans,
+                           std::span<const engine::BatchInput> inputs,
+                           std::span<const engine::BatchOutput> outputs) override {
+    return one_call(
+        [&](std::size_t count) {
+          return engine::compute_variants(plans.first(count), inputs, outputs.first(count * inputs.size()),
+                                          engine::best_kernel());
+        },
+        plans.size(), outputs);
+  }
+
+ private:
+  /// `compute` has the first of them computed.
+  template <class Compute>
+  Outcome one_call(const Compute& compute, std::size_t count, std::span<const engine::BatchOutput> outputs) {
     if (busy_.exchange(true)) script_.overlapped = true;
-    Outcome outcome = compute_alone(plan, inputs, outputs, engines);
+    Outcome outcome;
+    const auto failure = script_.calls.find(script_.computed++);
+    if (failure == script_.calls.end()) {
+      std::string refusal = compute(count);
+      if (!refusal.empty()) outcome = {Outcome::Kind::refused, std::move(refusal)};
+    } else {
+      if (script_.writes_half_first) write_half(compute, count, outputs);
+      outcome = failure->second;
+    }
     busy_ = false;
     return outcome;
   }
 
- private:
-  Outcome compute_alone(const engine::Plan& plan, std::span<const engine::BatchInput> inputs,
-                        std::span<const engine::BatchOutput> outputs,
-                        std::span<engine::Incremental* const> engines) {
-    const auto failure = script_.calls.find(script_.computed++);
-    if (failure == script_.calls.end()) {
-      std::string refusal = engine::compute_batches(plan, inputs, outputs, engine::best_kernel(), 1, engines);
-      if (refusal.empty()) return {};
-      return {Outcome::Kind::refused, std::move(refusal)};
+  template <class Compute>
+  static void write_half(const Compute& compute, std::size_t count,
+                         std::span<const engine::BatchOutput> outputs) {
+    compute(count / 2);
+    // The rest has what no series can have.
+    for (std::size_t i = outputs.size() / count * (count / 2); i < outputs.size(); ++i) {
+      for (double& value : outputs[i].average) value = -77;
     }
-    if (script_.writes_half_first) {
-      const std::size_t half = inputs.size() / 2;
-      engine::compute_batches(plan, inputs.first(half), outputs.first(outputs.empty() ? 0 : half),
-                              engine::best_kernel(), 1, engines.first(engines.empty() ? 0 : half));
-      // The rest has what no series can have.
-      for (std::size_t i = half; i < outputs.size(); ++i) {
-        for (double& value : outputs[i].average) value = -77;
-      }
-    }
-    return failure->second;
   }
 
   Script& script_;
