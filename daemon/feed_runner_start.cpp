@@ -10,7 +10,8 @@
 namespace atcd::daemon {
 namespace {
 
-constexpr std::size_t kKnownAtOnce = 128;
+// Answers of Redis wait so long as these take, and its first signal needs several.
+constexpr std::size_t kKnownAtOnce = 32;
 // Of these in one go: a worker that computes for seconds looks dead. The rest is replayed when it is asked
 // for.
 constexpr std::size_t kMostBatches = 4;

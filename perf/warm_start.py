@@ -66,6 +66,12 @@ def start_and_wait_for_ready(place, config, name, program=ATCD):
     return process, time.monotonic() - began
 
 
+def processor_s(process):
+    """What it has used so far, user and system."""
+    with open(f"/proc/{process.pid}/stat") as file:
+        return sum(int(ticks) for ticks in file.read().rsplit(")", 1)[1].split()[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
 def latest(client, symbols):
     pipeline = client.pipeline(transaction=False)
     for symbol in symbols:
@@ -104,6 +110,7 @@ def main():
         size = sum(os.path.getsize(place.path(os.path.join("history", name))) for name in os.listdir(place.path("history")))
         print(f"on disk: {size / 1e6:.0f} MB")
         taken = {program: [] for program in PROGRAMS}
+        used = {program: [] for program in PROGRAMS}
         for run, program in enumerate(PROGRAMS * RUNS):
             if WITHOUT_SNAPSHOT:
                 for name in ("snapshot", "snapshot.previous"):
@@ -117,12 +124,15 @@ def main():
             if missing:  # what takes longer than five seconds does not keep the service from being up
                 seconds = time.monotonic() - began
             taken[program].append(seconds)
-            print(f"run {run}: READY and every latest there after {seconds:.3f} s; {missing} missing at READY")
+            used[program].append(processor_s(daemon))
+            print(f"run {run}: READY and every latest there after {seconds:.3f} s, {used[program][-1]:.2f} s of processor time; "
+                  f"{missing} missing at READY")
             daemon.send_signal(signal.SIGKILL)
             daemon.wait()
         for program, seconds in taken.items():
             print(f"{program}: {SERIES} series of {BARS} bars{', no snapshot' if WITHOUT_SNAPSHOT else ''}: warm after "
-                  f"{statistics.median(seconds):.3f} s (median of {RUNS}, {min(seconds):.3f} to {max(seconds):.3f})")
+                  f"{statistics.median(seconds):.3f} s (median of {RUNS}, {min(seconds):.3f} to {max(seconds):.3f}), "
+                  f"{statistics.median(used[program]):.2f} s of processor time")
     return 0
 
 
