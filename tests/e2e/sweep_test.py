@@ -94,6 +94,12 @@ def check_same_bytes(folder, sets):
              if subprocess.run([ATCD, "sweep", folder, "--sets", sets, "--path", path, "--top", "0"],
                                capture_output=True).returncode == 0]
     assert "scalar" in paths, paths
+    by_device = subprocess.run([ATCD, "sweep", folder, "--sets", sets, "--path", "cuda", "--top", "0"],
+                               capture_output=True, text=True)
+    if by_device.returncode == 0:
+        paths.append("cuda")
+    else:
+        assert by_device.returncode == 1 and "atcd sweep: --path cuda: " in by_device.stderr, by_device
     for arguments in [("--path", path) for path in paths] + [("--threads", "1"), ("--threads", "2"), ("--threads", "5")]:
         assert bytes_of(*arguments) == expected, arguments
     return paths
