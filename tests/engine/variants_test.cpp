@@ -146,7 +146,7 @@ TEST(VariantsTest, OneBarAndLengthsUpTo512) {
     variants[1].decay = 2;
     variants[2].lambda = -1;
     std::vector<Trial> trials;
-    for (const std::size_t bars : {1, 2, 1, 64, 600, 1300}) {
+    for (const std::size_t bars : std::initializer_list<std::size_t>{1, 2, 1, 64, 600, 1300}) {
       if (dialect == Dialect::lts && bars < 600) continue;
       trials.push_back({parameters, maker.prices(bars), {}});
     }
