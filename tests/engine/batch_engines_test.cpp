@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -62,7 +61,7 @@ std::vector<double> saved(const Incremental& engine) {
 std::ptrdiff_t difference(const Incremental& a, const Incremental& b) {
   const auto x = saved(a), y = saved(b);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    if (std::memcmp(&x[i], &y[i], sizeof x[i]) != 0) return static_cast<std::ptrdiff_t>(i);
+    if (!trials::same_bits(x[i], y[i])) return static_cast<std::ptrdiff_t>(i);
   }
   return -1;
 }
