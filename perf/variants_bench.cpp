@@ -72,7 +72,7 @@ const int registered = [] {
     const auto add = [](const std::string& title, auto&& body) {
       return benchmark::RegisterBenchmark(title.c_str(), body);
     };
-    for (const std::size_t count : {2, 4, 32}) {
+    for (const std::size_t count : std::initializer_list<std::size_t>{2, 4, 32}) {
       const std::string title = "variants_" + std::to_string(count) + "_of_99x1500/lts/";
       add(title + "together/" + name, [=](benchmark::State& s) { variants(s, *kernel, count, true); });
       add(title + "one_by_one/" + name, [=](benchmark::State& s) { variants(s, *kernel, count, false); });

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -62,7 +61,7 @@ std::vector<double> saved(const Incremental& engine) {
 std::ptrdiff_t difference(const Incremental& a, const Incremental& b) {
   const auto x = saved(a), y = saved(b);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    if (std::memcmp(&x[i], &y[i], sizeof x[i]) != 0) return static_cast<std::ptrdiff_t>(i);
+    if (!trials::same_bits(x[i], y[i])) return static_cast<std::ptrdiff_t>(i);
   }
   return -1;
 }
@@ -146,7 +145,7 @@ TEST(BatchEnginesTest, ASeriesOfOneBarAndOfFewerThanTheWindows) {
     parameters.lengths.fill(length);
     const auto plan = std::make_shared<const Plan>(parameters);
     std::vector<Trial> trials;
-    for (const std::size_t bars : {1, 2, 3, 5, 17, 1, 64, 65, 700}) {
+    for (const std::size_t bars : std::initializer_list<std::size_t>{1, 2, 3, 5, 17, 1, 64, 65, 700}) {
       trials.push_back({parameters, maker.prices(bars), {}});
     }
     for (const Kernel* kernel : available_kernels()) EXPECT_EQ(difference(plan, *kernel, trials, maker), "");
@@ -160,7 +159,7 @@ TEST(BatchEnginesTest, LengthsUpTo512WithMissingValues) {
   parameters.lengths = {512, 509, 511, 500, 508, 505};
   const auto plan = std::make_shared<const Plan>(parameters);
   std::vector<Trial> trials;
-  for (const std::size_t bars : {520, 521, 1100, 1100}) {
+  for (const std::size_t bars : std::initializer_list<std::size_t>{520, 521, 1100, 1100}) {
     trials.push_back({parameters, maker.prices(bars), {}});
     if (bars > 520) maker.lose_some(trials.back().closes);
   }

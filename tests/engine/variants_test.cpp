@@ -2,7 +2,6 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
@@ -74,22 +73,18 @@ struct Results {
   std::vector<BatchOutput> outputs;
 };
 
-bool same_bytes(const auto& a, const auto& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]) == 0);
-}
-
 /// Which columns differ, as a word; what was not asked for has stayed as it was in both.
 std::string difference(const Results& a, const Results& b) {
   for (std::size_t i = 0; i < a.columns.size(); ++i) {
     const trials::Columns &x = a.columns[i], &y = b.columns[i];
     const std::string where = " of output " + std::to_string(i);
     for (std::size_t f = 0; f < kFamilies; ++f) {
-      if (!same_bytes(x.layer1[f], y.layer1[f])) return "layer 1" + where;
-      if (!same_bytes(x.equity[f], y.equity[f])) return "equity" + where;
+      if (!trials::same_bits(x.layer1[f], y.layer1[f])) return "layer 1" + where;
+      if (!trials::same_bits(x.equity[f], y.equity[f])) return "equity" + where;
     }
-    if (!same_bytes(x.average, y.average)) return "average" + where;
-    if (!same_bytes(x.trend, y.trend)) return "trend" + where;
-    if (!same_bytes(x.trend_since_ms, y.trend_since_ms)) return "trend since" + where;
+    if (!trials::same_bits(x.average, y.average)) return "average" + where;
+    if (x.trend != y.trend) return "trend" + where;
+    if (x.trend_since_ms != y.trend_since_ms) return "trend since" + where;
   }
   return "";
 }
@@ -146,7 +141,7 @@ TEST(VariantsTest, OneBarAndLengthsUpTo512) {
     variants[1].decay = 2;
     variants[2].lambda = -1;
     std::vector<Trial> trials;
-    for (const std::size_t bars : {1, 2, 1, 64, 600, 1300}) {
+    for (const std::size_t bars : std::initializer_list<std::size_t>{1, 2, 1, 64, 600, 1300}) {
       if (dialect == Dialect::lts && bars < 600) continue;
       trials.push_back({parameters, maker.prices(bars), {}});
     }
