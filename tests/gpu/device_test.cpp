@@ -184,7 +184,8 @@ class WatchedDevice final : public BatchDevice {
     ends_.push_back(outcome.kind);
     return outcome;
   }
-  Outcome compute_variants(std::span<const Plan* const> plans, std::span<const engine::BatchInput> inputs,
+  Outcome compute_variants(std::span<const engine::Plan* const> plans,
+                           std::span<const engine::BatchInput> inputs,
                            std::span<const engine::BatchOutput> outputs) override {
     return device_->compute_variants(plans, inputs, outputs);
   }
