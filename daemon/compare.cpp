@@ -89,7 +89,7 @@ std::optional<std::int64_t> iso_time_ms(std::string_view text) {
     if (!take_digits(text, 2, hour) || !take_one_of(text, ":") || !take_digits(text, 2, minute))
       return std::nullopt;
     if (take_one_of(text, ":") && !take_digits(text, 2, second)) return std::nullopt;
-    if (take_one_of(text, ".")) text.remove_prefix(std::min(text.size(), text.find_first_not_of("0")));
+    if (take_one_of(text, ".")) text.remove_prefix(std::min(text.size(), text.find_first_not_of('0')));
   }
   const year_month_day date = year{y} / m / d;
   if (!take_offset(text, offset) || !text.empty() || !date.ok() || hour > 23 || minute > 59 || second > 60)
