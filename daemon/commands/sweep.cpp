@@ -137,7 +137,7 @@ bool read_sets(const Typed& typed, SweepOptions& options) {
 std::string duration_text(double seconds) {
   const auto whole = static_cast<long long>(std::ceil(seconds));
   if (whole < 90) return std::to_string(whole) + " s";
-  if (whole < 5400) return std::to_string((whole + 59) / 60) + " min";
+  if (whole < 90LL * 60) return std::to_string((whole + 59) / 60) + " min";
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
 }
 
