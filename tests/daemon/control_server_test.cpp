@@ -96,8 +96,8 @@ class Peer {
   }
   /// The next line; "" where the connection ends first.
   std::string line() {
-    for (;;) {
-      if (const auto end = received_.find('\n'); end != std::string::npos) {
+    for (std::size_t looked_at = 0;;) {
+      if (const auto end = received_.find('\n', looked_at); end != std::string::npos) {
         std::string text = received_.substr(0, end);
         received_.erase(0, end + 1);
         return text;
@@ -105,6 +105,7 @@ class Peer {
       std::array<char, 4096> buffer;
       const ssize_t count = recv(descriptor_, buffer.data(), buffer.size(), 0);
       if (count <= 0) return "";
+      looked_at = received_.size();
       received_.append(buffer.data(), static_cast<std::size_t>(count));
     }
   }
