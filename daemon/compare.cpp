@@ -38,7 +38,8 @@ int decimals_of_text(std::string_view text) {
   }
   const auto point = text.find('.');
   const int written = point == std::string_view::npos ? 0 : static_cast<int>(text.size() - point - 1);
-  return std::clamp(written - exponent, 0, kMostDecimals);
+  // Any text may stand there, also an exponent that leaves no room to subtract.
+  return std::clamp(written - std::clamp(exponent, -kMostDecimals, 400), 0, kMostDecimals);
 }
 
 bool same_value(double ours, double charts, int decimals) {
@@ -106,7 +107,8 @@ std::optional<std::int64_t> chart_time_ms(std::string_view text) {
   std::int64_t number = 0;
   const char* const end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, number);
-  if (error == std::errc() && at == end) return std::abs(number) < kLeastMs ? number * 1000 : number;
+  if (error == std::errc() && at == end)
+    return number > -kLeastMs && number < kLeastMs ? number * 1000 : number;
   return iso_time_ms(text);
 }
 

@@ -290,7 +290,8 @@ std::string check_each_time(const CsvBars& bars, std::size_t begin, const Check&
   for (std::size_t i = begin; i < bars.size(); ++i) {
     const std::string where =
         "line " + std::to_string(bars.lines[i]) + ": open_ms is " + std::to_string(bars.open_ms[i]);
-    if (std::abs(bars.open_ms[i]) > kLastTimeMs) return where + ", but must lie before the year 10000";
+    if (bars.open_ms[i] < -kLastTimeMs || bars.open_ms[i] > kLastTimeMs)  // there is no abs() of the least
+      return where + ", but must lie before the year 10000";
     const std::string wrong = check(bars.open_ms[i]);
     if (!wrong.empty()) return where + wrong;
     if (i > 0 && bars.open_ms[i] <= bars.open_ms[i - 1])

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 
 #include "daemon/csv_compute.hpp"
@@ -92,6 +93,10 @@ TEST(CompareTest, WhatCannotBeComparedIsRefusedWithASentence) {
             "line 1: the column close stands there twice, but must be the only one");
   EXPECT_EQ(compared("close\n10.5\nten\n", kRows, false).error(),
             "line 3: close is \"ten\", but must be a number, or empty or NaN");
+  for (const std::string far : {"1.5e-2147483648", "1.5e2147483647"}) {
+    EXPECT_EQ(compared("close\n" + far + "\n", kRows, false).error(),
+              "line 2: close is \"" + far + "\", but must be a number, or empty or NaN");
+  }
   EXPECT_EQ(compared("close,Average_Signal\n1\n", kRows, false).error(),
             "line 2: there are 1 fields, but the header has 2");
   EXPECT_EQ(compared("time,close\nnoon,1\n", kRows, false).error(),
@@ -102,6 +107,7 @@ TEST(CompareTest, WhatCannotBeComparedIsRefusedWithASentence) {
 TEST(CompareTest, TimesAreReadInEveryFormThatChartsExport) {
   EXPECT_EQ(chart_time_ms("1704067200"), kBegin);
   EXPECT_EQ(chart_time_ms("1704067200000"), kBegin);
+  EXPECT_EQ(chart_time_ms("-9223372036854775808"), std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(chart_time_ms("2024-01-01"), kBegin);
   EXPECT_EQ(chart_time_ms("2024-01-01 00:00"), kBegin);
   EXPECT_EQ(chart_time_ms("2024-01-01T00:00:00Z"), kBegin);

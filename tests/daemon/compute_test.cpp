@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <random>
 #include <sstream>
@@ -20,6 +21,7 @@
 #include "engine/dispatch.hpp"
 #include "engine/incremental.hpp"
 #include "engine/plan.hpp"
+#include "tests/daemon/csv_walk.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -43,18 +45,6 @@ std::string field(const std::vector<std::vector<std::string>>& rows, std::size_t
   const auto at = std::find(rows[0].begin(), rows[0].end(), column);
   if (at == rows[0].end()) return "no column " + column;
   return rows[bar + 1].at(static_cast<std::size_t>(at - rows[0].begin()));
-}
-
-CsvBars walk(std::size_t count) {
-  std::mt19937 random(4);
-  CsvBars bars;
-  double price = 100;
-  for (std::size_t i = 0; i < count; ++i) {
-    price *= 1 + (static_cast<double>(random() % 2001) - 1000) * 1e-5;
-    bars.closes.push_back(price);
-    bars.lines.push_back(i + 2);
-  }
-  return bars;
 }
 
 TEST(ComputeTest, TheColumnsAreThoseOfTheContract) {
@@ -210,6 +200,9 @@ TEST(ComputeTest, LiveAnchorsNeedTimesInOrderOnBoundaries) {
   bars.open_ms[7] = 9'000'000'000'000'000'000;
   EXPECT_EQ(compute_csv(options, bars).error,
             "line 9: open_ms is 9000000000000000000, but must lie before the year 10000");
+  bars.open_ms[7] = std::numeric_limits<std::int64_t>::min();
+  EXPECT_EQ(compute_csv(options, bars).error,
+            "line 9: open_ms is -9223372036854775808, but must lie before the year 10000");
 }
 
 /// Runs the program itself.

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -17,6 +16,7 @@
 #include "engine/dispatch.hpp"
 #include "gpu/device.hpp"
 #include "gpu/planner.hpp"
+#include "tests/daemon/csv_walk.hpp"
 #include "tests/gpu/injected_device.hpp"
 
 // The paths of compute and scan, the device among them: here mostly one that computes with the engine.
@@ -27,18 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 using gpu::InjectedDevice;
 using gpu::Outcome;
-
-CsvBars walk(std::size_t count, unsigned seed = 4) {
-  std::mt19937 random(seed);
-  CsvBars bars;
-  double price = 100;
-  for (std::size_t i = 0; i < count; ++i) {
-    price *= 1 + (static_cast<double>(random() % 2001) - 1000) * 1e-5;
-    bars.closes.push_back(price);
-    bars.lines.push_back(i + 2);
-  }
-  return bars;
-}
 
 TEST(ComputePathTest, CudaHasTheDeviceComputeTheWholeSeries) {
   ComputeOptions options;
