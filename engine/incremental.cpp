@@ -95,7 +95,7 @@ void clear_unread(Block& block) {
     behind(block.ema_weight, 0, 1);
     behind(block.dema_weight, 0, 1);
   }
-  constexpr std::size_t kUsed = offsetof(Block, raw_head) + sizeof block.raw_head;
+  constexpr std::size_t kUsed = offsetof(Block, known_usual);
   std::memset(reinterpret_cast<std::byte*>(&block) + kUsed, 0, sizeof block - kUsed);
 }
 
@@ -244,6 +244,7 @@ bool Incremental::restore(std::span<const std::byte> saved) {
     return false;
   }
   state.current_at = 0;
+  moment.block.known_usual = 0;
   std::memcpy(&state.current(), &moment, sizeof moment);
   std::memcpy(state.memory.get(), saved.data() + sizeof moment, state.window_bytes());
   state.prepared = false;
@@ -271,6 +272,7 @@ void Incremental::resume(const Standing& standing) {
       moves ? head_after(standing.block.bars, windows.raw_capacity) : begun.raw_head;
   moment.block.value_head = value_head;
   moment.block.raw_head = raw_head;
+  moment.block.known_usual = 0;
   for (int row = 0; row < kRowsRoom; row += kFamilyRoom) {
     std::fill(moment.block.state + row + kFamilyCount, moment.block.state + row + kFamilyRoom, 1.0);
   }

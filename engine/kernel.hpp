@@ -49,6 +49,9 @@ struct Block {
   // Where the newest values lie in the windows.
   std::int64_t value_head;
   std::int64_t raw_head;
+  // 1: prepare() need not look whether the next bar is usual, since it is (see is_usual() in step.hpp); 0: it
+  // must. Not saved.
+  std::int64_t known_usual;
 };
 
 /// Raw Hull values from one slot of the window to the next.

@@ -91,7 +91,7 @@ template <bool pine, bool some>
 inline void prepare_step(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
   scan(c, windows, in, w);
   keep_equities(c, in, w);
-  w.usual = !some && is_usual(c, in);
+  w.usual = !some && (in.known_usual != 0 || is_usual(c, in));
   if (chosen<some>(c, kHma)) {
     if constexpr (!pine) scan_raws(c, windows, in, w);
     read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
@@ -174,9 +174,11 @@ inline void turn_into_rows(const double (&averages)[kFamilyCount][kLengthRoom], 
 
 /// Equities and crossing states of all averages, and of each family the sums of the equities and of the
 /// states weighted by them, whose quotient is layer 1. The equities go by the states of the bar before.
+/// The result: the sum of all relations, which is defined only where each of them is.
 template <bool pine, bool usual>
-inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const Work& w, double price,
-                      double r, Strip (&signed_sums)[kRowStrips], Strip (&sums)[kRowStrips]) {
+inline Strip step_rows(const PlanConstants& c, const Block& in, Block& out, const Work& w, double price,
+                       double r, Strip (&signed_sums)[kRowStrips], Strip (&sums)[kRowStrips]) {
+  Strip relations{};
   const bool finite = usual || no_infinity(r);
   const bool begins = !usual && in.bars <= c.cutout;
   const bool first = in.bars == c.cutout;
@@ -199,6 +201,7 @@ inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const
       Strip state;
       if constexpr (usual) {
         state = side_or(before, relation);
+        relations += relation;
       } else {
         state = select(crosses_up(relation, relation_before), 1.0,
                        select(crosses_down(relation, relation_before), -1.0, before));
@@ -215,6 +218,7 @@ inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const
     signed_sums[s] = signed_sum;
     sums[s] = sum;
   }
+  return relations;
 }
 
 template <bool pine, bool usual>
@@ -293,12 +297,14 @@ __attribute__((always_inline)) inline void finish_from_averages(const PlanConsta
                                                                 double r) {
   Strip signed_sums[kRowStrips], sums[kRowStrips], equities[kRowStrips];
   step_layer2_equities<pine, usual>(c, in, out, w, r, equities);
-  step_rows<pine, usual>(c, in, out, w, price, r, signed_sums, sums);
+  const Strip relations = step_rows<pine, usual>(c, in, out, w, price, r, signed_sums, sums);
   step_signal<pine, usual>(c, in, out, signed_sums, sums, equities);
   out.close = price;
   out.value_head = in.value_head;
   out.raw_head = in.raw_head;
   out.bars = in.bars + 1;
+  // After a usual bar each state is its relation's side again, if each relation is defined.
+  out.known_usual = usual && is_defined(relations) ? 1 : 0;
 }
 
 // `in`, `out` and `w` are different memory: so nothing that was computed is read again.
