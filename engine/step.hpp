@@ -57,6 +57,17 @@ inline void read_off(const double* scan, const PlanConstants::Places& places, do
       [&](auto strip, int i) { store(parts + i, pick<decltype(strip)>(scan, places.at + i, places.least)); });
 }
 
+/// Where all families have the same lengths a usual bar has Hull's and LSMA's parts in common with the WMA's
+/// (in pine Hull's with LSMA's).
+inline bool shares_parts(const PlanConstants& c, const Work& w) { return w.usual && c.same_lengths; }
+
+/// The parts that may then be left out.
+template <bool pine>
+inline void read_off_apart(const PlanConstants& c, Work& w) {
+  read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
+  read_off(w.weighted, c.lsma_before, w.lsma_part);
+}
+
 /// Whether all averages and equities have begun, none is undefined, and every crossing state is the side of
 /// its average on which the price lay (+1 above, -1 below). Such a state follows from the next relation
 /// alone: the side can't change without a crossing. (What lies in a row behind the families is usual, see
@@ -92,16 +103,13 @@ inline void prepare_step(const PlanConstants& c, const Windows& windows, const B
   scan(c, windows, in, w);
   keep_equities(c, in, w);
   w.usual = !some && (in.known_usual != 0 || is_usual(c, in));
-  if (chosen<some>(c, kHma)) {
-    if constexpr (!pine) scan_raws(c, windows, in, w);
-    read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
-    if constexpr (!pine) read_off(w.weighted, c.half_before, w.half_part);
+  if (chosen<some>(c, kHma) && !pine) {
+    scan_raws(c, windows, in, w);
+    read_off(w.weighted, c.half_before, w.half_part);
   }
   if (chosen<some>(c, kWma)) read_off(w.weighted, c.wma_before, w.wma_part);
-  if (chosen<some>(c, kLsma)) {
-    read_off(w.weighted, c.lsma_before, w.lsma_part);
-    read_off(w.sums, c.lsma_before, w.lsma_sum);
-  }
+  if (chosen<some>(c, kLsma)) read_off(w.sums, c.lsma_before, w.lsma_sum);
+  if (!shares_parts(c, w)) read_off_apart<pine>(c, w);
   if (chosen<some>(c, kKama)) {
     read_off(windows.values + in.value_head, c.kama_oldest, w.kama_oldest);
     read_off(w.noise, c.kama_before, w.kama_noise);
@@ -304,7 +312,7 @@ __attribute__((always_inline)) inline void finish_from_averages(const PlanConsta
   out.raw_head = in.raw_head;
   out.bars = in.bars + 1;
   // After a usual bar each state is its relation's side again, if each relation is defined.
-  out.known_usual = usual && is_defined(relations) ? 1 : 0;
+  out.known_usual = usual && !any(relations != relations) ? 1 : 0;
 }
 
 // `in`, `out` and `w` are different memory: so nothing that was computed is read again.
@@ -322,6 +330,7 @@ template <bool pine>
 __attribute__((noinline)) void finish_unusual(const PlanConstants& c, const Block& __restrict in,
                                               Block& __restrict out, const Windows& windows,
                                               Work& __restrict w, double price, double r, double x) {
+  if (shares_parts(c, w)) read_off_apart<pine>(c, w);
   step_unusual_averages<pine>(c, in, out, windows, w, x);
   finish_from_averages<pine, false>(c, in, out, w, price, r);
 }
