@@ -83,8 +83,6 @@ struct Work {
   alignas(64) double kama_noise[kLengthRoom];
   alignas(64) double kama_oldest[kLengthRoom];
   alignas(64) double root_part[kLengthRoom];
-  alignas(64) double kept[kRowsRoom];                     // equities of layer 1 after the bar's decay
-  alignas(64) double layer2_kept[kFamilyRoom];            // those of layer 2
   alignas(64) double average[kFamilyCount][kLengthRoom];  // finish(): the averages of the bar
   alignas(64) double raw[kLengthRoom];                    // finish(): the raw Hull values of the bar
   double growth;                                          // given: exp(lambda * k) of the next bar

@@ -87,21 +87,10 @@ inline bool is_usual(const PlanConstants& c, const Block& in) {
   return !any(unusual);
 }
 
-/// What decay leaves of the equities.
-inline void keep_equities(const PlanConstants& c, const Block& in, Work& w) {
-  for (int at = 0; at < kRowsRoom; at += ATCD_LANES) {
-    store(w.kept + at, load<Strip>(in.equity + at) * c.equity_keep);
-  }
-  for (int f = 0; f < kFamilyRoom; f += ATCD_LANES) {
-    store(w.layer2_kept + f, load<Strip>(in.layer2 + f) * c.equity_keep);
-  }
-}
-
 /// `some`: not all families are computed; what the scans do not reach is not read.
 template <bool pine, bool some>
 inline void prepare_step(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
   scan(c, windows, in, w);
-  keep_equities(c, in, w);
   w.usual = !some && (in.known_usual != 0 || is_usual(c, in));
   if (chosen<some>(c, kHma) && !pine) {
     scan_raws(c, windows, in, w);
@@ -203,7 +192,7 @@ inline Strip step_rows(const PlanConstants& c, const Block& in, Block& out, cons
       const int at = i * kFamilyRoom + family;
       const Strip before = load<Strip>(in.state + at);
       const Strip factor = layer1_factor(before, broadcast<Strip>(r), finite);
-      const Strip e = begins ? begin : grow_kept(load<Strip>(w.kept + at), factor);
+      const Strip e = begins ? begin : grow(load<Strip>(in.equity + at), c.equity_keep, factor);
       const Strip relation = broadcast<Strip>(price) - averages[i];
       const Strip relation_before = load<Strip>(in.relation + at);
       Strip state;
@@ -230,7 +219,7 @@ inline Strip step_rows(const PlanConstants& c, const Block& in, Block& out, cons
 }
 
 template <bool pine, bool usual>
-inline void step_layer2_equities(const PlanConstants& c, const Block& in, Block& out, const Work& w, double r,
+inline void step_layer2_equities(const PlanConstants& c, const Block& in, Block& out, double r,
                                  Strip (&equities)[kRowStrips]) {
   const Strip with = broadcast<Strip>(1.0 + r), against = broadcast<Strip>(1.0 - r);
   const bool begins = !usual && in.bars <= c.cutout;
@@ -239,7 +228,7 @@ inline void step_layer2_equities(const PlanConstants& c, const Block& in, Block&
     const int f = s * ATCD_LANES;
     Strip factor =
         layer2_factor<pine>(load<Strip>(in.layer1 + f), with, against, load<Strip>(in.layer2_factor + f));
-    Strip e = grow_kept(load<Strip>(w.layer2_kept + f), factor);
+    Strip e = grow(load<Strip>(in.layer2 + f), c.equity_keep, factor);
     if (begins) {
       factor = broadcast<Strip>(1);
       e = first ? load<Strip>(c.layer2_start + f) : broadcast<Strip>(undefined());
@@ -304,7 +293,7 @@ __attribute__((always_inline)) inline void finish_from_averages(const PlanConsta
                                                                 Block& out, const Work& w, double price,
                                                                 double r) {
   Strip signed_sums[kRowStrips], sums[kRowStrips], equities[kRowStrips];
-  step_layer2_equities<pine, usual>(c, in, out, w, r, equities);
+  step_layer2_equities<pine, usual>(c, in, out, r, equities);
   const Strip relations = step_rows<pine, usual>(c, in, out, w, price, r, signed_sums, sums);
   step_signal<pine, usual>(c, in, out, signed_sums, sums, equities);
   out.close = price;
