@@ -7,66 +7,13 @@
 #include "engine/lanes.hpp"
 #include "engine/layers.hpp"
 #include "engine/seeding.hpp"
+#include "engine/step_scan.hpp"
 
 // One bar of one series: the definition. Every kernel compiles this text for its instruction set, with strips
 // as wide as its vectors. Batches (group.hpp) and the device take the same formulas.
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
-
-/// Visits the values `from` .. `to` before the next bar; keeps the partial sums where they may be read.
-template <bool keep>
-inline void visit(const double* newest, std::int64_t from, std::int64_t to, ScanSums<double>& s, Work& w) {
-  for (std::int64_t j = from; j <= to; ++j) {
-    visit_value(s, newest[1 - j]);
-    if constexpr (keep) {
-      w.sums[j] = s.sum;
-      w.weighted[j] = s.weighted;
-      w.noise[j - 1] = s.noise;
-    }
-  }
-}
-
-/// One scan backward from the value before the newest.
-inline void scan(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
-  const double* newest = windows.values + in.value_head;
-  const bool warm = in.bars < c.warm_bars;
-  const std::int64_t unread = warm ? 0 : c.scan_unread;
-  w.sums[0] = w.weighted[0] = w.noise[0] = 0;
-  ScanSums<double> sums{0, 0, 0, newest[0]};
-  visit<false>(newest, 1, unread, sums, w);
-  visit<true>(newest, unread + 1, warm ? c.scan_warm : c.scan_settled, sums, w);
-}
-
-/// The outer Hull averages over their raw values, each as far back as its own length goes.
-inline void scan_raws(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
-  const double* newest = windows.raws + in.raw_head * kRawStride;
-  over_lengths([&](auto strip, int i) {
-    using T = decltype(strip);
-    T sum{}, weighted{};
-    for (std::int64_t j = 1; j < c.longest_root; ++j) {
-      sum += load<T>(newest - (j - 1) * kRawStride + i);
-      weighted = select(static_cast<double>(j) < load<T>(c.root_count + i), weighted + sum, weighted);
-    }
-    store(w.root_part + i, weighted);
-  });
-}
-
-inline void read_off(const double* scan, const PlanConstants::Places& places, double* parts) {
-  over_lengths(
-      [&](auto strip, int i) { store(parts + i, pick<decltype(strip)>(scan, places.at + i, places.least)); });
-}
-
-/// Where all families have the same lengths a usual bar has Hull's and LSMA's parts in common with the WMA's
-/// (in pine Hull's with LSMA's).
-inline bool shares_parts(const PlanConstants& c, const Work& w) { return w.usual && c.same_lengths; }
-
-/// The parts that may then be left out.
-template <bool pine>
-inline void read_off_apart(const PlanConstants& c, Work& w) {
-  read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
-  read_off(w.weighted, c.lsma_before, w.lsma_part);
-}
 
 /// Whether all averages and equities have begun, none is undefined, and every crossing state is the side of
 /// its average on which the price lay (+1 above, -1 below). Such a state follows from the next relation
@@ -87,21 +34,16 @@ inline bool is_usual(const PlanConstants& c, const Block& in) {
   return !any(unusual);
 }
 
-/// `some`: not all families are computed; what the scans do not reach is not read.
+/// `some`: not all families are computed.
 template <bool pine, bool some>
 inline void prepare_step(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
-  scan(c, windows, in, w);
   w.usual = !some && (in.known_usual != 0 || is_usual(c, in));
-  if (chosen<some>(c, kHma) && !pine) {
-    scan_raws(c, windows, in, w);
-    read_off(w.weighted, c.half_before, w.half_part);
-  }
-  if (chosen<some>(c, kWma)) read_off(w.weighted, c.wma_before, w.wma_part);
-  if (chosen<some>(c, kLsma)) read_off(w.sums, c.lsma_before, w.lsma_sum);
-  if (!shares_parts(c, w)) read_off_apart<pine>(c, w);
-  if (chosen<some>(c, kKama)) {
+  if (w.usual && c.usual_lengths) {
+    scan_usual(windows, in, w);
+    if constexpr (!pine) scan_raws(c, windows, in, w);
     read_off(windows.values + in.value_head, c.kama_oldest, w.kama_oldest);
-    read_off(w.noise, c.kama_before, w.kama_noise);
+  } else {
+    scan_and_read_off<pine, some>(c, windows, in, w);
   }
 }
 
@@ -319,7 +261,7 @@ template <bool pine>
 __attribute__((noinline)) void finish_unusual(const PlanConstants& c, const Block& __restrict in,
                                               Block& __restrict out, const Windows& windows,
                                               Work& __restrict w, double price, double r, double x) {
-  if (shares_parts(c, w)) read_off_apart<pine>(c, w);
+  if (shares_parts(c, w)) part<pine>(w);
   step_unusual_averages<pine>(c, in, out, windows, w, x);
   finish_from_averages<pine, false>(c, in, out, w, price, r);
 }
