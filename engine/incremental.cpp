@@ -81,9 +81,6 @@ void clear_unread(Block& block) {
   const auto behind = [](auto& values, int count, double value) {
     std::fill(values + count, std::end(values), value);
   };
-  for (auto* values : {&block.ema, &block.dema1, &block.dema2, &block.kama}) {
-    behind(*values, kLengthCount, std::nan(""));
-  }
   for (int row = 0; row < kRowsRoom; row += kFamilyRoom) {
     for (int f = row + kFamilyCount; f < row + kFamilyRoom; ++f) {
       block.relation[f] = block.equity[f] = 0;
@@ -120,7 +117,7 @@ struct Incremental::State {
       : plan(std::move(shared_plan)), constants(plan->constants()), kernel(chosen) {
     const std::int64_t scanned = constants.scan_warm + 1;
     const std::int64_t raws = 2 * constants.longest_root * kRawStride;
-    memory = allocate(5 * scanned + raws + kLengthRoom);
+    memory = allocate(5 * scanned + raws + PlanConstants::kRoom);
     double* next = memory.get();
     const auto take = [&next](std::int64_t count) { return std::exchange(next, next + count); };
     windows = {take(2 * scanned), scanned, take(raws), constants.longest_root};
@@ -130,7 +127,7 @@ struct Incremental::State {
     // What lies between and behind the members is saved too.
     std::memset(static_cast<void*>(moments), 0, sizeof moments);
     for (Moment& moment : moments) kernel.begin(constants, moment.block, windows);
-    for (auto& family : work.average) std::fill_n(family, kLengthRoom, std::nan(""));
+    for (auto& family : work.average) std::fill_n(family, kLengthCount, std::nan(""));
   }
 
   Moment& current() { return moments[current_at]; }

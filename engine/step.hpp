@@ -89,7 +89,7 @@ inline void step_unusual_averages(const PlanConstants& c, const Block& in, Block
 }
 
 /// The averages of families `first` and following, turned into rows: for each length those of a strip.
-inline void turn_into_rows(const double (&averages)[kFamilyCount][kLengthRoom], int first,
+inline void turn_into_rows(const double (&averages)[kFamilyCount][kLengthCount], int first,
                            Strip (&rows)[kLengthCount]) {
 #if ATCD_LANES > 1
   int i = 0;
@@ -261,7 +261,7 @@ template <bool pine>
 __attribute__((noinline)) void finish_unusual(const PlanConstants& c, const Block& __restrict in,
                                               Block& __restrict out, const Windows& windows,
                                               Work& __restrict w, double price, double r, double x) {
-  if (shares_parts(c, w)) part<pine>(w);
+  if (shares_parts(c, w)) stop_sharing_parts<pine>(w);
   step_unusual_averages<pine>(c, in, out, windows, w, x);
   finish_from_averages<pine, false>(c, in, out, w, price, r);
 }

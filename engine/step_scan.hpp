@@ -73,7 +73,7 @@ inline bool shares_parts(const PlanConstants& c, const Work& w) { return w.usual
 
 /// Gives each family its own after all.
 template <bool pine>
-inline void part(Work& w) {
+inline void stop_sharing_parts(Work& w) {
   for (int i = 0; i < kLengthCount; ++i) {
     w.hma_part[i] = pine ? w.lsma_sum[i] : w.wma_part[i];
     w.lsma_part[i] = w.wma_part[i];
@@ -118,7 +118,8 @@ template <int j>
 }
 
 template <int... j>
-[[gnu::always_inline]] inline void visit_usual(const double* newest, Work& w, std::integer_sequence<int, j...>) {
+[[gnu::always_inline]] inline void visit_usual(const double* newest, Work& w,
+                                               std::integer_sequence<int, j...>) {
   ScanSums<double> sums{0, 0, 0, newest[0]};
   (visit_usual<j + 1>(sums, newest, w), ...);
 }
