@@ -138,8 +138,8 @@ ATC_HOST_DEVICE inline T kama_value(T pace, T before, T x, Mask begun) {
 }
 
 /// All averages of a bar but for what begins or goes over missing values (seeding.hpp). `last`: the value
-/// before the newest. `shared`: all families have the same lengths, so that the WMA serves Hull and LSMA, and
-/// the EMA DEMA. `usual`: all have begun and are defined.
+/// before the newest. `shared`: all families have the same lengths, so that the WMA serves Hull and LSMA, in
+/// pine LSMA's mean Hull, and the EMA DEMA. `usual`: all have begun and are defined.
 template <bool pine, bool shared, bool usual>
 inline void step_averages(const PlanConstants& c, const Block& in, Block& out, Work& w, double newest,
                           double last) {
@@ -160,9 +160,10 @@ inline void step_averages(const PlanConstants& c, const Block& in, Block& out, W
     }
 
     const T wma = wma_at(i, w.wma_part, c.wma_count, c.wma_inverse, x);
+    const T simple = sma_at(i, w.lsma_sum, c.lsma_mean_inverse, x);
     T hma;
     if constexpr (pine) {
-      hma = sma_at(i, w.hma_part, c.hma_inverse, x);
+      hma = shared ? simple : sma_at(i, w.hma_part, c.hma_inverse, x);
     } else {
       const T half = wma_at(i, w.half_part, c.half_count, c.half_inverse, x);
       const T raw = hull_raw(half, shared ? wma : wma_at(i, w.hma_part, c.hma_count, c.hma_inverse, x));
@@ -170,7 +171,6 @@ inline void step_averages(const PlanConstants& c, const Block& in, Block& out, W
       store(w.raw + i, raw);
     }
     const T weighted = shared ? wma : wma_at(i, w.lsma_part, c.lsma_count, c.lsma_inverse, x);
-    const T simple = sma_at(i, w.lsma_sum, c.lsma_mean_inverse, x);
     const T lsma =
         lsma_value<pine>(weighted, simple, load<T>(c.lsma_by_wma + i), load<T>(c.lsma_by_sma + i),
                          load<T>(c.lsma_step_inverse.high + i), load<T>(c.lsma_step_inverse.low + i));

@@ -27,13 +27,8 @@ ATC_HOST_DEVICE inline V grown_return(V price, V price_before, double growth) {
 
 /// e by one bar: (e*d)*(1+a), not below the floor.
 template <class T>
-ATC_HOST_DEVICE inline T grow_kept(T kept, T factor) {
-  return at_least(kFloor, kept * factor);
-}
-
-template <class T>
 ATC_HOST_DEVICE inline T grow(T e, double keep, T factor) {
-  return grow_kept(e * keep, factor);
+  return at_least(kFloor, e * keep * factor);
 }
 
 /// Whether all returns are finite or undefined: else 0 times one would be undefined. Prices some 10^308

@@ -71,19 +71,6 @@ struct ScannedParts {
   std::int64_t root(int i) const { return c.root_length[i]; }
 };
 
-struct UsualLengths {
-  constexpr UsualLengths() {
-    for (int i = 0; i < kLengthCount; ++i) {
-      at[i] = usual_length(Spread::medium, i);
-      root[i] = usual_root(Spread::medium, i);
-    }
-    longest = usual_longest(Spread::medium);
-  }
-  int at[kLengthCount] = {}, root[kLengthCount] = {};
-  int longest = 0;
-};
-constexpr UsualLengths kUsual;
-
 /// The same at the usual lengths: one scan without a loop, of which only that is kept which is read.
 template <class V>
 class UsualParts {

@@ -81,9 +81,6 @@ void clear_unread(Block& block) {
   const auto behind = [](auto& values, int count, double value) {
     std::fill(values + count, std::end(values), value);
   };
-  for (auto* values : {&block.ema, &block.dema1, &block.dema2, &block.kama}) {
-    behind(*values, kLengthCount, std::nan(""));
-  }
   for (int row = 0; row < kRowsRoom; row += kFamilyRoom) {
     for (int f = row + kFamilyCount; f < row + kFamilyRoom; ++f) {
       block.relation[f] = block.equity[f] = 0;
@@ -95,7 +92,7 @@ void clear_unread(Block& block) {
     behind(block.ema_weight, 0, 1);
     behind(block.dema_weight, 0, 1);
   }
-  constexpr std::size_t kUsed = offsetof(Block, raw_head) + sizeof block.raw_head;
+  constexpr std::size_t kUsed = offsetof(Block, known_usual);
   std::memset(reinterpret_cast<std::byte*>(&block) + kUsed, 0, sizeof block - kUsed);
 }
 
@@ -120,7 +117,7 @@ struct Incremental::State {
       : plan(std::move(shared_plan)), constants(plan->constants()), kernel(chosen) {
     const std::int64_t scanned = constants.scan_warm + 1;
     const std::int64_t raws = 2 * constants.longest_root * kRawStride;
-    memory = allocate(5 * scanned + raws + kLengthRoom);
+    memory = allocate(5 * scanned + raws + PlanConstants::kRoom);
     double* next = memory.get();
     const auto take = [&next](std::int64_t count) { return std::exchange(next, next + count); };
     windows = {take(2 * scanned), scanned, take(raws), constants.longest_root};
@@ -130,7 +127,7 @@ struct Incremental::State {
     // What lies between and behind the members is saved too.
     std::memset(static_cast<void*>(moments), 0, sizeof moments);
     for (Moment& moment : moments) kernel.begin(constants, moment.block, windows);
-    for (auto& family : work.average) std::fill_n(family, kLengthRoom, std::nan(""));
+    for (auto& family : work.average) std::fill_n(family, kLengthCount, std::nan(""));
   }
 
   Moment& current() { return moments[current_at]; }
@@ -244,6 +241,7 @@ bool Incremental::restore(std::span<const std::byte> saved) {
     return false;
   }
   state.current_at = 0;
+  moment.block.known_usual = 0;
   std::memcpy(&state.current(), &moment, sizeof moment);
   std::memcpy(state.memory.get(), saved.data() + sizeof moment, state.window_bytes());
   state.prepared = false;
@@ -271,6 +269,7 @@ void Incremental::resume(const Standing& standing) {
       moves ? head_after(standing.block.bars, windows.raw_capacity) : begun.raw_head;
   moment.block.value_head = value_head;
   moment.block.raw_head = raw_head;
+  moment.block.known_usual = 0;
   for (int row = 0; row < kRowsRoom; row += kFamilyRoom) {
     std::fill(moment.block.state + row + kFamilyCount, moment.block.state + row + kFamilyRoom, 1.0);
   }

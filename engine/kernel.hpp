@@ -12,9 +12,7 @@ inline constexpr int kLengthCount = PlanConstants::kLengths;
 inline constexpr int kFamilyCount = static_cast<int>(kFamilies);
 inline constexpr int kAverageCount = static_cast<int>(kAverages);
 
-// Room for so many values in whole vectors.
-inline constexpr int kLengthRoom = PlanConstants::kRoom;
-inline constexpr int kFamilyRoom = 8;
+inline constexpr int kFamilyRoom = 8;  // for six values in whole vectors
 
 /// What there is for each of the 54 averages lies in rows: for each length the values of the six families, so
 /// that the sums of layer 1, which go from length to length, are sums of rows. That of length i and family f
@@ -22,13 +20,18 @@ inline constexpr int kFamilyRoom = 8;
 inline constexpr int kRowsRoom = kLengthCount * kFamilyRoom;
 
 /// Everything of a series that one bar hands to the next, but the windows of values. Undefined values are
-/// NaN. Behind the named number of values each array has room for whole vectors, which holds nothing. Behind
-/// the families of a row are averages of 0, above which every price lies: relation 0 at first, state 1.
+/// NaN. Behind the families of a row are averages of 0, above which every price lies: relation 0 at first,
+/// state 1. Nine values follow upon nine, though a vector of them then lies in two lines: series that take
+/// turns wait for lines.
 struct Block {
-  alignas(64) double ema[kLengthRoom];
-  alignas(64) double dema1[kLengthRoom];
-  alignas(64) double dema2[kLengthRoom];  // in pine the sum of dema1 until it is seeded
-  alignas(64) double kama[kLengthRoom];
+  double ema[kLengthCount];
+  double dema1[kLengthCount];
+  double dema2[kLengthCount];  // in pine the sum of dema1 until it is seeded
+  double kama[kLengthCount];
+  double close;
+  double average;    // as computed, before strategy_mode's shift
+  double published;  // as published
+  double trend;
   alignas(64) double relation[kRowsRoom];  // price - average at the last bar (pine: the last that had one)
   alignas(64) double state[kRowsRoom];     // crossing state: -1, 0, 1
   alignas(64) double equity[kRowsRoom];    // layer 1
@@ -37,10 +40,6 @@ struct Block {
   // Pine only: 1+a of the last bar whose driving layer-1 value was not 0. (A crossing state that once was not
   // 0 never is again, so the equities of layer 1 have nothing to keep.)
   alignas(64) double layer2_factor[kFamilyRoom];
-  double close;
-  double average;    // as computed, before strategy_mode's shift
-  double published;  // as published
-  double trend;
   // Missing values, lts only: weight of what is remembered, (1-alpha)^missing; read only while `gapped`.
   double ema_weight[kLengthCount];
   double dema_weight[kLengthCount];
@@ -49,10 +48,13 @@ struct Block {
   // Where the newest values lie in the windows.
   std::int64_t value_head;
   std::int64_t raw_head;
+  // 1: prepare() need not look whether the next bar is usual, since it is (see is_usual() in step.hpp); 0: it
+  // must. Not saved.
+  std::int64_t known_usual;
 };
 
 /// Raw Hull values from one slot of the window to the next.
-inline constexpr int kRawStride = kLengthRoom;
+inline constexpr int kRawStride = kLengthCount;
 
 /// The last values of the MA source and of the raw Hull series. Each value lies at two places, `capacity`
 /// apart, so that a scan backward from the newest is contiguous; the head moves from capacity to 2*capacity-1
@@ -72,20 +74,18 @@ struct Work {
   double* weighted;
   double* noise;
   // The same, read off at the lengths.
-  alignas(64) double hma_part[kLengthRoom];  // weighted; in pine sums
-  alignas(64) double half_part[kLengthRoom];
-  alignas(64) double wma_part[kLengthRoom];
-  alignas(64) double lsma_part[kLengthRoom];
-  alignas(64) double lsma_sum[kLengthRoom];
-  alignas(64) double kama_noise[kLengthRoom];
-  alignas(64) double kama_oldest[kLengthRoom];
-  alignas(64) double root_part[kLengthRoom];
-  alignas(64) double kept[kRowsRoom];                     // equities of layer 1 after the bar's decay
-  alignas(64) double layer2_kept[kFamilyRoom];            // those of layer 2
-  alignas(64) double average[kFamilyCount][kLengthRoom];  // finish(): the averages of the bar
-  alignas(64) double raw[kLengthRoom];                    // finish(): the raw Hull values of the bar
-  double growth;                                          // given: exp(lambda * k) of the next bar
-  bool usual;  // nothing begins or is undefined: see is_usual() in step.hpp
+  double hma_part[kLengthCount];  // weighted; in pine sums
+  double half_part[kLengthCount];
+  double wma_part[kLengthCount];
+  double lsma_part[kLengthCount];
+  double lsma_sum[kLengthCount];
+  double kama_noise[kLengthCount];
+  double kama_oldest[kLengthCount];
+  double root_part[kLengthCount];
+  double average[kFamilyCount][kLengthCount];  // finish(): the averages of the bar
+  double raw[kLengthCount];                    // finish(): the raw Hull values of the bar
+  double growth;                               // given: exp(lambda * k) of the next bar
+  bool usual;                                  // nothing begins or is undefined: see is_usual() in step.hpp
 };
 
 /// Where a series of a batch stands after its last bar.

@@ -33,6 +33,7 @@ void begin_one(const PlanConstants& c, Block& block, const Windows& windows) {
   block.bars = 0;
   block.value_head = 2 * windows.value_capacity - 1;
   block.raw_head = 2 * windows.raw_capacity - 1;
+  block.known_usual = 0;
   for (std::int64_t i = 0; i < 2 * windows.value_capacity; ++i) windows.values[i] = undefined();
   for (std::int64_t i = 0; i < 2 * windows.raw_capacity * kRawStride; ++i) windows.raws[i] = undefined();
 }

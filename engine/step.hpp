@@ -7,55 +7,13 @@
 #include "engine/lanes.hpp"
 #include "engine/layers.hpp"
 #include "engine/seeding.hpp"
+#include "engine/step_scan.hpp"
 
 // One bar of one series: the definition. Every kernel compiles this text for its instruction set, with strips
 // as wide as its vectors. Batches (group.hpp) and the device take the same formulas.
 
 namespace atcd::engine::ATCD_KERNEL {
 namespace {
-
-/// Visits the values `from` .. `to` before the next bar; keeps the partial sums where they may be read.
-template <bool keep>
-inline void visit(const double* newest, std::int64_t from, std::int64_t to, ScanSums<double>& s, Work& w) {
-  for (std::int64_t j = from; j <= to; ++j) {
-    visit_value(s, newest[1 - j]);
-    if constexpr (keep) {
-      w.sums[j] = s.sum;
-      w.weighted[j] = s.weighted;
-      w.noise[j - 1] = s.noise;
-    }
-  }
-}
-
-/// One scan backward from the value before the newest.
-inline void scan(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
-  const double* newest = windows.values + in.value_head;
-  const bool warm = in.bars < c.warm_bars;
-  const std::int64_t unread = warm ? 0 : c.scan_unread;
-  w.sums[0] = w.weighted[0] = w.noise[0] = 0;
-  ScanSums<double> sums{0, 0, 0, newest[0]};
-  visit<false>(newest, 1, unread, sums, w);
-  visit<true>(newest, unread + 1, warm ? c.scan_warm : c.scan_settled, sums, w);
-}
-
-/// The outer Hull averages over their raw values, each as far back as its own length goes.
-inline void scan_raws(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
-  const double* newest = windows.raws + in.raw_head * kRawStride;
-  over_lengths([&](auto strip, int i) {
-    using T = decltype(strip);
-    T sum{}, weighted{};
-    for (std::int64_t j = 1; j < c.longest_root; ++j) {
-      sum += load<T>(newest - (j - 1) * kRawStride + i);
-      weighted = select(static_cast<double>(j) < load<T>(c.root_count + i), weighted + sum, weighted);
-    }
-    store(w.root_part + i, weighted);
-  });
-}
-
-inline void read_off(const double* scan, const PlanConstants::Places& places, double* parts) {
-  over_lengths(
-      [&](auto strip, int i) { store(parts + i, pick<decltype(strip)>(scan, places.at + i, places.least)); });
-}
 
 /// Whether all averages and equities have begun, none is undefined, and every crossing state is the side of
 /// its average on which the price lay (+1 above, -1 below). Such a state follows from the next relation
@@ -76,35 +34,16 @@ inline bool is_usual(const PlanConstants& c, const Block& in) {
   return !any(unusual);
 }
 
-/// What decay leaves of the equities.
-inline void keep_equities(const PlanConstants& c, const Block& in, Work& w) {
-  for (int at = 0; at < kRowsRoom; at += ATCD_LANES) {
-    store(w.kept + at, load<Strip>(in.equity + at) * c.equity_keep);
-  }
-  for (int f = 0; f < kFamilyRoom; f += ATCD_LANES) {
-    store(w.layer2_kept + f, load<Strip>(in.layer2 + f) * c.equity_keep);
-  }
-}
-
-/// `some`: not all families are computed; what the scans do not reach is not read.
+/// `some`: not all families are computed.
 template <bool pine, bool some>
 inline void prepare_step(const PlanConstants& c, const Windows& windows, const Block& in, Work& w) {
-  scan(c, windows, in, w);
-  keep_equities(c, in, w);
-  w.usual = !some && is_usual(c, in);
-  if (chosen<some>(c, kHma)) {
+  w.usual = !some && (in.known_usual != 0 || is_usual(c, in));
+  if (w.usual && c.usual_lengths) {
+    scan_usual(windows, in, w);
     if constexpr (!pine) scan_raws(c, windows, in, w);
-    read_off(pine ? w.sums : w.weighted, c.hma_before, w.hma_part);
-    if constexpr (!pine) read_off(w.weighted, c.half_before, w.half_part);
-  }
-  if (chosen<some>(c, kWma)) read_off(w.weighted, c.wma_before, w.wma_part);
-  if (chosen<some>(c, kLsma)) {
-    read_off(w.weighted, c.lsma_before, w.lsma_part);
-    read_off(w.sums, c.lsma_before, w.lsma_sum);
-  }
-  if (chosen<some>(c, kKama)) {
     read_off(windows.values + in.value_head, c.kama_oldest, w.kama_oldest);
-    read_off(w.noise, c.kama_before, w.kama_noise);
+  } else {
+    scan_and_read_off<pine, some>(c, windows, in, w);
   }
 }
 
@@ -150,7 +89,7 @@ inline void step_unusual_averages(const PlanConstants& c, const Block& in, Block
 }
 
 /// The averages of families `first` and following, turned into rows: for each length those of a strip.
-inline void turn_into_rows(const double (&averages)[kFamilyCount][kLengthRoom], int first,
+inline void turn_into_rows(const double (&averages)[kFamilyCount][kLengthCount], int first,
                            Strip (&rows)[kLengthCount]) {
 #if ATCD_LANES > 1
   int i = 0;
@@ -174,9 +113,11 @@ inline void turn_into_rows(const double (&averages)[kFamilyCount][kLengthRoom], 
 
 /// Equities and crossing states of all averages, and of each family the sums of the equities and of the
 /// states weighted by them, whose quotient is layer 1. The equities go by the states of the bar before.
+/// The result: the sum of all relations, which is defined only where each of them is.
 template <bool pine, bool usual>
-inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const Work& w, double price,
-                      double r, Strip (&signed_sums)[kRowStrips], Strip (&sums)[kRowStrips]) {
+inline Strip step_rows(const PlanConstants& c, const Block& in, Block& out, const Work& w, double price,
+                       double r, Strip (&signed_sums)[kRowStrips], Strip (&sums)[kRowStrips]) {
+  Strip relations{};
   const bool finite = usual || no_infinity(r);
   const bool begins = !usual && in.bars <= c.cutout;
   const bool first = in.bars == c.cutout;
@@ -193,12 +134,13 @@ inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const
       const int at = i * kFamilyRoom + family;
       const Strip before = load<Strip>(in.state + at);
       const Strip factor = layer1_factor(before, broadcast<Strip>(r), finite);
-      const Strip e = begins ? begin : grow_kept(load<Strip>(w.kept + at), factor);
+      const Strip e = begins ? begin : grow(load<Strip>(in.equity + at), c.equity_keep, factor);
       const Strip relation = broadcast<Strip>(price) - averages[i];
       const Strip relation_before = load<Strip>(in.relation + at);
       Strip state;
       if constexpr (usual) {
         state = side_or(before, relation);
+        relations += relation;
       } else {
         state = select(crosses_up(relation, relation_before), 1.0,
                        select(crosses_down(relation, relation_before), -1.0, before));
@@ -215,10 +157,11 @@ inline void step_rows(const PlanConstants& c, const Block& in, Block& out, const
     signed_sums[s] = signed_sum;
     sums[s] = sum;
   }
+  return relations;
 }
 
 template <bool pine, bool usual>
-inline void step_layer2_equities(const PlanConstants& c, const Block& in, Block& out, const Work& w, double r,
+inline void step_layer2_equities(const PlanConstants& c, const Block& in, Block& out, double r,
                                  Strip (&equities)[kRowStrips]) {
   const Strip with = broadcast<Strip>(1.0 + r), against = broadcast<Strip>(1.0 - r);
   const bool begins = !usual && in.bars <= c.cutout;
@@ -227,7 +170,7 @@ inline void step_layer2_equities(const PlanConstants& c, const Block& in, Block&
     const int f = s * ATCD_LANES;
     Strip factor =
         layer2_factor<pine>(load<Strip>(in.layer1 + f), with, against, load<Strip>(in.layer2_factor + f));
-    Strip e = grow_kept(load<Strip>(w.layer2_kept + f), factor);
+    Strip e = grow(load<Strip>(in.layer2 + f), c.equity_keep, factor);
     if (begins) {
       factor = broadcast<Strip>(1);
       e = first ? load<Strip>(c.layer2_start + f) : broadcast<Strip>(undefined());
@@ -292,13 +235,15 @@ __attribute__((always_inline)) inline void finish_from_averages(const PlanConsta
                                                                 Block& out, const Work& w, double price,
                                                                 double r) {
   Strip signed_sums[kRowStrips], sums[kRowStrips], equities[kRowStrips];
-  step_layer2_equities<pine, usual>(c, in, out, w, r, equities);
-  step_rows<pine, usual>(c, in, out, w, price, r, signed_sums, sums);
+  step_layer2_equities<pine, usual>(c, in, out, r, equities);
+  const Strip relations = step_rows<pine, usual>(c, in, out, w, price, r, signed_sums, sums);
   step_signal<pine, usual>(c, in, out, signed_sums, sums, equities);
   out.close = price;
   out.value_head = in.value_head;
   out.raw_head = in.raw_head;
   out.bars = in.bars + 1;
+  // After a usual bar each state is its relation's side again, if each relation is defined.
+  out.known_usual = usual ? 1 : 0; (void)relations;
 }
 
 // `in`, `out` and `w` are different memory: so nothing that was computed is read again.
@@ -316,6 +261,7 @@ template <bool pine>
 __attribute__((noinline)) void finish_unusual(const PlanConstants& c, const Block& __restrict in,
                                               Block& __restrict out, const Windows& windows,
                                               Work& __restrict w, double price, double r, double x) {
+  if (shares_parts(c, w)) stop_sharing_parts<pine>(w);
   step_unusual_averages<pine>(c, in, out, windows, w, x);
   finish_from_averages<pine, false>(c, in, out, w, price, r);
 }

@@ -1,4 +1,5 @@
 #include "daemon/config.hpp"
+#include "tests/locations.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "daemon/market_load.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::daemon {
 namespace {

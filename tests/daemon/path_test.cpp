@@ -18,6 +18,7 @@
 #include "gpu/planner.hpp"
 #include "tests/daemon/csv_walk.hpp"
 #include "tests/gpu/injected_device.hpp"
+#include "tests/locations.hpp"
 
 // The paths of compute and scan, the device among them: here mostly one that computes with the engine.
 

@@ -12,6 +12,7 @@
 
 #include "daemon/config.hpp"
 #include "daemon/toml.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::daemon {
 namespace {

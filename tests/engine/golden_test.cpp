@@ -13,6 +13,7 @@
 #include "engine/plan.hpp"
 #include "tests/engine/golden_files.hpp"
 #include "tests/engine/trials.hpp"
+#include "tests/locations.hpp"
 
 // Every vector that the two reference programs gave, all columns. Where the contract's page and the vectors
 // were apart the vectors decided.

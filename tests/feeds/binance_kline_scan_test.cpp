@@ -9,6 +9,7 @@
 
 #include "feeds/binance.hpp"
 #include "tests/feeds/frame_reader.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::feeds {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "feeds/bybit.hpp"
 #include "tests/feeds/frame_reader.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::feeds {
 namespace {

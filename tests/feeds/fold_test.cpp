@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "feeds/simulator/market.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::feeds {
 namespace {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "feeds/exchange.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::feeds::testing {
 

@@ -7,6 +7,7 @@
 
 #include "feeds/okx.hpp"
 #include "tests/feeds/frame_reader.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::feeds {
 namespace {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "tests/feeds/frame_reader.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::feeds {
 namespace {

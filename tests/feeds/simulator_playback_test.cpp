@@ -8,6 +8,7 @@
 
 #include "tests/feeds/frame_reader.hpp"
 #include "tests/feeds/simulator_client.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::feeds::simulator {
 namespace {

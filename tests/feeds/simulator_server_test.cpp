@@ -9,6 +9,7 @@
 #include "feeds/http_date.hpp"
 #include "tests/feeds/frame_reader.hpp"
 #include "tests/feeds/simulator_client.hpp"
+#include "tests/locations.hpp"
 
 namespace atcd::feeds::simulator {
 namespace {

@@ -9,6 +9,7 @@
 #include "tests/engine/columns.hpp"
 #include "tests/engine/golden_files.hpp"
 #include "tests/gpu/computers.hpp"
+#include "tests/locations.hpp"
 
 // Both golden sets: the bits of the scalar definition, which tests/engine compares with the vectors.
 

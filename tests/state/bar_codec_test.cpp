@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/locations.hpp"
 #include "tests/state/bars.hpp"
 
 namespace atcd::state {

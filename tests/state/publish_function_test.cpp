@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/locations.hpp"
 #include "tests/state/publish_call.hpp"
 
 namespace atcd::state {

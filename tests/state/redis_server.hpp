@@ -115,6 +115,12 @@ inline std::uint16_t free_port() {
   return acceptor.local_endpoint().port();
 }
 
+/// The library that stands beside this program, preloaded into redis-server; empty where a good disk will do.
+inline std::string bad_disk() {
+  const std::filesystem::path name = ATCD_BAD_DISK;
+  return name.empty() ? name : std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
+}
+
 /// A redis-server of our own on a unix socket in a temporary directory; gone with this object.
 class RedisServer {
  public:
@@ -141,7 +147,7 @@ class RedisServer {
 
   void start() {
     // With a disk that goes bad when a file says so: see tests/bad_disk.cpp.
-    std::vector<std::string> arguments = {"env", "LD_PRELOAD=" ATCD_BAD_DISK, "ATCD_BAD_DISK=" + directory_,
+    std::vector<std::string> arguments = {"env", "LD_PRELOAD=" + bad_disk(), "ATCD_BAD_DISK=" + directory_,
                                           "redis-server"};
     if (!file_.empty()) {
       arguments.push_back(directory_ + "/" + file_);
