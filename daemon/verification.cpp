@@ -137,7 +137,8 @@ void Verification::read_entry() {
 }
 
 void Verification::take(const state::StoredBars& bars) {
-  if (window_.bars.empty() || bars.covered_from_ms > window_.covered_to_ms) {
+  // Slots without a bar before the first one are known too.
+  if (!std::exchange(begun_, true) || bars.covered_from_ms > window_.covered_to_ms) {
     window_ = {{}, bars.covered_from_ms, bars.covered_from_ms};
     while (entry_ && entry_->open_ms < bars.covered_from_ms) {  // the bars before are not known
       count(verdict_.unknown);

@@ -90,6 +90,7 @@ class Verification {
   state::StoredBars window_;  // the bars that the next signals can need
   std::vector<PublishedEntry> page_;
   std::size_t next_in_page_ = 0;
+  bool begun_ = false;          // bars were taken
   std::optional<Entry> entry_;  // the next to compare; empty: there is none
   std::optional<std::int64_t>
       without_entry_ms_;    // close of the newest bar that follows an entry and has none

@@ -180,6 +180,24 @@ TEST_F(VerificationTest, ABarThatWasCorrectedIsComparedAsItWasThen) {
   EXPECT_EQ(verdict.equal, 601U);
 }
 
+TEST_F(VerificationTest, PagesWithoutBarsBeforeTheFirstBarAreNoHole) {
+  // A young listing: from its first bar on all is published.
+  const auto entries = published(profile_, bars_, 0, 300);
+  ASSERT_GT(entries.size(), 850U) << "all but those with too few bars before them";
+  const std::int64_t first_ms = bars_.front().open_time_ms, from_ms = first_ms - 300 * kMinuteMs;
+  for (const std::int64_t page : {300, 100, 7}) {
+    Verification verification(profile_, kId, {}, pages_of(entries));
+    for (std::int64_t ms = from_ms; ms < first_ms; ms += page * kMinuteMs)
+      verification.take({{}, ms, std::min(ms + page * kMinuteMs, first_ms)});
+    verification.take(piece(bars_, 0, 500));
+    verification.take(piece(bars_, 500, bars_.size()));
+    const Verdict verdict = verification.finish();
+    EXPECT_EQ(verdict.difference, "") << page;
+    EXPECT_EQ(verdict.equal, entries.size()) << page;
+    EXPECT_EQ(verdict.unknown, 0U) << page;
+  }
+}
+
 /// Of this process, in bytes; `name` is a line of /proc/self/status.
 std::int64_t memory(const std::string& name) {
   std::ifstream status("/proc/self/status");
