@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -41,8 +42,8 @@ struct Settings {
 
 class FromExchange final : public BarSource {
  public:
-  /// Only what is on disk tells that a symbol was another's before: of that alone it is asked, where it is
-  /// there.
+  /// Only what is on disk tells that a symbol was another's before, and which bar was used where the exchange
+  /// told another later: of that alone it is asked, where it is there.
   explicit FromExchange(const std::string& directory) {
     try {
       held_.emplace(directory);
@@ -50,13 +51,17 @@ class FromExchange final : public BarSource {
     }
   }
 
-  OtherTellings others(const PublishedSeries&) override { return {}; }
+  OtherTellings others(const PublishedSeries& series) override {
+    return held_ ? held_->others(series) : OtherTellings{{}, {}, false};
+  }
 
   std::int64_t begins_ms(const PublishedSeries& series) override {
     return std::max(listed_ms(series), held_ ? held_->begins_ms(series) : 0);
   }
 
   bool read(const PublishedSeries& series, std::int64_t from_ms, const Take& take) override {
+    std::map<std::int64_t, engine::Bar> used;
+    if (!read_used(series, used)) return false;
     ExchangeReader& reader = *market(series).reader;
     const feeds::Exchange& exchange = reader.exchange();
     const std::int64_t begins_ms = listed_ms(series);
@@ -74,7 +79,8 @@ class FromExchange final : public BarSource {
           {}, page_ms, std::min(page_end_ms, interval.open_time_ms(interval.ordinal(settled_ms)))};
       for (const engine::Bar& bar : page.rows) {
         if (bar.close_time_ms <= begins_ms || bar.close_time_ms > settled_ms) continue;
-        bars.bars.push_back(bar);
+        const auto other = used.find(bar.open_time_ms);
+        bars.bars.push_back(other == used.end() ? bar : other->second);
       }
       if (bars.covered_to_ms > bars.covered_from_ms) take(bars);
       if (page_end_ms > settled_ms) return true;
@@ -91,6 +97,19 @@ class FromExchange final : public BarSource {
     std::unique_ptr<ExchangeReader> reader;
     std::map<std::string, std::int64_t> listed_ms;  // by symbol, where the exchange says it
   };
+
+  /// The bars of which the exchange told others too late, as they were used.
+  bool read_used(const PublishedSeries& series, std::map<std::int64_t, engine::Bar>& used) {
+    const auto late = others(series).late;
+    if (late.empty()) return true;
+    std::set<std::int64_t> wanted;
+    for (const state::LateBar& other : late) wanted.insert(other.bar.open_time_ms);
+    return held_->read(series, *wanted.begin(), [&](const state::StoredBars& bars) {
+      for (const engine::Bar& bar : bars.bars) {
+        if (wanted.contains(bar.open_time_ms)) used[bar.open_time_ms] = bar;
+      }
+    });
+  }
 
   std::int64_t listed_ms(const PublishedSeries& series) { return market(series).listed_ms[series.id.symbol]; }
 
