@@ -257,11 +257,24 @@ std::size_t copy(History& from, History& to) {
   return copied;
 }
 
+/// Where a history is put whose place another takes.
+std::string next_aside(const std::string& history) {
+  std::string aside;
+  for (int number = 1; aside.empty() || std::filesystem::exists(aside); ++number)
+    aside = history + ".damaged-" + std::to_string(number);
+  return aside;
+}
+
 int repair(const Settings& settings) {
   namespace fs = std::filesystem;
   const std::string present = settings.history(), fresh = present + ".repaired";
   History damaged(present, History::Access::write);
-  fs::remove_all(fresh);
+  // A repair that was killed leaves a part of its copy there, or already what was damaged.
+  if (fs::exists(fresh)) {
+    const std::string aside = next_aside(present);
+    fs::rename(fresh, aside);
+    std::cout << "what a repair before left in " << fresh << " is in " << aside << '\n';
+  }
   std::size_t copied = 0;
   {
     History repaired(fresh, History::Access::write);
@@ -277,10 +290,7 @@ int repair(const Settings& settings) {
       throw std::system_error(errno, std::generic_category(), present + ": exchanging it for " + fresh);
     }
   }
-  std::string aside;
-  for (int number = 1; aside.empty() || fs::exists(aside); ++number) {
-    aside = present + ".damaged-" + std::to_string(number);
-  }
+  const std::string aside = next_aside(present);
   fs::rename(fresh, aside);
   std::cout << copied << " bars of " << damaged.names().size() << " series are in " << present
             << "; what there was is in " << aside << '\n';
