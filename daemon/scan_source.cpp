@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "daemon/signal_series.hpp"
-#include "state/history.hpp"
+#include "state/live_history.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -17,7 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kPieceBars = 4096;
-constexpr int kTries = 5;
 
 /// The interval that a name ends with, as in BTCUSDT-1m or binance:spot:BTCUSDT:1m.
 std::optional<engine::Interval> interval_of(std::string_view name) {
@@ -208,7 +207,7 @@ class CsvFiles final : public ScanSource {
 class HistoryReader final : public ScanReader {
  public:
   HistoryReader(std::string directory, std::unique_ptr<state::History> history, const ScanOptions& options)
-      : directory_(std::move(directory)), history_(std::move(history)), options_(options) {}
+      : history_(std::move(directory), std::move(history)), options_(options) {}
 
   std::string read(const ScanSeries& series, const TakeScanBars& take,
                    const std::function<void()>& restart) override {
@@ -225,7 +224,7 @@ class HistoryReader final : public ScanReader {
       const engine::Interval& interval = *series.interval;
       const std::int64_t first =
           interval.ordinal(last.bars.back().open_time_ms) - static_cast<std::int64_t>(count);
-      for (const engine::Bar& bar : history_->newest(number, interval.open_time_ms(first)).bars)
+      for (const engine::Bar& bar : history_.now().newest(number, interval.open_time_ms(first)).bars)
         add(bars, bar);
       return std::string();
     });
@@ -235,21 +234,21 @@ class HistoryReader final : public ScanReader {
     const auto restart = [&whole] { whole = {}; };
     return read_unchanged(series, restart, [&](state::History::Series number) {
       std::int64_t covered_to_ms = 0;
-      history_->read_all(number, 0, [&](const state::StoredBars& stored) {
+      history_.now().read_all(number, 0, [&](const state::StoredBars& stored) {
         if (whole.parts.empty() || stored.covered_from_ms != covered_to_ms)
           whole.parts.push_back({whole.bars.size(), stored.covered_from_ms});
         covered_to_ms = stored.covered_to_ms;
         whole.bars.insert(whole.bars.end(), stored.bars.begin(), stored.bars.end());
       });
-      whole.listed_ms = history_->instrument(number).value_or(state::Instrument{}).listed_ms;
-      whole.late = history_->late(number);
+      whole.listed_ms = history_.now().instrument(number).value_or(state::Instrument{}).listed_ms;
+      whole.late = history_.now().late(number);
       return std::string();
     });
   }
 
  private:
   std::string read_all(state::History::Series number, const TakeScanBars& take) {
-    history_->read_all(number, 0, [&](const state::StoredBars& stored) {
+    history_.now().read_all(number, 0, [&](const state::StoredBars& stored) {
       CsvBars bars;
       for (const engine::Bar& bar : stored.bars) add(bars, bar);
       take(bars, 0);
@@ -264,14 +263,14 @@ class HistoryReader final : public ScanReader {
     if (newest.bars.empty()) return "there are no bars, but at least one is needed";
     const engine::Segment segment = anchors.segment(newest.bars.back().open_time_ms);
     const std::int64_t anchor_ms = series.interval->open_time_ms(segment.anchor_ordinal);
-    const state::StoredBars stored = history_->newest(number, anchor_ms);
-    const std::int64_t listed_ms = history_->instrument(number).value_or(state::Instrument{}).listed_ms;
+    const state::StoredBars stored = history_.now().newest(number, anchor_ms);
+    const std::int64_t listed_ms = history_.now().instrument(number).value_or(state::Instrument{}).listed_ms;
     // Where the bars reach back to the listing there are none before.
     if (stored.covered_from_ms > anchor_ms && stored.covered_from_ms > listed_ms) {
       return "its bars begin at " + std::to_string(stored.covered_from_ms) + ", after its anchor at " +
              std::to_string(anchor_ms) + ": live publishes nothing of it";
     }
-    const auto late = history_->late(number);
+    const auto late = history_.now().late(number);
     const BarHistory known{stored.bars, series.interval->ordinal(stored.covered_from_ms), late};
     CsvBars bars;
     for (std::size_t i = 0; i < stored.bars.size(); ++i) {
@@ -283,27 +282,27 @@ class HistoryReader final : public ScanReader {
 
   /// The bar that was written last, and perhaps some before it.
   state::StoredBars newest_bar(state::History::Series number) {
-    state::StoredBars newest = history_->latest(number, 1);
-    if (newest.bars.empty()) newest = history_->newest(number, newest.covered_from_ms - 1);
+    state::StoredBars newest = history_.now().latest(number, 1);
+    if (newest.bars.empty()) newest = history_.now().newest(number, newest.covered_from_ms - 1);
     return newest;
   }
 
   /// Again where the daemon has written so much meanwhile that the newest bars lie elsewhere.
   std::string read_unchanged(const ScanSeries& series, const std::function<void()>& restart,
                              const std::function<std::string(state::History::Series)>& read) {
-    for (int attempt = 0; attempt < kTries; ++attempt) {
-      const std::size_t problems = history_->problems().size();
-      const auto number = history_->find(series.key);
-      if (!number) return "the daemon has set it aside meanwhile";
-      std::string refusal = read(*number);
-      if (history_->tail_unchanged(*number)) {
-        const auto& all = history_->problems();
-        return refusal.empty() && all.size() > problems ? all.back() : refusal;
-      }
-      restart();
-      history_ = std::make_unique<state::History>(directory_, state::History::Access::read);
-    }
-    return "it is written to faster than it can be read";
+    std::string refusal;
+    const bool settled = history_.read([&](state::History& history) {
+      const auto number = history.find(series.key);
+      refusal = number ? "" : "the daemon has set it aside meanwhile";
+      if (!number) return true;
+      const std::size_t problems = history.problems().size();
+      refusal = read(*number);
+      if (!history.tail_unchanged(*number)) return restart(), false;
+      const auto& all = history.problems();
+      if (refusal.empty() && all.size() > problems) refusal = all.back();
+      return true;
+    });
+    return settled ? refusal : "it is written to faster than it can be read";
   }
 
   static void add(CsvBars& bars, const engine::Bar& bar) {
@@ -311,8 +310,7 @@ class HistoryReader final : public ScanReader {
     bars.open_ms.push_back(bar.open_time_ms);
   }
 
-  std::string directory_;
-  std::unique_ptr<state::History> history_;
+  state::LiveHistory history_;
   const ScanOptions& options_;
 };
 

@@ -137,7 +137,8 @@ void Verification::read_entry() {
 }
 
 void Verification::take(const state::StoredBars& bars) {
-  if (window_.bars.empty() || bars.covered_from_ms > window_.covered_to_ms) {
+  // Slots without a bar before the first one are known too.
+  if (!std::exchange(begun_, true) || bars.covered_from_ms > window_.covered_to_ms) {
     window_ = {{}, bars.covered_from_ms, bars.covered_from_ms};
     while (entry_ && entry_->open_ms < bars.covered_from_ms) {  // the bars before are not known
       count(verdict_.unknown);
@@ -175,7 +176,11 @@ void Verification::compare(const engine::Bar& bar, const std::optional<AnchoredS
     return next_entry();
   }
   const std::string difference = Comparison(entry_->published).with(bar, *computed);
-  if (!difference.empty() && !equals_superseded(bar)) return differ(difference);
+  if (!difference.empty() && !equals_superseded(bar)) {
+    if (others_.known || !corrected_by_next()) return differ(difference);
+    count(verdict_.unknown);
+    return next_entry();
+  }
   count(verdict_.equal);
   next_entry();
 }
@@ -188,6 +193,15 @@ bool Verification::equals_superseded(const engine::Bar& bar) {
     if (then && Comparison(entry_->published).with(before, *then).empty()) return true;
   }
   return false;
+}
+
+/// The next entry is of the same bar, with another content.
+bool Verification::corrected_by_next() {
+  if (next_in_page_ == page_.size()) {
+    page_ = more_();
+    next_in_page_ = 0;
+  }
+  return !page_.empty() && page_[next_in_page_].number("close_ms") == entry_->close_ms;
 }
 
 void Verification::count(std::size_t& counter) {

@@ -32,6 +32,7 @@ struct PublishedEntry {
 struct OtherTellings {
   std::vector<engine::Bar> superseded;  // as they were before they were corrected
   std::vector<state::LateBar> late;
+  bool known = true;  // false: whether there are others is not known
 };
 
 struct Verdict {
@@ -74,6 +75,7 @@ class Verification {
   void compare(const engine::Bar& bar, const std::optional<AnchoredSignal>& computed);
   bool comparable(const Entry& entry) const;
   bool equals_superseded(const engine::Bar& bar);
+  bool corrected_by_next();
   void count(std::size_t& counter);
   void differ(const std::string& how);
   void trim();
@@ -90,6 +92,7 @@ class Verification {
   state::StoredBars window_;  // the bars that the next signals can need
   std::vector<PublishedEntry> page_;
   std::size_t next_in_page_ = 0;
+  bool begun_ = false;          // bars were taken
   std::optional<Entry> entry_;  // the next to compare; empty: there is none
   std::optional<std::int64_t>
       without_entry_ms_;    // close of the newest bar that follows an entry and has none

@@ -22,7 +22,8 @@ class Interval {
 
   /// The bar's number since 1970-01-01 for a time inside it. Months count year*12+month with month 1..12.
   std::int64_t ordinal(std::int64_t time_ms) const;
-  /// The first millisecond of the bar with that number.
+  /// The first millisecond of the bar with that number; of one too far away for 64 bits the nearest end of
+  /// what they hold.
   std::int64_t open_time_ms(std::int64_t ordinal) const;
   /// The next boundary, exclusive end of the bar that holds the time.
   std::int64_t close_time_ms(std::int64_t time_ms) const { return open_time_ms(ordinal(time_ms) + 1); }

@@ -64,7 +64,6 @@ bool History::fail(const MappedFile& file) {
 }
 
 // ---- reading
-// --------------------------------------------------------------------------------------------------------
 
 bool History::read_block(const BlockPlace& place, std::vector<engine::Bar>& bars) {
   bars.resize(place.count);
@@ -183,9 +182,12 @@ std::uint64_t History::corrections(Series series) const {
   return count;
 }
 
-void History::read_all(Series series, std::int64_t from_ms,
+bool History::read_all(Series series, std::int64_t from_ms,
                        const std::function<void(const StoredBars&)>& take) {
   const Entry& entry = series_[series];
+  const auto rows = tail(series);  // copied first of all: another process may write others over them
+  const std::vector<engine::Bar> tail_rows(rows.begin(), rows.end());
+  if (!tail_unchanged(series)) return false;
   std::vector<BlockPlace> places;
   for (const BlockPlace& place : entry.blocks) {
     if (place.kind == BlockKind::bars && place.covered_to_ms > from_ms) places.push_back(place);
@@ -208,7 +210,8 @@ void History::read_all(Series series, std::int64_t from_ms,
   for (const BlockPlace& place : places) {
     if (read_block(place, block)) tell(block, place.covered_from_ms, place.covered_to_ms);
   }
-  if (entry.tail_bars > 0) tell(tail(series), entry.tail.covered_from_ms, entry.tail_covered_to_ms);
+  if (!tail_rows.empty()) tell(tail_rows, entry.tail.covered_from_ms, entry.tail_covered_to_ms);
+  return true;
 }
 
 std::vector<LateBar> History::late(Series series) {
@@ -229,7 +232,6 @@ void History::read_superseded(Series series,
 }
 
 // ---- writing
-// --------------------------------------------------------------------------------------------------------
 
 std::optional<History::Series> History::add(const std::string& name) {
   if (const auto found = find(name)) return found;

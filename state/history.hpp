@@ -84,12 +84,14 @@ class History {
   std::uint64_t corrections(Series series) const;
   /// The bars of the tail where they lie, without a copy; valid until the next change.
   std::span<const engine::Bar> tail(Series series);
-  /// For a reader beside a process that writes: false where the bars that were read of the tail since this
-  /// was opened may be others', because the tail has become a block and begun anew.
+  /// For a reader beside a process that writes: false where what was read of the series since this was opened
+  /// may not be what there was at one moment, because its tail has become a block and begun anew, or a bar
+  /// was corrected. It stays false: open another (state/live_history.hpp).
   bool tail_unchanged(Series series);
   /// All that is held from from_ms on (from the block that holds it), oldest first, block by block: memory
-  /// does not grow with the history. A jump of covered_from_ms from one call to the next is a hole.
-  void read_all(Series series, std::int64_t from_ms, const std::function<void(const StoredBars&)>& take);
+  /// does not grow with the history. A jump of covered_from_ms from one call to the next is a hole. False,
+  /// and nothing is given, where the tail is not unchanged.
+  bool read_all(Series series, std::int64_t from_ms, const std::function<void(const StoredBars&)>& take);
   /// Bars that were corrected, as they were before, with the time at which that was noticed.
   void read_superseded(Series series,
                        const std::function<void(const engine::Bar&, std::int64_t at_ms)>& take);
@@ -134,6 +136,7 @@ class History {
     TailHeader tail{};
     std::size_t tail_bars = 0;
     std::int64_t tail_covered_to_ms = 0;
+    bool written_to = false;  // blocks of it came since this was opened for reading
   };
 
   void open_files(Access access);
@@ -144,6 +147,8 @@ class History {
   void read_index();
   void scan_blocks(std::int64_t from);
   void read_tail(Series series);
+  std::string read_slot(Series series);
+  void see_new_blocks();
   void drop_what_is_in_blocks(Entry& entry);
   bool fail(const MappedFile& file);
 
@@ -172,7 +177,7 @@ class History {
   std::string error_;
   std::string bytes_;  // of the block that is being written
   std::int64_t blocks_end_ = 0;
-  std::int64_t index_end_ = 0;
+  std::int64_t index_end_ = 0;  // of what was written, or looked at
 };
 
 }  // namespace atcd::state

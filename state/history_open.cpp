@@ -17,7 +17,11 @@
 namespace atcd::state {
 namespace {
 
-constexpr std::array<const char*, 5> kFiles = {"names", "tails", "blocks", "index", "instruments"};
+// In the order in which a reader asks for their sizes, beside a process that writes: a series' slot comes
+// before its name, a block before its record, so that what is named is there.
+constexpr std::array<const char*, 5> kFiles = {"names", "tails", "index", "blocks", "instruments"};
+constexpr std::int64_t kRecordBytes = sizeof(IndexRecord);
+constexpr int kTries = 5;
 
 template <class Record>
 Record record_at(std::span<const std::byte> bytes) {
@@ -56,7 +60,8 @@ History::History(const History& written)
     : directory_(written.directory_),
       access_(Access::read),
       series_(written.series_),
-      by_name_(written.by_name_) {
+      by_name_(written.by_name_),
+      index_end_(written.index_end_) {
   map_files();
 }
 
@@ -65,7 +70,7 @@ History::~History() {
 }
 
 void History::map_files() {
-  const std::array<MappedFile*, kFiles.size()> files = {&names_, &tails_, &blocks_, &index_, &instruments_};
+  const std::array<MappedFile*, kFiles.size()> files = {&names_, &tails_, &index_, &blocks_, &instruments_};
   for (std::size_t i = 0; i < files.size(); ++i) {
     const std::string path = directory_ + "/" + kFiles[i];
     // A history that was never written to since there are instruments has none.
@@ -178,10 +183,12 @@ void History::read_index() {
     index_end_ += std::int64_t{sizeof record};
   }
   scan_blocks(blocks_end_);
-  // What lies behind belongs to nothing: the next block is written over it.
-  if (access_ == Access::write && index_.size() > index_end_ && !index_.truncate(index_end_)) {
-    throw std::runtime_error(index_.error());
+  if (access_ == Access::read) {
+    index_end_ = index_.size() / kRecordBytes * kRecordBytes;
+    return;
   }
+  // What lies behind belongs to nothing: the next block is written over it.
+  if (index_.size() > index_end_ && !index_.truncate(index_end_)) throw std::runtime_error(index_.error());
 }
 
 /// Finds the blocks that the index does not have: those of a crash, or all.
@@ -224,20 +231,31 @@ void History::scan_blocks(std::int64_t from) {
 }
 
 void History::read_tail(Series series) {
+  std::string damage = read_slot(series);
+  // A process that writes may be in the midst of it: what is damaged is so the next time too.
+  for (int attempt = 1; access_ == Access::read && !damage.empty() && attempt < kTries; ++attempt)
+    damage = read_slot(series);
+  if (!damage.empty()) problems_.push_back(std::move(damage));
+  drop_what_is_in_blocks(series_[series]);
+}
+
+/// What is damaged of it, a sentence; empty when all is well.
+std::string History::read_slot(Series series) {
   Entry& entry = series_[series];
+  entry.tail = {};
+  entry.tail_bars = 0;
+  entry.tail_covered_to_ms = 0;
   const std::int64_t slot = std::int64_t{series} * kSlotBytes;
   const auto bytes = tails_.view(slot, kSlotBytes);
-  if (entry.name.empty()) return;
+  if (entry.name.empty()) return {};
   const auto header = bytes.empty() ? TailHeader{} : record_at<TailHeader>(bytes);
   if (header.magic != kTailMagic || header.name_hash != entry.name_hash ||
       header.checksum != record_checksum(header)) {
-    problems_.push_back(directory_ + "/tails: the slot of " + entry.name +
-                        " is damaged: its newest bars are left out");
     // Generations go on from a place that no row of the lost one can have reached by accident.
     entry.tail.generation = header.generation + 1;
-    return;
+    return directory_ + "/tails: the slot of " + entry.name + " is damaged: its newest bars are left out";
   }
-  if (header.generation == 0) return;  // as add() left it
+  if (header.generation == 0) return {};  // as add() left it
   entry.tail = header;
   entry.tail_covered_to_ms = header.covered_from_ms;
   const auto checksums = bytes.subspan(kRowChecksums, kBlockBars * sizeof(std::uint32_t));
@@ -257,19 +275,34 @@ void History::read_tail(Series series) {
     // A row comes before its checksum: only one can be without. Rows of earlier generations have theirs.
     const bool nothing = checksum == 0 ? is_zero(bytes_of_row) : checksum != row_checksum(header, later, bar);
     if (nothing) continue;
-    problems_.push_back(directory_ + "/tails: row " + std::to_string(row) + " of " + entry.name +
-                        " is damaged: it and the bars after it are left out");
-    break;
+    return directory_ + "/tails: row " + std::to_string(row) + " of " + entry.name +
+           " is damaged: it and the bars after it are left out";
   }
-  drop_what_is_in_blocks(entry);
+  return {};
 }
 
 bool History::tail_unchanged(Series series) {
-  // The header of a new tail is written before its first row.
+  if (access_ == Access::write) return true;
+  // A tail that becomes a block, and a bar that is corrected, are in the index before the slot changes; the
+  // header of a new tail is there before its first row.
   std::atomic_thread_fence(std::memory_order_acquire);
+  see_new_blocks();
+  const Entry& entry = series_[series];
   const auto bytes = tails_.view(std::int64_t{series} * kSlotBytes, sizeof(TailHeader));
-  const TailHeader& held = series_[series].tail;
-  return held.magic == 0 || (!bytes.empty() && std::memcmp(bytes.data(), &held, sizeof held) == 0);
+  const bool same_tail = entry.tail.magic == 0 ||
+                         (!bytes.empty() && std::memcmp(bytes.data(), &entry.tail, sizeof entry.tail) == 0);
+  return same_tail && !entry.written_to;
+}
+
+void History::see_new_blocks() {
+  if (!index_.grow()) {  // made anew, by a daemon that found it damaged
+    for (Entry& entry : series_) entry.written_to = true;
+    return;
+  }
+  for (; index_end_ + kRecordBytes <= index_.size(); index_end_ += kRecordBytes) {
+    const auto record = record_at<IndexRecord>(index_.view(index_end_, sizeof(IndexRecord)));
+    if (record.header.series < series_.size()) series_[record.header.series].written_to = true;
+  }
 }
 
 /// Where a crash came between the block that a tail was written to and the new tail, both have the bars.

@@ -37,6 +37,14 @@ bool MappedFile::open(const std::string& path, Access access) {
   return true;
 }
 
+bool MappedFile::grow() {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) return fail("asking for its size");
+  if (status.st_size < size_) return false;
+  size_ = status.st_size;
+  return true;
+}
+
 bool MappedFile::write(std::int64_t offset, const void* bytes, std::size_t count) {
   const char* from = static_cast<const char*>(bytes);
   std::int64_t at = offset;

@@ -23,6 +23,9 @@ class MappedFile {
   bool open(const std::string& path, Access access);
   std::int64_t size() const { return size_; }
   const std::string& error() const { return error_; }
+  /// Of a file that another process makes longer: asks for its size again. False where it is shorter than it
+  /// was, or that can't be said.
+  bool grow();
 
   bool write(std::int64_t offset, const void* bytes, std::size_t count);
   /// Space on the disk for the file up to here; the file has at least this size then, zeros where it grew.

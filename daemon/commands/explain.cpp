@@ -15,12 +15,10 @@
 #include "daemon/instruments.hpp"
 #include "daemon/verification.hpp"
 #include "engine/interval.hpp"
-#include "state/history.hpp"
+#include "state/live_history.hpp"
 
 namespace atcd::daemon {
 namespace {
-
-constexpr int kTries = 5;
 
 struct Settings {
   ControlTarget target;
@@ -72,14 +70,16 @@ SelfAudit::Subject subject_of(state::History& history, state::History::Series nu
 /// Read again where the daemon has written so much meanwhile that the newest bars lie elsewhere.
 SelfAudit::Subject stored_subject(const Config& config, const Named& named) {
   const std::string directory = config.state_directory + "/history";
-  for (int attempt = 0; attempt < kTries; ++attempt) {
-    state::History history(directory, state::History::Access::read);
+  state::LiveHistory live(directory);
+  std::optional<SelfAudit::Subject> subject;
+  const bool settled = live.read([&](state::History& history) {
     const auto number = history.find(named.archive);
     if (!number) throw std::runtime_error(directory + " holds no series " + named.archive);
-    SelfAudit::Subject subject = subject_of(history, *number, named);
-    if (history.tail_unchanged(*number)) return subject;
-  }
-  throw std::runtime_error(directory + " is written to faster than it can be read");
+    subject.emplace(subject_of(history, *number, named));
+    return history.tail_unchanged(*number);
+  });
+  if (!settled) throw std::runtime_error(live.faster());
+  return std::move(*subject);
 }
 
 void show(const std::string& explanation, bool json) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -18,13 +19,14 @@
 #include "daemon/commands/table_text.hpp"
 #include "daemon/csv_table.hpp"
 #include "engine/interval.hpp"
-#include "state/history.hpp"
+#include "state/live_history.hpp"
 
 namespace atcd::daemon {
 namespace {
 
 using engine::Bar;
 using state::History;
+using state::LiveHistory;
 using state::StoredBars;
 
 constexpr std::size_t kProgressRows = 100'000;
@@ -36,8 +38,13 @@ struct Settings {
   std::string history() const { return directory + "/history"; }
 };
 
-void print_problems(const History& history) {
-  for (const std::string& problem : history.problems()) std::cerr << problem << '\n';
+void print_problems(const std::vector<std::string>& problems) {
+  for (const std::string& problem : problems) std::cerr << problem << '\n';
+}
+
+/// Calls `read` beside a daemon that writes until it has read what there was at one moment.
+void read_settled(LiveHistory& history, const std::function<bool(History&)>& read) {
+  if (!history.read(read)) throw std::runtime_error(history.faster());
 }
 
 History::Series series_of(const History& history, const std::string& name) {
@@ -48,36 +55,39 @@ History::Series series_of(const History& history, const std::string& name) {
 }
 
 int list(const Settings& settings) {
-  History history(settings.history(), History::Access::read);
+  LiveHistory live(settings.history());
   std::printf("%-40s %10s %8s %6s %14s %14s %10s %6s\n", "series", "bars", "newest", "holes", "from_ms",
               "to_ms", "superseded", "late");
-  for (const std::string& name : history.names()) {
-    const auto series = *history.find(name);
+  for (const std::string& name : live.now().names()) {
     std::size_t bars = 0, holes = 0, superseded = 0;
     std::int64_t from_ms = 0, to_ms = 0;
-    history.read_all(series, 0, [&](const StoredBars& stored) {
-      if (from_ms == 0) from_ms = stored.covered_from_ms;
-      if (to_ms != 0 && stored.covered_from_ms > to_ms) ++holes;
-      to_ms = stored.covered_to_ms;
-      bars += stored.bars.size();
+    read_settled(live, [&](History& history) {
+      return history.read_all(series_of(history, name), 0, [&](const StoredBars& stored) {
+        if (from_ms == 0) from_ms = stored.covered_from_ms;
+        if (to_ms != 0 && stored.covered_from_ms > to_ms) ++holes;
+        to_ms = stored.covered_to_ms;
+        bars += stored.bars.size();
+      });
     });
+    History& history = live.now();
+    const auto series = series_of(history, name);
     history.read_superseded(series, [&](const Bar&, std::int64_t) { ++superseded; });
     std::printf("%-40s %10zu %8zu %6zu %14lld %14lld %10zu %6zu\n", name.c_str(), bars,
                 history.tail(series).size(), holes, static_cast<long long>(from_ms),
                 static_cast<long long>(to_ms), superseded, history.late(series).size());
   }
-  print_problems(history);
+  print_problems(live.problems());
   return kDone;
 }
 
 int check(const Settings& settings) {
-  History history(settings.history(), History::Access::read);
+  LiveHistory live(settings.history());
   std::size_t bars = 0, wrong = 0, checked = 0;
-  const auto names = history.names();
+  const auto names = live.now().names();
   for (const std::string& name : names) {
     if (checked++ % 100 == 0) print_progress(std::to_string(checked) + " of " + std::to_string(names.size()));
     std::int64_t end_ms = 0;
-    history.read_all(*history.find(name), 0, [&](const StoredBars& stored) {
+    const auto take = [&](const StoredBars& stored) {
       for (const Bar& bar : stored.bars) {
         ++bars;
         if (!engine::is_valid(bar) || bar.open_time_ms < end_ms) {
@@ -87,35 +97,38 @@ int check(const Settings& settings) {
         }
         end_ms = bar.close_time_ms;
       }
-    });
+    };
+    read_settled(live, [&](History& history) { return history.read_all(series_of(history, name), 0, take); });
   }
   end_progress();
-  print_problems(history);
-  const std::size_t problems = history.problems().size() + wrong;
+  print_problems(live.problems());
+  const std::size_t problems = live.problems().size() + wrong;
   std::cout << names.size() << " series, " << bars << " bars, " << problems << " problems\n";
   return problems == 0 ? kDone : kFailed;
 }
 
 int export_csv(const Settings& settings) {
-  History history(settings.history(), History::Access::read);
-  const auto series = series_of(history, settings.series);
+  LiveHistory live(settings.history());
+  series_of(live.now(), settings.series);  // before the file is made
   std::ofstream file;
   if (settings.file != "-") file.open(settings.file, std::ios::binary | std::ios::trunc);
   std::ostream& out = settings.file == "-" ? std::cout : file;
   out << kBarCsvHeader;
   std::string text;
   std::size_t rows = 0;
-  history.read_all(series, 0, [&](const StoredBars& stored) {
+  const auto take = [&](const StoredBars& stored) {
     text.clear();
     for (const Bar& bar : stored.bars) append_csv_row(text, bar);
     out << text;
     rows += stored.bars.size();
     if (settings.file != "-") print_progress(std::to_string(rows) + " bars written");
-  });
+  };
+  read_settled(
+      live, [&](History& history) { return history.read_all(series_of(history, settings.series), 0, take); });
   end_progress();
   out.flush();
-  print_problems(history);
-  if (out) return history.problems().empty() ? kDone : kFailed;
+  print_problems(live.problems());
+  if (out) return live.problems().empty() ? kDone : kFailed;
   std::cerr << "cannot write " << settings.file << '\n';
   return kFailed;
 }
@@ -180,7 +193,7 @@ int import_csv(const Settings& settings) {
   const std::vector<Bar> bars = read_bars(settings.file, *interval);
 
   History history(settings.history(), History::Access::write);
-  print_problems(history);
+  print_problems(history.problems());
   const auto series = history.add(settings.series);
   if (!series) throw std::runtime_error(history.error());
   std::vector<StoredBars> held;
@@ -244,16 +257,29 @@ std::size_t copy(History& from, History& to) {
   return copied;
 }
 
+/// Where a history is put whose place another takes.
+std::string next_aside(const std::string& history) {
+  std::string aside;
+  for (int number = 1; aside.empty() || std::filesystem::exists(aside); ++number)
+    aside = history + ".damaged-" + std::to_string(number);
+  return aside;
+}
+
 int repair(const Settings& settings) {
   namespace fs = std::filesystem;
   const std::string present = settings.history(), fresh = present + ".repaired";
   History damaged(present, History::Access::write);
-  fs::remove_all(fresh);
+  // A repair that was killed leaves a part of its copy there, or already what was damaged.
+  if (fs::exists(fresh)) {
+    const std::string aside = next_aside(present);
+    fs::rename(fresh, aside);
+    std::cout << "what a repair before left in " << fresh << " is in " << aside << '\n';
+  }
   std::size_t copied = 0;
   {
     History repaired(fresh, History::Access::write);
     copied = copy(damaged, repaired);
-    print_problems(damaged);
+    print_problems(damaged.problems());
     if (damaged.problems().empty()) {
       fs::remove_all(fresh);
       std::cout << "nothing is damaged: " << damaged.names().size() << " series, " << copied << " bars\n";
@@ -264,10 +290,7 @@ int repair(const Settings& settings) {
       throw std::system_error(errno, std::generic_category(), present + ": exchanging it for " + fresh);
     }
   }
-  std::string aside;
-  for (int number = 1; aside.empty() || fs::exists(aside); ++number) {
-    aside = present + ".damaged-" + std::to_string(number);
-  }
+  const std::string aside = next_aside(present);
   fs::rename(fresh, aside);
   std::cout << copied << " bars of " << damaged.names().size() << " series are in " << present
             << "; what there was is in " << aside << '\n';

@@ -10,21 +10,21 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "daemon/bar_archive.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/exchange_reader.hpp"
 #include "daemon/commands/redis_reader.hpp"
 #include "daemon/redis_login.hpp"
 #include "daemon/verification.hpp"
+#include "daemon/verify_source.hpp"
 #include "engine/interval.hpp"
 #include "feeds/interval_source.hpp"
-#include "state/history.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -40,74 +40,10 @@ struct Settings {
   bool rest = false, follow = false;
 };
 
-/// A series that was published and is in the configuration.
-struct Published {
-  engine::SeriesId id;
-  std::string name;
-  const FeedConfig* feed = nullptr;
-  const ProfileConfig* profile = nullptr;
-  std::string last_id;  // of the newest entry that was verified
-};
-
-/// Where bars come from: what the daemon keeps on disk, or the exchange.
-class BarSource {
- public:
-  using Take = std::function<void(const state::StoredBars&)>;
-
-  virtual ~BarSource() = default;
-  virtual OtherTellings others(const Published& series) = 0;
-  /// Bars that closed by then are another instrument's; 0: none is known to be.
-  virtual std::int64_t begins_ms(const Published& series) = 0;
-  /// Gives all closed bars from about from_ms on, in order, piece by piece. Throws std::runtime_error with a
-  /// sentence.
-  virtual void read(const Published& series, std::int64_t from_ms, const Take& take) = 0;
-};
-
-class FromHistory final : public BarSource {
- public:
-  explicit FromHistory(const std::string& directory)
-      : history_(directory + "/history", state::History::Access::read) {}
-
-  OtherTellings others(const Published& series) override {
-    const auto found = number_of(series);
-    if (!found) return {};
-    OtherTellings others{{}, history_.late(*found)};
-    history_.read_superseded(*found,
-                             [&](const engine::Bar& bar, std::int64_t) { others.superseded.push_back(bar); });
-    return others;
-  }
-
-  std::int64_t begins_ms(const Published& series) override {
-    const auto found = number_of(series);
-    return found ? history_.instrument(*found).value_or(state::Instrument{}).begins_ms() : 0;
-  }
-
-  void read(const Published& series, std::int64_t from_ms, const Take& take) override {
-    const auto found = number_of(series);
-    if (!found) return;
-    const std::int64_t listed_ms = history_.instrument(*found).value_or(state::Instrument{}).listed_ms;
-    bool first = true;
-    history_.read_all(*found, from_ms, [&](state::StoredBars bars) {
-      // Where the bars reach back to the listing there are none before.
-      if (std::exchange(first, false) && bars.covered_from_ms <= listed_ms)
-        bars.covered_from_ms = std::min(bars.covered_from_ms, from_ms);
-      take(bars);
-    });
-  }
-
- private:
-  std::optional<state::History::Series> number_of(const Published& series) const {
-    const feeds::Exchange& exchange = *feeds::find_exchange(series.id.exchange, series.id.market);
-    return history_.find(archive_name(exchange, {series.id.symbol, series.id.interval}));
-  }
-
-  state::History history_;
-};
-
 class FromExchange final : public BarSource {
  public:
-  /// Only what is on disk tells that a symbol was another's before: of that alone it is asked, where it is
-  /// there.
+  /// Only what is on disk tells that a symbol was another's before, and which bar was used where the exchange
+  /// told another later: of that alone it is asked, where it is there.
   explicit FromExchange(const std::string& directory) {
     try {
       held_.emplace(directory);
@@ -115,13 +51,17 @@ class FromExchange final : public BarSource {
     }
   }
 
-  OtherTellings others(const Published&) override { return {}; }
+  OtherTellings others(const PublishedSeries& series) override {
+    return held_ ? held_->others(series) : OtherTellings{{}, {}, false};
+  }
 
-  std::int64_t begins_ms(const Published& series) override {
+  std::int64_t begins_ms(const PublishedSeries& series) override {
     return std::max(listed_ms(series), held_ ? held_->begins_ms(series) : 0);
   }
 
-  void read(const Published& series, std::int64_t from_ms, const Take& take) override {
+  bool read(const PublishedSeries& series, std::int64_t from_ms, const Take& take) override {
+    std::map<std::int64_t, engine::Bar> used;
+    if (!read_used(series, used)) return false;
     ExchangeReader& reader = *market(series).reader;
     const feeds::Exchange& exchange = reader.exchange();
     const std::int64_t begins_ms = listed_ms(series);
@@ -138,12 +78,18 @@ class FromExchange final : public BarSource {
       state::StoredBars bars{
           {}, page_ms, std::min(page_end_ms, interval.open_time_ms(interval.ordinal(settled_ms)))};
       for (const engine::Bar& bar : page.rows) {
-        if (bar.close_time_ms > begins_ms && bar.close_time_ms <= settled_ms) bars.bars.push_back(bar);
+        if (bar.close_time_ms <= begins_ms || bar.close_time_ms > settled_ms) continue;
+        const auto other = used.find(bar.open_time_ms);
+        bars.bars.push_back(other == used.end() ? bar : other->second);
       }
       if (bars.covered_to_ms > bars.covered_from_ms) take(bars);
-      if (page_end_ms > settled_ms) return;
+      if (page_end_ms > settled_ms) return true;
       page_ms = page_end_ms;
     }
+  }
+
+  void renew() override {
+    if (held_) held_->renew();
   }
 
  private:
@@ -152,9 +98,22 @@ class FromExchange final : public BarSource {
     std::map<std::string, std::int64_t> listed_ms;  // by symbol, where the exchange says it
   };
 
-  std::int64_t listed_ms(const Published& series) { return market(series).listed_ms[series.id.symbol]; }
+  /// The bars of which the exchange told others too late, as they were used.
+  bool read_used(const PublishedSeries& series, std::map<std::int64_t, engine::Bar>& used) {
+    const auto late = others(series).late;
+    if (late.empty()) return true;
+    std::set<std::int64_t> wanted;
+    for (const state::LateBar& other : late) wanted.insert(other.bar.open_time_ms);
+    return held_->read(series, *wanted.begin(), [&](const state::StoredBars& bars) {
+      for (const engine::Bar& bar : bars.bars) {
+        if (wanted.contains(bar.open_time_ms)) used[bar.open_time_ms] = bar;
+      }
+    });
+  }
 
-  Market& market(const Published& series) {
+  std::int64_t listed_ms(const PublishedSeries& series) { return market(series).listed_ms[series.id.symbol]; }
+
+  Market& market(const PublishedSeries& series) {
     Market& market = markets_[series.feed];
     if (market.reader) return market;
     market.reader = std::make_unique<ExchangeReader>(*series.feed);
@@ -238,7 +197,7 @@ class Verify {
       : settings_(settings), config_(config), redis_(login), keys_(config.redis.prefix + ":1:") {}
 
   int run() {
-    std::vector<Published> all = published();
+    std::vector<PublishedSeries> all = published();
     if (all.empty()) throw std::runtime_error("no series of this configuration is in Redis' catalogue");
     if (settings_.sample != 0 && settings_.sample < all.size()) {
       std::shuffle(all.begin(), all.end(), std::mt19937_64(std::random_device{}()));
@@ -262,11 +221,11 @@ class Verify {
 
  private:
   /// False when there is a difference: it was printed.
-  bool round(std::vector<Published>& all) {
+  bool round(std::vector<PublishedSeries>& all) {
     const auto source = bar_source();
     total_.too_new = 0;
     std::size_t done = 0;
-    for (Published& series : all) {
+    for (PublishedSeries& series : all) {
       if (isatty(STDERR_FILENO) != 0)
         std::cerr << '\r' << ++done << " of " << all.size() << "\x1b[K" << std::flush;
       const Verdict verdict = verdict_of(*source, series);
@@ -284,20 +243,31 @@ class Verify {
   }
 
   /// Of the newest entries, or, in later rounds, of those from the last verified one on.
-  Verdict verdict_of(BarSource& source, const Published& series) {
+  Verdict verdict_of(BarSource& source, const PublishedSeries& series) {
+    return settled_verdict([&](Verdict& verdict) { return compare(source, series, verdict); },
+                           [&](const Verdict& before) {
+                             if (!before.difference.empty()) redis_.wait(kRound);
+                             source.renew();
+                           });
+  }
+
+  /// False where bars changed while they were read.
+  bool compare(BarSource& source, const PublishedSeries& series, Verdict& verdict) {
     const std::string key =
         keys_ + "{" + series.id.group() + "}:stream:" + engine::percent_encode(series.id.symbol);
     EntryPages pages(key, [&](auto words, const auto& take) { ask(key, words, take); });
     series.last_id.empty() ? pages.begin_before_end(settings_.last) : pages.begin_at(series.last_id);
     const auto& first = pages.first();
-    if (first.empty() || (first.size() == 1 && first[0].id == series.last_id)) return {};
+    if (first.empty() || (first.size() == 1 && first[0].id == series.last_id)) return true;
     const std::int64_t from_ms =
         earliest_open_ms(*series.profile, series.id, first[0].number("open_ms").value_or(0));
     Verification verification(
         *series.profile, series.id, source.others(series), [&] { return pages.next(); }, series.last_id,
         source.begins_ms(series));
-    source.read(series, from_ms, [&](const state::StoredBars& bars) { verification.take(bars); });
-    return verification.finish();
+    const bool whole =
+        source.read(series, from_ms, [&](const state::StoredBars& bars) { verification.take(bars); });
+    verdict = verification.finish();
+    return whole;
   }
 
   std::unique_ptr<BarSource> bar_source() const {
@@ -305,8 +275,8 @@ class Verify {
     return std::make_unique<FromHistory>(config_.state_directory);
   }
 
-  std::vector<Published> published() {
-    std::vector<Published> found;
+  std::vector<PublishedSeries> published() {
+    std::vector<PublishedSeries> found;
     const std::string catalogue = keys_ + "catalogue";
     ask(catalogue, {"HGETALL", catalogue}, [&](const state::Reply& reply) {
       for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
@@ -318,14 +288,14 @@ class Verify {
     return found;
   }
 
-  std::optional<Published> configured(std::string_view json) const {
+  std::optional<PublishedSeries> configured(std::string_view json) const {
     simdjson::dom::parser parser;
     const auto entry = parser.parse(json.data(), json.size());
     const auto text = [&](const char* name) {
       std::string_view value;
       return entry[name].get(value) == simdjson::SUCCESS ? std::string(value) : std::string();
     };
-    Published series;
+    PublishedSeries series;
     series.id = {text("exchange"), text("market"), text("symbol"), text("interval"), text("profile")};
     series.name = series.id.name();
     for (const FeedConfig& feed : config_.feeds) {

@@ -185,6 +185,27 @@ TEST(ComputeTest, LiveAnchorsGiveTheSignalThatLivePublishes) {
   }
 }
 
+/// Bar 0 is the series' first bar then, however many bars are asked for before it.
+TEST(ComputeTest, LiveAnchorsFarBeforeTheFirstMonthChangeNothing) {
+  const engine::Interval interval = *engine::Interval::parse("1M");
+  CsvBars bars = walk(60);
+  for (std::size_t i = 0; i < 60; ++i)
+    bars.open_ms.push_back(interval.open_time_ms(2020 * 12 + 1 + static_cast<int>(i)));
+  ComputeOptions options;
+  options.extras = {"bar_index"};
+  std::string error;
+  options.live_anchors = parse_live_anchors("x:y:Z:1M:p", error);
+  options.live_anchors->rule.anchor_period = 1'000'000'000;
+  options.live_anchors->rule.history_bars = 10'000;
+  const auto wanted = compute_csv(options, bars);
+  ASSERT_EQ(wanted.error, "");
+  EXPECT_EQ(field(rows_of(wanted.text), 59, "bar_index"), "59");
+  for (const std::int64_t far : {420'000, 1'000'000'000}) {
+    options.live_anchors->rule.history_bars = far;
+    EXPECT_EQ(compute_csv(options, bars).text, wanted.text) << far;
+  }
+}
+
 TEST(ComputeTest, LiveAnchorsNeedTimesInOrderOnBoundaries) {
   ComputeOptions options;
   std::string error;

@@ -209,6 +209,28 @@ TEST_F(SweepTest, BarsAfterTheEndChangeNothing) {
   expect_same(run(options), before);
 }
 
+TEST_F(SweepTest, APeriodFarLongerThanTheBarsIsOneRun) {
+  const engine::Interval interval = *engine::Interval::parse("1M");
+  WholeSeries whole;
+  for (int i = 0; i < 30; ++i) {
+    const std::int64_t open_ms = interval.open_time_ms(2020 * 12 + 1 + i);
+    whole.bars.push_back({open_ms, interval.close_time_ms(open_ms), 1, 1, 1, 1, 1});
+  }
+  whole.parts = {{0, whole.bars.front().open_time_ms}};
+  whole.listed_ms = whole.bars.front().open_time_ms;
+  for (const std::int64_t period : {400'000, 1'000'000'000}) {
+    std::string refusal;
+    const SweepSeries series(
+        whole, {"x:y:Z:1M:p", "", interval},
+        engine::AnchorRule{.history_bars = 1500, .anchor_period = period, .fixed_anchor_ms = {}}, {},
+        refusal);
+    EXPECT_EQ(refusal, "");
+    ASSERT_EQ(series.runs().size(), 1U) << period;
+    EXPECT_EQ(series.runs()[0].anchor, 0U);
+    EXPECT_EQ(series.runs()[0].end, 30U);
+  }
+}
+
 TEST_F(SweepTest, TooFewBarsForASetAreFlat) {
   write("short", walk(20, 1));
   SweepOptions options;

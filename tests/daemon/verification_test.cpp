@@ -5,27 +5,22 @@
 #include <stdlib.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <random>
 
 #include "engine/incremental.hpp"
 #include "engine/plan.hpp"
+#include "tests/daemon/published_walk.hpp"
 
 namespace atcd::daemon {
 namespace {
 
 namespace fs = std::filesystem;
-using engine::Bar;
 using state::StoredBars;
 using ::testing::HasSubstr;
 
-const engine::SeriesId kId{"sim", "spot", "BTCUSDT", "1m", "default"};
-constexpr std::int64_t kMinuteMs = 60'000;
 // Sanitizers keep memory of their own.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitized = true;
@@ -34,91 +29,6 @@ constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(th
 #else
 constexpr bool kSanitized = false;
 #endif
-
-ProfileConfig small_profile() {
-  ProfileConfig profile;
-  profile.parameters.lengths = {10, 11, 12, 10, 11, 9};
-  profile.anchor.history_bars = 100;
-  profile.anchor.anchor_period = 70;
-  return profile;
-}
-
-/// A walk whose price is a pure function of the slot and the one before.
-class Walk {
- public:
-  Bar next() {
-    price_ = std::max(1.0, price_ * (1 + (static_cast<double>(random_() % 2001) - 1000) * 1e-5));
-    price_ = std::round(price_ * 100) / 100;
-    const std::int64_t open_ms = slot_++ * kMinuteMs;
-    return {open_ms, open_ms + kMinuteMs, price_, price_, price_, price_, 1};
-  }
-
- private:
-  std::minstd_rand random_{7};
-  std::int64_t slot_ = 30'000'000;
-  double price_ = 100;
-};
-
-std::vector<Bar> walk(std::size_t count) {
-  Walk walk;
-  std::vector<Bar> bars;
-  while (bars.size() < count) bars.push_back(walk.next());
-  return bars;
-}
-
-std::string text(double value) {
-  if (std::isnan(value)) return "";
-  std::array<char, 32> digits{};
-  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
-}
-
-PublishedEntry entry_of(const ProfileConfig& profile, const Bar& bar, const engine::Signal& signal,
-                        std::int64_t anchor_ms, std::int64_t rev = 0) {
-  PublishedEntry entry;
-  entry.id = std::to_string(bar.close_time_ms) + "-" + std::to_string(rev);
-  entry.fields = {{"open_ms", std::to_string(bar.open_time_ms)},
-                  {"close_ms", std::to_string(bar.close_time_ms)},
-                  {"rev", std::to_string(rev)},
-                  {"config", config_hash(profile)},
-                  {"close", text(bar.close)},
-                  {"average", text(signal.average)},
-                  {"trend", std::to_string(signal.trend)},
-                  {"previous_trend", std::to_string(signal.previous_trend)},
-                  {"trend_since_ms", std::to_string(signal.trend_since_ms)},
-                  {"bar_index", std::to_string(signal.bar_index)},
-                  {"anchor_ms", std::to_string(anchor_ms)}};
-  for (std::size_t family = 0; family < engine::kFamilies; ++family) {
-    const std::string name(engine::kFamilyNames[family]);
-    entry.fields[name + "_signal"] = text(signal.layer1[family]);
-    entry.fields[name + "_equity"] = text(signal.equity[family]);
-  }
-  return entry;
-}
-
-/// What would have been published of the bars, from this one on.
-std::vector<PublishedEntry> published(const ProfileConfig& profile, const std::vector<Bar>& bars,
-                                      std::size_t first) {
-  const auto plan = std::make_shared<const engine::Plan>(profile.parameters);
-  const SignalSeries signals(plan, profile.anchor, *engine::Interval::parse(kId.interval), kId.name());
-  SignalSeries::Replay replay(signals);
-  const BarHistory history{bars, bars.front().open_time_ms / kMinuteMs, {}};
-  std::vector<PublishedEntry> entries;
-  for (std::size_t i = first; i < bars.size(); ++i) {
-    const auto computed = replay.at(history, i);
-    if (computed) entries.push_back(entry_of(profile, bars[i], computed->signal, computed->anchor_ms));
-  }
-  return entries;
-}
-
-Verification::MoreEntries pages_of(std::vector<PublishedEntry> entries, std::size_t page = 13) {
-  auto left = std::make_shared<std::vector<PublishedEntry>>(std::move(entries));
-  return [left, page] {
-    const auto end = left->begin() + static_cast<std::ptrdiff_t>(std::min(page, left->size()));
-    std::vector<PublishedEntry> next(left->begin(), end);
-    left->erase(left->begin(), end);
-    return next;
-  };
-}
 
 /// The bars from one index to another, as one piece.
 StoredBars piece(const std::vector<Bar>& bars, std::size_t from, std::size_t to) {
@@ -268,6 +178,46 @@ TEST_F(VerificationTest, ABarThatWasCorrectedIsComparedAsItWasThen) {
   const Verdict verdict = verify(entries_, 37, {{another, before}, {}});
   EXPECT_EQ(verdict.difference, "");
   EXPECT_EQ(verdict.equal, 601U);
+}
+
+TEST_F(VerificationTest, WhereCorrectionsAreNotKnownTheEntryBeforeOneIsUnknown) {
+  std::vector<Bar> then(bars_.begin(), bars_.begin() + 501);
+  then.back().close += 0.25;
+  entries_[200].id = std::to_string(bars_[500].close_time_ms) + "-1";
+  entries_[200].fields["rev"] = "1";
+  entries_.insert(entries_.begin() + 200, published(profile_, then, 500)[0]);
+  const OtherTellings not_known{{}, {}, false};
+  for (const std::size_t page : {1U, 13U, 201U, 1000U}) {
+    Verification verification(profile_, kId, not_known, pages_of(entries_, page));
+    verification.take(piece(bars_, 0, bars_.size()));
+    const Verdict verdict = verification.finish();
+    EXPECT_EQ(verdict.difference, "") << page;
+    EXPECT_EQ(verdict.unknown, 1U) << page;
+    EXPECT_EQ(verdict.equal, 600U) << page;
+  }
+  // The newest content must be right.
+  entries_[201].fields["average"] = "0.123";
+  EXPECT_THAT(verify(entries_, 37, not_known).difference, HasSubstr("average is 0.123"));
+  entries_.resize(201);
+  EXPECT_THAT(verify(entries_, 37, not_known).difference, HasSubstr("close is "));
+}
+
+TEST_F(VerificationTest, PagesWithoutBarsBeforeTheFirstBarAreNoHole) {
+  // A young listing: from its first bar on all is published.
+  const auto entries = published(profile_, bars_, 0, 300);
+  ASSERT_GT(entries.size(), 850U) << "all but those with too few bars before them";
+  const std::int64_t first_ms = bars_.front().open_time_ms, from_ms = first_ms - 300 * kMinuteMs;
+  for (const std::int64_t page : {300, 100, 7}) {
+    Verification verification(profile_, kId, {}, pages_of(entries));
+    for (std::int64_t ms = from_ms; ms < first_ms; ms += page * kMinuteMs)
+      verification.take({{}, ms, std::min(ms + page * kMinuteMs, first_ms)});
+    verification.take(piece(bars_, 0, 500));
+    verification.take(piece(bars_, 500, bars_.size()));
+    const Verdict verdict = verification.finish();
+    EXPECT_EQ(verdict.difference, "") << page;
+    EXPECT_EQ(verdict.equal, entries.size()) << page;
+    EXPECT_EQ(verdict.unknown, 0U) << page;
+  }
 }
 
 /// Of this process, in bytes; `name` is a line of /proc/self/status.

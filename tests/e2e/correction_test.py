@@ -70,6 +70,9 @@ def main():
         wait_for(lambda: client.xlen(KEY) >= ripe + 3, "signals under it")
         verified = verify(place.path("daemon.toml"))
         assert verified.returncode == 0 and "could not" not in verified.stdout, verified
+        # The exchange tells each bar as it is now: what it was is on disk.
+        by_rest = verify(place.path("daemon.toml"), "--rest")
+        assert by_rest.returncode == 0 and "could not" not in by_rest.stdout, by_rest
         daemon.terminate()
         assert daemon.wait(60) == 0
         subscriber.stopped = True

@@ -41,6 +41,12 @@ def main():
         listed = history("list").splitlines()
         assert listed[1].split()[:2] == [SERIES, "3000"] and listed[1].split()[3] == "0", listed
         assert "nothing is damaged" in history("repair")
+        # What a repair that was killed has left may be the only original.
+        os.mkdir(os.path.join(place.directory, "history.repaired"))
+        with open(os.path.join(place.directory, "history.repaired", "marker"), "w"):
+            pass
+        assert "nothing is damaged" in history("repair")
+        assert os.path.exists(os.path.join(place.directory, "history.damaged-1", "marker"))
 
         # Refused as a whole, every wrong line named; of very many the first.
         bad = HEADER + "".join(all_rows[:2]) + all_rows[2].replace("6", "x", 1) + all_rows[3] + "a,b\n" + all_rows[4]
@@ -73,7 +79,7 @@ def main():
         assert "are in" in history("repair")
         assert "0 problems" in history("check")
         assert history("export", SERIES) == kept
-        assert os.path.isdir(os.path.join(place.directory, "history.damaged-1"))
+        assert os.path.isfile(os.path.join(place.directory, "history.damaged-2", "blocks"))
         # What is missing can be put in again.
         assert f"{len(lost)} bars imported" in history("import", SERIES, "-", text=HEADER + "".join(all_rows))
         assert history("export", SERIES) == HEADER + "".join(all_rows)

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <limits>
 #include <string>
 
 namespace atcd::engine {
@@ -56,6 +58,54 @@ TEST(IntervalTest, BoundariesMeet) {
   EXPECT_EQ(Interval::parse("1M")->close_time_ms(kLeapDay2024), kMarch2024);
   EXPECT_EQ(Interval::parse("1d")->close_time_ms(kLeapDay2024), kMarch2024);
   EXPECT_TRUE(Interval::parse("1w")->is_boundary(kMonday2024));
+}
+
+TEST(IntervalTest, MonthsAreThoseOfTheCalendar) {
+  using namespace std::chrono;
+  const Interval interval = *Interval::parse("1M");
+  for (int n = -4000 * 12; n < 12'000 * 12; ++n) {
+    const int year_number = n / 12 - (n % 12 < 0 ? 1 : 0);
+    const year_month_day first{year{year_number}, month{static_cast<unsigned>(n - year_number * 12 + 1)},
+                               day{1}};
+    const std::int64_t open_ms = sys_days{first}.time_since_epoch().count() * kDay;
+    ASSERT_EQ(interval.open_time_ms(n + 1), open_ms) << n;
+    ASSERT_EQ(interval.ordinal(open_ms), n + 1);
+    ASSERT_EQ(interval.ordinal(open_ms - 1), n);
+  }
+}
+
+TEST(IntervalTest, BoundariesMeetHoweverFarFromNow) {
+  for (const char* text : {"1m", "1d", "3d", "1w", "1M", "3M"}) {
+    const Interval interval = *Interval::parse(text);
+    for (std::int64_t far = 1; far <= 1'000'000'000; far *= 10) {
+      for (const std::int64_t n : {far, -far, far + 7, 7 - far}) {
+        const std::int64_t open_ms = interval.open_time_ms(n);
+        EXPECT_EQ(interval.ordinal(open_ms), n) << text;
+        EXPECT_EQ(interval.ordinal(open_ms - 1), n - 1) << text;
+        EXPECT_LT(open_ms, interval.open_time_ms(n + 1)) << text << " " << n;
+      }
+    }
+  }
+}
+
+TEST(IntervalTest, WhatNoTimeCanSayIsTheEndOfAllTimes) {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min(),
+                         kMost = std::numeric_limits<std::int64_t>::max();
+  for (const char* text : {"1s", "1m", "1000d", "1w", "1000w", "1M", "12M", "1000M"}) {
+    const Interval interval = *Interval::parse(text);
+    EXPECT_EQ(interval.open_time_ms(kMost), kMost) << text;
+    EXPECT_EQ(interval.open_time_ms(kLeast), kLeast) << text;
+    std::int64_t before = kLeast;
+    for (std::int64_t n = -4'000'000'000'000'000'000; n <= 4'000'000'000'000'000'000;
+         n += 40'000'000'000'000'000) {
+      const std::int64_t open_ms = interval.open_time_ms(n);
+      EXPECT_LE(before, open_ms) << text << " " << n;
+      before = open_ms;
+    }
+    EXPECT_LE(interval.open_time_ms(interval.ordinal(kMost)), kMost) << text;
+    EXPECT_GT(interval.ordinal(kMost), interval.ordinal(kMarch2024)) << text;
+    EXPECT_LT(interval.ordinal(kLeast), interval.ordinal(kMarch2024)) << text;
+  }
 }
 
 TEST(IntervalTest, DividesWhatHasNoBoundaryThatItLacks) {
