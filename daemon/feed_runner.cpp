@@ -351,6 +351,7 @@ std::optional<std::int64_t> FeedRunner::clock_offset_ms() const {
 
 void FeedRunner::trim() {
   for (const auto& [name, series] : series_) series->trim();
+  context_.archive.trim(monotonic_ms());
 }
 
 }  // namespace atcd::daemon

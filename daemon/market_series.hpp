@@ -95,7 +95,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void missing_engines(std::vector<MissingEngine>& missing);
   /// One of these was computed. False where it was not: it is when it is needed.
   bool take_up(const MissingEngine& computed);
-  /// Subscribes to nothing any more.
+  /// Subscribes to nothing any more, and leaves its bars to the archive: the last call.
   void leave();
   FeedSource source() const {
     return listens_to_.kind() == feeds::StreamKind::trades ? FeedSource::trades : FeedSource::klines;

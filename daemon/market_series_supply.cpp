@@ -74,11 +74,6 @@ feeds::Now MarketSeries::now() const {
   return {passed_ms, exchange_ms ? *exchange_ms : utc_ms()};
 }
 
-void MarketSeries::leave() {
-  context_.router.leave(*this, listens_to_);
-  if (end_ms() > 0) context_.archive.left(archive_name_, end_ms());
-}
-
 void MarketSeries::resubscribe() { context_.router.resubscribe(listens_to_); }
 
 void MarketSeries::ask_listing() { context_.on_silence(); }
