@@ -94,7 +94,7 @@ void MarketSeries::on_built(const feeds::Kline& kline, bool whole, std::int64_t 
 /// `whole`: a running bar has all that was traded since its beginning.
 void MarketSeries::take(const feeds::Kline& kline, bool whole, std::int64_t received_us) {
   series_.on_kline(kline, received_us, now());
-  if (provisional_ && whole && !kline.closed) preview(kline.bar, received_us);
+  if (whole && !kline.closed) preview(kline.bar, received_us);
 }
 
 void MarketSeries::on_trades_interrupted() {
