@@ -1,5 +1,6 @@
 #include "daemon/bar_archive.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -11,6 +12,10 @@ namespace {
 
 // More than close between a snapshot and the end of a run: an engine goes on from there.
 constexpr std::size_t kNewest = 64;
+// Of series that went, for each worker: 64 MB, some 250 of the default profile's.
+constexpr std::size_t kMostLeftBars = (std::size_t{1} << 26) / sizeof(engine::Bar);
+// Where all go and come again at once, as when an address is changed, none is lost on the way.
+constexpr std::int64_t kKeepAllMs = 600'000;
 
 }  // namespace
 
@@ -31,8 +36,12 @@ std::string archive_name(const feeds::Exchange& exchange, const feeds::StreamNam
 }
 
 BarArchive::Opened BarArchive::open(const std::string& name) {
+  if (auto left = left_.extract(name)) {
+    if (left.mapped().complete) complete_.insert(name);
+    return std::move(left.mapped().known);
+  }
   Opened opened{port_.open(name), {}, 0, {}};
-  // A series that was removed and comes again was written to since the start: REST knows it.
+  // One that comes again so late that it was forgotten was written to since the start: REST knows it.
   const bool first_time = opened_.insert(name).second;
   const auto series = first_time ? series_before(name) : std::nullopt;
   if (!series) return opened;
@@ -46,7 +55,7 @@ BarArchive::Opened BarArchive::open(const std::string& name) {
 // Blocks are never changed: of them this holds whatever was written since the start.
 state::StoredBars BarArchive::earlier(const std::string& name, std::int64_t boundary_ms,
                                       std::int64_t from_ms) {
-  const auto series = series_before(name);
+  const auto series = complete_.contains(name) ? std::nullopt : series_before(name);
   if (!series) return {{}, boundary_ms, boundary_ms};
   return before_.newest_before(*series, boundary_ms, from_ms);
 }
@@ -88,10 +97,32 @@ std::int64_t BarArchive::end_ms(const std::string& name) const {
   return newest.bars.empty() ? 0 : newest.bars.back().close_time_ms;
 }
 
+void BarArchive::left(const std::string& name, Opened known, bool complete, std::int64_t now_ms) {
+  ends_[name] = known.bars.bars.back().close_time_ms;
+  left_.insert_or_assign(name, Left{std::move(known), complete, now_ms});
+}
+
+void BarArchive::trim(std::int64_t now_ms) {
+  std::size_t bars = 0;
+  std::vector<std::pair<std::int64_t, std::string>> order;
+  for (const auto& [name, left] : left_) {
+    bars += left.known.bars.bars.size();
+    order.emplace_back(left.at_ms, name);
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [at_ms, name] : order) {
+    if (bars <= kMostLeftBars || now_ms - at_ms < kKeepAllMs) return;
+    const auto gone = left_.find(name);
+    bars -= gone->second.known.bars.bars.size();
+    left_.erase(gone);
+  }
+}
+
 void BarArchive::begin_anew(const std::string& name, const state::Instrument& instrument,
                             std::int64_t at_ms) {
   anew_.insert(name);
   ends_.erase(name);
+  left_.erase(name);
   instruments_[name] = instrument;
   port_.begin_anew(name, instrument, at_ms);
 }

@@ -55,14 +55,17 @@ class BarArchive {
         folds_(io, before_) {}
 
   struct Opened {
-    Handle handle;
+    Handle handle = 0;
     state::StoredBars bars;         // the newest that can be had quickly; none: nothing is known
     std::uint64_t corrections = 0;  // of its bars, so far
     std::vector<state::LateBar> late;
   };
+  /// A series that was there before goes on with what it left.
   Opened open(const std::string& name);
   /// Something was known of the series at the start.
   bool knows(const std::string& name) const { return series_before(name).has_value(); }
+  /// open() gives bars of a series that is not there at present.
+  bool has_bars(const std::string& name) const { return left_.contains(name) || knows(name); }
   /// What lies before the bars that open() gave, back to from_ms or to the newest hole. For the first time
   /// before the series is written to: its newest bars lie where those that follow are put.
   state::StoredBars earlier(const std::string& name, std::int64_t boundary_ms, std::int64_t from_ms);
@@ -80,13 +83,22 @@ class BarArchive {
   std::vector<feeds::SymbolInfo> known_symbols(const feeds::Exchange& exchange) const;
   /// Close of the last bar that the series is known to have had; 0: none.
   std::int64_t end_ms(const std::string& name) const;
-  /// The series goes, with its last bar; it may come again.
-  void left(const std::string& name, std::int64_t end_ms) { ends_[name] = end_ms; }
+  /// The series goes; it may come again, and goes on then with these bars: what was published is of them,
+  /// whatever REST tells by now. `complete`: earlier() has no more of them. `now_ms`: monotonic.
+  void left(const std::string& name, Opened known, bool complete, std::int64_t now_ms);
+  /// About once a minute: forgets those that went first, where they are more than memory should hold. Should
+  /// they come again, REST is asked for all.
+  void trim(std::int64_t now_ms);
   /// What is held is set aside, and the name is a new series' that nothing is known of. Handles of before
   /// belong to what was set aside.
   void begin_anew(const std::string& name, const state::Instrument& instrument, std::int64_t at_ms);
 
  private:
+  struct Left {
+    Opened known;
+    bool complete;
+    std::int64_t at_ms;
+  };
   std::optional<state::History::Series> series_before(const std::string& name) const;
 
   state::History& before_;  // as it was at the start
@@ -96,6 +108,8 @@ class BarArchive {
   std::set<std::string> anew_;                            // what was there at the start is set aside
   std::map<std::string, state::Instrument> instruments_;  // told since the start
   std::map<std::string, std::int64_t> ends_;              // of series that went
+  std::map<std::string, Left> left_;                      // of these what is held still
+  std::set<std::string> complete_;                        // came again with all that the disk had before
   FoldReader folds_;
 };
 

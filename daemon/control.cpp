@@ -174,12 +174,13 @@ void Control::explain(const std::string& series, const Answer& answer) {
   });
   if (computing_.size() >= kMostExplanations)
     return answer(control_error_json("others are being explained: ask again"));
-  pipeline_.subject(series, [this, series, answer](std::optional<SelfAudit::Subject> found) {
+  pipeline_.subject(series, [this, series, answer](std::optional<SelfAudit::Subject> found, auto state) {
+    if (!state) {
+      return answer(control_error_json("there is no such series here: \"" + series.substr(0, 200) + "\""));
+    }
     if (!found) {
       return answer(
-          control_error_json("\"" + series.substr(0, 200) +
-                             "\" has no signal: either there is no such series here, or too few bars "
-                             "are known of it yet"));
+          control_error_json(series + " has no signal yet: it is " + std::string(feeds::state_name(*state))));
     }
     computing_.push_back(std::async(std::launch::async, [this, answer, subject = std::move(*found)] {
       const auto explanation = daemon::explain(subject);

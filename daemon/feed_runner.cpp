@@ -62,13 +62,12 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
   refresh_ = std::chrono::hours(24);
   for (const FeedConfig& block : blocks_)
     refresh_ = std::min(refresh_, std::chrono::milliseconds(block.refresh_ms));
+  feeds::FeedOptions options{key_.websocket_url, key_.rest_url, key_.ca_file, 0};
+  for (const FeedConfig& block : blocks_) options.rest_share = std::max(options.rest_share, block.rest_share);
+  options.limits =
+      context_.addresses.limits(key_.rest_url.empty() ? std::string(exchange_.rest_url()) : key_.rest_url,
+                                exchange_.rest_limit(), options.rest_share);
   if (!feed_) {
-    feeds::FeedOptions options{key_.websocket_url, key_.rest_url, key_.ca_file, 0};
-    for (const FeedConfig& block : blocks_)
-      options.rest_share = std::max(options.rest_share, block.rest_share);
-    options.limits =
-        context_.addresses.limits(key_.rest_url.empty() ? std::string(exchange_.rest_url()) : key_.rest_url,
-                                  exchange_.rest_limit(), options.rest_share);
     feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
     return begin_with_known();
   }
@@ -187,6 +186,7 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
                                      [&](const auto& output) { return output->name == name; });
       if (same != outputs.end()) {
         if ((*same)->config == hash) {
+          (*same)->provisional = each.block->provisional;
           if (listed) found->second->describe(**same, each.symbol);
           continue;
         }
@@ -203,9 +203,10 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
     MarketSeries& series = series_for(each, exchange_time_ms);
     const state::SeriesIndex index = context_.numbers.take();
     context_.on_output(index, &series);
-    series.add_output(
-        std::make_unique<Output>(index, *each.profile, hash, plan, series.series().interval(), std::move(id)),
-        each.symbol);
+    auto output =
+        std::make_unique<Output>(index, *each.profile, hash, plan, series.series().interval(), std::move(id));
+    output->provisional = each.block->provisional;
+    series.add_output(std::move(output), each.symbol);
     // A start says how many it has taken up; it does not name each of thousands.
     context_.journal.event(known_.empty() ? Level::info : Level::debug, "added", name, "");
   }
@@ -238,8 +239,7 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
                                         return found == series_.end() ? nullptr : found->second.get();
                                       }};
   series = std::make_unique<MarketSeries>(context, feeds::StreamName{output.symbol.symbol, output.interval},
-                                          listens_to(output, interval), interval, from_ms,
-                                          output.block->provisional);
+                                          listens_to(output, interval), interval, from_ms);
   unstarted_.push_back(series.get());
   return *series;
 }
@@ -351,6 +351,7 @@ std::optional<std::int64_t> FeedRunner::clock_offset_ms() const {
 
 void FeedRunner::trim() {
   for (const auto& [name, series] : series_) series->trim();
+  context_.archive.trim(monotonic_ms());
 }
 
 }  // namespace atcd::daemon

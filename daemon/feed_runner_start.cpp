@@ -24,7 +24,7 @@ void FeedRunner::begin_with_known() {
   known_ = wanted({}, false);
   std::erase_if(known_, [this](const Wanted& each) {
     return !owns(each.symbol.symbol) ||
-           !context_.archive.knows(archive_name(exchange_, {each.symbol.symbol, each.interval}));
+           !context_.archive.has_bars(archive_name(exchange_, {each.symbol.symbol, each.interval}));
   });
   if (known_.empty()) return resolve();
   feed_->hold_rest(true);

@@ -35,11 +35,10 @@ Output::Output(state::SeriesIndex series_index, const ProfileConfig& profile_con
       signals(std::move(plan), profile_config.anchor, interval, name) {}
 
 MarketSeries::MarketSeries(Context context, feeds::StreamName name, feeds::StreamName listens_to,
-                           const engine::Interval& interval, std::int64_t from_ms, bool provisional)
+                           const engine::Interval& interval, std::int64_t from_ms)
     : context_(std::move(context)),
       name_(std::move(name)),
       listens_to_(std::move(listens_to)),
-      provisional_(provisional),
       series_(rules_for(context_.exchange, interval, listens_to_), from_ms, *this),
       self_(std::make_shared<MarketSeries*>(this)),
       archive_name_(archive_name(context_.exchange, name_)),

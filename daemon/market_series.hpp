@@ -38,6 +38,7 @@ struct Output {
   SignalSeries signals;
   feeds::SeriesState state = feeds::SeriesState::ended;  // as last written; ended: not yet
   std::int64_t anchor_ms = 0;                            // of the last published signal
+  bool provisional = false;                              // each update of the running bar gives a signal
   bool waiting = false;  // the publisher asked for bars that are being fetched
   bool stopped = false;  // Redis holds another configuration's signals
   bool resumed = false;  // its engine goes on from an earlier run: from a snapshot, or replayed at once
@@ -72,7 +73,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   /// are folded, or that of the symbol's trades. `from_ms`: a time inside the first slot whose bar is wanted.
   /// What the archive has is taken up here.
   MarketSeries(Context context, feeds::StreamName name, feeds::StreamName listens_to,
-               const engine::Interval& interval, std::int64_t from_ms, bool provisional);
+               const engine::Interval& interval, std::int64_t from_ms);
   ~MarketSeries();
 
   void add_output(std::unique_ptr<Output> output, const feeds::SymbolInfo& symbol);
@@ -95,7 +96,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void missing_engines(std::vector<MissingEngine>& missing);
   /// One of these was computed. False where it was not: it is when it is needed.
   bool take_up(const MissingEngine& computed);
-  /// Subscribes to nothing any more.
+  /// Subscribes to nothing any more, and leaves its bars to the archive: the last call.
   void leave();
   FeedSource source() const {
     return listens_to_.kind() == feeds::StreamKind::trades ? FeedSource::trades : FeedSource::klines;
@@ -186,7 +187,6 @@ class MarketSeries final : public feeds::SeriesHandler,
   Context context_;
   feeds::StreamName name_;
   feeds::StreamName listens_to_;
-  bool provisional_;
   feeds::Series series_;
   std::optional<feeds::FrameFold> fold_;    // of the bars that the stream brings, or
   std::optional<feeds::TradeBars> trades_;  // of its trades; neither: its bars are taken as they are

@@ -18,6 +18,18 @@ void MarketSeries::restore() {
   restored_ = series_.restore(std::move(stored.bars), stored.covered_from_ms, stored.covered_to_ms);
 }
 
+void MarketSeries::leave() {
+  context_.router.leave(*this, listens_to_);
+  const auto bars = series_.bars();
+  if (bars.empty()) return;
+  const engine::Interval& interval = series_.interval();
+  state::StoredBars held{{bars.begin(), bars.end()},
+                         interval.open_time_ms(series_.covered_from()),
+                         interval.open_time_ms(series_.next())};
+  context_.archive.left(archive_name_, {archived_, std::move(held), corrections_, std::move(late_)},
+                        complete_, monotonic_ms());
+}
+
 BarHistory MarketSeries::history() {
   if (!std::exchange(complete_, true) && restored_) {
     const std::int64_t boundary_ms = series_.interval().open_time_ms(series_.covered_from());

@@ -1,4 +1,5 @@
 // Signals that a forming bar would give if it closed now.
+#include <algorithm>
 #include <utility>
 
 #include "daemon/clock.hpp"
@@ -13,6 +14,8 @@ constexpr std::int64_t kPreviewSpacingMs = 200;
 }  // namespace
 
 void MarketSeries::preview(const engine::Bar& forming, std::int64_t received_us) {
+  if (std::none_of(outputs_.begin(), outputs_.end(), [](const auto& each) { return each->provisional; }))
+    return;
   const bool running = series_.interval().ordinal(forming.open_time_ms) == series_.next();
   if (!running || series_.state() != feeds::SeriesState::live) return;
   const std::int64_t now_ms = monotonic_ms();
@@ -23,6 +26,7 @@ void MarketSeries::preview(const engine::Bar& forming, std::int64_t received_us)
   waiting_preview_.reset();
   previewed_at_ms_ = now_ms;
   for (const auto& output : outputs_) {
+    if (!output->provisional) continue;
     const auto computed = output->signals.preview(history(), forming);
     if (!computed) continue;
     state::SignalRecord sent;

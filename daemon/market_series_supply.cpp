@@ -74,11 +74,6 @@ feeds::Now MarketSeries::now() const {
   return {passed_ms, exchange_ms ? *exchange_ms : utc_ms()};
 }
 
-void MarketSeries::leave() {
-  context_.router.leave(*this, listens_to_);
-  if (end_ms() > 0) context_.archive.left(archive_name_, end_ms());
-}
-
 void MarketSeries::resubscribe() { context_.router.resubscribe(listens_to_); }
 
 void MarketSeries::ask_listing() { context_.on_silence(); }
@@ -99,7 +94,7 @@ void MarketSeries::on_built(const feeds::Kline& kline, bool whole, std::int64_t 
 /// `whole`: a running bar has all that was traded since its beginning.
 void MarketSeries::take(const feeds::Kline& kline, bool whole, std::int64_t received_us) {
   series_.on_kline(kline, received_us, now());
-  if (provisional_ && whole && !kline.closed) preview(kline.bar, received_us);
+  if (whole && !kline.closed) preview(kline.bar, received_us);
 }
 
 void MarketSeries::on_trades_interrupted() {

@@ -214,12 +214,13 @@ class Pipeline::Impl {
     }
   }
 
-  void subject(const std::string& series, std::function<void(std::optional<SelfAudit::Subject>)> done) {
+  void subject(const std::string& series, SubjectDone done) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       if (!Share{i, workers_.size()}.owns(series)) continue;
       workers_[i]->ask([this, series, done](const WorkerView& view) {
-        ask_subject(view, series, [this, done](std::optional<SelfAudit::Subject> found) {
-          boost::asio::post(io_, [done, found = std::move(found)]() mutable { done(std::move(found)); });
+        ask_subject(view, series, [this, done](std::optional<SelfAudit::Subject> found, auto state) {
+          boost::asio::post(
+              io_, [done, found = std::move(found), state]() mutable { done(std::move(found), state); });
         });
       });
     }
@@ -381,8 +382,7 @@ void Pipeline::rows(const RowsPlace& place, std::size_t limit, std::function<voi
   impl_->rows(place, limit, std::move(done));
 }
 void Pipeline::feeds(const std::function<void(std::vector<FeedRow>)>& done) { impl_->feeds(done); }
-void Pipeline::subject(const std::string& series,
-                       std::function<void(std::optional<SelfAudit::Subject>)> done) {
+void Pipeline::subject(const std::string& series, SubjectDone done) {
   impl_->subject(series, std::move(done));
 }
 PipelineStatus Pipeline::status() const { return impl_->status(); }

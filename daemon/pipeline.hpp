@@ -72,8 +72,11 @@ class Pipeline {
   /// At most `limit` of a worker's series.
   void rows(const RowsPlace& place, std::size_t limit, std::function<void(RowsPage)> done);
   void feeds(const std::function<void(std::vector<FeedRow>)>& done);
-  /// What the newest signal of the series is computed from; empty: there is no such series, or no signal yet.
-  void subject(const std::string& series, std::function<void(std::optional<SelfAudit::Subject>)> done);
+  /// What the newest signal of the series is computed from, empty where there is no signal yet; and its
+  /// state, empty where there is no such series.
+  using SubjectDone =
+      std::function<void(std::optional<SelfAudit::Subject>, std::optional<feeds::SeriesState>)>;
+  void subject(const std::string& series, SubjectDone done);
 
  private:
   class Impl;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <thread>
@@ -153,7 +154,7 @@ struct Block {
   std::vector<SweepSeries> series;
   std::vector<engine::BatchInput> inputs;    // run by run
   std::vector<std::size_t> offsets, begins;  // of each input; of each series' first input
-  std::size_t bars = 0;
+  std::size_t bars = 0, longest = 0;         // of all inputs together; of one
 
   void add(std::size_t place, SweepSeries one) {
     places.push_back(place);
@@ -167,10 +168,21 @@ struct Block {
         inputs.push_back(each.input(run));
         offsets.push_back(bars);
         bars += run.end - run.anchor;
+        longest = std::max(longest, run.end - run.anchor);
       }
     }
   }
 };
+
+// Of an engine's kernel with the widest vectors.
+constexpr std::size_t kMostLanes = 8;
+
+/// About what one more set takes while a block is computed, beside its growth factors.
+std::size_t bytes_of_set(const Block& block, unsigned threads) {
+  return block.bars * sizeof(std::int8_t) + sizeof(engine::Plan) + sizeof(engine::PlanConstants) +
+         block.inputs.size() * sizeof(engine::BatchOutput) + block.series.size() * sizeof(Evaluation) +
+         threads * kMostLanes * sizeof(engine::BatchColumns);
+}
 
 class Sweep {
  public:
@@ -230,11 +242,27 @@ class Sweep {
   }
 
   void run(const Block& block) {
-    const std::size_t most = std::max<std::size_t>(1, options_.trend_bytes / block.bars);
     for (const std::vector<std::size_t>& group : groups_) {
-      for (std::size_t at = 0; at < group.size(); at += most)
-        run(block, std::span(group).subspan(at, std::min(most, group.size() - at)));
+      for (std::span<const std::size_t> left = group; !left.empty();) {
+        const std::size_t count = at_once(block, left);
+        run(block, left.first(count));
+        left = left.subspan(count);
+      }
     }
+  }
+
+  /// How many of the sets are computed together: as many as there is memory for, and one at least.
+  std::size_t at_once(const Block& block, std::span<const std::size_t> sets) const {
+    const std::size_t each = bytes_of_set(block, options_.threads);
+    std::set<std::pair<double, std::int64_t>> grown;  // sets of one lambda and cutout share their factors
+    std::size_t bytes = 0;
+    for (std::size_t count = 0; count < sets.size(); ++count) {
+      const engine::Parameters& set = options_.sets[sets[count]];
+      bytes += each;
+      if (grown.emplace(set.lambda, set.cutout).second) bytes += block.longest * sizeof(double);
+      if (count > 0 && bytes > options_.trend_bytes) return count;
+    }
+    return sets.size();
   }
 
   /// Sets that have their averages in common.
@@ -246,7 +274,8 @@ class Sweep {
     if (missing == 0) return;
     std::vector<engine::Plan> plans;
     plans.reserve(sets.size());
-    for (const std::size_t set : sets) plans.emplace_back(options_.sets[set], growth_of(options_.sets[set]));
+    for (const std::size_t set : sets)
+      plans.emplace_back(options_.sets[set], growth_of(options_.sets[set]), false);
     compute(block, plans);
     std::vector<Evaluation> evaluations(sets.size() * block.series.size());
     on_threads(options_.threads, evaluations.size(), [&](std::size_t i) {
@@ -262,7 +291,8 @@ class Sweep {
     tell_(progress_);
   }
 
-  /// A plan of the same lambda, whose growth factors cost more than all else of a plan; null after so many.
+  /// A plan of the same lambda, whose growth factors cost more than all else of a plan; null after so many
+  /// (64 MB): they are computed for each call then, no more of them than it needs.
   const engine::Plan* growth_of(const engine::Parameters& set) {
     constexpr std::size_t kMostTables = 1000;
     const auto found = growths_.find(set.lambda);

@@ -26,8 +26,8 @@ struct SweepOptions {
   const engine::Kernel* kernel = nullptr;  // null: the fastest of this processor
   gpu::Choice choice = gpu::Choice::processor;
   std::string results;  // a file to go on from and to keep results in; empty: none
-  // What is held at once: bars that are computed together, the trends of some sets for them, and bars that
-  // are kept from the first reading. A longer series is held all the same.
+  // What is held at once: bars that are computed together, the trends of some sets for them with all that
+  // these sets take, and bars that are kept from the first reading. A longer series is held all the same.
   std::size_t block_bars = std::size_t{1} << 20;
   std::size_t trend_bytes = std::size_t{1} << 27;
   std::size_t kept_bars = std::size_t{1} << 22;

@@ -56,14 +56,16 @@ void collect_rows(const WorkerView& view, const std::shared_ptr<RowsAsked>& aske
   boost::asio::post(view.io, [&view, asked] { collect_rows(view, asked); });
 }
 
-void look_for_subject(const WorkerView& view, state::SeriesIndex first, const std::string& name,
-                      std::function<void(std::optional<SelfAudit::Subject>)> done) {
+void look_for_subject(
+    const WorkerView& view, state::SeriesIndex first, const std::string& name,
+    std::function<void(std::optional<SelfAudit::Subject>, std::optional<feeds::SeriesState>)> done) {
   auto next = view.outputs.lower_bound(first);
   for (std::size_t looked = 0; next != view.outputs.end() && looked < kNamesAtOnce; ++next, ++looked) {
     const Output* output = next->second->output(next->first);
-    if (output != nullptr && output->name == name) return done(next->second->whole_subject(*output));
+    if (output != nullptr && output->name == name)
+      return done(next->second->whole_subject(*output), next->second->state_of(*output));
   }
-  if (next == view.outputs.end()) return done(std::nullopt);
+  if (next == view.outputs.end()) return done(std::nullopt, std::nullopt);
   boost::asio::post(view.io, [&view, at = next->first, name, done = std::move(done)]() mutable {
     look_for_subject(view, at, name, std::move(done));
   });
@@ -132,8 +134,9 @@ std::vector<FeedRow> feed_rows(const WorkerView& view) {
   return rows;
 }
 
-void ask_subject(const WorkerView& view, const std::string& series,
-                 std::function<void(std::optional<SelfAudit::Subject>)> done) {
+void ask_subject(
+    const WorkerView& view, const std::string& series,
+    std::function<void(std::optional<SelfAudit::Subject>, std::optional<feeds::SeriesState>)> done) {
   look_for_subject(view, 0, series, std::move(done));
 }
 

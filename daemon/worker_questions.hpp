@@ -32,10 +32,11 @@ struct WorkerView {
 void ask_rows(const WorkerView& view, state::SeriesIndex first, std::size_t limit,
               std::function<void(SeriesRows)> done);
 std::vector<FeedRow> feed_rows(const WorkerView& view);
-/// What the newest signal of the series is computed from. Empty where there is none of this name, or no
-/// signal yet.
-void ask_subject(const WorkerView& view, const std::string& series,
-                 std::function<void(std::optional<SelfAudit::Subject>)> done);
+/// What the newest signal of the series is computed from, empty where there is no signal yet; and its state,
+/// empty where there is none of this name.
+void ask_subject(
+    const WorkerView& view, const std::string& series,
+    std::function<void(std::optional<SelfAudit::Subject>, std::optional<feeds::SeriesState>)> done);
 
 /// From now on `changes` collects what is added, removed and refused.
 void watch_changes(const WorkerView& view, const std::shared_ptr<Changes>& changes);

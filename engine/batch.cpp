@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/batch_groups.hpp"
@@ -147,15 +149,14 @@ void compute(const Task& task, std::size_t longest, unsigned threads) {
 /// The same series under several plans; each thread has one.
 class VariantsRunner {
  public:
-  VariantsRunner(const Variants& variants, const std::vector<std::vector<double>>& growth,
-                 std::size_t longest)
+  VariantsRunner(const Variants& variants, const std::vector<const double*>& growth, std::size_t longest)
       : variants_(variants),
         lanes_(static_cast<std::size_t>(variants.kernel.lanes)),
         columns_(variants.plans.size() * lanes_),
         scratch_(variants.kernel.variants_scratch_bytes(variants.plans[0]->constants(),
                                                         static_cast<std::int64_t>(longest))) {
     for (std::size_t p = 0; p < variants.plans.size(); ++p) {
-      of_kernel_.push_back({&variants.plans[p]->constants(), growth[p].data(), &columns_[p * lanes_]});
+      of_kernel_.push_back({&variants.plans[p]->constants(), growth[p], &columns_[p * lanes_]});
     }
   }
 
@@ -281,8 +282,13 @@ std::string compute_variants(std::span<const Plan* const> plans, std::span<const
     return {};
   }
   const Variants variants{plans, kernel, inputs, outputs};
-  std::vector<std::vector<double>> growth;
-  for (const Plan* plan : plans) growth.push_back(plan->growth_table(static_cast<std::int64_t>(longest)));
+  std::map<std::pair<double, std::int64_t>, std::vector<double>> tables;  // by what growth depends on
+  std::vector<const double*> growth;
+  for (const Plan* plan : plans) {
+    std::vector<double>& table = tables[{plan->parameters().lambda, plan->parameters().cutout}];
+    if (table.empty()) table = plan->growth_table(static_cast<std::int64_t>(longest));
+    growth.push_back(table.data());
+  }
   run_groups(inputs, kernel, threads, [&] { return VariantsRunner(variants, growth, longest); });
   return {};
 }

@@ -190,10 +190,10 @@ double half_gap_below(double value) {
   return std::isfinite(value) ? (value - std::nextafter(value, -kInfinity)) / 2 : 0;
 }
 
-std::shared_ptr<const std::vector<double>> growth_since_cutout(double lambda) {
+std::shared_ptr<const std::vector<double>> growth_since_cutout(double lambda, std::int64_t bars) {
   auto growth = std::make_shared<std::vector<double>>();
-  growth->reserve(static_cast<std::size_t>(Plan::kGrowthTable));
-  for (std::int64_t k = 0; k < Plan::kGrowthTable; ++k) growth->push_back(growth_factor(lambda / 1000, k));
+  growth->reserve(static_cast<std::size_t>(bars));
+  for (std::int64_t k = 0; k < bars; ++k) growth->push_back(growth_factor(lambda / 1000, k));
   return growth;
 }
 
@@ -219,7 +219,7 @@ std::int64_t minimum_bars(const Parameters& parameters) {
   return bars;
 }
 
-Plan::Plan(const Parameters& parameters, const Plan* other) : parameters_(parameters) {
+Plan::Plan(const Parameters& parameters, const Plan* other, bool table) : parameters_(parameters) {
   const auto errors = validate(parameters);
   if (!errors.empty()) {
     std::string message;
@@ -258,7 +258,7 @@ Plan::Plan(const Parameters& parameters, const Plan* other) : parameters_(parame
   constants_ = std::move(constants);
 
   const bool shared = other != nullptr && other->parameters_.lambda == parameters.lambda;
-  growth_ = shared ? other->growth_ : growth_since_cutout(parameters.lambda);
+  growth_ = shared ? other->growth_ : growth_since_cutout(parameters.lambda, table ? kGrowthTable : 0);
   minimum_bars_ = engine::minimum_bars(parameters);
 }
 
@@ -286,7 +286,8 @@ std::int64_t Plan::first_defined_bar(Family family, int length) const {
 
 double Plan::growth(std::int64_t bar_index) const {
   const std::int64_t k = bar_index - parameters_.cutout;
-  if (k >= 0 && k < kGrowthTable) return (*growth_)[static_cast<std::size_t>(k)];
+  if (k >= 0 && k < static_cast<std::int64_t>(growth_->size()))
+    return (*growth_)[static_cast<std::size_t>(k)];
   return growth_factor(parameters_.lambda / 1000, k);
 }
 

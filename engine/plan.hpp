@@ -18,12 +18,14 @@ std::int64_t minimum_bars(const Parameters& parameters);
 /// and threads may share it.
 class Plan {
  public:
-  /// Growth factors held as a table; later ones are computed when they are asked for (the same bits).
+  /// Growth factors held as a table, in 64 KB; later ones are computed when they are asked for (the same
+  /// bits).
   static constexpr std::int64_t kGrowthTable = 8192;
 
   /// Throws std::invalid_argument with the sentences of validate() where there are any. `other`: a plan whose
   /// growth table is shared where it has the same lambda, for the table takes most of the time; may be null.
-  explicit Plan(const Parameters& parameters, const Plan* other = nullptr);
+  /// `table`: false where plans are so many that none may have a table of its own.
+  explicit Plan(const Parameters& parameters, const Plan* other = nullptr, bool table = true);
 
   const Parameters& parameters() const { return parameters_; }
   const PlanConstants& constants() const { return *constants_; }
@@ -45,7 +47,7 @@ class Plan {
  private:
   Parameters parameters_;
   std::unique_ptr<const PlanConstants> constants_;
-  std::shared_ptr<const std::vector<double>> growth_;  // by bars since the cutout
+  std::shared_ptr<const std::vector<double>> growth_;  // by bars since the cutout; none or all
   std::int64_t minimum_bars_;
 };
 

@@ -4,6 +4,11 @@
 
 namespace atcd::feeds {
 
+void AddressLimits::set_share(double share) {
+  const std::lock_guard lock(lock_);
+  rest_.set_share(share);
+}
+
 std::int64_t AddressLimits::take(int weight, std::int64_t now_ms) {
   const std::lock_guard lock(lock_);
   const std::int64_t ready_ms = rest_.ready_at_ms(weight, now_ms);
@@ -40,7 +45,11 @@ std::shared_ptr<AddressLimits> AddressBook::limits(const std::string& rest_url, 
                                                    double share) {
   const std::lock_guard lock(lock_);
   auto& found = by_url_[rest_url];
-  if (!found) found = std::make_shared<AddressLimits>(rest, share);
+  if (!found) {
+    found = std::make_shared<AddressLimits>(rest, share);
+  } else {
+    found->set_share(share);
+  }
   return found;
 }
 

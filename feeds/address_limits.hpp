@@ -18,6 +18,8 @@ class AddressLimits {
  public:
   AddressLimits(const RestLimit& rest, double share) : rest_(rest.weight, rest.window.count(), share) {}
 
+  /// As RateLimiter.
+  void set_share(double share);
   /// Takes the weight now (the answer is `now_ms`), or tells when to come again. Times in milliseconds of the
   /// monotonic clock.
   std::int64_t take(int weight, std::int64_t now_ms);
@@ -40,7 +42,7 @@ class AddressLimits {
 /// The limits of each address of an exchange that the process uses. Any thread.
 class AddressBook {
  public:
-  /// Of who asks first the share holds.
+  /// Of who asks last the share holds, for all: a reload may bring another.
   std::shared_ptr<AddressLimits> limits(const std::string& rest_url, const RestLimit& rest, double share);
 
  private:

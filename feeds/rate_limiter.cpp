@@ -14,12 +14,18 @@ constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max() / 4
 }  // namespace
 
 RateLimiter::RateLimiter(int weight, std::int64_t window_ms, double share)
-    : window_ms_(window_ms),
+    : weight_(weight),
+      window_ms_(window_ms),
       limit_(weight > 0 ? static_cast<std::int64_t>(weight * kUsableOfLimit) : kUnlimited),
-      share_(weight > 0 ? std::max<std::int64_t>(1, static_cast<std::int64_t>(std::floor(weight * share)))
-                        : kUnlimited),
+      share_(kUnlimited),
       reported_at_ms_(kLongAgoMs),
-      paused_until_ms_(kLongAgoMs) {}
+      paused_until_ms_(kLongAgoMs) {
+  set_share(share);
+}
+
+void RateLimiter::set_share(double share) {
+  if (weight_ > 0) share_ = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::floor(weight_ * share)));
+}
 
 std::int64_t RateLimiter::sent_after(std::int64_t time_ms) const {
   std::int64_t weight = 0;

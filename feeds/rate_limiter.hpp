@@ -18,6 +18,9 @@ class RateLimiter {
   /// at most 1.
   RateLimiter(int weight, std::int64_t window_ms, double share);
 
+  /// Another share from now on; what was sent in the last window counts.
+  void set_share(double share);
+
   /// When a request of this weight may go: `now_ms` or later. One that outweighs the whole share goes alone.
   std::int64_t ready_at_ms(int weight, std::int64_t now_ms) const;
   void sent(int weight, std::int64_t now_ms);
@@ -40,6 +43,7 @@ class RateLimiter {
 
   std::int64_t sent_after(std::int64_t time_ms) const;
 
+  int weight_;
   std::int64_t window_ms_;
   std::int64_t limit_;    // of the address, less the reserve
   std::int64_t share_;    // of that, ours

@@ -59,7 +59,7 @@ class FeedWarmer {
     if (isatty(STDERR_FILENO) != 0) std::cerr << "\r\x1b[K";
     std::cout << feed_.exchange << ' ' << feed_.market << ": " << total_ - failed_ << " series, " << bars_
               << " bars loaded\n";
-    return failed_ == 0;
+    return failed_ == 0 && unresolved_ == 0;
   }
 
  private:
@@ -77,7 +77,7 @@ class FeedWarmer {
     const ResolvedSymbols resolved = resolve_symbols(feed_, list.symbols);
     for (const Unresolved& each : resolved.unresolved) {
       std::cerr << "atcd: " << feed_.exchange << ' ' << feed_.market << ' ' << each.reason << '\n';
-      ++failed_;
+      ++unresolved_;
     }
     return resolved.symbols;
   }
@@ -208,6 +208,7 @@ class FeedWarmer {
   ExchangeReader reader_;
   std::deque<std::unique_ptr<Loading>> waiting_;
   std::size_t under_way_ = 0, done_ = 0, total_ = 0, failed_ = 0, bars_ = 0;
+  std::size_t unresolved_ = 0;  // symbols of the configuration, which no series is of
 };
 
 int warm(const std::string& path, const std::vector<std::string>& symbols) {

@@ -1,7 +1,10 @@
 #include "daemon/sweep.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -161,8 +164,8 @@ TEST_F(SweepTest, ThreadsPathsAndBlocksChangeNothing) {
         options.kernel = kernel;
         options.threads = threads;
         options.block_bars = small;
-        options.trend_bytes = 3 * small;
-        options.kept_bars = small;  // the rest is read again
+        options.trend_bytes = 30 * small;  // one set at a time, or some
+        options.kept_bars = small;         // the rest is read again
         expect_same(run(options), expected);
       }
     }
@@ -238,6 +241,47 @@ TEST_F(SweepTest, TooFewBarsForASetAreFlat) {
   const SweepResult result = run(options);
   ASSERT_EQ(result.evaluations.size(), 6U);
   for (std::size_t set = 2; set < 6; ++set) EXPECT_EQ(result.evaluations[set].trades, 0) << set;
+}
+
+// They take address space of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool kSanitized = false;
+#endif
+
+/// Of the address space, beyond what is taken now.
+void allow_no_more_than(std::size_t bytes) {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlim_t all = pages * static_cast<std::size_t>(getpagesize()) + bytes;
+  const rlimit limit{all, all};
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+TEST_F(SweepTest, PlansOfManyLambdasStayWithinMemory) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers take address space of their own";
+  write(symbol(0), walk(200, 1));
+  SweepOptions options;
+  engine::Parameters set;
+  for (int i = 0; i < 2500; ++i) {  // tables of all would be 160 MB
+    set.lambda = 0.01 + 1e-5 * i;
+    options.sets.push_back(set);
+  }
+  options.trend_bytes = std::size_t{1} << 23;
+  const auto swept = [&] {
+    allow_no_more_than(std::size_t{1} << 27);
+    const SweepResult result = run(options);
+    for (std::size_t i = 0; i < options.sets.size(); i += 400) {
+      SweepOptions alone = options;
+      alone.sets = {options.sets[i]};
+      if (std::memcmp(&run(alone).evaluations[0], &result.evaluations[i], sizeof(Evaluation)) != 0) _exit(2);
+    }
+    _exit(result.evaluations.size() == options.sets.size() ? 0 : 3);
+  };
+  EXPECT_EXIT(swept(), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(SweepTest, WhatCanNotBeEvaluatedIsNamed) {

@@ -179,6 +179,17 @@ def check_changes(place, operator, client, write):
     operator.run("reload")
 
 
+def check_explain_without_bars(operator, client, simulator, write):
+    simulator.control("rest?how=500&count=5")  # of the list once, then of its bars with longer and longer pauses
+    write(["BTCUSDT", "ETHUSDT", "XRPUSDT"])
+    assert operator.json("reload")["added"] == [name("XRPUSDT")]
+    early = operator.run("explain", name("XRPUSDT"), ok=1)
+    assert "has no signal yet: it is CATCHING_UP" in early.stderr, early
+    wait_for(lambda: client.xlen(stream("XRPUSDT")) > 0, "its first signal")
+    write(["BTCUSDT", "ETHUSDT"])
+    operator.run("reload")
+
+
 def check_snapshot_and_level(place, operator):
     path = place.path("history/snapshot")
     before = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
@@ -322,6 +333,7 @@ def main():
         check_status(place, operator, path)
         check_second_daemon(place, operator, simulator, client)
         check_explain(operator, client)
+        check_explain_without_bars(operator, client, simulator, write)
         check_changes(place, operator, client, write)
         wait_for(lambda: operator.json("status")["live"] == 2, "both series live again")
         check_snapshot_and_level(place, operator)

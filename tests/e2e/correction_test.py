@@ -1,6 +1,7 @@
 """The exchange corrects bars that it had closed. The newest is published again with the next rev, pushed again, and every
-later signal of the run has it; an older one stays as it was published and holds from the next anchor on. Both are told in
-events, also across a kill; and atcd verify finds each entry to be what was valid when it was published."""
+later signal of the run has it; an older one stays as it was published and holds from the next anchor on, also where the
+series goes and comes again meanwhile. Both are told in events, also across a kill; and atcd verify finds each entry to be
+what was valid when it was published."""
 import signal
 import subprocess
 import sys
@@ -57,6 +58,28 @@ def main():
             return [line.split()[-2:] for line in listed.stdout.splitlines() if line.startswith("binance:spot:BTCUSDT:1m")]
 
         wait_for(lambda: on_disk() == [["5", "1"]], "five superseded bars and a late one on disk")
+
+        # REST tells the other bar now, and the series goes and comes again: alone, and then all for another address.
+        def reload(text, what, happened):
+            with open(place.path("daemon.toml"), "w") as file:
+                file.write(text)
+            daemon.send_signal(signal.SIGHUP)
+            wait_for(happened, what)
+
+        def goes_on():
+            before = client.xlen(KEY)
+            wait_for(lambda: client.xlen(KEY) >= before + 2, "it goes on")
+
+        reload(config.replace('"BTCUSDT", ', ""), "it goes", lambda: len(events("removed")) == 1)
+        reload(config, "it comes again", lambda: len(events("added")) == 2)
+        goes_on()
+        elsewhere = config.replace(f'rest_url = "{simulator.rest_url}"',
+                                   f'rest_url = "{simulator.rest_url.replace("127.0.0.1", "localhost")}"')
+        assert elsewhere != config
+        reload(elsewhere, "all go and come again", lambda: len(events("added")) == 3)
+        goes_on()
+        taken_up = sum(int(line.split("series=")[-1].split()[0]) for line in place.log_lines("daemon", "event=restored"))
+        assert taken_up == 6, "bars that are here are not asked for"
         daemon.send_signal(signal.SIGKILL)
         daemon.wait()
         daemon = place.daemon(config)

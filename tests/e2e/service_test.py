@@ -13,8 +13,9 @@ from harness import Workplace, wait_for
 PASSWORD = "correct-horse-battery"
 
 
-def configuration(simulator, url, directory, symbols, extra=""):
-    text = harness.configuration(simulator.ws_url, simulator.rest_url, url, directory, symbols, feed="provisional = true",
+def configuration(simulator, url, directory, symbols, extra="", provisional="true"):
+    text = harness.configuration(simulator.ws_url, simulator.rest_url, url, directory, symbols,
+                                 feed=f"provisional = {provisional}",
                                  redis_keys=f'password_file = "{directory}/redis.password"')
     # Each of the three symbols has a thread of its own.
     return f'instance = "e2e"\nthreads = 7\n{text}{extra}\n'
@@ -24,8 +25,28 @@ def key(symbol):
     return f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}"
 
 
-def name(symbol):
-    return f"binance:spot:{symbol}:1m:default"
+def name(symbol, profile="default"):
+    return f"binance:spot:{symbol}:1m:{profile}"
+
+
+def other_block(simulator, symbol, provisional):
+    """A second block of the same series of bars, for another profile."""
+    return f"""
+[[profile]]
+name = "other"
+history_bars = 60
+anchor_period = 60
+[[feed]]
+exchange = "binance"
+market = "spot"
+symbols = ["{symbol}"]
+intervals = ["1m"]
+profiles = ["other"]
+rest_share = 1.0
+provisional = {provisional}
+websocket_url = "{simulator.ws_url}"
+rest_url = "{simulator.rest_url}"
+"""
 
 
 def assert_contiguous(client, symbol):
@@ -61,9 +82,9 @@ def main():
         url = f"unix://{socket_path}"
         path = place.path("daemon.toml")
 
-        def write(symbols, extra=""):
+        def write(symbols, extra="", provisional="true"):
             with open(path, "w") as file:
-                file.write(configuration(simulator, url, place.directory, symbols, extra))
+                file.write(configuration(simulator, url, place.directory, symbols, extra, provisional))
 
         write(["BTCUSDT", "ETHUSDT"])
         daemon = place.spawn("daemon", [harness.ATCD, "run", "--config", path],
@@ -71,7 +92,7 @@ def main():
         told = []
         while not any("READY=1" in message for message in told):
             told.append(notify.recv(4096).decode())
-        notify.setblocking(False)
+        notify.close()  # it holds ten messages: who reads no further would hold the daemon up
 
         def length(symbol):
             return client.xlen(key(symbol))
@@ -95,6 +116,30 @@ def main():
         events = [(fields["event"], fields["series"]) for _, fields in client.xrange("atc:1:events")]
         assert ("added", name("BNBUSDT")) in events and ("removed", name("BTCUSDT")) in events, events
         assert events.count(("added", name("ETHUSDT"))) == 1 and ("removed", name("ETHUSDT")) not in events
+
+        # Each block says whether its profiles have provisional signals, and a reload may say otherwise.
+        forming.unsubscribe()
+        channels = {f"atc:1:forming:{name('ETHUSDT', profile)}": profile for profile in ("default", "other")}
+        forming.subscribe(*channels)
+
+        def next_forming():
+            message = wait_for(lambda: forming.get_message(timeout=1), "provisional signals")
+            return channels.get(message["channel"])
+
+        for block, wanted, silent in (("false", "default", "other"), ("true", "other", "default")):
+            write(["ETHUSDT", "BNBUSDT"], other_block(simulator, "ETHUSDT", block),
+                  provisional="true" if wanted == "default" else "false")
+            daemon.send_signal(signal.SIGHUP)
+            wait_for(lambda: name("ETHUSDT", "other") in client.hkeys("atc:1:catalogue"), "the other profile begins")
+            if wanted == "default":  # once the other one could have had some
+                other_stream = key("ETHUSDT").replace("default", "other")
+                wait_for(lambda: client.xlen(other_stream) > 3, "signals of the other profile")
+            wait_for(lambda: next_forming() == wanted, f"provisional signals of {wanted}")
+            heard = {next_forming() for _ in range(8)}
+            assert heard == {wanted}, f"{silent} has provisional signals nobody asked for: {heard}"
+        write(["ETHUSDT", "BNBUSDT"])
+        daemon.send_signal(signal.SIGHUP)
+        wait_for(lambda: name("ETHUSDT", "other") not in client.hkeys("atc:1:catalogue"), "the other profile leaves")
 
         # A configuration with an error changes nothing.
         write(["ETHUSDT", "BNBUSDT", "BTCUSDT"], "no_such_key = 1")

@@ -34,6 +34,18 @@ def main():
         assert again[0] == 3 and again[1] <= 30, again
         unknown = warm("NOSUCH")
         assert unknown.returncode == 1 and "NOSUCH" in unknown.stderr, unknown
+        assert "0 series, 0 bars loaded" in unknown.stdout, unknown
+        with open(path, "w") as file:
+            file.write(config.replace('"BTCUSDT"', '"NOSUCH"'))
+        unresolved = warm()
+        assert unresolved.returncode == 1 and "NOSUCH" in unresolved.stderr, unresolved
+        assert re.search(r": 2 series, \d+ bars loaded", unresolved.stdout), unresolved
+        with open(path, "w") as file:
+            file.write(config.replace('"BTCUSDT", "ETHUSDT", "BNBUSDT"', '"NOSUCH"'))
+        nothing = warm()
+        assert nothing.returncode == 1 and ": 0 series, 0 bars loaded" in nothing.stdout, nothing
+        with open(path, "w") as file:
+            file.write(config)
         listed = subprocess.run([ATCD, "history", "check", "--directory", place.directory], capture_output=True, text=True)
         assert listed.returncode == 0 and "0 problems" in listed.stdout, listed
 

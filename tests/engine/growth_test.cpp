@@ -64,6 +64,13 @@ TEST(GrowthTest, TheTableAndTheFunctionBehindItAreOne) {
   EXPECT_EQ(table[99], plan.growth(99));
 }
 
+TEST(GrowthTest, WithoutATableTheFactorsAreTheSame) {
+  Parameters parameters;
+  parameters.cutout = 7;
+  EXPECT_EQ(Plan(parameters, nullptr, false).growth_table(Plan::kGrowthTable + 100),
+            Plan(parameters).growth_table(Plan::kGrowthTable + 100));
+}
+
 TEST(GrowthTest, TheFactorPassesTheLimitsThatTheContractNames) {
   const Plan plan(Parameters{});
   EXPECT_LT(plan.growth(4765), 1.1);

@@ -43,6 +43,20 @@ TEST(AddressLimits, ConnectsKeepTheirDistance) {
   EXPECT_EQ(limits.take_connect(now + milliseconds(300), milliseconds(300)), now + milliseconds(300));
 }
 
+TEST(AddressBook, AnotherShareHoldsAtOnceForAll) {
+  AddressBook book;
+  const RestLimit rest{1000, milliseconds(60'000), {}};
+  const auto limits = book.limits("https://api.bybit.com", rest, 0.5);
+  EXPECT_EQ(limits->take(500, 5000), 5000);
+  EXPECT_EQ(limits->take(100, 5001), 65'000);
+  book.limits("https://api.bybit.com", rest, 0.8);
+  EXPECT_EQ(limits->take(300, 5001), 5001);
+  EXPECT_EQ(limits->take(1, 5002), 65'000) << "what went before counts";
+  book.limits("https://api.bybit.com", rest, 0.1);
+  EXPECT_EQ(limits->take(100, 65'001), 65'001);
+  EXPECT_EQ(limits->take(1, 65'002), 125'001);
+}
+
 TEST(AddressBook, OneAddressHasOneSetOfLimits) {
   AddressBook book;
   const auto bybit = book.limits("https://api.bybit.com", {600, milliseconds(5000), {}}, 0.5);

@@ -1,0 +1,122 @@
+#include "daemon/bar_archive.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+namespace atcd::daemon {
+namespace {
+
+constexpr std::int64_t kMinute = 60'000;
+
+engine::Bar bar(std::int64_t slot) {
+  const double price = 100 + static_cast<double>(slot);
+  return {slot * kMinute, (slot + 1) * kMinute, price, price + 1, price - 1, price, 5};
+}
+
+state::StoredBars bars(std::int64_t from, std::int64_t to) {
+  state::StoredBars stored{{}, from * kMinute, to * kMinute};
+  for (std::int64_t slot = from; slot < to; ++slot) stored.bars.push_back(bar(slot));
+  return stored;
+}
+
+class BarArchiveTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string form = (std::filesystem::temp_directory_path() / "atcd-archive-XXXXXX").string();
+    directory_ = mkdtemp(form.data());
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  /// One run of a daemon.
+  struct Run {
+    explicit Run(const std::string& directory) : store(directory, 1), archive(store, 0, io) {}
+    boost::asio::io_context io;
+    BarStore store;
+    BarArchive archive;
+  };
+
+  std::string directory_;
+};
+
+TEST_F(BarArchiveTest, WhoComesAgainGoesOnWithWhatItLeft) {
+  Run run(directory_);
+  const BarArchive::Opened opened = run.archive.open("a");
+  EXPECT_TRUE(opened.bars.bars.empty());
+  EXPECT_FALSE(run.archive.has_bars("a"));
+
+  const state::LateBar late{bar(20), 40 * kMinute};
+  run.archive.left("a", {opened.handle, bars(10, 50), 2, {late}}, true, 0);
+  EXPECT_TRUE(run.archive.has_bars("a"));
+  EXPECT_EQ(run.archive.end_ms("a"), 50 * kMinute);
+  const BarArchive::Opened again = run.archive.open("a");
+  EXPECT_EQ(again.handle, opened.handle);
+  EXPECT_EQ(again.bars.bars, bars(10, 50).bars);
+  EXPECT_EQ(again.bars.covered_from_ms, 10 * kMinute);
+  EXPECT_EQ(again.bars.covered_to_ms, 50 * kMinute);
+  EXPECT_EQ(again.corrections, 2U);
+  EXPECT_EQ(again.late, std::vector{late});
+  EXPECT_FALSE(run.archive.has_bars("a")) << "it is there";
+}
+
+TEST_F(BarArchiveTest, WhatTheDiskHadIsNotReadBehindItsBack) {
+  {
+    Run before(directory_);
+    const auto handle = before.archive.open("a").handle;
+    for (std::int64_t slot = 0; slot < 100; ++slot)
+      before.archive.writer().append(handle, bar(slot), slot * kMinute);
+    before.archive.writer().commit();
+  }
+  Run run(directory_);
+  BarArchive::Opened opened = run.archive.open("a");
+  const std::int64_t newest_from_ms = opened.bars.covered_from_ms;
+  ASSERT_GT(newest_from_ms, 0) << "only the newest are taken at once";
+
+  // Before it was written to it may read the older ones still,
+  run.archive.left("a", std::move(opened), false, 0);
+  opened = run.archive.open("a");
+  EXPECT_EQ(opened.bars.covered_from_ms, newest_from_ms);
+  EXPECT_EQ(run.archive.earlier("a", newest_from_ms, 0).covered_from_ms, 0);
+
+  // but once it had them they may have become others.
+  run.archive.left("a", std::move(opened), true, 0);
+  opened = run.archive.open("a");
+  EXPECT_TRUE(run.archive.earlier("a", newest_from_ms, 0).bars.empty());
+  EXPECT_EQ(run.archive.earlier("a", newest_from_ms, 0).covered_from_ms, newest_from_ms);
+}
+
+TEST_F(BarArchiveTest, AnotherInstrumentDoesNotGoOnWithThem) {
+  Run run(directory_);
+  const auto handle = run.archive.open("a").handle;
+  run.archive.left("a", {handle, bars(10, 50), 0, {}}, true, 0);
+  run.archive.begin_anew("a", {}, 50 * kMinute);
+  EXPECT_FALSE(run.archive.has_bars("a"));
+  EXPECT_EQ(run.archive.end_ms("a"), 0);
+  const BarArchive::Opened again = run.archive.open("a");
+  EXPECT_NE(again.handle, handle);
+  EXPECT_TRUE(again.bars.bars.empty());
+}
+
+TEST_F(BarArchiveTest, ThoseWhoWentFirstAreForgottenFirst) {
+  Run run(directory_);
+  constexpr std::int64_t kBars = 100'000;  // twelve such series are as much as is held
+  constexpr int kSeries = 14;
+  for (int i = 0; i < kSeries; ++i)
+    run.archive.left("s" + std::to_string(i), {0, bars(0, kBars), 0, {}}, true, i);
+  const auto held = [&] {
+    int count = 0;
+    for (int i = 0; i < kSeries; ++i) count += run.archive.has_bars("s" + std::to_string(i)) ? 1 : 0;
+    return count;
+  };
+  run.archive.trim(10'000);
+  EXPECT_EQ(held(), kSeries) << "all may come again at once";
+  run.archive.trim(3'600'000);
+  EXPECT_EQ(held(), 11);
+  EXPECT_FALSE(run.archive.has_bars("s2"));
+  EXPECT_TRUE(run.archive.has_bars("s3"));
+  EXPECT_EQ(run.archive.end_ms("s2"), kBars * kMinute) << "its end is still known";
+}
+
+}  // namespace
+}  // namespace atcd::daemon
