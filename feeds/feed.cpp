@@ -81,14 +81,9 @@ class Feed::Impl final : private LinkHandler {
     if (!stream.slot) return place(index);
     FeedSlot& slot = slots_.at(*stream.slot);
     if (!slot.active || !slot.active->carries(index)) return;  // it is on its way already
-    const auto now = steady_clock::now();
     stream.tell_up = true;
-    const bool tried = stream.resubscribed_at && now - *stream.resubscribed_at < kResubscribedLately;
-    if (tried && !slot.standby && now - slot.renewed_at >= kBetweenRenewals) {
-      slot.renewed_at = now;
-      return dial_after(*stream.slot, milliseconds(0), ConnectReason::stale);
-    }
-    stream.resubscribed_at = now;
+    if (renew(slot, stream)) return dial_after(*stream.slot, milliseconds(0), ConnectReason::stale);
+    stream.resubscribed = {slot.active->number(), slot.active->data_beyond_first()};
     slot.active->unsubscribe(index, stream.name);
     slot.active->subscribe(index, stream.name);
   }
