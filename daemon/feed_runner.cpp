@@ -50,6 +50,7 @@ FeedRunner::FeedRunner(const Context& context, const FeedKey& key)
 FeedRunner::~FeedRunner() { *self_ = nullptr; }
 
 void FeedRunner::stop() {
+  *self_ = nullptr;
   known_.clear();
   refresh_timer_.cancel();
   if (feed_) feed_->stop();
@@ -123,8 +124,9 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
     ++failed_resolutions_;
   }
   refresh_timer_.expires_after(wait);
-  refresh_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) resolve();
+  // It may have expired before it is cancelled.
+  refresh_timer_.async_wait([self = self_](const boost::system::error_code& error) {
+    if (!error && *self != nullptr) (*self)->resolve();
   });
 }
 

@@ -165,7 +165,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   bool resolved_once_ = false;
   int failed_resolutions_ = 0;
   int resolving_ = 0;                  // lists that were asked for
-  std::shared_ptr<FeedRunner*> self_;  // what was posted asks whether we are still there
+  std::shared_ptr<FeedRunner*> self_;  // null once stopped: what was posted, and the timer, look here
 };
 
 }  // namespace atcd::daemon
