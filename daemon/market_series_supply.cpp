@@ -20,6 +20,8 @@ constexpr std::int64_t kStaleGraceMs = 60'000;
 // Nobody has to trade: only much longer silence than the slots' is a reason to subscribe anew.
 constexpr std::int64_t kTradesStaleGraceMs = 600'000;
 constexpr std::int64_t kQuietGraceMs = 10'000;
+// A part that closes so long after the present is an error of the exchange.
+constexpr std::int64_t kMostAheadMs = 60'000;
 
 }  // namespace
 
@@ -108,6 +110,8 @@ void MarketSeries::on_trades_interrupted() {
 
 void MarketSeries::on_stream_up() {
   if (trades_) trades_->begin_anew();
+  // A part from the future keeps out all that come before it.
+  if (fold_ && fold_->end_ms() > now().utc_ms + kMostAheadMs) fold_->begin_anew();
   series_.on_stream_up(now());
 }
 

@@ -559,6 +559,7 @@ TEST_F(FeedTest, MeasuresTheExchangesClockByAnswersAndByFramesOnceTheyCome) {
   wait([&] { return up().size() == 1; });
   std::string frame = frame_of(0);
   frame.replace(frame.find("\"E\":1795477260071"), 17, "\"E\":1795466460071");
+  frame.replace(frame.find("\"x\":true"), 8, "\"x\":false");
   peer(0).send(frame);
   wait([&] { return recorder_.klines.size() == 1; });
   EXPECT_NEAR(static_cast<double>(told_ms()), 1795466460071, 600'000) << "three hours before the answer's";

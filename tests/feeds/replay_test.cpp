@@ -97,6 +97,7 @@ TEST_F(Replay, ComputesASignalForEveryClosedBar) {
     const std::int64_t open_ms = 1795477200000 + minute * 60'000;
     frame.replace(frame.find("1795477200000"), 13, std::to_string(open_ms));
     frame.replace(frame.find("1795477259999"), 13, std::to_string(open_ms + 59'999));
+    frame.replace(frame.find("1795477260071"), 13, std::to_string(open_ms + 60'071));
     frames += frame + "\n";
   }
   const std::string output = replay("--exchange binance " + write("frames.jsonl", frames + closed_ + "\n"));
