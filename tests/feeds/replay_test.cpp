@@ -137,6 +137,11 @@ TEST_F(Replay, ACutOffGzipFileFails) {
   std::filesystem::resize_file(packed, std::filesystem::file_size(packed) / 2);
   replay("--exchange binance --bars " + packed, 1);
   EXPECT_THAT(said_, HasSubstr("frames.jsonl.gz is cut off"));
+  const std::string whole_lines =
+      run("zcat " + packed + " 2>/dev/null | grep -c '}$' | tr -d '\\n'", 0, folder_ / "said");
+  replay("--exchange binance --bars " + packed, 1);
+  EXPECT_THAT(said_, HasSubstr("frames=" + whole_lines + " ")) << "what came before the cut";
+  EXPECT_GT(std::stoi(whole_lines), 100);
 }
 
 TEST_F(Replay, UnknownExchangesAndMissingArgumentsAreBadUsage) {
