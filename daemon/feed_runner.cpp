@@ -50,6 +50,7 @@ FeedRunner::FeedRunner(const Context& context, const FeedKey& key)
 FeedRunner::~FeedRunner() { *self_ = nullptr; }
 
 void FeedRunner::stop() {
+  *self_ = nullptr;
   known_.clear();
   refresh_timer_.cancel();
   if (feed_) feed_->stop();
@@ -58,7 +59,6 @@ void FeedRunner::stop() {
 void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileConfig> profiles) {
   blocks_ = std::move(blocks);
   profiles_ = std::move(profiles);
-  reconfigured_ = true;
   refresh_ = std::chrono::hours(24);
   for (const FeedConfig& block : blocks_)
     refresh_ = std::min(refresh_, std::chrono::milliseconds(block.refresh_ms));
@@ -76,8 +76,8 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
 }
 
 void FeedRunner::retire() {
-  reconfigured_ = true;
-  remove_unwanted({});
+  blocks_.clear();
+  remove_unwanted({}, false);
   stop();
 }
 
@@ -106,12 +106,14 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
     context_.journal.event(Level::warning, "symbols_failed", "", result.message);
   }
   std::vector<Wanted> outputs = wanted(result, listed);
-  // Without the exchange's list, or with an empty one, nobody is known to have left.
-  const bool complete = listed && !outputs.empty();
+  // Where the exchange lists nothing that is asked for nobody is known to have left its list.
+  const bool leavers_known = !outputs.empty();
   std::erase_if(outputs, [this](const Wanted& each) { return !owns(each.symbol.symbol); });
   apply(outputs, listed, result.server_time_ms);
-  if (complete) remove_unwanted(outputs);
-  if (listed && !result.symbols.empty()) tell_listing(result.symbols);
+  if (listed && !result.symbols.empty()) {
+    remove_unwanted(outputs, leavers_known);
+    tell_listing(result.symbols);
+  }
   resolved_once_ = true;
   std::chrono::milliseconds wait = kFirstRetry * (1 << std::min(failed_resolutions_, kLongestRetryDoublings));
   if (listed) {
@@ -121,8 +123,9 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
     ++failed_resolutions_;
   }
   refresh_timer_.expires_after(wait);
-  refresh_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) resolve();
+  // It may have expired before it is cancelled.
+  refresh_timer_.async_wait([self = self_](const boost::system::error_code& error) {
+    if (!error && *self != nullptr) (*self)->resolve();
   });
 }
 
@@ -260,24 +263,28 @@ engine::SeriesId FeedRunner::id_of(const Wanted& output) const {
   return {key_.exchange, key_.market, output.symbol.symbol, output.interval, output.profile->name};
 }
 
-void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs) {
+/// Who leaves the configuration goes at once; who leaves the exchange's list runs one more period.
+void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs, bool leavers_known) {
   std::set<std::string> wanted_names;
   for (const Wanted& each : wanted_outputs) wanted_names.insert(id_of(each).name());
   std::vector<std::pair<MarketSeries*, Output*>> gone;
   for (const auto& [key, series] : series_) {
     for (const auto& output : series->outputs()) {
       if (wanted_names.contains(output->name)) continue;
-      // Who leaves the exchange's list runs one more period; who leaves the configuration goes at once.
+      if (!asked_for(*series, *output)) {
+        gone.emplace_back(series.get(), output.get());
+        continue;
+      }
+      if (!leavers_known) continue;
       const auto now = std::chrono::steady_clock::now();
       const auto [since, left_now] = leaving_.try_emplace(output->name, now);
-      if (reconfigured_ || now - since->second >= refresh_) {
+      if (now - since->second >= refresh_) {
         gone.emplace_back(series.get(), output.get());
       } else if (left_now) {
         context_.journal.event(Level::warning, "leaving", output->name, "not in the list any more");
       }
     }
   }
-  reconfigured_ = false;
   for (const auto& [series, output] : gone) {
     const std::string name = output->name;
     leaving_.erase(name);

@@ -124,13 +124,14 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   ResolvedSymbols resolve_without_list(const FeedConfig& block) const;
   void tell_unresolved(std::span<const Unresolved> unresolved);
   bool runs(const Wanted& output) const;
+  bool asked_for(const MarketSeries& series, const Output& output) const;
   void check_instrument(const Wanted& output);
   void end(MarketSeries& series);
   void apply(std::span<const Wanted> wanted_outputs, bool listed, std::int64_t exchange_time_ms);
   MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);
   feeds::StreamName listens_to(const Wanted& output, const engine::Interval& interval) const;
   engine::SeriesId id_of(const Wanted& output) const;
-  void remove_unwanted(std::span<const Wanted> wanted_outputs);
+  void remove_unwanted(std::span<const Wanted> wanted_outputs, bool leavers_known);
   void bar_came(MarketSeries& series);
   void compare_next();
   void count_lag(std::int64_t event_time_ms, std::int64_t received_us);
@@ -161,11 +162,10 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   boost::asio::steady_timer refresh_timer_;
   std::chrono::milliseconds refresh_ = std::chrono::hours(24);  // of the list
   std::chrono::steady_clock::time_point resolved_at_{};
-  bool reconfigured_ = false;  // series that are not wanted any more go at once, not after another period
   bool resolved_once_ = false;
   int failed_resolutions_ = 0;
   int resolving_ = 0;                  // lists that were asked for
-  std::shared_ptr<FeedRunner*> self_;  // what was posted asks whether we are still there
+  std::shared_ptr<FeedRunner*> self_;  // null once stopped: what was posted, and the timer, look here
 };
 
 }  // namespace atcd::daemon

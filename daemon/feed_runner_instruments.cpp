@@ -38,6 +38,23 @@ bool FeedRunner::runs(const Wanted& output) const {
   return std::any_of(outputs.begin(), outputs.end(), [&](const auto& each) { return each->name == name; });
 }
 
+/// Whether the configuration asks for the output, if only the exchange's list has its symbol.
+bool FeedRunner::asked_for(const MarketSeries& series, const Output& output) const {
+  const auto profile = std::find_if(profiles_.begin(), profiles_.end(), [&](const ProfileConfig& each) {
+    return each.name == output.profile.name && config_hash(each) == output.config;
+  });
+  if (profile == profiles_.end()) return false;
+  const auto known = context_.archive.instrument(archive_name(exchange_, series.name()));
+  const feeds::SymbolInfo info = symbol_info(series.name().symbol, known.value_or(state::Instrument{}));
+  const auto has = [](const std::vector<std::string>& texts, const std::string& text) {
+    return std::find(texts.begin(), texts.end(), text) != texts.end();
+  };
+  return std::any_of(blocks_.begin(), blocks_.end(), [&](const FeedConfig& block) {
+    return has(block.intervals, series.name().interval) && has(block.profiles, profile->name) &&
+           may_have(block, info);
+  });
+}
+
 /// Before the series is made, or goes on: are its bars those of the instrument that the list has under the
 /// name?
 void FeedRunner::check_instrument(const Wanted& output) {

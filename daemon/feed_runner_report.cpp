@@ -16,9 +16,12 @@ FeedReport FeedRunner::report() const {
   return report;
 }
 
-/// Clocks that differ make it longer or shorter: clock_offset_ms() says by how much, about.
+/// Clocks that differ make it longer or shorter: clock_offset_ms() says by how much, about. More than a day
+/// is no lag.
 void FeedRunner::count_lag(std::int64_t event_time_ms, std::int64_t received_us) {
-  if (event_time_ms != 0) event_lag_.add(std::chrono::microseconds(received_us - event_time_ms * 1000));
+  if (event_time_ms == 0) return;
+  const std::chrono::microseconds lag(received_us - event_time_ms * 1000);
+  if (std::chrono::abs(lag) <= std::chrono::days(1)) event_lag_.add(lag);
 }
 
 }  // namespace atcd::daemon

@@ -20,6 +20,8 @@ constexpr std::int64_t kStaleGraceMs = 60'000;
 // Nobody has to trade: only much longer silence than the slots' is a reason to subscribe anew.
 constexpr std::int64_t kTradesStaleGraceMs = 600'000;
 constexpr std::int64_t kQuietGraceMs = 10'000;
+// A part that closes so long after the present is an error of the exchange.
+constexpr std::int64_t kMostAheadMs = 60'000;
 
 }  // namespace
 
@@ -103,6 +105,8 @@ void MarketSeries::on_trades_interrupted() {
 
 void MarketSeries::on_stream_up() {
   if (trades_) trades_->begin_anew();
+  // A part from the future keeps out all that come before it.
+  if (fold_ && fold_->end_ms() > now().utc_ms + kMostAheadMs) fold_->begin_anew();
   series_.on_stream_up(now());
 }
 
@@ -146,8 +150,9 @@ void MarketSeries::tell_lost_trades() {
 }
 
 bool MarketSeries::compare_with_exchange() {
-  const bool doubt = fold_ && fold_->take_doubt();
-  if (comparing_ || series_.bars().empty() || (!trades_ && !doubt)) return false;
+  const bool doubted = fold_ && fold_->doubt();
+  if (comparing_ || series_.bars().empty() || (!trades_ && !doubted)) return false;
+  if (doubted) fold_->take_doubt();
   const auto& interval = series_.interval();
   const std::int64_t most =
       std::min(kComparedBars, feeds::history_rows_per_request(context_.exchange, interval));
@@ -155,11 +160,15 @@ bool MarketSeries::compare_with_exchange() {
   const feeds::HistoryRequest request{name_.symbol, name_.interval, interval.open_time_ms(first),
                                       interval.open_time_ms(series_.next() - 1), 0};
   comparing_ = true;
-  context_.feed.fetch_history(request, kComparePriority, [self = self_](const feeds::HistoryResult& result) {
+  const auto compare = [self = self_, doubted](const feeds::HistoryResult& result) {
     if (*self == nullptr) return;
-    (*self)->comparing_ = false;
-    (*self)->series_.compare(result, utc_us());
-  });
+    MarketSeries& series = **self;
+    series.comparing_ = false;
+    series.series_.compare(result, utc_us());
+    const bool compared = result.error == feeds::RestError::none;
+    if (doubted && !compared && series.fold_) series.fold_->give_back_doubt();
+  };
+  context_.feed.fetch_history(request, kComparePriority, compare);
   return true;
 }
 

@@ -34,6 +34,9 @@ const BinanceInterval* find_interval(std::string_view text) {
   return nullptr;
 }
 
+// An event tells of what has been: a bar that is closed in the future would keep out those before it.
+constexpr std::int64_t kMostAheadMs = 60'000;
+
 bool in_calendar(std::int64_t time_ms) { return time_ms >= 0 && time_ms < kYear10000Ms; }
 
 const char* check_times(engine::Bar& bar, std::int64_t last_ms, const BinanceInterval& known) {
@@ -61,6 +64,9 @@ const char* BinanceKlineCheck::refusal(Kline& kline, std::int64_t last_ms) {
   }
   kline.interval = last_interval_->text;
   if (const char* reason = check_times(kline.bar, last_ms, *last_interval_)) return reason;
+  if (!in_calendar(kline.event_time_ms)) return "E is not a time of our calendar";
+  if (kline.closed && last_ms > kline.event_time_ms + kMostAheadMs)
+    return "k.x is true more than a minute before k.T";
   return engine::is_valid(kline.bar) ? nullptr : "not 0 < low <= open, close <= high with a volume >= 0";
 }
 

@@ -34,7 +34,7 @@ using simdjson::SUCCESS;
 constexpr std::size_t kLargestFrame = 4U << 20;
 constexpr std::int64_t kYear10000Ms = 253'402'300'800'000;
 constexpr std::size_t kLongestQuotedMessage = 200;
-// A frame tells of what has been: a trade from the future would end the slots before it.
+// A frame tells of what has been: a trade or a closed bar from the future would end what comes before it.
 constexpr std::int64_t kMostAheadMs = 60'000;
 constexpr std::string_view kKlineTopic = "kline.", kTradeTopic = "publicTrade.";
 
@@ -159,6 +159,8 @@ const char* read_bar(const dom::element& element, const BybitInterval& interval,
   if (!interval.interval.is_boundary(bar.open_time_ms)) return "start is not a boundary of the interval";
   bar.close_time_ms = interval.interval.close_time_ms(bar.open_time_ms);
   if (last_ms != bar.close_time_ms - 1) return "end is not the last millisecond of the interval";
+  if (kline.closed && last_ms > kline.event_time_ms + kMostAheadMs)
+    return "confirm is true more than a minute before end";
   return engine::is_valid(bar) ? nullptr : "not 0 < low <= open, close <= high with a volume >= 0";
 }
 

@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::size_t kMostQueuedWrites = 1024;
 constexpr std::size_t kUsualBuffer = 64 << 10;
+constexpr int kLongestRetryAfterS = 3600;  // whatever a handshake's answer asks for
 
 std::int64_t utc_us() {
   using namespace std::chrono;
@@ -138,7 +139,8 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     const auto text = response_[beast::http::field::retry_after];
     int seconds = 0;
     const auto [last, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (failure == std::errc() && seconds > 0) end.retry_after = std::chrono::seconds(seconds);
+    if (failure == std::errc::result_out_of_range) seconds = kLongestRetryAfterS;
+    if (seconds > 0) end.retry_after = std::chrono::seconds(std::min(seconds, kLongestRetryAfterS));
     return end;
   }
 

@@ -14,11 +14,19 @@ namespace atcd::feeds {
 /// was measured last holds until something new is. Pure; one thread.
 class ExchangeTime {
  public:
-  /// The exchange's clock showed `event_ms` some time before we had a frame that says so.
-  void on_event(std::int64_t event_ms, std::int64_t monotonic_ms) {
+  /// The exchange's clock showed `event_ms` some time before we had a frame that says so. False where that is
+  /// too far in the future to be believed: ten minutes and more beyond what it was known to show. Nothing is
+  /// made of it then, unless for five seconds nothing else is told.
+  bool on_event(std::int64_t event_ms, std::int64_t monotonic_ms) {
+    const std::int64_t ahead_ms = event_ms - monotonic_ms;
+    // The first question is the hot path's; what it lets pass the second would too.
+    const bool usual = present_.events && ahead_ms <= present_.by_event_ms + kMostAheadMs;
+    if (!usual && is_future(ahead_ms) && doubts(monotonic_ms)) return false;
+    doubted_since_ms_.reset();
     Window& window = window_at(monotonic_ms);
     window.events = true;
-    window.by_event_ms = std::max(window.by_event_ms, event_ms - monotonic_ms);
+    window.by_event_ms = std::max(window.by_event_ms, ahead_ms);
+    return true;
   }
 
   /// Between the two times (monotonic) the exchange's clock showed something within the second from
@@ -40,6 +48,8 @@ class ExchangeTime {
  private:
   static constexpr std::int64_t kWindowMs = 15'000;
   static constexpr std::int64_t kSecondMs = 1000;
+  static constexpr std::int64_t kMostAheadMs = 600'000;
+  static constexpr std::int64_t kLongestDoubtMs = 5000;
   static constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min();
   static constexpr std::int64_t kHighest = std::numeric_limits<std::int64_t>::max();
 
@@ -50,6 +60,17 @@ class ExchangeTime {
     std::int64_t by_event_ms = kLowest;                   // at least
     std::int64_t least_ms = kLowest, most_ms = kHighest;  // by answers
   };
+
+  bool is_future(std::int64_t ahead_ms) const {
+    const auto known_ms = ahead_of_monotonic_ms();
+    return known_ms && ahead_ms > *known_ms + kMostAheadMs;
+  }
+
+  /// Of an event from the future: whether those before it may still turn out to be right.
+  bool doubts(std::int64_t monotonic_ms) {
+    if (!doubted_since_ms_) doubted_since_ms_ = monotonic_ms;
+    return monotonic_ms - *doubted_since_ms_ < kLongestDoubtMs;
+  }
 
   Window& window_at(std::int64_t monotonic_ms) {
     const bool begun = present_.events || present_.answers;
@@ -74,6 +95,7 @@ class ExchangeTime {
   }
 
   Window present_, before_;
+  std::optional<std::int64_t> doubted_since_ms_;  // nothing but events from the future since
 };
 
 }  // namespace atcd::feeds

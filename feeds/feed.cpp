@@ -81,14 +81,9 @@ class Feed::Impl final : private LinkHandler {
     if (!stream.slot) return place(index);
     FeedSlot& slot = slots_.at(*stream.slot);
     if (!slot.active || !slot.active->carries(index)) return;  // it is on its way already
-    const auto now = steady_clock::now();
     stream.tell_up = true;
-    const bool tried = stream.resubscribed_at && now - *stream.resubscribed_at < kResubscribedLately;
-    if (tried && !slot.standby && now - slot.renewed_at >= kBetweenRenewals) {
-      slot.renewed_at = now;
-      return dial_after(*stream.slot, milliseconds(0), ConnectReason::stale);
-    }
-    stream.resubscribed_at = now;
+    if (renew(slot, stream)) return dial_after(*stream.slot, milliseconds(0), ConnectReason::stale);
+    stream.resubscribed = {slot.active->number(), slot.active->data_beyond_first()};
     slot.active->unsubscribe(index, stream.name);
     slot.active->subscribe(index, stream.name);
   }
@@ -231,12 +226,19 @@ class Feed::Impl final : private LinkHandler {
   }
 
   void on_link_trade(const Link& link, const Trade& trade, std::int64_t received_us) override {
-    exchange_time_.on_event(trade.event_time_ms != 0 ? trade.event_time_ms : trade.time_ms, monotonic_ms());
+    const std::int64_t told_ms = trade.event_time_ms != 0 ? trade.event_time_ms : trade.time_ms;
+    const bool believed = exchange_time_.on_event(told_ms, monotonic_ms());
     const StreamIndex* index = names_.find(trade.symbol, {});
     if (index == nullptr) {
       ++counters_.unknown_streams;
     } else if (!exchange_.numbers_trades() && streams_.at(*index).teller != link.number()) {
       ++counters_.passed_over;
+    } else if (!believed) {
+      // It would end the running slot. That it is missing its number tells, or we do.
+      ++counters_.malformed;
+      malformed_.add("symbol=" + std::string(trade.symbol) + " time_ms=" + std::to_string(told_ms),
+                     "a trade from the future of the exchange's own clock");
+      if (!exchange_.numbers_trades()) handler_.on_trades_interrupted(*index);
     } else {
       handler_.on_trade(*index, trade, received_us);
     }

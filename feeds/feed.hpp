@@ -107,7 +107,7 @@ class Feed {
   /// Streams may be added and removed at any time; others are not touched.
   void add(StreamIndex stream, const StreamName& name);
   void remove(StreamIndex stream);
-  /// Subscribes anew on a fresh connection (a stale stream).
+  /// For a stale stream: subscribes it anew; on a fresh connection where none of this one's tells anything.
   void resubscribe(StreamIndex stream);
   void stop();
 

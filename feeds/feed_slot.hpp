@@ -19,7 +19,6 @@
 namespace atcd::feeds {
 
 inline constexpr Backoff::Options kWhenStreamRefused{std::chrono::seconds(2), std::chrono::minutes(10)};
-inline constexpr std::chrono::seconds kResubscribedLately{60};
 inline constexpr std::chrono::minutes kBetweenRenewals{10};  // of a connection with streams that stay silent
 
 /// One stream of a feed.
@@ -29,7 +28,11 @@ struct FeedStream {
   bool up = false;
   bool tell_up = false;      // although it is up: it was subscribed anew
   std::uint64_t teller = 0;  // the number of the link whose trades are taken, where they have no numbers
-  std::optional<std::chrono::steady_clock::time_point> resubscribed_at;
+  struct Resubscribed {
+    std::uint64_t link;              // its number
+    std::int64_t data_beyond_first;  // of the link, then
+  };
+  std::optional<Resubscribed> resubscribed;  // last
   Backoff refusals{kWhenStreamRefused};
   std::optional<boost::asio::steady_timer> again;  // until it is asked for after a refusal
 };
@@ -53,6 +56,18 @@ struct FeedSlot {
 inline std::chrono::steady_clock::time_point last_sign(const FeedSlot& slot,
                                                        std::chrono::steady_clock::time_point now) {
   return slot.active ? slot.active->heard_at() : std::min(slot.timer.expiry(), now);
+}
+
+/// Whether another connection is to take the place of the slot's, which has brought nothing since the stream
+/// was subscribed anew on it: for none of its streams. One that is silent alone is no reason.
+inline bool renew(FeedSlot& slot, const FeedStream& stream) {
+  const auto& last = stream.resubscribed;
+  const auto now = std::chrono::steady_clock::now();
+  const bool silent = last && last->link == slot.active->number() &&
+                      slot.active->data_beyond_first() <= last->data_beyond_first;
+  if (!silent || slot.standby || now - slot.renewed_at < kBetweenRenewals) return false;
+  slot.renewed_at = now;
+  return true;
 }
 
 inline Feed::Connections connections_of(const std::map<std::uint64_t, FeedSlot>& slots) {

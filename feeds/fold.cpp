@@ -37,6 +37,12 @@ std::vector<engine::Bar> fold_rows(std::span<const engine::Bar> rows, const engi
 FrameFold::FrameFold(const engine::Interval& base, const engine::Interval& target)
     : base_(base), target_(target), text_(target.text()) {}
 
+void FrameFold::begin_anew() {
+  earlier_.reset();
+  last_.reset();
+  in_order_ = whole_so_far_ = false;
+}
+
 std::optional<Kline> FrameFold::take(const Kline& kline) {
   const std::int64_t part = base_.ordinal(kline.bar.open_time_ms);
   return kline.closed ? take_closed(kline, part) : take_forming(kline, part);

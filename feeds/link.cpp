@@ -28,6 +28,7 @@ Link::Link(boost::asio::io_context& io, const Exchange& exchange, ConnectionOpti
 
 void Link::subscribe(StreamIndex stream, const StreamName& name) {
   to_subscribe_.push_back({stream, name});
+  --data_beyond_first_;
   schedule();
 }
 
@@ -164,11 +165,13 @@ void Link::on_message(std::string_view message, std::int64_t received_us) {
 
 void Link::on_kline(const Kline& kline) {
   ++counters_.klines;
+  ++data_beyond_first_;
   if (handler_ != nullptr) handler_->on_link_kline(kline, received_us_);
 }
 
 void Link::on_trade(const Trade& trade) {
   ++counters_.trades;
+  ++data_beyond_first_;
   if (handler_ != nullptr) handler_->on_link_trade(*this, trade, received_us_);
 }
 

@@ -62,6 +62,9 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   /// As Connection's; not once it is retired.
   std::chrono::steady_clock::time_point heard_at() const { return connection_->heard_at(); }
   std::uint64_t number() const { return number_; }
+  /// How many bars and trades it has brought beyond one for each subscription: an exchange may tell what it
+  /// has as the answer to one. Below 0 while there are fewer.
+  std::int64_t data_beyond_first() const { return data_beyond_first_; }
 
  private:
   struct Entry {
@@ -107,6 +110,7 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   Waiting waiting_;            // for an answer, by request number
   std::unordered_set<StreamIndex> carried_;
   std::int64_t last_request_ = 0;
+  std::int64_t data_beyond_first_ = 0;
   std::int64_t received_us_ = 0;  // of the frame that is being parsed
   std::chrono::steady_clock::time_point opened_at_;
   bool open_ = false;

@@ -54,8 +54,8 @@ class LineReader {
   /// beyond the limit it has the beginning, and more than the limit.
   bool next(std::string& line) {
     line.clear();
-    while (error_.empty()) {
-      if (at_ == end_ && !fill()) break;
+    // What a file that is cut off still gives comes before the error.
+    while (at_ < end_ || (error_.empty() && fill())) {
       const std::string_view rest(chunk_.data() + at_, end_ - at_);
       const auto newline = rest.find('\n');
       const std::string_view part = rest.substr(0, newline);

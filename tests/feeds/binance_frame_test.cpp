@@ -114,6 +114,7 @@ TEST_F(BinanceFrame, EveryOfferedIntervalHasItsBoundaries) {
     frame.replace(frame.find("\"i\":\"1m\""), 8, std::string("\"i\":\"") + each.interval + '"');
     frame.replace(frame.find("1795477200000"), 13, each.open);
     frame.replace(frame.find("1795477259999"), 13, each.last);
+    frame.replace(frame.find("1795477260071"), 13, each.last);  // told at its end
     const Parsed parsed = parse(frame);
     ASSERT_EQ(parsed.klines.size(), 1U) << each.interval << ": " << parsed.text;
     const auto interval = engine::Interval::parse(each.interval);
@@ -130,6 +131,13 @@ TEST_F(BinanceFrame, TimesOffTheGridAreRefused) {
   expect_refused("1795477200000", "9223372036854775807", "k.t is not a time");
   expect_refused("1795477259999", "9223372036854775807", "k.T is not a time");
   expect_refused("\"i\":\"1m\"", "\"i\":\"1M\"", "k.t is not a boundary");
+}
+
+TEST_F(BinanceFrame, WhatTheEventsOwnTimeContradictsIsRefused) {
+  expect_refused("\"E\":1795477260071", "\"E\":1795477199998", "x is true more than a minute before k.T");
+  EXPECT_EQ(parse_with("\"E\":1795477260071", "\"E\":1795477199999").kind, FrameKind::klines);
+  for (const char* none : {"-1", "253402300800000", "9223372036854775807", "-9223372036854775808"})
+    expect_refused("\"E\":1795477260071", std::string("\"E\":") + none, "E is not a time");
 }
 
 TEST_F(BinanceFrame, UnknownIntervalsAreRefused) {

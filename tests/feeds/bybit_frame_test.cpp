@@ -168,6 +168,13 @@ TEST_F(BybitFrame, TimesOffTheGridAreRefused) {
   EXPECT_EQ(parse(replaced(forming_, "1795737600000", "99999999999999999999")).kind, FrameKind::malformed);
 }
 
+TEST_F(BybitFrame, ABarThatIsClosedInTheFutureIsRefused) {
+  const std::string closed = frame_text("linear-kline-closed-and-new");
+  const std::string told = "\"ts\":1795737660412";
+  expect_refused(closed, told, "\"ts\":1795737599998", "confirm is true more than a minute before end");
+  EXPECT_EQ(parse(replaced(closed, told, "\"ts\":1795737599999")).kind, FrameKind::klines);
+}
+
 TEST_F(BybitFrame, AnIntervalThatIsNotTheTopicsIsRefused) {
   expect_kline_refused(R"("interval":"1")", R"("interval":"3")", "interval is not that of the topic");
   expect_kline_refused(R"("interval":"1")", R"("interval":"")", "interval is not that of the topic");

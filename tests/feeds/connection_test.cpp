@@ -158,6 +158,17 @@ TEST_F(ConnectionTest, TooManyConnectsAreNamedWithTheWait) {
   EXPECT_FALSE(recorder_.end.refused_location);
 }
 
+TEST_F(ConnectionTest, NobodyIsKeptAwayForMoreThanAnHour) {
+  LocalServer server(io_);
+  server.decline = LocalServer::Response(http::status::service_unavailable, 11);
+  for (const char* seconds : {"2147483647", "99999999999", "3601"}) {
+    server.decline->set(http::field::retry_after, seconds);
+    recorder_.ends = 0;
+    end_of(options_for(server.websocket_url()));
+    EXPECT_EQ(recorder_.end.retry_after, std::chrono::hours(1)) << seconds;
+  }
+}
+
 TEST_F(ConnectionTest, SilenceWithoutAnswersToPingsEndsIt) {
   LocalServer server(io_);
   ConnectionOptions options = options_for(server.websocket_url());

@@ -103,6 +103,23 @@ TEST_F(ExchangeTimeTest, AJumpOfTheExchangesClockBetweenAnswersIsNoContradiction
   EXPECT_NEAR(static_cast<double>(*ahead()), -59'750, 510);
 }
 
+TEST_F(ExchangeTimeTest, AnEventFromTheFutureIsBelievedOnlyOnceNothingElseWasToldForSeconds) {
+  constexpr std::int64_t kMinuteMs = 60'000, kAgeMs = 75LL * 365 * 1440 * kMinuteMs;
+  frame(10);
+  for (int second = 0; second < 20; ++second) {
+    EXPECT_FALSE(time_.on_event(exchange_ms_ + kAgeMs, monotonic_ms_));
+    EXPECT_EQ(ahead(), -10);
+    pass(990);
+    frame(10);
+  }
+  EXPECT_TRUE(time_.on_event(exchange_ms_ + 10 * kMinuteMs - 11, monotonic_ms_)) << "not so far";
+  exchange_ms_ += 30 * kMinuteMs;  // it was set, or we were stopped
+  std::int64_t until_believed_ms = 0;
+  for (; !time_.on_event(exchange_ms_, monotonic_ms_); pass(100)) until_believed_ms += 100;
+  EXPECT_EQ(until_believed_ms, 5000);
+  EXPECT_EQ(ahead(), 30 * kMinuteMs);
+}
+
 TEST_F(ExchangeTimeTest, WhatWasMeasuredLastHoldsWhileNothingComes) {
   exchange_ms_ += 42;
   frame(2);

@@ -407,6 +407,24 @@ TEST_F(FeedTest, AStaleStreamIsSubscribedAnewThenReconnected) {
   EXPECT_EQ(server_->peers.size(), 2U) << "not again so soon";
 }
 
+TEST_F(FeedTest, OneSilentStreamIsNoReasonToGiveUpAConnectionThatTellsOfOthers) {
+  start();
+  add(0, 1);
+  wait([&] { return up().size() == 2; });
+  feed_->resubscribe(1);
+  wait([&] { return recorder_.ups.size() == 3; });
+  for (int i = 0; i < 2; ++i) peer(0).send(frame_of(0));  // more than an answer to the subscription
+  wait([&] { return recorder_.klines.size() == 2; });
+  feed_->resubscribe(1);
+  wait([&] { return recorder_.ups.size() == 4; });
+  EXPECT_EQ(server_->peers.size(), 1U);
+  peer(0).send(frame_of(1));  // the answer, and nothing else
+  wait([&] { return recorder_.klines.size() == 3; });
+  feed_->resubscribe(1);
+  wait([&] { return recorder_.count("handed_over") == 1; });
+  EXPECT_THAT(feed_->counters().connects_for, ElementsAre(1, 0, 0, 1));
+}
+
 TEST_F(FeedTest, StreamsComeAndGoWithoutTouchingOthers) {
   start();
   add(0, 1);
@@ -541,6 +559,7 @@ TEST_F(FeedTest, MeasuresTheExchangesClockByAnswersAndByFramesOnceTheyCome) {
   wait([&] { return up().size() == 1; });
   std::string frame = frame_of(0);
   frame.replace(frame.find("\"E\":1795477260071"), 17, "\"E\":1795466460071");
+  frame.replace(frame.find("\"x\":true"), 8, "\"x\":false");
   peer(0).send(frame);
   wait([&] { return recorder_.klines.size() == 1; });
   EXPECT_NEAR(static_cast<double>(told_ms()), 1795466460071, 600'000) << "three hours before the answer's";

@@ -168,6 +168,33 @@ TEST(FrameFold, AnOlderPartToldAgainLeavesTheBarToRest) {
   EXPECT_TRUE(ten.run(25, 30)->closed) << "which is as good as before";
 }
 
+TEST(FrameFold, AfterAPartFromTheFutureItBeginsAnewAndKeepsItsDoubt) {
+  const Interval base = interval("5m"), target = interval("10m");
+  FrameFold fold(base, target);
+  const std::int64_t first = base.ordinal(kMondayMs), future = first + 10'000'000;
+  const auto closed = [&](std::int64_t part) {
+    return fold.take({"BTCUSDT", "5m", bar_of(base, part, 100, 101), 0, true});
+  };
+  EXPECT_EQ(fold.end_ms(), 0);
+  EXPECT_TRUE(closed(future));
+  EXPECT_FALSE(closed(first)) << "it seems to be of the past";
+  EXPECT_TRUE(fold.doubt());
+  EXPECT_EQ(fold.end_ms(), base.open_time_ms(future + 1));
+  fold.begin_anew();
+  EXPECT_EQ(fold.end_ms(), 0);
+  const auto running = closed(first);
+  ASSERT_TRUE(running);
+  EXPECT_FALSE(running->closed);
+  const auto whole = closed(first + 1);
+  ASSERT_TRUE(whole);
+  EXPECT_TRUE(whole->closed);
+  EXPECT_EQ(whole->bar.open_time_ms, kMondayMs);
+  EXPECT_TRUE(fold.take_doubt());
+  EXPECT_FALSE(fold.doubt());
+  fold.give_back_doubt();
+  EXPECT_TRUE(fold.take_doubt());
+}
+
 TEST(FrameFold, WeeksMonthsAndSeveralDaysHaveTheirOwnBoundaries) {
   for (const auto& [base_text, target_text] :
        std::vector<std::pair<const char*, const char*>>{{"1d", "1w"},

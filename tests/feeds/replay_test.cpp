@@ -98,6 +98,7 @@ TEST_F(Replay, ComputesASignalForEveryClosedBar) {
     const std::int64_t open_ms = 1795477200000 + minute * 60'000;
     frame.replace(frame.find("1795477200000"), 13, std::to_string(open_ms));
     frame.replace(frame.find("1795477259999"), 13, std::to_string(open_ms + 59'999));
+    frame.replace(frame.find("1795477260071"), 13, std::to_string(open_ms + 60'071));
     frames += frame + "\n";
   }
   const std::string output = replay("--exchange binance " + write("frames.jsonl", frames + closed_ + "\n"));
@@ -137,6 +138,11 @@ TEST_F(Replay, ACutOffGzipFileFails) {
   std::filesystem::resize_file(packed, std::filesystem::file_size(packed) / 2);
   replay("--exchange binance --bars " + packed, 1);
   EXPECT_THAT(said_, HasSubstr("frames.jsonl.gz is cut off"));
+  const std::string whole_lines =
+      run("zcat " + packed + " 2>/dev/null | grep -c '}$' | tr -d '\\n'", 0, folder_ / "said");
+  replay("--exchange binance --bars " + packed, 1);
+  EXPECT_THAT(said_, HasSubstr("frames=" + whole_lines + " ")) << "what came before the cut";
+  EXPECT_GT(std::stoi(whole_lines), 100);
 }
 
 TEST_F(Replay, UnknownExchangesAndMissingArgumentsAreBadUsage) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "feeds/bybit.hpp"
+#include "feeds/clocks.hpp"
 #include "feeds/feed.hpp"
 #include "feeds/okx.hpp"
 #include "tests/feeds/exchange_wrapper.hpp"
@@ -22,6 +23,8 @@ using testing::LocalServer;
 using testing::Peer;
 using testing::run_until;
 using Words = std::vector<std::string>;
+
+constexpr std::int64_t kNowMs = 1'795'748'412'345, kYear2100Ms = 4'102'444'800'000;
 
 /// What it is told, as words: "up 0", "trade 0 7".
 struct Recorder final : FeedHandler {
@@ -75,13 +78,14 @@ class TradesFeed : public ::testing::Test {
     return R"({"id":")" + id + R"(","event":"subscribe","arg":)" +
            request.substr(args, request.find("}]") + 1 - args) + "}";
   }
-  std::string trade(StreamIndex stream, int price) const {
+  std::string trade(StreamIndex stream, int price, std::int64_t time_ms = kNowMs) const {
     const std::string symbol = "SYM" + std::to_string(stream), paid = std::to_string(price);
+    const std::string time = std::to_string(time_ms);
     if (exchange_->name() == "okx")
       return R"({"arg":{"channel":"trades","instId":")" + symbol + R"("},"data":[{"instId":")" + symbol +
-             R"(","tradeId":")" + paid + R"(","px":")" + paid + R"(","sz":"1","ts":"1795748412345"}]})";
-    return R"({"topic":"publicTrade.)" + symbol + R"(","ts":1795748412346,"data":[{"T":1795748412345,"s":")" +
-           symbol + R"(","v":"1","p":")" + paid + R"(","i":")" + paid + R"(","BT":false}]})";
+             R"(","tradeId":")" + paid + R"(","px":")" + paid + R"(","sz":"1","ts":")" + time + R"("}]})";
+    return R"({"topic":"publicTrade.)" + symbol + R"(","ts":)" + time + R"(,"data":[{"T":)" + time +
+           R"(,"s":")" + symbol + R"(","v":"1","p":")" + paid + R"(","i":")" + paid + R"(","BT":false}]})";
   }
   template <class Condition>
   void wait(Condition condition) {
@@ -153,6 +157,25 @@ TEST_F(TradesFeed, WithoutNumbersAFrameThatIsNotUnderstoodMayHaveBeenATrade) {
   peer(1).send("{");
   wait([&] { return feed_->counters().malformed == 2; });
   EXPECT_EQ(recorder_.heard.size(), 4U) << "nobody listens to that one";
+}
+
+TEST_F(TradesFeed, ATradeFromTheFutureIsLeftOutAndMovesNoClock) {
+  for (const Exchange* exchange : {&okx_spot(), &bybit_linear()}) {
+    recorder_.heard.clear();
+    waiting_.clear();
+    feed_.reset();
+    server_.peers.clear();
+    start(*exchange, 1);
+    peer(0).send(trade(0, 1));
+    peer(0).send(trade(0, 2, kYear2100Ms));
+    peer(0).send(trade(0, 3));
+    hear(exchange->numbers_trades() ? 2 : 3);
+    const Words told = exchange->numbers_trades() ? Words{"trade 0 1", "trade 0 3"}
+                                                  : Words{"trade 0 1", "interrupted 0", "trade 0 3"};
+    EXPECT_EQ(recorder_.heard, told) << exchange->name();
+    EXPECT_EQ(feed_->counters().malformed, 1U);
+    EXPECT_LT(*feed_->exchange_ms(monotonic_ms()), kNowMs + 600'000);
+  }
 }
 
 TEST_F(TradesFeed, WithNumbersTheTradesOfBothConnectionsAreToldAndNothingIsInterrupted) {

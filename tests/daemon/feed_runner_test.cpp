@@ -1,0 +1,98 @@
+#include "daemon/feed_runner.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "daemon/bulk.hpp"
+
+namespace atcd::daemon {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// A worker's parts, without a Redis and without an exchange.
+class FeedRunnerTest : public ::testing::Test, state::SignalHistory, state::PublishHandler {
+ protected:
+  FeedRunnerTest() {
+    std::string form = (std::filesystem::temp_directory_path() / "atcd-feed-runner-XXXXXX").string();
+    EXPECT_NE(mkdtemp(form.data()), nullptr);
+    folder_ = form;
+    store_ = std::make_unique<BarStore>(folder_.string(), 1);
+    archive_ = std::make_unique<BarArchive>(*store_, 0, io_);
+  }
+  ~FeedRunnerTest() override {
+    archive_.reset();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::unique_ptr<FeedRunner> runner(const FeedConfig& block) {
+    const FeedRunner::Context context{
+        io_,        publisher_, journal_, *archive_, numbers_,
+        addresses_, {},         times_,   bulk_,     [](state::SeriesIndex, MarketSeries*) {},
+        [] {}};
+    auto made = std::make_unique<FeedRunner>(context, FeedKey::of(block));
+    made->configure({block}, {ProfileConfig{}});
+    return made;
+  }
+
+  // state::SignalHistory and state::PublishHandler: nothing is published
+  state::HistoryAnswer signals_after(state::SeriesIndex, std::int64_t, std::size_t,
+                                     std::vector<state::SignalRecord>&) override {
+    return state::HistoryAnswer::wait;
+  }
+  void on_different(state::SeriesIndex, std::int64_t) override {}
+  void on_publish_event(state::PublishEvent, std::string_view, std::string_view) override {}
+  void on_published(state::SeriesIndex, std::int64_t, std::int64_t) override {}
+
+  static state::RedisOptions nowhere() {
+    state::RedisOptions options;
+    std::string error;
+    options.url = *state::parse_redis_url("unix:///nowhere", error);
+    return options;
+  }
+
+  boost::asio::io_context io_{1};
+  std::filesystem::path folder_;
+  std::unique_ptr<BarStore> store_;
+  std::unique_ptr<BarArchive> archive_;
+  state::Publisher publisher_{io_, nowhere(), *this, *this};
+  Journal journal_{publisher_};
+  SeriesNumbers numbers_;
+  feeds::AddressBook addresses_;
+  UpdateTimes times_;
+  gpu::Planner planner_{{nullptr, 1}};
+  Bulk bulk_{planner_};
+};
+
+TEST_F(FeedRunnerTest, ARefreshThatIsDueWhenItIsStoppedAsksForNothing) {
+  FeedConfig block;
+  block.exchange = "binance";
+  block.market = "spot";
+  block.symbols = {"*USDT"};
+  block.intervals = {"1m"};
+  block.rest_url = "http://127.0.0.1:1";  // nobody listens: the list is asked for again after two seconds
+  block.websocket_url = "ws://127.0.0.1:1";
+  const auto stopped = runner(block);
+  const auto begun = steady_clock::now();
+  while (!stopped->settled() && steady_clock::now() - begun < std::chrono::minutes(1)) io_.run_one();
+  ASSERT_TRUE(stopped->settled());
+  // The loop does not run until the timer is due, and stops the runner before it comes to it.
+  std::this_thread::sleep_until(steady_clock::now() + std::chrono::milliseconds(2100));
+  boost::asio::post(io_, [&] { stopped->stop(); });
+  io_.poll();
+  EXPECT_TRUE(stopped->settled()) << "it asked for a list";
+}
+
+}  // namespace
+}  // namespace atcd::daemon

@@ -1,0 +1,70 @@
+"""A reload while a symbol is halted: who leaves the exchange's list runs one more period, who leaves the configuration goes
+at once, also where what is left of it names nothing that the exchange lists."""
+import signal
+import sys
+
+import harness
+from harness import Workplace, wait_for
+
+
+def name(symbol):
+    return f"binance:spot:{symbol}:1m:default"
+
+
+def main():
+    with Workplace() as place:
+        client = place.redis()
+        simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
+        symbols = simulator.symbols()
+        halted, others = "ETHUSDT", [symbol for symbol in symbols if symbol != "ETHUSDT"]
+
+        def configuration(wanted):
+            return harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, wanted)
+
+        def reload(wanted):
+            before = len(place.log_lines("daemon", "event=reload "))
+            with open(place.path("daemon.toml"), "w") as file:
+                file.write(configuration(wanted))
+            daemon.send_signal(signal.SIGHUP)
+            wait_for(lambda: len(place.log_lines("daemon", "event=reload ")) > before, "the configuration is read again")
+
+        def length(symbol):
+            return client.xlen(f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}")
+
+        def events(event):
+            return {fields["series"] for _, fields in client.xrange("atc:1:events") if fields["event"] == event}
+
+        daemon = place.daemon(configuration(["*USDT"]))
+        wait_for(lambda: all(length(symbol) > 3 for symbol in symbols), "the first signals")
+
+        simulator.control(f"halt?symbol={halted}")
+        reload(["*USDT"])
+        wait_for(lambda: name(halted) in events("leaving"), "the halted symbol is not in the list any more")
+        reached = {symbol: length(symbol) for symbol in others}
+        wait_for(lambda: all(length(symbol) > reached[symbol] + 4 for symbol in others), "the others go on")
+        assert not events("removed"), events("removed")
+        assert name(halted) in client.hkeys("atc:1:catalogue")
+        reached = length(halted)
+        simulator.control(f"resume?symbol={halted}")
+        wait_for(lambda: length(halted) > reached + 4, "it goes on after the halt")
+
+        # Who is excluded, and who is not named any more.
+        simulator.control(f"halt?symbol={halted}")
+        reload(others[:1])
+        gone = {name(symbol) for symbol in symbols} - {name(others[0])}
+        wait_for(lambda: events("removed") == gone, "who left the configuration goes, halted or not")
+        wait_for(lambda: set(client.hkeys("atc:1:catalogue")) == {name(others[0])}, "the catalogue has who is left")
+
+        # A name that the exchange does not list.
+        reload(["NOUSDT"])
+        wait_for(lambda: name(others[0]) in events("removed"), "the last one goes although nothing comes in its place")
+        wait_for(lambda: not client.hkeys("atc:1:catalogue"), "the catalogue is empty")
+
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+        print(f"{halted} went on after a reload during its halt; who left the configuration went at once")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
