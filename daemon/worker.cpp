@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kTick{1};
 constexpr std::chrono::milliseconds kWarmLook{2};
 constexpr std::int64_t kTicksPerTrim = 60;
 constexpr std::int64_t kTicksPerAudit = 5;
+constexpr std::int64_t kTicksPerUpkeep = 2;
 constexpr std::chrono::seconds kDrainTime{5};
 
 state::RedisOptions redis_options(const Config& config, RedisLogin login, const Share& share) {
@@ -251,6 +252,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     for (const auto& [key, runner] : runners_) runner->on_timer();
     archive_.writer().commit();
     bulk_.wake();
+    if (ticks_ % kTicksPerUpkeep == 0) publisher_.look_after();
     audit();
     tell_status();
     report();

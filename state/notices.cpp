@@ -226,6 +226,9 @@ void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& 
   send(daemon_key_, arguments, checked("HSET"));
   send(daemon_key_, {"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
   send(daemon_key_, {"EXEC"}, checked("EXEC"));
+}
+
+void Notices::look_after() {
   if (incomplete_) write_all();
   send_all_events();
   look_for_missing();

@@ -38,6 +38,8 @@ class Notices {
   void set_stop_reason(const std::string& name, const std::string& reason);
   void event(std::string_view event, std::int64_t at_ms, std::string_view series, std::string_view detail);
   void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields);
+  /// As Publisher's.
+  void look_after();
 
   /// No event waits for Redis.
   bool idle() const { return events_.empty(); }

@@ -369,6 +369,7 @@ void Publisher::event(std::string_view event, std::int64_t at_ms, std::string_vi
 void Publisher::heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
   impl_->notices().heartbeat(fields);
 }
+void Publisher::look_after() { impl_->notices().look_after(); }
 void Publisher::describe(const std::string& series_name, const std::string& catalogue_json) {
   impl_->notices().add_series(series_name, catalogue_json);
 }

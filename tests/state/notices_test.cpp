@@ -87,9 +87,9 @@ TEST_F(NoticesTest, TwoThreadsOfOneInstanceShareTheHashes) {
   EXPECT_EQ(redis_.hash("atc:1:state:main").size(), 2U);
 
   redis_.command({"FLUSHALL"});
-  first.publisher->heartbeat({});
+  first.publisher->look_after();
   run_until([&] { return redis_.hash("atc:1:catalogue").size() == 1; }, "the first writes its own again");
-  second.publisher->heartbeat({});
+  second.publisher->look_after();
   run_until([&] { return redis_.hash("atc:1:catalogue").size() == 2; },
             "though the key is there, the second too");
   run_until([&] { return redis_.hash("atc:1:state:main").size() == 2; }, "and its states");
