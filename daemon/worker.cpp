@@ -276,10 +276,15 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
 
   void tell_status() {
     std::array<std::size_t, feeds::kSeriesStates> by_state{};
+    std::size_t stopped = 0;
     for (const auto& [index, series] : outputs_) {
-      if (const Output* output = series->output(index))
-        ++by_state[static_cast<std::size_t>(series->state_of(*output))];
+      const Output* output = series->output(index);
+      if (output == nullptr) continue;
+      const bool halted = series->stopped(*output);
+      if (halted) ++stopped;
+      ++by_state[static_cast<std::size_t>(halted ? feeds::SeriesState::halted : series->state_of(*output))];
     }
+    status_.stopped = stopped;
     for (std::size_t state = 0; state < by_state.size(); ++state) status_.by_state[state] = by_state[state];
     status_.unpublished = publisher_.unpublished();
     status_.redis_connected = publisher_.connected();

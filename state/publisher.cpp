@@ -376,6 +376,10 @@ void Publisher::describe(const std::string& series_name, const std::string& cata
 bool Publisher::settled() const { return impl_->settled(); }
 bool Publisher::connected() const { return impl_->connected(); }
 const PublishCounters& Publisher::counters() const { return impl_->counters(); }
+bool Publisher::stopped(SeriesIndex series) const {
+  const SeriesSender* sender = impl_->sender(series);
+  return sender != nullptr && sender->stopped(series);
+}
 std::size_t Publisher::unpublished() const { return impl_->unpublished(); }
 std::optional<std::int64_t> Publisher::oldest_unpublished_us() const {
   return impl_->oldest_unpublished_us();

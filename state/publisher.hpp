@@ -142,6 +142,8 @@ class Publisher {
   const PublishCounters& counters() const;
   /// The stream of every series that history answers for was compared with it, once at least.
   bool settled() const;
+  /// Nothing of the series is published: Redis holds signals of another configuration.
+  bool stopped(SeriesIndex series) const;
   /// Closed bars that are not acknowledged yet, over all series.
   std::size_t unpublished() const;
   /// When the first of them came, UTC in microseconds; later ones of the same series do not count while that
