@@ -119,7 +119,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   bool compare_with_exchange();
   /// After the hot path: what can be done before the next bar.
   void prepare();
-  /// Forgets bars that no anchor can need any more.
+  /// Forgets bars that no anchor can need any more, once all are published.
   void trim();
   /// What there is to audit of the output at present.
   std::optional<SelfAudit::Subject> audit_subject(const Output& output) const;

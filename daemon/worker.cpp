@@ -24,7 +24,6 @@ namespace {
 
 constexpr std::chrono::seconds kTick{1};
 constexpr std::chrono::milliseconds kWarmLook{2};
-constexpr std::int64_t kTicksPerTrim = 60;
 constexpr std::int64_t kTicksPerAudit = 5;
 constexpr std::int64_t kTicksPerUpkeep = 2;
 constexpr std::chrono::seconds kDrainTime{5};
@@ -256,9 +255,6 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     audit();
     tell_status();
     report();
-    if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
-      for (const auto& [key, runner] : runners_) runner->trim();
-    }
     ++ticks_;
     timer_.expires_after(kTick);
     timer_.async_wait([this](const boost::system::error_code& error) {

@@ -381,6 +381,10 @@ bool Publisher::stopped(SeriesIndex series) const {
   return sender != nullptr && sender->stopped(series);
 }
 std::size_t Publisher::unpublished() const { return impl_->unpublished(); }
+std::size_t Publisher::unpublished(SeriesIndex series) const {
+  const SeriesSender* sender = impl_->sender(series);
+  return sender == nullptr ? 0 : sender->unpublished(series);
+}
 std::optional<std::int64_t> Publisher::oldest_unpublished_us() const {
   return impl_->oldest_unpublished_us();
 }

@@ -146,6 +146,7 @@ class Publisher {
   bool stopped(SeriesIndex series) const;
   /// Closed bars that are not acknowledged yet, over all series.
   std::size_t unpublished() const;
+  std::size_t unpublished(SeriesIndex series) const;
   /// When the first of them came, UTC in microseconds; later ones of the same series do not count while that
   /// series has any. Empty where none waits.
   std::optional<std::int64_t> oldest_unpublished_us() const;

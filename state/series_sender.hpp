@@ -76,6 +76,10 @@ class SeriesSender {
   /// Connected, and nothing more can be sent without something new happening.
   bool idle() const;
   std::size_t unpublished() const;
+  std::size_t unpublished(SeriesIndex series) const {
+    const auto found = cursors_.find(series);
+    return found == cursors_.end() ? 0 : found->second->unpublished();
+  }
   /// As Publisher's; also while its head is read again.
   bool stopped(SeriesIndex series) const {
     const auto found = cursors_.find(series);
