@@ -57,6 +57,7 @@ class Publisher::Impl final : public NodesHandler {
   void drain(std::chrono::milliseconds timeout, std::function<void(std::size_t)> done) {
     drained_ = std::move(done);
     drain_until_ = std::chrono::steady_clock::now() + timeout;
+    notices_.send_all_events();
     look_at_drain();
   }
 
