@@ -19,6 +19,7 @@ constexpr std::chrono::seconds kFirstRetry{2};
 constexpr int kLongestRetryDoublings = 5;
 constexpr std::chrono::minutes kBetweenLists{1};
 constexpr std::int64_t kTicksPerComparison = 60;
+constexpr std::int64_t kTicksPerTrim = 10;
 
 Level level_of(feeds::Severity severity) {
   switch (severity) {
@@ -333,6 +334,7 @@ void FeedRunner::on_feed_event(feeds::Severity severity, std::string_view event,
 void FeedRunner::on_timer() {
   for (const auto& [name, series] : series_) series->on_timer();
   if (++ticks_ % kTicksPerComparison == 0) compare_next();
+  if (ticks_ % kTicksPerTrim == 0) trim();
 }
 
 /// The next in turn of the series whose bars we make ourselves is compared with the exchange's.

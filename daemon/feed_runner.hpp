@@ -93,7 +93,6 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void fill();
   void on_timer();
   void prepare();
-  void trim();
 
   // feeds::FeedHandler
   void on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, std::int64_t received_us) override;
@@ -134,6 +133,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void remove_unwanted(std::span<const Wanted> wanted_outputs, bool leavers_known);
   void bar_came(MarketSeries& series);
   void compare_next();
+  void trim();
   void count_lag(std::int64_t event_time_ms, std::int64_t received_us);
 
   // feeds::StreamRouter::Streams

@@ -185,6 +185,7 @@ void MarketSeries::trim() {
   for (const auto& output : outputs_) {
     const engine::AnchorRule& rule = output->profile.anchor;
     if (rule.fixed_anchor_ms || output->waiting) return;
+    if (context_.publisher.unpublished(output->index) > 0) return;  // it may be asked for any of them
     // The present segment, the one before it (Redis may be that far behind) and a margin.
     keep = std::max(keep, rule.history_bars + 2 * rule.anchor_period + 100);
   }

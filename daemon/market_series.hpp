@@ -40,7 +40,6 @@ struct Output {
   std::int64_t anchor_ms = 0;                            // of the last published signal
   bool provisional = false;                              // each update of the running bar gives a signal
   bool waiting = false;  // the publisher asked for bars that are being fetched
-  bool stopped = false;  // Redis holds another configuration's signals
   bool resumed = false;  // its engine goes on from an earlier run: from a snapshot, or replayed at once
   std::int64_t published_ms = 0;  // close of the newest bar that Redis acknowledged in this run; 0: none
   std::int64_t lag_ms = 0;        // from that close to the acknowledgement
@@ -121,7 +120,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   bool compare_with_exchange();
   /// After the hot path: what can be done before the next bar.
   void prepare();
-  /// Forgets bars that no anchor can need any more.
+  /// Forgets bars that no anchor can need any more, once all are published.
   void trim();
   /// What there is to audit of the output at present.
   std::optional<SelfAudit::Subject> audit_subject(const Output& output) const;
@@ -140,6 +139,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   std::int64_t end_ms() const { return series_.bars().empty() ? 0 : series_.bars().back().close_time_ms; }
   const feeds::Series& series() const { return series_; }
   feeds::SeriesState state_of(const Output& output) const;
+  /// Whatever its state is, nothing of it is published: Redis holds another configuration's signals.
+  bool stopped(const Output& output) const { return context_.publisher.stopped(output.index); }
 
   // feeds::TradeBarsHandler
   void on_built(const feeds::Kline& kline, bool whole, std::int64_t received_us) override;

@@ -90,7 +90,8 @@ void feed_counter(Page& page, const PipelineStatus& status, std::string name, st
 void add_daemon(Page& page, const PipelineStatus& status, std::int64_t now_us) {
   page.begin(MetricType::Gauge, "atcd_build_info", "Always 1; the labels say which daemon this is.");
   page.gauge(Labels{{"version", std::string(version_number())}, {"daemon", status.instance}}, 1);
-  page.gauge("atcd_ready", "1 where /-/ready says so: warm, Redis connected, caught up once, a series live.",
+  page.gauge("atcd_ready",
+             "1 where /-/ready says so: warm, Redis connected, caught up once, a series live, none stopped.",
              why_not_ready(status, now_us / 1000).empty() ? 1 : 0);
   page.begin(MetricType::Gauge, "atcd_series", "Published series by state.");
   for (std::size_t i = 0; i < status.by_state.size(); ++i) {

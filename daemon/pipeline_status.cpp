@@ -57,11 +57,18 @@ std::vector<std::string> why_not_ready(const PipelineStatus& status, std::int64_
   } else if (status.live == 0) {
     why.push_back("none of " + std::to_string(status.series) + " series is live");
   }
+  if (status.stopped > 0) {
+    why.push_back(
+        std::to_string(status.stopped) + " of " + std::to_string(status.series) +
+        " series are stopped: Redis holds signals of another configuration; adopt = true in [redis] "
+        "continues them");
+  }
   return why;
 }
 
 void add_worker(PipelineStatus& status, const WorkerStatus& worker) {
   status.redis_connected = status.redis_connected && worker.redis_connected;
+  status.stopped += worker.stopped;
   status.unpublished += worker.unpublished;
   status.audited += worker.audited;
   status.audit_differences += worker.audit_differences;

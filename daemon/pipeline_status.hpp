@@ -38,6 +38,7 @@ struct PipelineStatus {
   std::size_t series = 0;       // published
   std::size_t live = 0;
   std::array<std::size_t, feeds::kSeriesStates> by_state{};
+  std::size_t stopped = 0;  // of the halted: Redis holds another configuration's signals
   std::size_t unpublished = 0;
   bool redis_connected = false;
   bool warm = false;       // all that could be known from the last run is in Redis

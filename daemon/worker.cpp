@@ -24,8 +24,8 @@ namespace {
 
 constexpr std::chrono::seconds kTick{1};
 constexpr std::chrono::milliseconds kWarmLook{2};
-constexpr std::int64_t kTicksPerTrim = 60;
 constexpr std::int64_t kTicksPerAudit = 5;
+constexpr std::int64_t kTicksPerUpkeep = 2;
 constexpr std::chrono::seconds kDrainTime{5};
 
 state::RedisOptions redis_options(const Config& config, RedisLogin login, const Share& share) {
@@ -251,12 +251,10 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     for (const auto& [key, runner] : runners_) runner->on_timer();
     archive_.writer().commit();
     bulk_.wake();
+    if (ticks_ % kTicksPerUpkeep == 0) publisher_.look_after();
     audit();
     tell_status();
     report();
-    if (ticks_ % kTicksPerTrim == 0 && publisher_.unpublished() == 0) {
-      for (const auto& [key, runner] : runners_) runner->trim();
-    }
     ++ticks_;
     timer_.expires_after(kTick);
     timer_.async_wait([this](const boost::system::error_code& error) {
@@ -274,10 +272,15 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
 
   void tell_status() {
     std::array<std::size_t, feeds::kSeriesStates> by_state{};
+    std::size_t stopped = 0;
     for (const auto& [index, series] : outputs_) {
-      if (const Output* output = series->output(index))
-        ++by_state[static_cast<std::size_t>(series->state_of(*output))];
+      const Output* output = series->output(index);
+      if (output == nullptr) continue;
+      const bool halted = series->stopped(*output);
+      if (halted) ++stopped;
+      ++by_state[static_cast<std::size_t>(halted ? feeds::SeriesState::halted : series->state_of(*output))];
     }
+    status_.stopped = stopped;
     for (std::size_t state = 0; state < by_state.size(); ++state) status_.by_state[state] = by_state[state];
     status_.unpublished = publisher_.unpublished();
     status_.redis_connected = publisher_.connected();

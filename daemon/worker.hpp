@@ -31,6 +31,7 @@ struct WorkerView;
 /// What a worker last said of itself, about once a second. Written by its thread, read by any.
 struct WorkerStatus {
   std::array<std::atomic<std::size_t>, feeds::kSeriesStates> by_state{};  // published series
+  std::atomic<std::size_t> stopped{0};  // of the halted: Redis holds another configuration's signals
   std::atomic<std::size_t> unpublished{0};
   std::atomic<std::uint64_t> audited{0}, audit_differences{0};
   ClockOffsets clock_offsets;

@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kSettledLook{20};
 SeriesRow row_of(const MarketSeries& series, const Output& output) {
   SeriesRow row;
   row.name = output.name;
-  row.state = output.state;
+  row.state = series.stopped(output) ? feeds::SeriesState::halted : output.state;
   row.published_ms = output.published_ms;
   row.lag_ms = output.lag_ms;
   const auto bars = series.series().bars();

@@ -169,20 +169,23 @@ void Notices::event(std::string_view event, std::int64_t at_ms, std::string_view
   }
   events_.push_back(
       {next_event_++, false, std::string(event), std::string(series), std::string(detail), at_ms});
-  send_events();
+  if (!events_refused_) send_events();
 }
 
-/// Also those that were sent and came to nothing.
 void Notices::send_all_events() {
+  if (tried_event_ != 0) return;
   first_unsent_ = 0;
   send_events();
 }
 
+/// The first from this number on.
+std::deque<Notices::Event>::iterator Notices::find_event(std::uint64_t number) {
+  return std::lower_bound(events_.begin(), events_.end(), number,
+                          [](const Event& event, std::uint64_t wanted) { return event.number < wanted; });
+}
+
 void Notices::send_events() {
-  auto first =
-      std::lower_bound(events_.begin(), events_.end(), first_unsent_,
-                       [](const Event& event, std::uint64_t number) { return event.number < number; });
-  for (; first != events_.end(); ++first) {
+  for (auto first = find_event(first_unsent_); first != events_.end(); ++first) {
     first_unsent_ = first->number;
     if (first->sent) continue;
     const std::string at = std::to_string(first->at_ms);
@@ -191,28 +194,37 @@ void Notices::send_events() {
                         at, "instance", instance_, "series", first->series, "detail", first->detail},
                        [this, number = first->number](const Reply* reply) { on_event_reply(number, reply); });
     if (!first->sent) return;
+    if (events_refused_) {
+      tried_event_ = first->number;
+      return;
+    }
   }
   first_unsent_ = next_event_;
 }
 
 void Notices::on_event_reply(std::uint64_t number, const Reply* reply) {
-  const auto found =
-      std::find_if(events_.begin(), events_.end(), [number](const Event& e) { return e.number == number; });
+  const bool tried = number == tried_event_;
+  if (tried) tried_event_ = 0;
+  auto found = find_event(number);
+  if (found != events_.end() && found->number != number) found = events_.end();
   if (reply == nullptr) {  // kept: it goes again after the next connect
     if (found != events_.end()) found->sent = false;
     return;
   }
   if (reply->is_error()) {
     on_error("XADD events", reply->text);
-    if (found == events_.end()) return;
     const ErrorKind kind = error_kind(reply->text);
     if (kind == ErrorKind::retryable || kind == ErrorKind::reroute) {
-      found->sent = false;
+      events_refused_ = true;
+      if (found != events_.end()) found->sent = false;
       return;
     }
-    ++counters_.events_dropped;
+    if (found != events_.end()) ++counters_.events_dropped;
   }
   if (found != events_.end()) events_.erase(found);
+  if (!tried) return;
+  events_refused_ = false;
+  send_all_events();
 }
 
 void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
@@ -226,6 +238,9 @@ void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& 
   send(daemon_key_, arguments, checked("HSET"));
   send(daemon_key_, {"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
   send(daemon_key_, {"EXEC"}, checked("EXEC"));
+}
+
+void Notices::look_after() {
   if (incomplete_) write_all();
   send_all_events();
   look_for_missing();

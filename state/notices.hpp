@@ -38,6 +38,10 @@ class Notices {
   void set_stop_reason(const std::string& name, const std::string& reason);
   void event(std::string_view event, std::int64_t at_ms, std::string_view series, std::string_view detail);
   void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields);
+  /// As Publisher's.
+  void look_after();
+  /// Also those that were sent and came to nothing; but where Redis refused, only one until it takes that.
+  void send_all_events();
 
   /// No event waits for Redis.
   bool idle() const { return events_.empty(); }
@@ -75,7 +79,7 @@ class Notices {
   void forget(const std::string& name);
   void drop_strangers(const Reply& fields);
   void send_events();
-  void send_all_events();
+  std::deque<Event>::iterator find_event(std::uint64_t number);
   void on_event_reply(std::uint64_t number, const Reply* reply);
   void look_for_missing();
   void look_for(const std::string& key, const std::string& field, void (Notices::*write)());
@@ -96,6 +100,8 @@ class Notices {
   std::deque<Event> events_;
   std::uint64_t next_event_ = 1;
   std::uint64_t first_unsent_ = 1;  // those before were sent, unless an error or a lost connection undid it
+  bool events_refused_ = false;     // for now: one is tried at a time
+  std::uint64_t tried_event_ = 0;   // that one, while its answer is awaited
   std::set<std::string> told_;      // errors named since the connection was made
   bool incomplete_ = false;         // something could not be written
 };

@@ -57,6 +57,7 @@ class Publisher::Impl final : public NodesHandler {
   void drain(std::chrono::milliseconds timeout, std::function<void(std::size_t)> done) {
     drained_ = std::move(done);
     drain_until_ = std::chrono::steady_clock::now() + timeout;
+    notices_.send_all_events();
     look_at_drain();
   }
 
@@ -369,13 +370,22 @@ void Publisher::event(std::string_view event, std::int64_t at_ms, std::string_vi
 void Publisher::heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
   impl_->notices().heartbeat(fields);
 }
+void Publisher::look_after() { impl_->notices().look_after(); }
 void Publisher::describe(const std::string& series_name, const std::string& catalogue_json) {
   impl_->notices().add_series(series_name, catalogue_json);
 }
 bool Publisher::settled() const { return impl_->settled(); }
 bool Publisher::connected() const { return impl_->connected(); }
 const PublishCounters& Publisher::counters() const { return impl_->counters(); }
+bool Publisher::stopped(SeriesIndex series) const {
+  const SeriesSender* sender = impl_->sender(series);
+  return sender != nullptr && sender->stopped(series);
+}
 std::size_t Publisher::unpublished() const { return impl_->unpublished(); }
+std::size_t Publisher::unpublished(SeriesIndex series) const {
+  const SeriesSender* sender = impl_->sender(series);
+  return sender == nullptr ? 0 : sender->unpublished(series);
+}
 std::optional<std::int64_t> Publisher::oldest_unpublished_us() const {
   return impl_->oldest_unpublished_us();
 }

@@ -131,16 +131,22 @@ class Publisher {
                  std::string_view reason);
   /// One entry in the events stream; kept (bounded) while Redis is away.
   void event(std::string_view event, std::int64_t at_ms, std::string_view series, std::string_view detail);
-  /// Fields of the daemon's heartbeat hash; the caller calls it every 2 s.
+  /// Fields of the daemon's heartbeat hash; one publisher of the daemon is given them, every 2 s.
   void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields);
+  /// To be called every 2 s: catalogue, configurations, states and events that Redis refused or has lost are
+  /// written again.
+  void look_after();
 
   /// Every server that has one of our series.
   bool connected() const;
   const PublishCounters& counters() const;
   /// The stream of every series that history answers for was compared with it, once at least.
   bool settled() const;
+  /// Nothing of the series is published: Redis holds signals of another configuration.
+  bool stopped(SeriesIndex series) const;
   /// Closed bars that are not acknowledged yet, over all series.
   std::size_t unpublished() const;
+  std::size_t unpublished(SeriesIndex series) const;
   /// When the first of them came, UTC in microseconds; later ones of the same series do not count while that
   /// series has any. Empty where none waits.
   std::optional<std::int64_t> oldest_unpublished_us() const;

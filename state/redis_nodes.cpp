@@ -113,8 +113,10 @@ RedisNode* RedisNodes::node(const RedisAddress& address) {
 }
 
 RedisNode& RedisNodes::owner(std::uint16_t slot) {
-  RedisNode* owner = slots_.empty() ? nullptr : slots_[slot];
-  return owner != nullptr ? *owner : *nodes_.begin()->second;
+  if (slots_.empty()) return *nodes_.begin()->second;
+  if (slots_[slot] != nullptr) return *slots_[slot];
+  // Nobody's at present: it waits at one that serves another slot, for those that serve none are dropped.
+  return **std::find_if(slots_.begin(), slots_.end(), [](const RedisNode* node) { return node != nullptr; });
 }
 
 RedisConnection* RedisNodes::serving(std::string_view key) {

@@ -54,6 +54,7 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
       } else if (!reply->elements.empty()) {
         begin_at(series, *cursor, *reply);
       } else {
+        end_stop(*cursor);
         cursor->other_config = false;
         cursor->own_ms = 0;
         // A stream that was lost goes on from the newest bar that is known to have been in it: whoever read
@@ -80,10 +81,7 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   const std::string_view config = field_of(entry.elements[1], "config");
   cursor.other_config = config != cursor.info.config;
   if (cursor.other_config && !parts_.options.adopt) return stop(cursor, config);
-  if (!cursor.stopped_for.empty()) {
-    cursor.stopped_for.clear();
-    parts_.notices.set_stop_reason(cursor.text.name(), "");
-  }
+  end_stop(cursor);
   cursor.told_head_ms = 0;
   cursor.own_ms = 0;
   cursor.position_ms = *head_ms;
@@ -114,6 +112,13 @@ void SeriesSender::stop(SeriesCursor& cursor, std::string_view their_config) {
                                cursor.info.config + "; adopt = true in [redis] continues them";
   parts_.notices.event("stopped", utc_ms(), cursor.text.name(), sentence);
   parts_.notices.set_stop_reason(cursor.text.name(), sentence);
+}
+
+/// The stream holds nothing of another configuration, or nothing at all any more.
+void SeriesSender::end_stop(SeriesCursor& cursor) {
+  if (cursor.stopped_for.empty()) return;
+  cursor.stopped_for.clear();
+  parts_.notices.set_stop_reason(cursor.text.name(), "");
 }
 
 void SeriesSender::back_to_head(SeriesIndex series, SeriesCursor& cursor) {

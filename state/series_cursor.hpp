@@ -66,7 +66,7 @@ struct SeriesCursor {
   std::int64_t correction_ms = 0;  // a correction of this bar is to be sent or not yet acknowledged
   bool correct_newest = false;     // asked for by correct()
   bool other_config = false;       // adopted: the head's content can't be ours
-  std::string stopped_for;         // the other configuration, while stopped
+  std::string stopped_for;         // the other configuration, while stopped; until a head says otherwise
   bool page_was_full = false;
   std::uint32_t failures = 0;    // since the last success
   std::uint64_t backfilled = 0;  // acknowledged since it was last level

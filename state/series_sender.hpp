@@ -76,6 +76,15 @@ class SeriesSender {
   /// Connected, and nothing more can be sent without something new happening.
   bool idle() const;
   std::size_t unpublished() const;
+  std::size_t unpublished(SeriesIndex series) const {
+    const auto found = cursors_.find(series);
+    return found == cursors_.end() ? 0 : found->second->unpublished();
+  }
+  /// As Publisher's; also while its head is read again.
+  bool stopped(SeriesIndex series) const {
+    const auto found = cursors_.find(series);
+    return found != cursors_.end() && !found->second->stopped_for.empty();
+  }
   /// As Publisher's.
   std::optional<std::int64_t> oldest_unpublished_us() const;
   bool settled();
@@ -114,6 +123,7 @@ class SeriesSender {
   void go_on(SeriesIndex series, SeriesCursor& cursor, const InFlight& sent);
   void conflict(SeriesIndex series, SeriesCursor& cursor, std::int64_t close_ms, std::string_view detail);
   void stop(SeriesCursor& cursor, std::string_view their_config);
+  void end_stop(SeriesCursor& cursor);
   void back_to_head(SeriesIndex series, SeriesCursor& cursor);
   void on_failure(SeriesIndex series, SeriesCursor& cursor, std::string_view error);
   void refuse(std::string_view series, std::string_view error);

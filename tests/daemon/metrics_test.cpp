@@ -165,6 +165,10 @@ TEST(Health, ReadinessSaysWhatIsMissing) {
   status.caught_up = true;
   status.live = 0;
   EXPECT_THAT(why(), ElementsAre("none of 3 series is live"));
+  status.live = 2;
+  status.stopped = 1;
+  EXPECT_THAT(why(), ElementsAre(HasSubstr("1 of 3 series are stopped: Redis holds signals of another")));
+  status.stopped = 0;
   status.series = 0;
   EXPECT_THAT(why(), ElementsAre(HasSubstr("there is no series yet")));
   status.stopping = true;

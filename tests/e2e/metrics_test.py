@@ -178,6 +178,26 @@ def reload_that_is_refused(place, daemon):
     daemon.until("the mended one is taken", lambda s: s["atcd_config_last_reload_successful"] == 1)
 
 
+def another_configuration(place, client, daemon):
+    """What Redis holds was made with other parameters: series that are not published are not told as live."""
+    lengths = "lengths = { ema = 20, hma = 28, wma = 28, dema = 28, lsma = 28, kama = 28 }"
+    daemon.write(daemon.config.replace("history_bars = 60", f"{lengths}\nhistory_bars = 60"))
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until("they are halted", lambda s: s['atcd_series{state="halted"}'] == 3)
+    halted = daemon.two_scrapes(moves=HEARD)
+    assert all(scrape['atcd_series{state="live"}'] == scrape["atcd_ready"] == 0 for scrape in halted), halted
+    ready, body = daemon.ask("/-/ready")
+    assert ready.status == 503 and "3 of 3 series are stopped: Redis holds signals of another configuration" in body, body
+    assert "AtcdNotReady" in firing(place, *halted, after_s=1200)
+    wait_for(lambda: client.hmget("atc:1:daemon:main", "live", "halted") == ["0", "3"], "the heartbeat says so")
+    top = subprocess.run([harness.ATCD, "top", "--once"], capture_output=True, text=True,
+                         env={**os.environ, "XDG_RUNTIME_DIR": place.directory})
+    assert top.stdout.count("HALTED") >= 3, top
+    daemon.write(daemon.config)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until("they go on", lambda s: s['atcd_series{state="live"}'] == 3, lambda s: s["atcd_ready"] == 1)
+
+
 def redis_hangs(place, simulator, client, daemon):
     before = all_entries(client)
     server = next(process for name, process in place.processes if name == "redis")
@@ -268,6 +288,7 @@ def main():
         counts_what_is_published(simulator, client, daemon)
         snapshot_is_timed(place, daemon)
         reload_that_is_refused(place, daemon)
+        another_configuration(place, client, daemon)
         redis_hangs(place, simulator, client, daemon)
         redis_holds_another_signal(place, client, daemon)
         port_is_taken(place, daemon)

@@ -56,6 +56,38 @@ def assert_contiguous(client, symbol):
     return len(times)
 
 
+def full_while_states_change(place, simulator, client, length):
+    """Redis is full while states change: what it refused is written once there is room again, by every thread, on the
+    connections that there are."""
+    names = {name("ETHUSDT"), name("BNBUSDT")}
+
+    def states():
+        return {series: json.loads(text)["state"] for series, text in client.hgetall("atc:1:state:e2e").items()}
+
+    def live_events():
+        return sum(fields["event"] == "state" and fields["detail"].startswith("LIVE")
+                   for _, fields in client.xrange("atc:1:events"))
+
+    def went_live():
+        return [line for line in place.log_lines("daemon", "event=state") if "LIVE" in line]
+
+    assert set(states()) == names
+    simulator.control("turn_away?ms=600000")
+    simulator.control("cut?how=reset")
+    wait_for(lambda: "LIVE" not in states().values(), "none is live")
+    before, said, connects = live_events(), len(went_live()), len(place.log_lines("daemon", "event=redis_connected"))
+    client.config_set("maxmemory", "1")
+    simulator.control("turn_away?ms=1")
+    wait_for(lambda: all(any(series in line for line in went_live()[said:]) for series in names), "both are live again")
+    assert "LIVE" not in states().values(), "Redis has not taken it"
+    client.config_set("maxmemory", "0")
+    wait_for(lambda: states() == dict.fromkeys(names, "LIVE"), "Redis has the states that it refused")
+    at = length("ETHUSDT")
+    wait_for(lambda: length("ETHUSDT") > at + 8, "signals go on")
+    wait_for(lambda: live_events() - before == len(went_live()) - said, "and the events, each once")
+    assert len(place.log_lines("daemon", "event=redis_connected")) == connects
+
+
 def main():
     with Workplace() as place:
         with open(place.path("redis.password"), "w") as file:
@@ -164,6 +196,8 @@ def main():
         again.send_signal(signal.SIGCONT)
         before = wait_for(lambda: length("ETHUSDT"), "redis answers")
         wait_for(lambda: length("ETHUSDT") > before + 8, "signals go on after the hang")
+
+        full_while_states_change(place, simulator, client, length)
 
         daemon.terminate()
         assert daemon.wait(30) == 0

@@ -87,9 +87,9 @@ TEST_F(NoticesTest, TwoThreadsOfOneInstanceShareTheHashes) {
   EXPECT_EQ(redis_.hash("atc:1:state:main").size(), 2U);
 
   redis_.command({"FLUSHALL"});
-  first.publisher->heartbeat({});
+  first.publisher->look_after();
   run_until([&] { return redis_.hash("atc:1:catalogue").size() == 1; }, "the first writes its own again");
-  second.publisher->heartbeat({});
+  second.publisher->look_after();
   run_until([&] { return redis_.hash("atc:1:catalogue").size() == 2; },
             "though the key is there, the second too");
   run_until([&] { return redis_.hash("atc:1:state:main").size() == 2; }, "and its states");
@@ -109,6 +109,64 @@ TEST_F(NoticesTest, EventsAreKeptWhileRedisIsAwayAndTheOldestAreDroppedCounted) 
       events.front().fields,
       (Fields{{"event", "state"}, {"at_ms", "10"}, {"instance", "main"}, {"series", "s"}, {"detail", "d"}}));
   EXPECT_EQ(events.back().fields.at("at_ms"), "100009");
+}
+
+TEST_F(NoticesTest, OfRefusedEventsOneIsTriedAtATimeAndThenAllGoOnceInOrder) {
+  constexpr int kEvents = 3000;
+  Daemon daemon(io_, options_for(server_));
+  run_until([&] { return !redis_.texts({"FUNCTION", "LIST"}).empty(); }, "nothing else is to be refused");
+  redis_.command({"CONFIG", "SET", "maxmemory", "1"});
+  for (int i = 0; i < kEvents; ++i) daemon.publisher->event("state", i, "s", "d");
+  run_until([&] { return daemon.publisher->counters().errors >= kEvents; }, "all were refused");
+
+  redis_.command({"CONFIG", "RESETSTAT"});
+  const auto refused = [&] {
+    const std::string text = redis_.text({"INFO", "commandstats"});
+    const auto at = text.find("rejected_calls=", text.find("cmdstat_xadd:"));
+    return text.find("cmdstat_xadd:") == std::string::npos ? 0 : std::stoi(text.substr(at + 15));
+  };
+  for (int round = 1; round <= 3; ++round) {
+    daemon.publisher->look_after();
+    daemon.publisher->event("state", kEvents - 1 + round, "s", "d");
+    const auto answered = static_cast<std::uint64_t>(kEvents + round);
+    run_until([&] { return daemon.publisher->counters().errors >= answered; }, "refused again");
+    EXPECT_EQ(refused(), round) << "one a round, whatever comes meanwhile";
+  }
+  EXPECT_EQ(daemon.publisher->waiting_events(), kEvents + 3U);
+
+  redis_.command({"CONFIG", "SET", "maxmemory", "0"});
+  daemon.publisher->look_after();
+  run_until([&] { return daemon.publisher->waiting_events() == 0; }, "all are there");
+  const auto events = redis_.stream("atc:1:events");
+  ASSERT_EQ(events.size(), kEvents + 3U);
+  for (std::size_t i = 0; i < events.size(); ++i)
+    ASSERT_EQ(events[i].fields.at("at_ms"), std::to_string(i)) << "once and in order";
+  daemon.publisher->event("state", 7, "s", "at once again");
+  run_until([&] { return daemon.publisher->waiting_events() == 0; }, "as ever");
+}
+
+TEST_F(NoticesTest, AnEventThatCanNeverBeWrittenHoldsUpNoOther) {
+  Daemon daemon(io_, options_for(server_));
+  run_until([&] { return daemon.publisher->connected(); }, "connected");
+  redis_.command({"CONFIG", "SET", "maxmemory", "1"});
+  for (int i = 0; i < 5; ++i) daemon.publisher->event("state", i, "s", "d");
+  run_until([&] { return daemon.publisher->counters().errors >= 5; }, "all were refused");
+  redis_.command({"CONFIG", "SET", "maxmemory", "0"});
+  redis_.command({"SET", "atc:1:events", "of another type"});
+  daemon.publisher->look_after();
+  run_until([&] { return daemon.publisher->waiting_events() == 0; }, "none waits any more");
+  EXPECT_EQ(daemon.publisher->counters().events_dropped, 5U);
+}
+
+TEST_F(NoticesTest, TheEndTriesOnceMoreWhatWasRefused) {
+  Daemon daemon(io_, options_for(server_));
+  run_until([&] { return daemon.publisher->connected(); }, "connected");
+  redis_.command({"CONFIG", "SET", "maxmemory", "1"});
+  for (int i = 0; i < 5; ++i) daemon.publisher->event("state", i, "s", "d");
+  run_until([&] { return daemon.publisher->counters().errors >= 5; }, "all were refused");
+  redis_.command({"CONFIG", "SET", "maxmemory", "0"});
+  run_until_idle(daemon);
+  EXPECT_EQ(redis_.stream("atc:1:events").size(), 5U);
 }
 
 TEST_F(NoticesTest, TheHeartbeatEndsTenSecondsAfterTheLastBeat) {

@@ -94,7 +94,7 @@ TEST_F(PublisherFaultTest, ARedisThatForgotEverythingGetsEverythingAgain) {
   EXPECT_EQ(redis.text({"HLEN", "atc:1:state:main"}), "1");
 }
 
-TEST_F(PublisherFaultTest, FlushallIsNoticedByTheHeartbeat) {
+TEST_F(PublisherFaultTest, FlushallIsNoticed) {
   RedisServer server;
   RedisClient redis = server.client();
   Daemon daemon(io_, options_for(server));
@@ -103,7 +103,7 @@ TEST_F(PublisherFaultTest, FlushallIsNoticedByTheHeartbeat) {
   run_until([&] { return daemon.handler.published == 2; }, "the first");
   run_until_drained(daemon);
   redis.command({"FLUSHALL"});
-  daemon.publisher->heartbeat({{"beat_ms", "1"}});
+  daemon.publisher->look_after();
   run_until([&] { return daemon.handler.published == 4; }, "the last closed bars again");
   daemon.close_bar(1);
   run_until_drained(daemon);
@@ -150,7 +150,7 @@ TEST_F(PublisherFaultTest, AFullRedisIsWaitedForAndNothingIsLost) {
   EXPECT_LE(daemon.handler.count(PublishEvent::refused), 2U) << "said once, not with each attempt";
   redis.command({"CONFIG", "SET", "maxmemory", "0"});
   run_until([&] { return daemon.publisher->unpublished() == 0; }, "all published");
-  daemon.publisher->heartbeat({{"beat_ms", "1"}});
+  daemon.publisher->look_after();
   run_until_drained(daemon);
   for (SeriesIndex series = 0; series < 5; ++series) expect_complete(redis, daemon, series);
   EXPECT_EQ(redis.stream("atc:1:events").size(), 1U);

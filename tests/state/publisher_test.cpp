@@ -227,6 +227,15 @@ TEST_F(PublisherWithRedis, AnotherConfigurationStopsThatSeriesAndNoOther) {
   EXPECT_THAT(state, HasSubstr(config_hash_of('a')));
   EXPECT_THAT(redis_.hash("atc:1:state:main").at("sim:spot:SYM2:1m:default"), HasSubstr("\"LIVE\""));
   EXPECT_EQ(after.publisher->unpublished(), 0U) << "what is stopped does not wait";
+  EXPECT_TRUE(after.publisher->stopped(1));
+  EXPECT_FALSE(after.publisher->stopped(2) || after.publisher->stopped(3));
+
+  redis_.command({"DEL", stream_key(1)});
+  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  run_until([&] { return after.handler.published == 5; }, "nothing is in the way any more");
+  EXPECT_FALSE(after.publisher->stopped(1));
+  run_until_drained(after);
+  EXPECT_THAT(redis_.hash("atc:1:state:main").at("sim:spot:SYM1:1m:default"), HasSubstr("\"LIVE\""));
 }
 
 TEST_F(PublisherWithRedis, AdoptContinuesAStreamOfAnotherConfiguration) {

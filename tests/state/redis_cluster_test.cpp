@@ -134,6 +134,27 @@ TEST_F(RedisClusterTest, ANewServerIsFoundThroughASlotThatMovesToIt) {
   expect_all(cluster, daemon);
 }
 
+TEST_F(RedisClusterTest, WhatNobodyServesYetIsPublishedOnceItIsServed) {
+  RedisCluster cluster(2, 1);
+  const std::string slot = std::to_string(key_slot(stream_key(kFirst)));
+  const std::size_t owner = cluster.owner(stream_key(kFirst));
+  cluster.command(owner, {"CLUSTER", "DELSLOTS", slot});
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    if (i != owner)
+      cluster.node(i).server.client().raw({"CLUSTER", "DELSLOTS", slot});  // it may know already
+  }
+  RedisOptions options = options_for(cluster);
+  // The replica comes first, by its name too: it serves nothing.
+  options.url = redis_url("redis-cluster://0.0.0.0:" + cluster.node(2).port_text());
+  Daemon daemon(io_, options);
+  for (SeriesIndex series = kFirst; series < kEnd; ++series) daemon.add(series, 0, 1);
+  run_until([&] { return daemon.handler.published >= kEnd - kFirst - 1; }, "all but that one");
+  close_all(daemon);
+  cluster.command(owner, {"CLUSTER", "ADDSLOTS", slot});
+  run_until_drained(daemon);
+  expect_all(cluster, daemon);
+}
+
 TEST_F(RedisClusterTest, AServerThatIsAwayHoldsUpOnlyItsOwnSeries) {
   RedisCluster cluster(3);
   Daemon daemon(io_, options_for(cluster));
