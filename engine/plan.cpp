@@ -259,6 +259,7 @@ Plan::Plan(const Parameters& parameters, const Plan* other, bool table) : parame
 
   const bool shared = other != nullptr && other->parameters_.lambda == parameters.lambda;
   growth_ = shared ? other->growth_ : growth_since_cutout(parameters.lambda, table ? kGrowthTable : 0);
+  table_ = static_cast<std::int64_t>(growth_->size());
   minimum_bars_ = engine::minimum_bars(parameters);
 }
 
@@ -286,8 +287,7 @@ std::int64_t Plan::first_defined_bar(Family family, int length) const {
 
 double Plan::growth(std::int64_t bar_index) const {
   const std::int64_t k = bar_index - parameters_.cutout;
-  if (k >= 0 && k < static_cast<std::int64_t>(growth_->size()))
-    return (*growth_)[static_cast<std::size_t>(k)];
+  if (k >= 0 && k < table_) return (*growth_)[static_cast<std::size_t>(k)];
   return growth_factor(parameters_.lambda / 1000, k);
 }
 

@@ -47,7 +47,8 @@ class Plan {
  private:
   Parameters parameters_;
   std::unique_ptr<const PlanConstants> constants_;
-  std::shared_ptr<const std::vector<double>> growth_;  // by bars since the cutout; none or all
+  std::shared_ptr<const std::vector<double>> growth_;  // by bars since the cutout
+  std::int64_t table_;                                 // how many it has: all or none
   std::int64_t minimum_bars_;
 };
 
