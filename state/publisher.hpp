@@ -90,7 +90,7 @@ struct PublishCounters {
                 disconnects = 0, timeouts = 0, pushes = 0, events_dropped = 0;
   std::uint64_t conflicts = 0;  // Redis and our history differed about a bar; or about the signals of a run
                                 // of bars that are the same: once a run
-  std::uint64_t repaired = 0;  // of these, settled by what the exchange said
+  std::uint64_t repaired = 0;   // of these, settled by what the exchange said
   /// From the frame that closed a bar to the acknowledgement of its signal, outages of Redis included.
   LatencyHistogram close_to_publish;
   LatencyHistogram command;  // from giving a command to the connection to its reply

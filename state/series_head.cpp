@@ -9,6 +9,8 @@
 namespace atcd::state {
 namespace {
 
+constexpr std::chrono::seconds kYield{1};
+
 bool same_prices(const engine::Bar& a, const engine::Bar& b) {
   return a.open == b.open && a.high == b.high && a.low == b.low && a.close == b.close;
 }
@@ -56,9 +58,9 @@ void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   send(series, cursor, head, true);
 }
 
-/// A signal depends on its bar and on those before it. Where the head's own prices are the same here and there
-/// an older bar was another one: a second telling of this bar, and of each that follows, would only contradict
-/// the first.
+/// A signal depends on its bar and on those before it. Where the head's own prices are the same here and
+/// there an older bar was another one: a second telling of this bar, and of each that follows, would only
+/// contradict the first.
 void SeriesSender::compare_head(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& ours,
                                 const std::string& head_content) {
   const std::int64_t head_ms = cursor.position_ms;
@@ -80,6 +82,7 @@ void SeriesSender::compare_head(SeriesIndex series, SeriesCursor& cursor, const 
 void SeriesSender::let_stand(SeriesCursor& cursor, const SignalRecord& ours) {
   const std::int64_t head_ms = ours.bar.close_time_ms;
   cursor.acknowledged_ms = std::max(cursor.acknowledged_ms, head_ms);
+  cursor.yields = true;
   if (std::exchange(cursor.stands_ms, ours.anchor_ms) == ours.anchor_ms) return;
   ++parts_.counters.conflicts;
   tell(PublishEvent::conflict, cursor,
@@ -89,6 +92,15 @@ void SeriesSender::let_stand(SeriesCursor& cursor, const SignalRecord& ours) {
       "conflict", utc_ms(), cursor.text.name(),
       "Redis has another signal for a bar that we have with the same prices: the bars before it "
       "were others. What was published stands, until the next anchor at the latest");
+}
+
+/// Of two daemons that tell otherwise now this, now that one would be first, and the stream would be
+/// neither's. So the one whose telling does not stand publishes only what the other leaves out.
+void SeriesSender::yield(SeriesIndex series, SeriesCursor& cursor) {
+  ++cursor.epoch;
+  cursor.phase = Phase::wants_head;
+  retries_.emplace(Clock::now() + kYield, std::pair(series, cursor.generation));
+  arm_retries();
 }
 
 }  // namespace atcd::state

@@ -227,6 +227,7 @@ void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const
     send(series, cursor, record, false);
     return;
   }
+  if (cursor.yields && cursor.stands_ms == record.anchor_ms) return yield(series, cursor);
   if (cursor.position_ms == 0 || record.prev_close_ms == cursor.position_ms) {
     send(series, cursor, record, false);
   } else if (record.prev_close_ms > cursor.position_ms) {

@@ -106,6 +106,7 @@ class SeriesSender {
   void compare_head(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& ours,
                     const std::string& head_content);
   void let_stand(SeriesCursor& cursor, const SignalRecord& ours);
+  void yield(SeriesIndex series, SeriesCursor& cursor);
 
   // Answers, in series_answers.cpp.
   void on_head(SeriesIndex series, std::uint32_t generation, const Reply* reply);

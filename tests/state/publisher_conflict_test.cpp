@@ -33,7 +33,7 @@ TEST_F(PublisherConflictTest, WhatTwinsWithOtherOlderBarsPublishedStandsAndIsTol
   };
   b.announce(1);
   run_until_idle(b);
-  for (std::int64_t bar = 3; bar < 13; ++bar) {
+  for (std::int64_t bar = 3; bar < 7; ++bar) {
     a.close_bar(1);
     run_until_drained(a);
     differ(of_b.emplace_back(record_of(1, bar)));
@@ -44,7 +44,7 @@ TEST_F(PublisherConflictTest, WhatTwinsWithOtherOlderBarsPublishedStandsAndIsTol
   expect_complete(redis_, a, 1);
   EXPECT_TRUE(b.history.differences.empty()) << "the bars are the same: the exchange has nothing to tell";
   EXPECT_EQ(b.publisher->counters().conflicts, 1U);
-  EXPECT_EQ(b.publisher->counters().different, 11U);
+  EXPECT_EQ(b.publisher->counters().different, 5U);
   EXPECT_EQ(b.handler.count(PublishEvent::conflict), 1U);
   const auto events = redis_.stream("atc:1:events");
   ASSERT_EQ(events.size(), 1U);
@@ -54,12 +54,64 @@ TEST_F(PublisherConflictTest, WhatTwinsWithOtherOlderBarsPublishedStandsAndIsTol
   // With the next anchor they may agree, or not: then it is told again.
   a.close_bar(1);
   run_until_drained(a);
-  differ(of_b.emplace_back(record_of(1, 13)));
+  differ(of_b.emplace_back(record_of(1, 7)));
   of_b.back().anchor_ms += kBarMs;
   b.publisher->publish(1, of_b.back());
   run_until_drained(b);
   EXPECT_EQ(b.publisher->counters().conflicts, 2U);
-  EXPECT_EQ(newest_id(), id_of(13, 0));
+  EXPECT_EQ(newest_id(), id_of(7, 0));
+}
+
+TEST_F(PublisherConflictTest, WhoseTellingDoesNotStandPublishesWhatTheOtherLeavesOut) {
+  Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
+  a.add(1, 0, 3);
+  run_until_drained_after_first(a);
+  auto& of_b = b.history.series[1].records;
+  for (std::int64_t bar = 0; bar < 3; ++bar) differ(of_b.emplace_back(record_of(1, bar)));
+  b.announce(1);
+  run_until([&] { return b.publisher->counters().conflicts == 1; }, "they differ");
+  run_until_idle(b);
+  const auto closes = [&](Daemon& daemon, std::int64_t bar, bool differs) {
+    auto& record = daemon.history.series[1].records.emplace_back(record_of(1, bar));
+    if (differs) differ(record);
+    daemon.publisher->publish(1, record);
+  };
+  const auto average = [&] { return std::stod(redis_.stream(stream_key(1)).back().fields.at("average")); };
+
+  closes(b, 3, true);  // although it is first
+  io_.restart();
+  io_.poll();
+  closes(a, 3, false);
+  run_until_drained(a);
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(3, 0));
+  EXPECT_EQ(average(), record_of(1, 3).signal.average);
+
+  closes(b, 4, true);  // the other one is gone
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(4, 0));
+  EXPECT_EQ(average(), record_of(1, 4).signal.average + 0.5);
+  closes(b, 5, true);
+  EXPECT_EQ(b.publisher->unpublished(), 1U);
+  const auto same = b.publisher->counters().same;
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(5, 0));
+  EXPECT_EQ(b.publisher->counters().same, same) << "sent at once, without a look at the head";
+
+  // It is back. Of a bar before the head it asks the exchange, once; then it is the one that waits.
+  a.history.when_different = [&](SeriesIndex series, std::int64_t) { a.publisher->answered(series); };
+  closes(a, 4, false);
+  closes(a, 5, false);
+  run_until_drained(a);
+  closes(a, 6, false);
+  io_.restart();
+  io_.poll();
+  closes(b, 6, true);
+  run_until_drained(b);
+  run_until_drained(a);
+  EXPECT_EQ(average(), record_of(1, 6).signal.average + 0.5);
+  EXPECT_EQ(a.history.differences.size(), 1U);
+  EXPECT_EQ(a.publisher->counters().conflicts, 2U) << "asked about, and told";
 }
 
 TEST_F(PublisherConflictTest, ACorrectionByTheExchangeOfABarThatATwinHasCorrectedStandsToo) {
