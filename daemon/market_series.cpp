@@ -1,8 +1,6 @@
 #include "daemon/market_series.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -12,17 +10,6 @@
 #include "feeds/interval_source.hpp"
 
 namespace atcd::daemon {
-namespace {
-
-std::string prices(const engine::Bar& bar) {
-  const auto text = [](double value) {
-    std::array<char, 32> digits;  // the longest shortest form of a double has 24 characters
-    return std::string(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
-  };
-  return text(bar.open) + "/" + text(bar.high) + "/" + text(bar.low) + "/" + text(bar.close);
-}
-
-}  // namespace
 
 Output::Output(state::SeriesIndex series_index, const ProfileConfig& profile_config, std::string hash,
                std::shared_ptr<const engine::Plan> plan, const engine::Interval& interval,
@@ -318,42 +305,6 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
     gap = skipped = false;
   }
   return state::HistoryAnswer::records;
-}
-
-void MarketSeries::check_against_exchange(state::SeriesIndex index, std::int64_t close_ms) {
-  const std::int64_t open_ms = series_.interval().open_time_ms(series_.interval().ordinal(close_ms) - 1);
-  const feeds::HistoryRequest request{name_.symbol, name_.interval, open_ms, open_ms};
-  context_.feed.fetch_history(request, 0, [self = self_, index, open_ms](const feeds::HistoryResult& result) {
-    if (*self == nullptr) return;
-    MarketSeries& series = **self;
-    Output* output = series.output(index);
-    if (output == nullptr) return;
-    series.history();
-    const std::size_t at = series.series_.index_at(open_ms);
-    const bool have = at < series.series_.bars().size() && series.series_.bars()[at].open_time_ms == open_ms;
-    const bool answered = result.error == feeds::RestError::none && result.rows.size() == 1;
-    if (answered && have && result.rows[0] != series.series_.bars()[at]) {
-      series.context_.journal.event(
-          Level::error, "conflict", output->name,
-          "our bar was wrong: replaced by the exchange's " + prices(result.rows[0]));
-      series.series_.replace(result.rows[0]);
-      series.correct_archived(result.rows[0]);
-      for (const auto& each : series.outputs_) each->signals.forget();
-      series.context_.publisher.resume(index);
-      return;
-    }
-    const bool newest = have && at + 1 == series.series_.bars().size();
-    series.context_.journal.event(
-        Level::error, "conflict", output->name,
-        answered ? std::string("the exchange confirms our bar; ") +
-                       (newest ? "it is sent once as a correction" : "what was published stays")
-                 : "the exchange could not be asked: " + result.message);
-    if (answered && newest) {
-      series.context_.publisher.correct(index);
-    } else {
-      series.context_.publisher.resume(index);
-    }
-  });
 }
 
 }  // namespace atcd::daemon

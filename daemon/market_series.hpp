@@ -10,6 +10,7 @@
 
 #include "daemon/bar_archive.hpp"
 #include "daemon/config.hpp"
+#include "daemon/conflict.hpp"
 #include "daemon/journal.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/signal_series.hpp"
@@ -132,6 +133,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   // For the publisher.
   state::HistoryAnswer signals_after(Output& output, std::int64_t after_close_ms, std::size_t limit,
                                      std::vector<state::SignalRecord>& records);
+  /// The exchange is asked until its answer proves something; the publisher is told what came of it, or after
+  /// some seconds to go on without.
   void check_against_exchange(state::SeriesIndex index, std::int64_t close_ms);
 
   const feeds::StreamName& name() const { return name_; }
@@ -185,6 +188,21 @@ class MarketSeries final : public feeds::SeriesHandler,
   void write_state(Output& output, std::string_view reason);
   bool reach_back(Output& output, std::int64_t ordinal);
 
+  // What Redis and we tell differently, in market_series_conflict.cpp.
+  /// About one bar of one output.
+  struct Question {
+    state::SeriesIndex index;
+    std::int64_t open_ms;
+    std::int64_t held_to_ms;  // monotonic: so long the publisher waits for the answer; 0: it does not
+    std::int64_t ask_at_ms;   // monotonic
+    int asked = 0;            // times
+    bool asking = false;      // a request is on its way
+  };
+  void look_at_questions();
+  void ask(Question& question);
+  void on_answer(state::SeriesIndex index, std::int64_t open_ms, const feeds::HistoryResult& result);
+  void settle(const Question& question, Verdict told, const feeds::HistoryResult& result);
+
   Context context_;
   feeds::StreamName name_;
   feeds::StreamName listens_to_;
@@ -216,6 +234,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   bool restored_ = false;  // the archive had bars, or others' bars were folded: history answers for streams
                            // that have begun
   bool loaded_ = false;    // the series was live once: history answers
+  std::vector<Question> questions_;
 };
 
 }  // namespace atcd::daemon

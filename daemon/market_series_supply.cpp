@@ -125,6 +125,7 @@ void MarketSeries::on_stream_refused(std::string_view reason) {
 void MarketSeries::set_listing(feeds::Listing listing) { series_.set_listing(listing, now()); }
 
 void MarketSeries::on_timer() {
+  look_at_questions();
   if (!begun_) return;
   if (trades_) {
     trades_->on_timer(utc_us(), monotonic_ms());

@@ -450,6 +450,15 @@ bool Series::replace(const engine::Bar& bar) {
   return true;
 }
 
+bool Series::insert(const engine::Bar& bar) {
+  const std::size_t index = index_at(bar.open_time_ms);
+  const bool between = slot_of(bar) >= covered_from_ && index < bars_.size();
+  if (!between || bars_[index].open_time_ms == bar.open_time_ms) return false;
+  ++counters_.closed_by_history;
+  bars_.insert(bars_.begin() + static_cast<std::ptrdiff_t>(index), bar);
+  return true;
+}
+
 void Series::trim(std::size_t keep) {
   // In steps of a quarter, so that the cost per bar stays small.
   if (bars_.size() <= keep + keep / 4) return;

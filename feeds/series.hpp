@@ -110,6 +110,9 @@ class Series {
   void require_from(std::int64_t ordinal, const Now& now);
   /// Puts another content in the place of a bar that is there. False when there is none.
   bool replace(const engine::Bar& bar);
+  /// Puts a bar in a slot that was thought to have none, before others that are there. False when it is not
+  /// so.
+  bool insert(const engine::Bar& bar);
   /// Makes room for the next bar while nobody waits: a thousand bars take some 20 us to move.
   void prepare() {
     if (bars_.size() == bars_.capacity()) bars_.reserve(2 * bars_.size());

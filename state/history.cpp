@@ -96,11 +96,14 @@ void History::patch(const Entry& entry, StoredBars& stored) {
   for (const BlockPlace& place : entry.blocks) {
     const bool here =
         place.covered_from_ms < stored.covered_to_ms && place.covered_to_ms > stored.covered_from_ms;
-    if (place.kind != BlockKind::patch || !here || !read_block(place, other)) continue;
+    const bool missing = place.kind == BlockKind::missing;
+    if ((place.kind != BlockKind::patch && !missing) || !here || !read_block(place, other)) continue;
     const auto at =
         std::lower_bound(stored.bars.begin(), stored.bars.end(), other[0].open_time_ms,
                          [](const engine::Bar& bar, std::int64_t ms) { return bar.open_time_ms < ms; });
-    if (at != stored.bars.end() && at->open_time_ms == other[0].open_time_ms) *at = other[0];
+    const bool there = at != stored.bars.end() && at->open_time_ms == other[0].open_time_ms;
+    if (there && !missing) *at = other[0];
+    if (!there && missing) stored.bars.insert(at, other[0]);
   }
 }
 
@@ -174,12 +177,6 @@ Stretch History::newest_in_blocks(Series series) const {
   held.from_ms = held.to_ms;
   while (const BlockPlace* place = block_before(entry, held.from_ms)) held.from_ms = place->covered_from_ms;
   return held;
-}
-
-std::uint64_t History::corrections(Series series) const {
-  std::uint64_t count = 0;
-  for (const BlockPlace& place : series_[series].blocks) count += place.kind == BlockKind::superseded ? 1 : 0;
-  return count;
 }
 
 bool History::read_all(Series series, std::int64_t from_ms,

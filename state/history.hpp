@@ -80,7 +80,7 @@ class History {
   /// The newest slots without a hole that blocks hold: what newest_before() reads of them it reads from
   /// blocks alone, whatever the series' tail has become since. Reads no block itself.
   Stretch newest_in_blocks(Series series) const;
-  /// How many bars were ever corrected.
+  /// How many bars were ever corrected, or added between others.
   std::uint64_t corrections(Series series) const;
   /// The bars of the tail where they lie, without a copy; valid until the next change.
   std::span<const engine::Bar> tail(Series series);
@@ -107,6 +107,9 @@ class History {
               std::int64_t covered_to_ms);
   /// Other content for a bar that is there; the one that was is kept as superseded.
   bool correct(Series series, const engine::Bar& bar, std::int64_t at_ms);
+  /// A bar between those that are held, of which it was thought that it does not exist. Counts as a
+  /// correction.
+  bool add_missing(Series series, const engine::Bar& bar, std::int64_t at_ms);
   /// A bar as it was before it was corrected at at_ms.
   bool keep_superseded(Series series, const engine::Bar& bar, std::int64_t at_ms);
   /// Beside the bar that is there.

@@ -66,6 +66,7 @@ enum class BlockKind : std::uint16_t {
   superseded,  // one bar as it was before it was corrected
   patch,       // one bar in the place of that of a block written before
   late,        // one bar as the exchange told it when it had been used already; at_ms: LateBar::after_ms
+  missing,     // one bar that blocks written before lack
 };
 
 /// Before the bytes of a block, which encode_bars made; they are padded to a multiple of 8.

@@ -42,6 +42,15 @@ void HistoryPort::correct(Handle series, const engine::Bar& bar, std::int64_t at
   put(std::move(change));
 }
 
+void HistoryPort::add_missing(Handle series, const engine::Bar& bar, std::int64_t at_ms) {
+  Change change;
+  change.kind = Kind::missing;
+  change.series = series;
+  change.bar = bar;
+  change.from_ms = at_ms;
+  put(std::move(change));
+}
+
 void HistoryPort::keep_late(Handle series, const LateBar& late) {
   Change change;
   change.kind = Kind::late;

@@ -34,6 +34,7 @@ class HistoryPort {
   void insert(Handle series, std::vector<engine::Bar> bars, std::int64_t covered_from_ms,
               std::int64_t covered_to_ms);
   void correct(Handle series, const engine::Bar& bar, std::int64_t at_ms);
+  void add_missing(Handle series, const engine::Bar& bar, std::int64_t at_ms);
   void keep_late(Handle series, const LateBar& late);
   /// As History::set_instrument, of the series of that name, which is added where it is not there.
   void set_instrument(const std::string& name, const Instrument& instrument);
@@ -46,12 +47,12 @@ class HistoryPort {
 
  private:
   friend class HistoryWriter;
-  enum class Kind : std::uint8_t { open, append, insert, correct, late, instrument, begin_anew };
+  enum class Kind : std::uint8_t { open, append, insert, correct, late, instrument, begin_anew, missing };
   struct Change {
     Kind kind = Kind::append;
     Handle series = 0;
     engine::Bar bar;
-    // Of append and insert; of correct and begin_anew: when it was noticed; of late: after_ms.
+    // Of append and insert; of correct, missing and begin_anew: when it was noticed; of late: after_ms.
     std::int64_t from_ms = 0;
     std::int64_t to_ms = 0;
     std::vector<engine::Bar> bars;

@@ -140,6 +140,8 @@ bool HistoryWriter::write_bars(HistoryPort& port, const Change& change) {
       return history_->insert(*number, change.bars, change.from_ms, change.to_ms);
     case HistoryPort::Kind::correct:
       return history_->correct(*number, change.bar, change.from_ms);
+    case HistoryPort::Kind::missing:
+      return history_->add_missing(*number, change.bar, change.from_ms);
     case HistoryPort::Kind::late:
       return history_->keep_late(*number, {change.bar, change.from_ms});
     case HistoryPort::Kind::open:

@@ -350,8 +350,11 @@ void Publisher::publish(SeriesIndex series, const SignalRecord& record) {
 void Publisher::resume(SeriesIndex series) {
   if (SeriesSender* sender = impl_->sender(series)) sender->resume(series);
 }
-void Publisher::correct(SeriesIndex series) {
-  if (SeriesSender* sender = impl_->sender(series)) sender->correct(series);
+void Publisher::answered(SeriesIndex series) {
+  if (SeriesSender* sender = impl_->sender(series)) sender->answered(series);
+}
+void Publisher::correct(SeriesIndex series, std::int64_t close_ms) {
+  if (SeriesSender* sender = impl_->sender(series)) sender->correct(series, close_ms);
 }
 void Publisher::publish_forming(SeriesIndex series, const SignalRecord& record) {
   if (SeriesSender* sender = impl_->sender(series)) sender->publish_forming(series, record);

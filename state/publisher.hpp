@@ -50,8 +50,9 @@ class SignalHistory {
   /// more the first record after them has gap_from_ms.
   virtual HistoryAnswer signals_after(SeriesIndex series, std::int64_t after_close_ms, std::size_t limit,
                                       std::vector<SignalRecord>& records) = 0;
-  /// Redis holds other content for this closed bar than ours. The daemon re-reads the bar from the exchange
-  /// and then calls Publisher::resume or Publisher::correct.
+  /// Redis has this closed bar with other prices than ours, or we have no such bar. The daemon re-reads it
+  /// from the exchange and calls Publisher::answered; where that takes long Publisher::resume in the
+  /// meantime.
   virtual void on_different(SeriesIndex series, std::int64_t close_ms) = 0;
 
  protected:
@@ -87,7 +88,8 @@ class PublishHandler {
 struct PublishCounters {
   std::uint64_t added = 0, same = 0, different = 0, behind = 0, unknown = 0, errors = 0, connects = 0,
                 disconnects = 0, timeouts = 0, pushes = 0, events_dropped = 0;
-  std::uint64_t conflicts = 0;  // Redis and our history differed about a bar
+  std::uint64_t conflicts = 0;  // Redis and our history differed about a bar; or about the signals of a run
+                                // of bars that are the same: once a run
   std::uint64_t repaired = 0;   // of these, settled by what the exchange said
   /// From the frame that closed a bar to the acknowledgement of its signal, outages of Redis included.
   LatencyHistogram close_to_publish;
@@ -116,10 +118,14 @@ class Publisher {
   /// Another catalogue entry of a series that was added.
   void describe(const std::string& series_name, const std::string& catalogue_json);
   void publish(SeriesIndex series, const SignalRecord& record);
-  /// The history now answers for what it had to wait for.
+  /// The history now answers for what it had to wait for; or the series goes on without the exchange's
+  /// answer.
   void resume(SeriesIndex series);
-  /// Sends the newest closed bar again with the correction flag, once.
-  void correct(SeriesIndex series);
+  /// The exchange has told what on_different() asked about: counts it as repaired, and resumes.
+  void answered(SeriesIndex series);
+  /// The exchange confirms our bar: where it is the stream's newest and has other prices there, it is sent
+  /// again with the correction flag, once.
+  void correct(SeriesIndex series, std::int64_t close_ms);
 
   /// Forming bars: the newest wins, nothing is kept.
   void publish_forming(SeriesIndex series, const SignalRecord& record);

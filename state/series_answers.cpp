@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <charconv>
 #include <cstdio>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -28,6 +29,14 @@ std::int64_t utc_us() {
 }
 
 std::int64_t utc_ms() { return utc_us() / 1000; }
+
+/// NaN, which equals nothing, where it is not a number.
+double price(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole ? value : std::numeric_limits<double>::quiet_NaN();
+}
 
 std::string_view field_of(const Reply& fields, std::string_view name) {
   for (std::size_t i = 0; i + 1 < fields.elements.size(); i += 2) {
@@ -61,7 +70,6 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
         // up to there misses nothing.
         const std::int64_t known_ms = cursor->acknowledged_ms == 0 ? 0 : cursor->acknowledged_ms - 1;
         cursor->position_ms = std::max(std::exchange(cursor->told_head_ms, 0), known_ms);
-        cursor->correct_newest = false;
         cursor->phase = Phase::paging;
         want_turn(series, *cursor);
       }
@@ -86,6 +94,11 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   cursor.own_ms = 0;
   cursor.position_ms = *head_ms;
   cursor.head_rev = *rev;
+  const auto price_of = [&entry](std::string_view name) { return price(field_of(entry.elements[1], name)); };
+  cursor.head_bar.open = price_of("open");
+  cursor.head_bar.high = price_of("high");
+  cursor.head_bar.low = price_of("low");
+  cursor.head_bar.close = price_of("close");
   cursor.head_content =
       content_of([&entry](std::string_view name) { return field_of(entry.elements[1], name); });
   cursor.phase = Phase::checking;
@@ -158,8 +171,10 @@ void SeriesSender::act_on(SeriesIndex series, SeriesCursor& cursor, const InFlig
   }
   if (!current) return;
   if (value && answer == "different") {
-    ++parts_.counters.different;
-    return conflict(series, cursor, sent.close_ms, "rev=" + std::to_string(*value));
+    // The head, which has its prices, is compared next. A bar that is no longer the head's: a correction of
+    // it has come too late, and where it is known that our signals differ nothing is asked.
+    if (!sent.correction && sent.anchor_ms != cursor.stands_ms) cursor.doubt_ms = sent.close_ms;
+    return back_to_head(series, cursor);
   }
   const bool behind = answer == "behind";
   if (!value || (!behind && answer != "unknown")) {
@@ -178,6 +193,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   const bool added = answer == "added";
   ++(added ? parts_.counters.added : parts_.counters.same);
   if (added && sent.source == Source::live) ++parts_.counters.pushes;
+  if (added && !sent.check) cursor.yields = false;
   if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
   if (!sent.check) {
     cursor.failures = 0;

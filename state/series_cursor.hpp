@@ -22,7 +22,7 @@ enum class Phase : std::uint8_t {
   paging,      // what history has after `position_ms` is to be sent
   level,       // all that history has was sent: publish() sends at once
   waiting,     // history is fetching bars, until resume()
-  conflict,    // the daemon asks the exchange, until resume() or correct()
+  conflict,    // the daemon asks the exchange, until answered() or resume()
   stopped,     // the stream was begun with other parameters
 };
 
@@ -33,6 +33,7 @@ struct InFlight {
   Source source = Source::live;
   bool correction = false;
   bool check = false;
+  std::int64_t anchor_ms = 0;
 };
 
 /// One published series: where its stream stands and what is on the way.
@@ -61,10 +62,13 @@ struct SeriesCursor {
   std::int64_t own_ms = 0;       // the newest bar that we have sent since the head was read
   std::string head_content;      // of the head that was read, until it is compared
   std::int64_t head_rev = 0;
+  engine::Bar head_bar;            // its prices, as Redis has them
   std::int64_t told_head_ms = 0;   // a head named by an answer; for a stream trimmed to nothing
-  std::int64_t conflict_ms = 0;    // conflicts up to here were settled: not checked again
+  std::int64_t conflict_ms = 0;    // the exchange was asked about conflicts up to here: not again
+  std::int64_t doubt_ms = 0;       // Redis answered that it has other content for this bar
+  std::int64_t stands_ms = 0;      // anchor of the run of which Redis has other signals than ours: told
   std::int64_t correction_ms = 0;  // a correction of this bar is to be sent or not yet acknowledged
-  bool correct_newest = false;     // asked for by correct()
+  bool yields = false;             // who published what stands goes first
   bool other_config = false;       // adopted: the head's content can't be ours
   std::string stopped_for;         // the other configuration, while stopped; until a head says otherwise
   bool page_was_full = false;

@@ -140,7 +140,6 @@ std::vector<std::pair<SeriesIndex, std::uint32_t>> SeriesSender::strays(
 void SeriesSender::resume(SeriesIndex series) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
-  if (cursor->phase == Phase::conflict) ++parts_.counters.repaired;
   if (cursor->phase == Phase::unready || cursor->phase == Phase::waiting ||
       cursor->phase == Phase::conflict) {
     back_to_head(series, *cursor);
@@ -150,12 +149,18 @@ void SeriesSender::resume(SeriesIndex series) {
   }
 }
 
-void SeriesSender::correct(SeriesIndex series) {
+void SeriesSender::answered(SeriesIndex series) {
+  if (find(series) == nullptr) return;
+  ++parts_.counters.repaired;
+  resume(series);
+}
+
+void SeriesSender::correct(SeriesIndex series, std::int64_t close_ms) {
   SeriesCursor* cursor = find(series);
-  if (cursor == nullptr || cursor->phase == Phase::unready) return;
-  if (cursor->phase == Phase::conflict) ++parts_.counters.repaired;
-  cursor->correct_newest = true;
-  if (cursor->phase != Phase::stopped) back_to_head(series, *cursor);
+  if (cursor == nullptr) return;
+  cursor->correction_ms = std::max(cursor->correction_ms, close_ms);
+  if (cursor->phase != Phase::unready && cursor->phase != Phase::waiting && cursor->phase != Phase::stopped)
+    back_to_head(series, *cursor);
 }
 
 bool SeriesSender::idle() const {
@@ -204,6 +209,9 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
       cursor->first_remembered_us = record.received_us;
     }
   }
+  // The head was compared already, or is about to be, as it was before.
+  const bool compared = cursor->phase == Phase::paging || cursor->phase == Phase::checking;
+  if (record.correction && compared) return back_to_head(series, *cursor);
   if (cursor->phase == Phase::level) publish_level(series, *cursor, record);
 }
 
@@ -213,9 +221,13 @@ void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const
     // The stream has it: a correction of its head, or another instance was faster and must have said the
     // same.
     const bool news = record.correction ? close_ms == cursor.position_ms : close_ms > cursor.own_ms;
-    if (news) send(series, cursor, record, false);
+    if (!news) return;
+    // Where our signals differ anyhow the bar itself decides: the head has its prices.
+    if (record.correction && cursor.stands_ms == record.anchor_ms) return back_to_head(series, cursor);
+    send(series, cursor, record, false);
     return;
   }
+  if (cursor.yields && cursor.stands_ms == record.anchor_ms) return yield(series, cursor);
   if (cursor.position_ms == 0 || record.prev_close_ms == cursor.position_ms) {
     send(series, cursor, record, false);
   } else if (record.prev_close_ms > cursor.position_ms) {
@@ -238,7 +250,8 @@ bool SeriesSender::send(SeriesIndex series, SeriesCursor& cursor, const SignalRe
   }
   ask(cursor);
   formatter_.append_command(parts_.connection.output(), cursor.text, record, limits(cursor), utc_us());
-  cursor.in_flight.push({record.bar.close_time_ms, cursor.epoch, record.source, record.correction, check});
+  cursor.in_flight.push(
+      {record.bar.close_time_ms, cursor.epoch, record.source, record.correction, check, record.anchor_ms});
   ++in_flight_;
   cursor.own_ms = std::max(cursor.own_ms, record.bar.close_time_ms);
   cursor.position_ms = std::max(cursor.position_ms, record.bar.close_time_ms);
@@ -329,44 +342,6 @@ void SeriesSender::read_head(SeriesIndex series, SeriesCursor& cursor) {
   cursor.phase = Phase::reading;
   ++cursor.heads_in_flight;
   ++heads_in_flight_;
-}
-
-void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
-  // From just before the head: its own bar comes first, where history has it.
-  const std::int64_t head_ms = cursor.position_ms;
-  const bool correct_newest = std::exchange(cursor.correct_newest, false);
-  const std::string head_content = std::exchange(cursor.head_content, "");
-  page_.clear();
-  if (parts_.history.signals_after(series, head_ms - 1, correct_newest ? 2 : 1, page_) ==
-      HistoryAnswer::wait) {
-    cursor.correct_newest = correct_newest;
-    cursor.settle(Phase::waiting);
-    return;
-  }
-  cursor.phase = Phase::paging;
-  if (page_.empty() || page_[0].bar.close_time_ms != head_ms) {
-    // Without a gap, bars before and after the head but not the head: the exchange is to be asked about it.
-    const bool unknown_here =
-        !page_.empty() && page_[0].gap_from_ms == 0 && page_[0].prev_close_ms < head_ms - 1;
-    if (unknown_here && head_ms > cursor.conflict_ms) {
-      return conflict(series, cursor, head_ms, "reason=\"Redis has a bar that our history does not have\"");
-    }
-    return want_turn(series, cursor);
-  }
-  SignalRecord head = page_[0];
-  head.gap_from_ms = 0;
-  head.correction = cursor.correction_ms == head_ms || (correct_newest && page_.size() == 1);
-  if (!head.correction) {
-    if (cursor.other_config || head_ms <= cursor.conflict_ms) return want_turn(series, cursor);
-    if (formatter_.content(cursor.text, head) == head_content) {
-      says_the_same(series, cursor, head_ms);
-      return want_turn(series, cursor);
-    }
-    head.source = Source::warm;
-  }
-  head.prev_close_ms = std::min(head.prev_close_ms, head_ms - 1);
-  cursor.phase = Phase::checking;
-  send(series, cursor, head, true);
 }
 
 void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {

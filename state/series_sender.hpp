@@ -62,7 +62,8 @@ class SeriesSender {
   void publish(SeriesIndex series, const SignalRecord& record);
   void publish_forming(SeriesIndex series, const SignalRecord& record);
   void resume(SeriesIndex series);
-  void correct(SeriesIndex series);
+  void answered(SeriesIndex series);
+  void correct(SeriesIndex series, std::int64_t close_ms);
 
   /// Hands a series over, whatever is on its way. Null when it is not here, or came here anew since.
   std::unique_ptr<SeriesCursor> release(SeriesIndex series, std::uint32_t generation);
@@ -103,12 +104,18 @@ class SeriesSender {
   bool may_send() const;
   void take_turn(SeriesIndex series, SeriesCursor& cursor);
   void read_head(SeriesIndex series, SeriesCursor& cursor);
-  void check_head(SeriesIndex series, SeriesCursor& cursor);
   void send_page(SeriesIndex series, SeriesCursor& cursor);
   void become_level(SeriesCursor& cursor);
   void ask(const SeriesCursor& cursor);
   bool send(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record, bool check);
   void publish_level(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record);
+
+  // The head's own bar, in series_head.cpp.
+  void check_head(SeriesIndex series, SeriesCursor& cursor);
+  void compare_head(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& ours,
+                    const std::string& head_content);
+  void let_stand(SeriesCursor& cursor, const SignalRecord& ours);
+  void yield(SeriesIndex series, SeriesCursor& cursor);
 
   // Answers, in series_answers.cpp.
   void on_head(SeriesIndex series, std::uint32_t generation, const Reply* reply);

@@ -9,12 +9,13 @@ namespace {
 
 using How = RestFault::How;
 
-constexpr std::array<std::pair<std::string_view, How>, 6> kNames = {{{"empty", How::empty},
+constexpr std::array<std::pair<std::string_view, How>, 7> kNames = {{{"empty", How::empty},
                                                                      {"truncated", How::truncated},
                                                                      {"html", How::html},
                                                                      {"cut", How::cut},
                                                                      {"hang", How::hang},
-                                                                     {"stale", How::stale}}};
+                                                                     {"stale", How::stale},
+                                                                     {"unsettled", How::unsettled}}};
 
 }  // namespace
 
@@ -58,6 +59,7 @@ RestAnswer RestFault::applied(RestAnswer answer) const {
       answer.after = seconds;
       break;
     case How::stale:
+    case How::unsettled:
       break;  // what it was made of was
   }
   return answer;

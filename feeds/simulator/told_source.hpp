@@ -11,12 +11,13 @@
 
 namespace atcd::feeds::simulator {
 
-/// A source as REST tells it while something is wrong: without delisted symbols, and where it is stale
-/// without the newest closed bar and the running one; of a replaced symbol the list says something else.
-/// Lives no longer than its arguments.
+/// A source as REST tells it while something is wrong: without delisted symbols; where it is stale without
+/// the newest closed bar and the running one; where it is unsettled with another close of the newest closed
+/// bar and without the running one; of a replaced symbol the list says something else. Lives no longer than
+/// its arguments.
 class ToldSource final : public Source {
  public:
-  ToldSource(const Source& source, const Faults& faults, bool stale) : source_(source), stale_(stale) {
+  ToldSource(const Source& source, const Faults& faults, RestFault::How how) : source_(source), how_(how) {
     for (std::size_t i = 0; i < source.symbols().size(); ++i) {
       if (faults.delisted.contains(source.symbols()[i].symbol)) continue;
       MarketSymbol& told = symbols_.emplace_back(source.symbols()[i]);
@@ -41,17 +42,20 @@ class ToldSource final : public Source {
   std::vector<Kline> klines(const KlineQuery& query) const override {
     KlineQuery asked = query;
     asked.symbol = numbers_[query.symbol];
-    if (stale_) {
-      const auto& interval = query.interval;
-      const std::int64_t newest_closed_ms = interval.open_time_ms(interval.ordinal(query.now_ms) - 1);
-      asked.to_ms = std::min(query.to_ms, newest_closed_ms - 1);
-    }
-    return source_.klines(asked);
+    const auto& interval = query.interval;
+    const std::int64_t newest_closed_ms = interval.open_time_ms(interval.ordinal(query.now_ms) - 1);
+    if (how_ == RestFault::How::stale) asked.to_ms = std::min(query.to_ms, newest_closed_ms - 1);
+    if (how_ != RestFault::How::unsettled) return source_.klines(asked);
+    asked.to_ms = std::min(query.to_ms, newest_closed_ms);
+    std::vector<Kline> rows = source_.klines(asked);
+    if (!rows.empty() && rows.back().bar.open_time_ms == newest_closed_ms)
+      rows.back().bar.close = rows.back().bar.open;
+    return rows;
   }
 
  private:
   const Source& source_;
-  bool stale_;
+  RestFault::How how_;
   std::vector<MarketSymbol> symbols_;
   std::vector<std::size_t> numbers_;  // those of the source
 };

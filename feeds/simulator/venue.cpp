@@ -84,10 +84,11 @@ RestAnswer Venue::get(std::string_view target, std::int64_t real_ms) {
     fault = faults_.rest.front();
     faults_.rest.pop_front();
   }
-  const bool stale = faulty && fault.how == RestFault::How::stale;
+  const bool behind =
+      faulty && (fault.how == RestFault::How::stale || fault.how == RestFault::How::unsettled);
   RestAnswer answer;
-  if (stale || !faults_.delisted.empty() || !faults_.replaced.empty()) {
-    const ToldSource told(source(), faults_, stale);
+  if (behind || !faults_.delisted.empty() || !faults_.replaced.empty()) {
+    const ToldSource told(source(), faults_, fault.how);
     answer = wire_->get({target, told, clock_.now_ms(), real_ms});
   } else {
     answer = wire_->get({target, source(), clock_.now_ms(), real_ms});

@@ -227,7 +227,7 @@ def redis_holds_another_signal(place, client, daemon):
     (before, _), (last, fields) = client.xrange(key)[-2:]
     client.xdel(key, last)
     client.execute_command("XSETID", key, before)
-    client.xadd(key, {**fields, "average": "0.123"}, id=last)
+    client.xadd(key, {**fields, "close": "77", "average": "0.123"}, id=last)
     first = daemon.scrape()
     client.client_kill_filter(_type="normal", skipme=True)  # the streams' heads are read on every connect
     scrape = daemon.until("the conflict is settled", lambda s: s["atcd_publish_repaired_total"] == 1)

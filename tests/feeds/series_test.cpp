@@ -76,6 +76,18 @@ struct LiveSeries {
   }
 };
 
+TEST(Series, ABarThatWasThoughtNotToExistIsPutBetweenOthersOnly) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  ASSERT_TRUE(series.restore({bar_at(0), bar_at(1), bar_at(3)}, kStartMs, kStartMs + 5 * kMinuteMs));
+  EXPECT_TRUE(series.insert(bar_at(2)));
+  EXPECT_FALSE(series.insert(bar_at(2, 101))) << "it is there";
+  EXPECT_FALSE(series.insert(bar_at(4))) << "nothing lies after it";
+  EXPECT_FALSE(series.insert(bar_at(-1))) << "before all that is known";
+  const std::vector<Bar> all = {bar_at(0), bar_at(1), bar_at(2), bar_at(3)};
+  EXPECT_TRUE(std::equal(series.bars().begin(), series.bars().end(), all.begin(), all.end()));
+}
+
 TEST(Series, GoesLiveOnlyWhenTheAnswerWasAskedForAfterTheStreamCameUp) {
   Recorder recorder;
   Series series(rules(), kStartMs, recorder);

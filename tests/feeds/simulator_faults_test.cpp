@@ -283,6 +283,7 @@ TEST(SimulatorFaults, TellsTheTruthWhateverRestSays) {
 
 TEST(SimulatorFaults, LeavesTheNewestClosedBarOutOfAStaleAnswer) {
   const RunningServer server(still());
+  engine::Bar last;
   const auto newest = [&] {
     const Exchange& exchange = *find_exchange("binance", "spot");
     const HistoryRequest request{"BTCUSDT", "1m", kMondayMs - 10 * kMinuteMs, kMondayMs};
@@ -290,12 +291,16 @@ TEST(SimulatorFaults, LeavesTheNewestClosedBarOutOfAStaleAnswer) {
     std::vector<engine::Bar> bars;
     std::string error;
     EXPECT_TRUE(exchange.parse_history({body.data(), body.size()}, request, bars, error)) << error;
-    return (bars.back().open_time_ms - kMondayMs) / kMinuteMs;
+    last = bars.back();
+    return (last.open_time_ms - kMondayMs) / kMinuteMs;
   };
   EXPECT_EQ(newest(), 0);
   control(server, "rest?how=stale");
   EXPECT_EQ(newest(), -2) << "without the running bar and the newest closed one";
   EXPECT_EQ(newest(), 0);
+  control(server, "rest?how=unsettled");
+  EXPECT_EQ(newest(), -1) << "without the running bar";
+  EXPECT_EQ(last.close, last.open);
 }
 
 TEST(SimulatorFaults, RefusesWhatCannotBe) {

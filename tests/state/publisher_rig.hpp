@@ -91,6 +91,7 @@ class FakeHistory final : public SignalHistory {
                               std::vector<SignalRecord>& records) override {
     Series& found = series[index];
     found.was_asked = true;
+    if (const auto hook = when_asked) hook();
     if (found.waiting) return HistoryAnswer::wait;
     const auto& all = found.records;
     if (all.empty()) return HistoryAnswer::records;
@@ -112,6 +113,7 @@ class FakeHistory final : public SignalHistory {
   std::map<SeriesIndex, Series> series;
   std::vector<Difference> differences;
   std::function<void(SeriesIndex, std::int64_t)> when_different;
+  std::function<void()> when_asked;
 };
 
 class RecordingHandler final : public PublishHandler {
@@ -123,6 +125,7 @@ class RecordingHandler final : public PublishHandler {
 
   void on_publish_event(PublishEvent event, std::string_view series, std::string_view detail) override {
     events.push_back({event, std::string(series), std::string(detail)});
+    if (const auto hook = when) hook(events.back());
   }
   void on_published(SeriesIndex, std::int64_t, std::int64_t) override { ++published; }
 
@@ -141,6 +144,7 @@ class RecordingHandler final : public PublishHandler {
 
   std::vector<Event> events;
   std::size_t published = 0;
+  std::function<void(const Event&)> when;
 };
 
 /// One daemon: its history and its publisher.

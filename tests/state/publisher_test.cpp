@@ -330,8 +330,9 @@ TEST_F(PublisherWithRedis, CorrectSendsTheNewestBarOnceWithTheFlag) {
   daemon.stop();
   daemon.history.series[1].records.back().bar.close = 77;
   daemon.start();
-  daemon.history.when_different = [&](SeriesIndex series, std::int64_t) {
-    daemon.publisher->correct(series);
+  daemon.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
+    daemon.publisher->answered(series);
+    daemon.publisher->correct(series, close_ms);
   };
   daemon.announce(1);
   run_until([&] { return daemon.publisher->counters().added == 1; }, "corrected");
