@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "feeds/interval_source.hpp"
+
 namespace atcd::feeds {
 namespace {
 
@@ -33,7 +35,7 @@ Series::Series(const SeriesRules& rules, std::int64_t from_ms, SeriesHandler& ha
     : rules_(rules),
       handler_(handler),
       covered_from_(rules.interval.ordinal(from_ms)),
-      next_(covered_from_),
+      next_(std::max(covered_from_, first_slot_of_all(rules.interval))),
       back_target_(covered_from_) {}
 
 void Series::set_state(SeriesState state, std::string_view reason) {
@@ -286,7 +288,12 @@ void Series::take_empty(const Request& request) {
 }
 
 void Series::request_backward() {
-  const std::int64_t first = std::max(back_target_, covered_from_ - page());
+  const std::int64_t first_of_all = first_slot_of_all(rules_.interval);
+  if (covered_from_ <= first_of_all) {
+    covered_from_ = back_target_;
+    return handler_.on_covered();
+  }
+  const std::int64_t first = std::max({back_target_, covered_from_ - page(), first_of_all});
   request_ = Request{first, covered_from_ - 1, true, false};
   handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(covered_from_ - 1),
                  kBackwardPriority);
@@ -405,7 +412,8 @@ void Series::take_backward(const HistoryResult& result, const Request& request) 
   counters_.closed_by_history += earlier.size();
   counters_.absent_slots += static_cast<std::uint64_t>(request.to - request.from + 1) - earlier.size();
   bars_.insert(bars_.begin(), earlier.begin(), earlier.end());
-  covered_from_ = request.from;
+  const bool all = request.from <= first_slot_of_all(rules_.interval);
+  covered_from_ = all ? std::min(request.from, back_target_) : request.from;
   failures_ = 0;
   handler_.on_earlier(earlier, rules_.interval.open_time_ms(covered_from_));
   if (covered_from_ <= back_target_) handler_.on_covered();

@@ -126,23 +126,25 @@ class FromExchange final : public BarSource {
     const feeds::Exchange& exchange = reader.exchange();
     const std::int64_t begins_ms = listed_ms(series);
     const engine::Interval interval = *engine::Interval::parse(series.id.interval);
-    for (std::int64_t page_ms = from_ms;;) {
-      const std::int64_t first = interval.ordinal(page_ms);
+    for (std::int64_t page_ms = from_ms, covered_ms = from_ms, settled_ms = from_ms; page_ms <= settled_ms;) {
+      const std::int64_t first = std::max(interval.ordinal(page_ms), feeds::first_slot_of_all(interval));
       const std::int64_t last = first + feeds::history_rows_per_request(exchange, interval) - 1;
       const feeds::HistoryResult page = reader.history(
           {series.id.symbol, series.id.interval, interval.open_time_ms(first), interval.open_time_ms(last)});
       if (page.error != feeds::RestError::none) throw std::runtime_error(series.name + ": " + page.message);
       // Closed by the exchange's own clock.
-      const std::int64_t settled_ms = page.server_time_ms - exchange.settling_time().count();
-      const std::int64_t page_end_ms = interval.open_time_ms(last + 1);
+      settled_ms = page.server_time_ms - exchange.settling_time().count();
+      page_ms = interval.open_time_ms(last + 1);
       state::StoredBars bars{
-          {}, page_ms, std::min(page_end_ms, interval.open_time_ms(interval.ordinal(settled_ms)))};
+          {}, covered_ms, std::min(page_ms, interval.open_time_ms(interval.ordinal(settled_ms)))};
       for (const engine::Bar& bar : page.rows) {
         if (bar.close_time_ms > begins_ms && bar.close_time_ms <= settled_ms) bars.bars.push_back(bar);
       }
-      if (bars.covered_to_ms > bars.covered_from_ms) take(bars);
-      if (page_end_ms > settled_ms) return;
-      page_ms = page_end_ms;
+      // Pages of before a listing belong to the first that has bars: a run may begin within them.
+      if (page_ms > settled_ms || covered_ms > from_ms || !bars.bars.empty()) {
+        if (bars.covered_to_ms > covered_ms) take(bars);
+        covered_ms = bars.covered_to_ms;
+      }
     }
   }
 

@@ -566,6 +566,71 @@ TEST(Series, WhatWasRestoredTooYoungIsCompletedFromBehind) {
   EXPECT_EQ(series.bars().size(), 6U);
 }
 
+/// An exchange that refuses times before 1970, and its bars of an interval from `listed` to before `running`.
+/// How many of what the series asks for it refused.
+int answer_long(Series& series, Recorder& recorder, std::int64_t listed, std::int64_t running) {
+  const Interval& interval = series.interval();
+  const std::int64_t now_ms = interval.open_time_ms(running) + 10'000;
+  int refused = 0;
+  for (int answers = 0; !recorder.fetches.empty() && answers < 100; ++answers) {
+    const auto [from_ms, to_ms] = recorder.fetches.front();
+    recorder.fetches.pop_front();
+    HistoryResult result;
+    if (from_ms < 0) {
+      ++refused;
+      result.error = RestError::http_status;
+    }
+    result.server_time_ms = now_ms;
+    for (std::int64_t slot = std::max(listed, interval.ordinal(from_ms));
+         slot <= std::min(running, interval.ordinal(to_ms)) && from_ms >= 0; ++slot) {
+      Bar bar = bar_at(0);
+      bar.open_time_ms = interval.open_time_ms(slot);
+      bar.close_time_ms = interval.open_time_ms(slot + 1);
+      result.rows.push_back(bar);
+    }
+    series.on_history(result, 1, {1'000'000 + 100'000 * answers, now_ms});
+    series.on_timer({1'090'000 + 100'000 * answers, now_ms});
+  }
+  return refused;
+}
+
+TEST(Series, SlotsBefore1970AreNotAskedForAndKnownToBeEmpty) {
+  for (const auto unit : {Interval::Unit::week, Interval::Unit::month}) {
+    for (const int count : {1, 2, 3}) {
+      const Interval interval(count, unit);
+      SCOPED_TRACE(interval.text());
+      const SeriesRules long_rules{interval, 2000, 1000, 3000, 600'000};
+      const std::int64_t running = interval.ordinal(kStartMs), first = running - 3002;
+      const Now now{1'000'000, kStartMs};
+      Recorder recorder;
+      Series series(long_rules, interval.open_time_ms(first), recorder);
+      series.start(now);
+      series.on_stream_up(now);
+      EXPECT_EQ(answer_long(series, recorder, running - 20, running), 0);
+      EXPECT_EQ(series.state(), SeriesState::live);
+      EXPECT_EQ(series.covered_from(), first);
+      EXPECT_EQ(series.bars().size(), 20U);
+
+      // The same from behind.
+      const std::vector<Bar> known(series.bars().end() - 3, series.bars().end());
+      Recorder behind;
+      Series restored(long_rules, known.front().open_time_ms, behind);
+      ASSERT_TRUE(restored.restore(known, known.front().open_time_ms, known.back().close_time_ms));
+      restored.on_stream_up(now);
+      restored.require_from(first, now);
+      EXPECT_EQ(answer_long(restored, behind, running - 20, running), 0);
+      EXPECT_EQ(behind.covered, 1);
+      EXPECT_EQ(restored.covered_from(), first);
+      EXPECT_EQ(behind.earlier_from_ms, interval.open_time_ms(first)) << "the history is told";
+      EXPECT_EQ(restored.bars().size(), 20U);
+      restored.require_from(first - 1000, now);
+      EXPECT_TRUE(behind.fetches.empty());
+      EXPECT_EQ(behind.covered, 2);
+      EXPECT_EQ(restored.covered_from(), first - 1000);
+    }
+  }
+}
+
 TEST(Series, WhatEndsBeforeTheWantedSlotsIsNotRestored) {
   Recorder recorder;
   Series series(rules(), kStartMs + 10 * kMinuteMs, recorder);
