@@ -16,8 +16,12 @@ constexpr int kFailuresBeforeGap = 3;
 constexpr int kMostHalvings = 4;
 constexpr std::int64_t kFirstRetryMs = 1000;
 constexpr std::int64_t kLastRetryMs = 60'000;
+constexpr int kMostQuietDoublings = 6;
 
 constexpr int kRepairPriority = 0, kCatchUpPriority = 1, kFirstLoadPriority = 2, kBackwardPriority = 3;
+// Where a whole feed is silent every series asks: what is known to be missing goes before, first loads have
+// their turn.
+constexpr int kQuietPriority = kFirstLoadPriority;
 
 constexpr std::array<std::string_view, kSeriesStates> kStateNames = {
     "WARMING", "CATCHING_UP", "LIVE", "STALE", "GAP", "HALTED", "ENDED"};
@@ -104,6 +108,7 @@ void Series::on_stream_up(const Now& now) {
   stream_up_ = true;
   caught_up_ = false;
   looked_to_ = empty_to_ = 0;  // what was empty then may have its bars by now
+  over_.reset();
   last_frame_ms_ = now.monotonic_ms;
   retry_at_ms_ = 0;
   set_state(SeriesState::catching_up, "the stream is up: asking for what was missed");
@@ -312,6 +317,7 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
     take_backward(result, request);
   } else {
     take_forward(result, request, received_us, now);
+    still_quiet(result.server_time_ms, now);
   }
   if (request.backward && !caught_up_ && stream_up_) request_forward(now, kCatchUpPriority);
   if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
@@ -422,7 +428,11 @@ void Series::take_backward(const HistoryResult& result, const Request& request) 
 void Series::on_timer(const Now& now) {
   const bool overdue = overdue_since_ms_ && now.monotonic_ms - *overdue_since_ms_ >= rules_.overdue_after_ms;
   const bool unfinished = (!caught_up_ && (stream_up_ || bars_.empty())) || (stream_up_ && has_pending());
-  if (overdue || unfinished || quiet(now)) request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
+  if (overdue || unfinished) {
+    request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
+  } else if (quiet(now)) {
+    request_forward(now, kQuietPriority);
+  }
   if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
   if (!stream_up_ || now.monotonic_ms - last_frame_ms_ < rules_.stale_after_ms) return;
   last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
@@ -433,13 +443,24 @@ void Series::on_timer(const Now& now) {
   handler_.resubscribe();
 }
 
-/// By the clock the bar is over, and for so long nothing has closed it. Once for each bar.
+/// By the clock the bar is over, and for so long nothing has closed it.
 bool Series::quiet(const Now& now) {
   const bool over = now.utc_ms >= rules_.interval.open_time_ms(next_ + 1);
   if (rules_.ask_after_ms == 0 || !caught_up_ || !over) return false;
-  if (!over_ || over_->slot != next_) over_ = Over{next_, now.monotonic_ms, false};
-  if (over_->asked || request_ || now.monotonic_ms - over_->since_ms < rules_.ask_after_ms) return false;
-  return over_->asked = true;
+  if (!over_ || over_->slot != next_) over_ = Over{next_, now.monotonic_ms + rules_.ask_after_ms, 0};
+  return !request_ && now.monotonic_ms >= over_->ask_at_ms;
+}
+
+/// An answer, given at clock_ms, that may have closed it or not. By that clock the bar may still run, and
+/// ours is ahead; else REST lags, or has no such bar.
+void Series::still_quiet(std::int64_t clock_ms, const Now& now) {
+  if (!over_ || over_->slot != next_) return;
+  const std::int64_t left_ms = clock_ms == 0 ? 0 : rules_.interval.open_time_ms(next_ + 1) - clock_ms;
+  const std::int64_t most_ms = rules_.ask_after_ms << kMostQuietDoublings;
+  const std::int64_t wait_ms = left_ms > 0
+                                   ? left_ms + rules_.ask_after_ms
+                                   : rules_.ask_after_ms << std::min(over_->in_vain++, kMostQuietDoublings);
+  over_->ask_at_ms = now.monotonic_ms + std::min(wait_ms, most_ms);
 }
 
 void Series::require_from(std::int64_t ordinal, const Now& now) {

@@ -37,8 +37,9 @@ struct SeriesRules {
   // The closed bars of frames are built by us: what REST says outranks them. One without a trade waits for a
   // row of REST: that nothing was traded is proven, but in a halt the exchange has no bars.
   bool built_here = false;
-  // So long after a bar's end by the clock REST is asked for it, once, where nothing came that closes it (a
-  // quiet market: bars that are built need a trade after their end). 0: never.
+  // So long after a bar's end by the clock REST is asked for it where nothing came that closes it: a closing
+  // frame was lost and no other follows, or the market is quiet and bars that are built need a trade after
+  // their end. While REST does not show it either, again, after twice as long each time. 0: never.
   std::int64_t ask_after_ms = 0;
 };
 
@@ -148,6 +149,7 @@ class Series {
   bool waits_for_rest(const engine::Bar& bar) const { return rules_.built_here && bar.volume == 0; }
   bool is_final(const HistoryResult& result, std::size_t row) const;
   bool quiet(const Now& now);
+  void still_quiet(std::int64_t clock_ms, const Now& now);
   void append(const engine::Bar& bar, std::int64_t received_us);
   void hold_back(const engine::Bar& bar, std::int64_t received_us);
   void release_pending();
@@ -175,8 +177,8 @@ class Series {
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
     std::int64_t slot;
-    std::int64_t since_ms;  // monotonic
-    bool asked;
+    std::int64_t ask_at_ms;  // monotonic
+    int in_vain;             // answers that did not close it
   };
   std::optional<Over> over_;  // the slot that the clock has passed
   std::int64_t retry_at_ms_ = 0;

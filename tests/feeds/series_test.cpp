@@ -360,6 +360,96 @@ TEST(Series, ASuccessorWithoutTheClosingMarkSendsUsToRestAfterThreeSeconds) {
   EXPECT_EQ(live.series.state(), SeriesState::live) << "a lost closing frame does not end being live";
 }
 
+/// As LiveSeries; for 10 s after its end a bar waits for its closing frame, and no frame comes.
+struct QuietSeries : LiveSeries {
+  QuietSeries() {
+    SeriesRules quiet = rules();
+    quiet.ask_after_ms = 10'000;
+    series.set_rules(quiet);
+  }
+  /// Seconds of slot 6 and later, from `second` to before `end`, at which it asks; `answer` is what becomes
+  /// of each request.
+  template <class Answer>
+  std::vector<std::int64_t> run(std::int64_t second, std::int64_t end, Answer answer) {
+    std::vector<std::int64_t> asked;
+    for (; second < end; ++second) {
+      series.on_timer(at(6, second * 1000));
+      if (recorder.fetches.empty()) continue;
+      asked.push_back(second);
+      recorder.fetches.clear();
+      series.on_history(answer(second), 1, at(6, second * 1000));
+    }
+    return asked;
+  }
+};
+
+TEST(Series, ABarWhoseClosingFrameNeverCameIsAskedForThoughNothingFollowsIt) {
+  QuietSeries live;
+  const auto asked = live.run(0, 40, [](std::int64_t second) { return rows(5, 14, 6, second * 1000); });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10}));
+  ASSERT_EQ(live.recorder.bars.size(), 6U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
+TEST(Series, AClosingFrameInTimeAsksNothing) {
+  QuietSeries live;
+  live.run(0, 9, [](std::int64_t) { return HistoryResult{}; });
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6, 9000));
+  EXPECT_TRUE(live.run(9, 60, [](std::int64_t) { return HistoryResult{}; }).empty());
+}
+
+TEST(Series, AQuietBarIsAskedForAgainAfterARequestThatFailed) {
+  QuietSeries live;
+  int failures = 3;
+  const auto asked = live.run(0, 40, [&](std::int64_t second) {
+    HistoryResult result = rows(5, 14, 6, second * 1000);
+    if (failures-- > 0) {
+      result.error = RestError::timeout;
+      result.rows.clear();
+    }
+    return result;
+  });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10, 11, 13, 17}));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, AQuietBarThatRestLacksIsAskedForAgainSeldomerAndSeldomer) {
+  QuietSeries live;
+  const auto asked = live.run(0, 4000, [](std::int64_t second) {
+    HistoryResult result = rows(5, 4, 6);  // a market without bars, or REST lags
+    result.server_time_ms = at(6, second * 1000).utc_ms;
+    return result;
+  });
+  ASSERT_GE(asked.size(), 4U);
+  EXPECT_EQ(asked[0], 10);
+  EXPECT_EQ(asked[1], 20);
+  EXPECT_EQ(asked[2], 40);
+  EXPECT_LE(asked.size(), 30U) << "in an hour, in which each of seven pages is looked at twice";
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  live.run(4000, 5000, [](std::int64_t second) { return rows(5, 5, 6, second * 1000); });
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, ABarThatIsNotOverByTheExchangesClockIsAskedForAgainWhenItIs) {
+  QuietSeries live;
+  const std::int64_t ahead_ms = 30'000;  // our clock
+  const auto asked = live.run(0, 69, [&](std::int64_t second) {
+    const std::int64_t theirs_ms = second * 1000 - ahead_ms;
+    return rows(5, 14, theirs_ms < 0 ? 5 : 6, theirs_ms < 0 ? theirs_ms + kMinuteMs : theirs_ms);
+  });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10, 40})) << "10 s after its end by their clock";
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, ABarThatHasEndedButNotSettledIsAskedForAgain) {
+  QuietSeries live;
+  const std::int64_t ahead_ms = 9'000;  // our clock: the answer's is within the settling time
+  const auto asked =
+      live.run(0, 60, [&](std::int64_t second) { return rows(5, 5, 6, second * 1000 - ahead_ms); });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10, 20}));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
 TEST(Series, ANewerTellingOfTheNewestBarByFrameIsACorrectionAnOlderOneAConflict) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
