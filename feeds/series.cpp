@@ -292,7 +292,9 @@ void Series::take_empty(const Request& request) {
   looked_to_ = request.to + 1;
 }
 
-void Series::request_backward() {
+void Series::request_backward(const Now& now) {
+  if (request_ || back_target_ >= covered_from_) return;
+  if (now.monotonic_ms < std::max(retry_at_ms_, look_again_at_ms_)) return;
   const std::int64_t first_of_all = first_slot_of_all(rules_.interval);
   if (covered_from_ <= first_of_all) {
     covered_from_ = back_target_;
@@ -314,13 +316,13 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
   }
   errors_ = 0;
   if (request.backward) {
-    take_backward(result, request);
+    take_backward(result, request, now);
   } else {
     take_forward(result, request, received_us, now);
     still_quiet(result.server_time_ms, now);
   }
   if (request.backward && !caught_up_ && stream_up_) request_forward(now, kCatchUpPriority);
-  if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+  request_backward(now);
 }
 
 void Series::history_failed(std::string_view why, const Now& now) {
@@ -408,19 +410,41 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   }
 }
 
-void Series::take_backward(const HistoryResult& result, const Request& request) {
+/// A page of the past without its first or last bars is that of a younger listing or a halt, or it is empty
+/// or short by mistake, and then it would stay in the history for ever. No later row proves anything here: it
+/// is believed when a second answer says the same.
+bool Series::believed(const Request& request, std::span<const engine::Bar> bars, const Now& now) {
+  LackingPage page{request.from, request.to, 0, 0};
+  if (!bars.empty()) {
+    page.oldest = slot_of(bars.front());
+    page.newest = slot_of(bars.back());
+  }
+  const bool whole = page.oldest == request.from && page.newest == request.to;
+  if (whole || lacking_ == page) {
+    lacking_.reset();
+    lacking_looks_ = 0;
+    return true;
+  }
+  lacking_ = page;
+  look_again_at_ms_ =
+      now.monotonic_ms + std::min(kFirstRetryMs << std::min(lacking_looks_++, 6), kLastRetryMs);
+  return false;
+}
+
+void Series::take_backward(const HistoryResult& result, const Request& request, const Now& now) {
   if (request.to != covered_from_ - 1) return;  // trimmed meanwhile: it would not adjoin
   std::vector<engine::Bar> earlier;
   for (const engine::Bar& row : result.rows) {
     const std::int64_t ordinal = slot_of(row);
     if (ordinal >= request.from && ordinal <= request.to) earlier.push_back(row);
   }
+  failures_ = 0;
+  if (!believed(request, earlier, now)) return;
   counters_.closed_by_history += earlier.size();
   counters_.absent_slots += static_cast<std::uint64_t>(request.to - request.from + 1) - earlier.size();
   bars_.insert(bars_.begin(), earlier.begin(), earlier.end());
   const bool all = request.from <= first_slot_of_all(rules_.interval);
   covered_from_ = all ? std::min(request.from, back_target_) : request.from;
-  failures_ = 0;
   handler_.on_earlier(earlier, rules_.interval.open_time_ms(covered_from_));
   if (covered_from_ <= back_target_) handler_.on_covered();
 }
@@ -433,7 +457,7 @@ void Series::on_timer(const Now& now) {
   } else if (quiet(now)) {
     request_forward(now, kQuietPriority);
   }
-  if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+  request_backward(now);
   if (!stream_up_ || now.monotonic_ms - last_frame_ms_ < rules_.stale_after_ms) return;
   last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
   handler_.ask_listing();
@@ -469,7 +493,7 @@ void Series::require_from(std::int64_t ordinal, const Now& now) {
     return;
   }
   back_target_ = std::min(back_target_, ordinal);
-  if (!request_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+  request_backward(now);
 }
 
 bool Series::replace(const engine::Bar& bar) {

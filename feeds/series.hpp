@@ -156,11 +156,12 @@ class Series {
   void skip_to(std::int64_t ordinal);
   std::int64_t page() const;
   void request_forward(const Now& now, int priority);
-  void request_backward();
+  void request_backward(const Now& now);
   void take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
                     const Now& now);
   void take_empty(const Request& request);
-  void take_backward(const HistoryResult& result, const Request& request);
+  void take_backward(const HistoryResult& result, const Request& request, const Now& now);
+  bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
   void history_failed(std::string_view why, const Now& now);
   std::int64_t slot_of(const engine::Bar& bar) const { return rules_.interval.ordinal(bar.open_time_ms); }
 
@@ -174,6 +175,13 @@ class Series {
   std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
   std::optional<Request> request_;
+  struct LackingPage {
+    std::int64_t from, to, oldest, newest;  // ordinals: what was asked for and what came; 0, 0: nothing
+    bool operator==(const LackingPage&) const = default;
+  };
+  std::optional<LackingPage> lacking_;  // of the past, as it was answered last
+  int lacking_looks_ = 0;
+  std::int64_t look_again_at_ms_ = 0;  // monotonic
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
     std::int64_t slot;

@@ -286,6 +286,49 @@ TEST(Series, APageThatIsEmptyByMistakeIsNoHalt) {
   }
 }
 
+TEST(Series, APageOfThePastThatIsEmptyOrShortByMistakeIsNoListing) {
+  for (const std::int64_t first_of_mistake : {-10, -5}) {    // empty; without what is next to the held bars
+    for (const std::int64_t end_of_mistake : {-1, -3, 0}) {  // or without the oldest
+      LiveSeries live;
+      live.series.require_from(kMinute.ordinal(kStartMs) - 20, at(5));
+      bool mistaken = false;
+      for (int second = 0; second < 60; ++second) {
+        live.series.on_timer(at(5, second * 1000));
+        if (live.recorder.fetches.empty()) continue;
+        const auto [from_ms, to_ms] = live.recorder.fetches.front();
+        live.recorder.fetches.pop_front();
+        HistoryResult page = rows((from_ms - kStartMs) / kMinuteMs, (to_ms - kStartMs) / kMinuteMs, 5);
+        if (!std::exchange(mistaken, true)) {
+          std::erase_if(page.rows, [&](const Bar& bar) {
+            const std::int64_t slot = (bar.open_time_ms - kStartMs) / kMinuteMs;
+            return end_of_mistake == 0 ? slot < first_of_mistake + 2 : slot >= first_of_mistake;
+          });
+        }
+        live.series.on_history(page, 1, at(5, second * 1000));
+      }
+      EXPECT_EQ(live.series.bars().size(), 25U) << first_of_mistake << ' ' << end_of_mistake;
+      EXPECT_EQ(live.recorder.covered, 1);
+    }
+  }
+}
+
+TEST(Series, PagesOfThePastThatDifferEachTimeAreAskedForSeldomerAndSeldomer) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 10, at(5));
+  int answers = 0;
+  for (int second = 0; second < 600; ++second) {
+    live.series.on_timer(at(5, second * 1000));
+    if (live.recorder.fetches.empty()) continue;
+    live.recorder.fetches.clear();
+    live.series.on_history(rows(-10, ++answers % 2 == 0 ? -3 : -4, 5), 1, at(5, second * 1000));
+  }
+  EXPECT_LE(answers, 16);
+  EXPECT_EQ(live.recorder.covered, 0);
+  live.series.on_timer(at(5, 700'000));
+  live.series.on_history(rows(-10, -1, 5), 1, at(5, 700'000));
+  EXPECT_EQ(live.recorder.covered, 1);
+}
+
 TEST(Series, AHaltOfManyPagesIsPassedAndWhatAFrameTellsOfItIsTaken) {
   LiveSeries live;
   live.series.on_stream_down(at(5), "cut");
@@ -484,6 +527,11 @@ TEST(Series, BringsEarlierBarsInPagesWhenTheyAreNeeded) {
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
   HistoryResult listing_began = rows(-13, -11, 5);
   live.series.on_history(listing_began, 1, at(5));
+  EXPECT_EQ(live.recorder.covered, 0) << "it may be short by mistake";
+  live.series.on_timer(at(5, 1000));
+  ASSERT_EQ(live.recorder.fetches.size(), 2U);
+  EXPECT_EQ(live.recorder.fetches[0], live.recorder.fetches[1]);
+  live.series.on_history(listing_began, 1, at(5, 1000));
   EXPECT_EQ(live.recorder.covered, 1);
   EXPECT_EQ(live.series.covered_from(), first - 15);
   EXPECT_EQ(live.series.bars().front(), bar_at(-13));
@@ -713,7 +761,7 @@ TEST(Series, SlotsBefore1970AreNotAskedForAndKnownToBeEmpty) {
       EXPECT_EQ(restored.covered_from(), first);
       EXPECT_EQ(behind.earlier_from_ms, interval.open_time_ms(first)) << "the history is told";
       EXPECT_EQ(restored.bars().size(), 20U);
-      restored.require_from(first - 1000, now);
+      restored.require_from(first - 1000, {20'000'000, kStartMs});
       EXPECT_TRUE(behind.fetches.empty());
       EXPECT_EQ(behind.covered, 2);
       EXPECT_EQ(restored.covered_from(), first - 1000);
