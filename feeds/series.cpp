@@ -17,6 +17,9 @@ constexpr int kMostHalvings = 4;
 constexpr std::int64_t kFirstRetryMs = 1000;
 constexpr std::int64_t kLastRetryMs = 60'000;
 constexpr int kMostQuietDoublings = 6;
+// No bar is closed so long before its end: clocks behind one address differ, and an answer may have taken
+// long.
+constexpr std::int64_t kMostAheadMs = 60'000;
 
 constexpr int kRepairPriority = 0, kCatchUpPriority = 1, kFirstLoadPriority = 2, kBackwardPriority = 3;
 // Where a whole feed is silent every series asks: what is known to be missing goes before, first loads have
@@ -132,6 +135,10 @@ void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& n
     wake("frames come again", now);
   }
   if (kline.closed) {
+    if (kline.event_time_ms != 0 && kline.bar.close_time_ms > kline.event_time_ms + kMostAheadMs) {
+      ++counters_.pending_dropped;  // by its own clock the bar runs still
+      return;
+    }
     close_by_frame(kline.bar, received_us, now);
     return;
   }
@@ -355,6 +362,11 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   const auto& interval = rules_.interval;
   const std::int64_t clock_ms = result.server_time_ms, before = next_;
   bool running_row = false;
+  // What a frame closed so long before its end REST would not show for ever.
+  if (clock_ms != 0) {
+    counters_.pending_dropped += std::erase_if(
+        pending_, [&](const PendingBar& held) { return held.bar.close_time_ms > clock_ms + kMostAheadMs; });
+  }
   for (std::size_t i = 0; i < result.rows.size(); ++i) {
     const engine::Bar& row = result.rows[i];
     const std::int64_t ordinal = slot_of(row);
@@ -509,6 +521,7 @@ void Series::trim(std::size_t keep) {
   bars_.erase(bars_.begin(), bars_.end() - static_cast<std::ptrdiff_t>(keep));
   covered_from_ = slot_of(bars_.front());
   back_target_ = covered_from_;
+  lacking_.reset();
 }
 
 std::size_t Series::index_at(std::int64_t open_time_ms) const {
