@@ -64,6 +64,7 @@ void Series::set_resting_state(SeriesState state, std::string_view reason) {
 /// After a silence: what was silent may have missed something.
 void Series::wake(std::string_view reason, const Now& now) {
   caught_up_ = false;
+  doubt_request();
   set_state(SeriesState::catching_up, reason);
   request_forward(now, kCatchUpPriority);
 }
@@ -107,9 +108,15 @@ void Series::set_rules(const SeriesRules& rules) {
 
 void Series::start(const Now& now) { request_forward(now, kFirstLoadPriority); }
 
+/// What was asked before now proves nothing about frames from now on.
+void Series::doubt_request() {
+  if (request_) request_->after_stream_up = false;
+}
+
 void Series::on_stream_up(const Now& now) {
   stream_up_ = true;
   caught_up_ = false;
+  doubt_request();             // also where it was not down: another subscription
   looked_to_ = empty_to_ = 0;  // what was empty then may have its bars by now
   over_.reset();
   last_frame_ms_ = now.monotonic_ms;
@@ -121,7 +128,7 @@ void Series::on_stream_up(const Now& now) {
 void Series::on_stream_down(const Now&, std::string_view reason) {
   stream_up_ = false;
   caught_up_ = false;
-  if (request_) request_->after_stream_up = false;  // its answer proves nothing about the next connection
+  doubt_request();
   overdue_since_ms_.reset();
   set_resting_state(SeriesState::stale, reason);
 }

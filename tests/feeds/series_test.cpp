@@ -524,6 +524,20 @@ TEST(Series, AMarkOfBeingClosedLongBeforeTheEndIsNotBelieved) {
   EXPECT_EQ(live.recorder.bars.size(), 6U);
 }
 
+TEST(Series, AnAnswerFromBeforeAnotherSubscriptionProvesNothingAfterIt) {
+  LiveSeries live;
+  live.series.on_stream_up(at(6));
+  live.series.on_stream_up(at(7));  // without a word that it was down: another subscription
+  live.recorder.fetches.clear();
+  live.series.on_history(rows(4, 5, 6), 1, at(7));
+  EXPECT_NE(live.series.state(), SeriesState::live)
+      << "what closed before the second has no frame and no row";
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  live.series.on_history(rows(5, 8, 7), 1, at(7));
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  EXPECT_EQ(live.recorder.bars.size(), 7U);
+}
+
 TEST(Series, ANewerTellingOfTheNewestBarByFrameIsACorrectionAnOlderOneAConflict) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
