@@ -6,6 +6,7 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/market_series.hpp"
+#include "engine/anchor.hpp"
 #include "feeds/interval_source.hpp"
 
 namespace atcd::daemon {
@@ -22,6 +23,8 @@ constexpr std::int64_t kTradesStaleGraceMs = 600'000;
 constexpr std::int64_t kQuietGraceMs = 10'000;
 // A part that closes so long after the present is an error of the exchange.
 constexpr std::int64_t kMostAheadMs = 60'000;
+// Where a whole feed falls silent its series do not ask in the same second.
+constexpr std::uint64_t kQuietSpreadMs = 10'000;
 
 }  // namespace
 
@@ -30,13 +33,14 @@ feeds::SeriesRules MarketSeries::rules_for(const feeds::Exchange& exchange, cons
   feeds::SeriesRules rules{interval};
   rules.settling_ms = exchange.settling_time().count();
   rules.rows_per_request = feeds::history_rows_per_request(exchange, interval);
+  rules.ask_after_ms = rules.settling_ms + kQuietGraceMs;
   if (listens_to.kind() == feeds::StreamKind::klines) {
+    rules.ask_after_ms += static_cast<std::int64_t>(engine::fnv1a_64(listens_to.symbol) % kQuietSpreadMs);
     rules.stale_after_ms = 2 * engine::Interval::parse(listens_to.interval)->length_ms() + kStaleGraceMs;
     return rules;
   }
   rules.built_here = true;
   rules.overdue_after_ms += rules.settling_ms;  // a bar that is over settles before it is closed
-  rules.ask_after_ms = rules.settling_ms + kQuietGraceMs;
   rules.stale_after_ms = 2 * interval.length_ms() + kTradesStaleGraceMs;
   return rules;
 }

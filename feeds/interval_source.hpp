@@ -31,6 +31,10 @@ std::int64_t history_depth(const Exchange& exchange, const engine::Interval& int
 /// What so many bars of a symbol weigh, in pages as large as they may be.
 double history_weight(const Exchange& exchange, const engine::Interval& interval, std::int64_t bars);
 
+/// The first slot that an exchange is asked for: none has bars of before 1970, and they refuse such times.
+/// History that a long interval wants may begin before it: there it is known to be empty.
+inline std::int64_t first_slot_of_all(const engine::Interval& interval) { return interval.ordinal(0) + 1; }
+
 /// "1m, 5m, 1h": what the exchange offers, for error messages.
 std::string offered_intervals(const Exchange& exchange);
 

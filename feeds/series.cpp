@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "feeds/interval_source.hpp"
+
 namespace atcd::feeds {
 namespace {
 
@@ -14,8 +16,15 @@ constexpr int kFailuresBeforeGap = 3;
 constexpr int kMostHalvings = 4;
 constexpr std::int64_t kFirstRetryMs = 1000;
 constexpr std::int64_t kLastRetryMs = 60'000;
+constexpr int kMostQuietDoublings = 6;
+// No bar is closed so long before its end: clocks behind one address differ, and an answer may have taken
+// long (a simulated exchange's clock runs hundreds of times as fast as ours).
+constexpr std::int64_t kMostAheadMs = 600'000;
 
 constexpr int kRepairPriority = 0, kCatchUpPriority = 1, kFirstLoadPriority = 2, kBackwardPriority = 3;
+// Where a whole feed is silent every series asks: what is known to be missing goes before, first loads have
+// their turn.
+constexpr int kQuietPriority = kFirstLoadPriority;
 
 constexpr std::array<std::string_view, kSeriesStates> kStateNames = {
     "WARMING", "CATCHING_UP", "LIVE", "STALE", "GAP", "HALTED", "ENDED"};
@@ -33,7 +42,7 @@ Series::Series(const SeriesRules& rules, std::int64_t from_ms, SeriesHandler& ha
     : rules_(rules),
       handler_(handler),
       covered_from_(rules.interval.ordinal(from_ms)),
-      next_(covered_from_),
+      next_(std::max(covered_from_, first_slot_of_all(rules.interval))),
       back_target_(covered_from_) {}
 
 void Series::set_state(SeriesState state, std::string_view reason) {
@@ -55,6 +64,7 @@ void Series::set_resting_state(SeriesState state, std::string_view reason) {
 /// After a silence: what was silent may have missed something.
 void Series::wake(std::string_view reason, const Now& now) {
   caught_up_ = false;
+  doubt_request();
   set_state(SeriesState::catching_up, reason);
   request_forward(now, kCatchUpPriority);
 }
@@ -98,10 +108,17 @@ void Series::set_rules(const SeriesRules& rules) {
 
 void Series::start(const Now& now) { request_forward(now, kFirstLoadPriority); }
 
+/// What was asked before now proves nothing about frames from now on.
+void Series::doubt_request() {
+  if (request_) request_->after_stream_up = false;
+}
+
 void Series::on_stream_up(const Now& now) {
   stream_up_ = true;
   caught_up_ = false;
+  doubt_request();             // also where it was not down: another subscription
   looked_to_ = empty_to_ = 0;  // what was empty then may have its bars by now
+  over_.reset();
   last_frame_ms_ = now.monotonic_ms;
   retry_at_ms_ = 0;
   set_state(SeriesState::catching_up, "the stream is up: asking for what was missed");
@@ -111,7 +128,7 @@ void Series::on_stream_up(const Now& now) {
 void Series::on_stream_down(const Now&, std::string_view reason) {
   stream_up_ = false;
   caught_up_ = false;
-  if (request_) request_->after_stream_up = false;  // its answer proves nothing about the next connection
+  doubt_request();
   overdue_since_ms_.reset();
   set_resting_state(SeriesState::stale, reason);
 }
@@ -125,6 +142,10 @@ void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& n
     wake("frames come again", now);
   }
   if (kline.closed) {
+    if (kline.event_time_ms != 0 && kline.bar.close_time_ms > kline.event_time_ms + kMostAheadMs) {
+      ++counters_.pending_dropped;  // by its own clock the bar runs still
+      return;
+    }
     close_by_frame(kline.bar, received_us, now);
     return;
   }
@@ -285,8 +306,15 @@ void Series::take_empty(const Request& request) {
   looked_to_ = request.to + 1;
 }
 
-void Series::request_backward() {
-  const std::int64_t first = std::max(back_target_, covered_from_ - page());
+void Series::request_backward(const Now& now) {
+  if (request_ || back_target_ >= covered_from_) return;
+  if (now.monotonic_ms < std::max(retry_at_ms_, look_again_at_ms_)) return;
+  const std::int64_t first_of_all = first_slot_of_all(rules_.interval);
+  if (covered_from_ <= first_of_all) {
+    covered_from_ = back_target_;
+    return handler_.on_covered();
+  }
+  const std::int64_t first = std::max({back_target_, covered_from_ - page(), first_of_all});
   request_ = Request{first, covered_from_ - 1, true, false};
   handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(covered_from_ - 1),
                  kBackwardPriority);
@@ -302,12 +330,13 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
   }
   errors_ = 0;
   if (request.backward) {
-    take_backward(result, request);
+    take_backward(result, request, now);
   } else {
     take_forward(result, request, received_us, now);
+    still_quiet(result.server_time_ms, now);
   }
   if (request.backward && !caught_up_ && stream_up_) request_forward(now, kCatchUpPriority);
-  if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+  request_backward(now);
 }
 
 void Series::history_failed(std::string_view why, const Now& now) {
@@ -340,6 +369,11 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   const auto& interval = rules_.interval;
   const std::int64_t clock_ms = result.server_time_ms, before = next_;
   bool running_row = false;
+  // What a frame closed so long before its end REST would not show for ever.
+  if (clock_ms != 0) {
+    counters_.pending_dropped += std::erase_if(
+        pending_, [&](const PendingBar& held) { return held.bar.close_time_ms > clock_ms + kMostAheadMs; });
+  }
   for (std::size_t i = 0; i < result.rows.size(); ++i) {
     const engine::Bar& row = result.rows[i];
     const std::int64_t ordinal = slot_of(row);
@@ -395,18 +429,41 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   }
 }
 
-void Series::take_backward(const HistoryResult& result, const Request& request) {
+/// A page of the past without its first or last bars is that of a younger listing or a halt, or it is empty
+/// or short by mistake, and then it would stay in the history for ever. No later row proves anything here: it
+/// is believed when a second answer says the same.
+bool Series::believed(const Request& request, std::span<const engine::Bar> bars, const Now& now) {
+  LackingPage page{request.from, request.to, 0, 0};
+  if (!bars.empty()) {
+    page.oldest = slot_of(bars.front());
+    page.newest = slot_of(bars.back());
+  }
+  const bool whole = page.oldest == request.from && page.newest == request.to;
+  if (whole || lacking_ == page) {
+    lacking_.reset();
+    lacking_looks_ = 0;
+    return true;
+  }
+  lacking_ = page;
+  look_again_at_ms_ =
+      now.monotonic_ms + std::min(kFirstRetryMs << std::min(lacking_looks_++, 6), kLastRetryMs);
+  return false;
+}
+
+void Series::take_backward(const HistoryResult& result, const Request& request, const Now& now) {
   if (request.to != covered_from_ - 1) return;  // trimmed meanwhile: it would not adjoin
   std::vector<engine::Bar> earlier;
   for (const engine::Bar& row : result.rows) {
     const std::int64_t ordinal = slot_of(row);
     if (ordinal >= request.from && ordinal <= request.to) earlier.push_back(row);
   }
+  failures_ = 0;
+  if (!believed(request, earlier, now)) return;
   counters_.closed_by_history += earlier.size();
   counters_.absent_slots += static_cast<std::uint64_t>(request.to - request.from + 1) - earlier.size();
   bars_.insert(bars_.begin(), earlier.begin(), earlier.end());
-  covered_from_ = request.from;
-  failures_ = 0;
+  const bool all = request.from <= first_slot_of_all(rules_.interval);
+  covered_from_ = all ? std::min(request.from, back_target_) : request.from;
   handler_.on_earlier(earlier, rules_.interval.open_time_ms(covered_from_));
   if (covered_from_ <= back_target_) handler_.on_covered();
 }
@@ -414,8 +471,12 @@ void Series::take_backward(const HistoryResult& result, const Request& request) 
 void Series::on_timer(const Now& now) {
   const bool overdue = overdue_since_ms_ && now.monotonic_ms - *overdue_since_ms_ >= rules_.overdue_after_ms;
   const bool unfinished = (!caught_up_ && (stream_up_ || bars_.empty())) || (stream_up_ && has_pending());
-  if (overdue || unfinished || quiet(now)) request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
-  if (!request_ && back_target_ < covered_from_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+  if (overdue || unfinished) {
+    request_forward(now, overdue ? kRepairPriority : kCatchUpPriority);
+  } else if (quiet(now)) {
+    request_forward(now, kQuietPriority);
+  }
+  request_backward(now);
   if (!stream_up_ || now.monotonic_ms - last_frame_ms_ < rules_.stale_after_ms) return;
   last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
   handler_.ask_listing();
@@ -425,13 +486,24 @@ void Series::on_timer(const Now& now) {
   handler_.resubscribe();
 }
 
-/// By the clock the bar is over, and for so long nothing has closed it. Once for each bar.
+/// By the clock the bar is over, and for so long nothing has closed it.
 bool Series::quiet(const Now& now) {
   const bool over = now.utc_ms >= rules_.interval.open_time_ms(next_ + 1);
   if (rules_.ask_after_ms == 0 || !caught_up_ || !over) return false;
-  if (!over_ || over_->slot != next_) over_ = Over{next_, now.monotonic_ms, false};
-  if (over_->asked || request_ || now.monotonic_ms - over_->since_ms < rules_.ask_after_ms) return false;
-  return over_->asked = true;
+  if (!over_ || over_->slot != next_) over_ = Over{next_, now.monotonic_ms + rules_.ask_after_ms, 0};
+  return !request_ && now.monotonic_ms >= over_->ask_at_ms;
+}
+
+/// An answer, given at clock_ms, that may have closed it or not. By that clock the bar may still run, and
+/// ours is ahead; else REST lags, or has no such bar.
+void Series::still_quiet(std::int64_t clock_ms, const Now& now) {
+  if (!over_ || over_->slot != next_) return;
+  const std::int64_t left_ms = clock_ms == 0 ? 0 : rules_.interval.open_time_ms(next_ + 1) - clock_ms;
+  const std::int64_t most_ms = rules_.ask_after_ms << kMostQuietDoublings;
+  const std::int64_t wait_ms = left_ms > 0
+                                   ? left_ms + rules_.ask_after_ms
+                                   : rules_.ask_after_ms << std::min(over_->in_vain++, kMostQuietDoublings);
+  over_->ask_at_ms = now.monotonic_ms + std::min(wait_ms, most_ms);
 }
 
 void Series::require_from(std::int64_t ordinal, const Now& now) {
@@ -440,7 +512,7 @@ void Series::require_from(std::int64_t ordinal, const Now& now) {
     return;
   }
   back_target_ = std::min(back_target_, ordinal);
-  if (!request_ && now.monotonic_ms >= retry_at_ms_) request_backward();
+  request_backward(now);
 }
 
 bool Series::replace(const engine::Bar& bar) {
@@ -465,6 +537,7 @@ void Series::trim(std::size_t keep) {
   bars_.erase(bars_.begin(), bars_.end() - static_cast<std::ptrdiff_t>(keep));
   covered_from_ = slot_of(bars_.front());
   back_target_ = covered_from_;
+  lacking_.reset();
 }
 
 std::size_t Series::index_at(std::int64_t open_time_ms) const {

@@ -37,8 +37,9 @@ struct SeriesRules {
   // The closed bars of frames are built by us: what REST says outranks them. One without a trade waits for a
   // row of REST: that nothing was traded is proven, but in a halt the exchange has no bars.
   bool built_here = false;
-  // So long after a bar's end by the clock REST is asked for it, once, where nothing came that closes it (a
-  // quiet market: bars that are built need a trade after their end). 0: never.
+  // So long after a bar's end by the clock REST is asked for it where nothing came that closes it: a closing
+  // frame was lost and no other follows, or the market is quiet and bars that are built need a trade after
+  // their end. While REST does not show it either, again, after twice as long each time. 0: never.
   std::int64_t ask_after_ms = 0;
 };
 
@@ -145,23 +146,26 @@ class Series {
   void set_state(SeriesState state, std::string_view reason);
   void set_resting_state(SeriesState state, std::string_view reason);
   void wake(std::string_view reason, const Now& now);
+  void doubt_request();
   void close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now);
   void seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects, std::int64_t received_us);
   void built_again(const engine::Bar& bar);
   bool waits_for_rest(const engine::Bar& bar) const { return rules_.built_here && bar.volume == 0; }
   bool is_final(const HistoryResult& result, std::size_t row) const;
   bool quiet(const Now& now);
+  void still_quiet(std::int64_t clock_ms, const Now& now);
   void append(const engine::Bar& bar, std::int64_t received_us);
   void hold_back(const engine::Bar& bar, std::int64_t received_us);
   void release_pending();
   void skip_to(std::int64_t ordinal);
   std::int64_t page() const;
   void request_forward(const Now& now, int priority);
-  void request_backward();
+  void request_backward(const Now& now);
   void take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
                     const Now& now);
   void take_empty(const Request& request);
-  void take_backward(const HistoryResult& result, const Request& request);
+  void take_backward(const HistoryResult& result, const Request& request, const Now& now);
+  bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
   void history_failed(std::string_view why, const Now& now);
   std::int64_t slot_of(const engine::Bar& bar) const { return rules_.interval.ordinal(bar.open_time_ms); }
 
@@ -175,11 +179,18 @@ class Series {
   std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
   std::optional<Request> request_;
+  struct LackingPage {
+    std::int64_t from, to, oldest, newest;  // ordinals: what was asked for and what came; 0, 0: nothing
+    bool operator==(const LackingPage&) const = default;
+  };
+  std::optional<LackingPage> lacking_;  // of the past, as it was answered last
+  int lacking_looks_ = 0;
+  std::int64_t look_again_at_ms_ = 0;  // monotonic
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
     std::int64_t slot;
-    std::int64_t since_ms;  // monotonic
-    bool asked;
+    std::int64_t ask_at_ms;  // monotonic
+    int in_vain;             // answers that did not close it
   };
   std::optional<Over> over_;  // the slot that the clock has passed
   std::int64_t retry_at_ms_ = 0;

@@ -67,7 +67,7 @@ class FromExchange final : public BarSource {
     const std::int64_t begins_ms = listed_ms(series);
     const engine::Interval interval = *engine::Interval::parse(series.id.interval);
     for (std::int64_t page_ms = from_ms;;) {
-      const std::int64_t first = interval.ordinal(page_ms);
+      const std::int64_t first = std::max(interval.ordinal(page_ms), feeds::first_slot_of_all(interval));
       const std::int64_t last = first + feeds::history_rows_per_request(exchange, interval) - 1;
       const feeds::HistoryResult page = reader.history(
           {series.id.symbol, series.id.interval, interval.open_time_ms(first), interval.open_time_ms(last)});

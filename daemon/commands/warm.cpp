@@ -34,7 +34,8 @@ struct Loading {
   std::int64_t listed_ms = 0;                    // bars that closed by then are another instrument's
   std::int64_t wanted = 0;                       // ordinals: the first slot that is needed,
   std::int64_t low = 0;                          // from here on
-  std::int64_t high = 0;                         // to here (exclusive) all is held
+  std::int64_t high = 0;                         // to here (exclusive) all is known
+  std::int64_t held = 0;                         // to here (exclusive) the history has it: before empty pages
   bool forward_done = false;
   int failures = 0;
 
@@ -114,7 +115,7 @@ class FeedWarmer {
       const engine::SeriesId id{feed_.exchange, feed_.market, symbol, interval_text, profile.name};
       from_ms = std::min(from_ms, earliest_open_ms(profile, id, utc_ms()));
     }
-    auto loading = std::make_unique<Loading>(Loading{symbol, "", interval, {}, 0, 0, 0, 0, false, 0});
+    auto loading = std::make_unique<Loading>(Loading{symbol, "", interval, {}, 0, 0, 0, 0, 0, false, 0});
     loading->name = archive_name(reader_.exchange(), {symbol, interval_text});
     loading->wanted = interval.ordinal(from_ms);
     loading->listed_ms = settle_instrument(loading->name, info);
@@ -132,9 +133,12 @@ class FeedWarmer {
           history_.newest(*next->series, next->interval.open_time_ms(next->wanted));
       if (!held.bars.empty()) {
         next->low = next->interval.ordinal(held.covered_from_ms);
+        if (next->low <= feeds::first_slot_of_all(next->interval))
+          next->low = std::min(next->low, next->wanted);
         next->high = next->interval.ordinal(held.covered_to_ms);
       }
     }
+    next->held = next->high;
     ++under_way_;
     ask(next);
     return true;
@@ -143,9 +147,12 @@ class FeedWarmer {
   void ask(const std::shared_ptr<Loading>& series) {
     const std::int64_t rows = feeds::history_rows_per_request(reader_.exchange(), series->interval);
     const bool forward = !series->forward_done;
-    const std::int64_t first = forward ? series->high : std::max(series->wanted, series->low - rows);
-    const std::int64_t last = forward ? first + rows - 1 : series->low - 1;
-    reader_.ask({series->symbol, series->interval.text(), series->interval.open_time_ms(first),
+    const std::int64_t first_of_all = feeds::first_slot_of_all(series->interval);
+    std::int64_t first = forward ? series->high : std::max(series->wanted, series->low - rows);
+    const std::int64_t asked = std::max(first, first_of_all);
+    const std::int64_t last = forward ? asked + rows - 1 : series->low - 1;
+    if (!forward && asked == first_of_all) first = series->wanted;  // before it nothing is
+    reader_.ask({series->symbol, series->interval.text(), series->interval.open_time_ms(asked),
                  series->interval.open_time_ms(last)},
                 [this, series, forward, first, last](feeds::HistoryResult page) {
                   std::erase_if(page.rows, [&](const engine::Bar& row) {
@@ -170,7 +177,7 @@ class FeedWarmer {
 
   void take_forward(Loading& series, std::int64_t last, const feeds::HistoryResult& page) {
     const std::int64_t settled_ms = page.server_time_ms - reader_.exchange().settling_time().count();
-    std::int64_t covered_ms = series.interval.open_time_ms(series.high);
+    std::int64_t covered_ms = series.interval.open_time_ms(series.held);
     for (const engine::Bar& bar : page.rows) {
       if (bar.open_time_ms < covered_ms || bar.close_time_ms > settled_ms) continue;
       if (!series.series) series.series = history_.add(series.name);
@@ -179,6 +186,7 @@ class FeedWarmer {
       ++bars_;
     }
     series.forward_done = series.interval.open_time_ms(last + 1) > settled_ms;
+    series.held = series.interval.ordinal(covered_ms);
     series.high = last + 1;
   }
 

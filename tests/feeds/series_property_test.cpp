@@ -6,6 +6,7 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "feeds/series.hpp"
 
@@ -280,9 +281,14 @@ class World {
       if (forward && was_told_by_frame(slot) && fault(2)) continue;
       found.push_back(slot == running ? bar_at(slot, Truth::kRunning) : final_bar(slot));
     }
-    if (forward && fault(5)) {  // a short page
-      found.resize(found.size() - random_() % (found.size() + 1));
-      ledger_.honest = false;
+    // A short page; of the past each only once, since twice nothing could tell it from a younger listing.
+    const bool past = to_ms < kMinute.open_time_ms(series_->covered_from());
+    if (fault(past ? 20 : 5) && (!past || short_past_.emplace(from_ms, to_ms).second)) {
+      const auto left = static_cast<std::ptrdiff_t>(random_() % (found.size() + 1));
+      const bool newest_first = past && chance(50);
+      newest_first ? found.erase(found.begin(), found.end() - left)
+                   : found.erase(found.begin() + left, found.end());
+      ledger_.honest = ledger_.honest && past;
     }
     return found;
   }
@@ -311,6 +317,7 @@ class World {
   std::set<std::int64_t> frames_told_;  // slots, since the start
   std::int64_t slot_ = 5, after_ms_ = 0;
   bool up_ = false, calm_ = false;
+  std::set<std::pair<std::int64_t, std::int64_t>> short_past_;  // pages
 };
 
 void expect_every_bar_once(bool corrects) {

@@ -298,6 +298,49 @@ TEST(Series, APageThatIsEmptyByMistakeIsNoHalt) {
   }
 }
 
+TEST(Series, APageOfThePastThatIsEmptyOrShortByMistakeIsNoListing) {
+  for (const std::int64_t first_of_mistake : {-10, -5}) {    // empty; without what is next to the held bars
+    for (const std::int64_t end_of_mistake : {-1, -3, 0}) {  // or without the oldest
+      LiveSeries live;
+      live.series.require_from(kMinute.ordinal(kStartMs) - 20, at(5));
+      bool mistaken = false;
+      for (int second = 0; second < 60; ++second) {
+        live.series.on_timer(at(5, second * 1000));
+        if (live.recorder.fetches.empty()) continue;
+        const auto [from_ms, to_ms] = live.recorder.fetches.front();
+        live.recorder.fetches.pop_front();
+        HistoryResult page = rows((from_ms - kStartMs) / kMinuteMs, (to_ms - kStartMs) / kMinuteMs, 5);
+        if (!std::exchange(mistaken, true)) {
+          std::erase_if(page.rows, [&](const Bar& bar) {
+            const std::int64_t slot = (bar.open_time_ms - kStartMs) / kMinuteMs;
+            return end_of_mistake == 0 ? slot < first_of_mistake + 2 : slot >= first_of_mistake;
+          });
+        }
+        live.series.on_history(page, 1, at(5, second * 1000));
+      }
+      EXPECT_EQ(live.series.bars().size(), 25U) << first_of_mistake << ' ' << end_of_mistake;
+      EXPECT_EQ(live.recorder.covered, 1);
+    }
+  }
+}
+
+TEST(Series, PagesOfThePastThatDifferEachTimeAreAskedForSeldomerAndSeldomer) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 10, at(5));
+  int answers = 0;
+  for (int second = 0; second < 600; ++second) {
+    live.series.on_timer(at(5, second * 1000));
+    if (live.recorder.fetches.empty()) continue;
+    live.recorder.fetches.clear();
+    live.series.on_history(rows(-10, ++answers % 2 == 0 ? -3 : -4, 5), 1, at(5, second * 1000));
+  }
+  EXPECT_LE(answers, 16);
+  EXPECT_EQ(live.recorder.covered, 0);
+  live.series.on_timer(at(5, 700'000));
+  live.series.on_history(rows(-10, -1, 5), 1, at(5, 700'000));
+  EXPECT_EQ(live.recorder.covered, 1);
+}
+
 TEST(Series, AHaltOfManyPagesIsPassedAndWhatAFrameTellsOfItIsTaken) {
   LiveSeries live;
   live.series.on_stream_down(at(5), "cut");
@@ -372,6 +415,141 @@ TEST(Series, ASuccessorWithoutTheClosingMarkSendsUsToRestAfterThreeSeconds) {
   EXPECT_EQ(live.series.state(), SeriesState::live) << "a lost closing frame does not end being live";
 }
 
+/// As LiveSeries; for 10 s after its end a bar waits for its closing frame, and no frame comes.
+struct QuietSeries : LiveSeries {
+  QuietSeries() {
+    SeriesRules quiet = rules();
+    quiet.ask_after_ms = 10'000;
+    series.set_rules(quiet);
+  }
+  /// Seconds of slot 6 and later, from `second` to before `end`, at which it asks; `answer` is what becomes
+  /// of each request.
+  template <class Answer>
+  std::vector<std::int64_t> run(std::int64_t second, std::int64_t end, Answer answer) {
+    std::vector<std::int64_t> asked;
+    for (; second < end; ++second) {
+      series.on_timer(at(6, second * 1000));
+      if (recorder.fetches.empty()) continue;
+      asked.push_back(second);
+      recorder.fetches.clear();
+      series.on_history(answer(second), 1, at(6, second * 1000));
+    }
+    return asked;
+  }
+};
+
+TEST(Series, ABarWhoseClosingFrameNeverCameIsAskedForThoughNothingFollowsIt) {
+  QuietSeries live;
+  const auto asked = live.run(0, 40, [](std::int64_t second) { return rows(5, 14, 6, second * 1000); });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10}));
+  ASSERT_EQ(live.recorder.bars.size(), 6U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
+TEST(Series, AClosingFrameInTimeAsksNothing) {
+  QuietSeries live;
+  live.run(0, 9, [](std::int64_t) { return HistoryResult{}; });
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6, 9000));
+  EXPECT_TRUE(live.run(9, 60, [](std::int64_t) { return HistoryResult{}; }).empty());
+}
+
+TEST(Series, AQuietBarIsAskedForAgainAfterARequestThatFailed) {
+  QuietSeries live;
+  int failures = 3;
+  const auto asked = live.run(0, 40, [&](std::int64_t second) {
+    HistoryResult result = rows(5, 14, 6, second * 1000);
+    if (failures-- > 0) {
+      result.error = RestError::timeout;
+      result.rows.clear();
+    }
+    return result;
+  });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10, 11, 13, 17}));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, AQuietBarThatRestLacksIsAskedForAgainSeldomerAndSeldomer) {
+  QuietSeries live;
+  const auto asked = live.run(0, 4000, [](std::int64_t second) {
+    HistoryResult result = rows(5, 4, 6);  // a market without bars, or REST lags
+    result.server_time_ms = at(6, second * 1000).utc_ms;
+    return result;
+  });
+  ASSERT_GE(asked.size(), 4U);
+  EXPECT_EQ(asked[0], 10);
+  EXPECT_EQ(asked[1], 20);
+  EXPECT_EQ(asked[2], 40);
+  EXPECT_LE(asked.size(), 30U) << "in an hour, in which each of seven pages is looked at twice";
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  live.run(4000, 5000, [](std::int64_t second) { return rows(5, 5, 6, second * 1000); });
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, ABarThatIsNotOverByTheExchangesClockIsAskedForAgainWhenItIs) {
+  QuietSeries live;
+  const std::int64_t ahead_ms = 30'000;  // our clock
+  const auto asked = live.run(0, 69, [&](std::int64_t second) {
+    const std::int64_t theirs_ms = second * 1000 - ahead_ms;
+    return rows(5, 14, theirs_ms < 0 ? 5 : 6, theirs_ms < 0 ? theirs_ms + kMinuteMs : theirs_ms);
+  });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10, 40})) << "10 s after its end by their clock";
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, ABarThatHasEndedButNotSettledIsAskedForAgain) {
+  QuietSeries live;
+  const std::int64_t ahead_ms = 9'000;  // our clock: the answer's is within the settling time
+  const auto asked =
+      live.run(0, 60, [&](std::int64_t second) { return rows(5, 5, 6, second * 1000 - ahead_ms); });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10, 20}));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, AClosedBarOfTheFutureStopsNothing) {
+  for (const bool with_event_time : {false, true}) {
+    LiveSeries live;
+    Kline broken = kline_of(bar_at(1'000'000), true);
+    broken.event_time_ms = with_event_time ? bar_at(5).open_time_ms : 0;
+    live.series.on_kline(broken, 1, at(5));
+    for (std::int64_t slot = 5; slot < 12; ++slot) {
+      for (int answers = 0; !live.recorder.fetches.empty() && answers < 5; ++answers) {
+        live.recorder.fetches.clear();
+        live.series.on_history(rows(live.series.next() - kMinute.ordinal(kStartMs) - 1, slot + 5, slot), 1,
+                               at(slot, 10'000));
+      }
+      live.series.on_timer(at(slot, 50'000));
+      live.series.on_kline(kline_of(bar_at(slot), true), 1, at(slot + 1));
+    }
+    EXPECT_EQ(live.series.state(), SeriesState::live) << with_event_time;
+    EXPECT_FALSE(live.series.has_pending());
+    EXPECT_EQ(live.recorder.bars.size(), 12U);
+    EXPECT_EQ(live.series.counters().pending_dropped, 1U);
+  }
+}
+
+TEST(Series, AMarkOfBeingClosedLongBeforeTheEndIsNotBelieved) {
+  LiveSeries live;
+  Kline broken = kline_of(bar_at(6), true);
+  broken.event_time_ms = bar_at(5).open_time_ms;
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
+  live.series.on_kline(broken, 1, at(6));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, AnAnswerFromBeforeAnotherSubscriptionProvesNothingAfterIt) {
+  LiveSeries live;
+  live.series.on_stream_up(at(6));
+  live.series.on_stream_up(at(7));  // without a word that it was down: another subscription
+  live.recorder.fetches.clear();
+  live.series.on_history(rows(4, 5, 6), 1, at(7));
+  EXPECT_NE(live.series.state(), SeriesState::live)
+      << "what closed before the second has no frame and no row";
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  live.series.on_history(rows(5, 8, 7), 1, at(7));
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  EXPECT_EQ(live.recorder.bars.size(), 7U);
+}
+
 TEST(Series, ANewerTellingOfTheNewestBarByFrameIsACorrectionAnOlderOneAConflict) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
@@ -406,6 +584,11 @@ TEST(Series, BringsEarlierBarsInPagesWhenTheyAreNeeded) {
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
   HistoryResult listing_began = rows(-13, -11, 5);
   live.series.on_history(listing_began, 1, at(5));
+  EXPECT_EQ(live.recorder.covered, 0) << "it may be short by mistake";
+  live.series.on_timer(at(5, 1000));
+  ASSERT_EQ(live.recorder.fetches.size(), 2U);
+  EXPECT_EQ(live.recorder.fetches[0], live.recorder.fetches[1]);
+  live.series.on_history(listing_began, 1, at(5, 1000));
   EXPECT_EQ(live.recorder.covered, 1);
   EXPECT_EQ(live.series.covered_from(), first - 15);
   EXPECT_EQ(live.series.bars().front(), bar_at(-13));
@@ -576,6 +759,71 @@ TEST(Series, WhatWasRestoredTooYoungIsCompletedFromBehind) {
   EXPECT_EQ(recorder.earlier, (std::vector<Bar>{bar_at(0), bar_at(1), bar_at(2)}));
   EXPECT_EQ(recorder.earlier_from_ms, bar_at(0).open_time_ms);
   EXPECT_EQ(series.bars().size(), 6U);
+}
+
+/// An exchange that refuses times before 1970, and its bars of an interval from `listed` to before `running`.
+/// How many of what the series asks for it refused.
+int answer_long(Series& series, Recorder& recorder, std::int64_t listed, std::int64_t running) {
+  const Interval& interval = series.interval();
+  const std::int64_t now_ms = interval.open_time_ms(running) + 10'000;
+  int refused = 0;
+  for (int answers = 0; !recorder.fetches.empty() && answers < 100; ++answers) {
+    const auto [from_ms, to_ms] = recorder.fetches.front();
+    recorder.fetches.pop_front();
+    HistoryResult result;
+    if (from_ms < 0) {
+      ++refused;
+      result.error = RestError::http_status;
+    }
+    result.server_time_ms = now_ms;
+    for (std::int64_t slot = std::max(listed, interval.ordinal(from_ms));
+         slot <= std::min(running, interval.ordinal(to_ms)) && from_ms >= 0; ++slot) {
+      Bar bar = bar_at(0);
+      bar.open_time_ms = interval.open_time_ms(slot);
+      bar.close_time_ms = interval.open_time_ms(slot + 1);
+      result.rows.push_back(bar);
+    }
+    series.on_history(result, 1, {1'000'000 + 100'000 * answers, now_ms});
+    series.on_timer({1'090'000 + 100'000 * answers, now_ms});
+  }
+  return refused;
+}
+
+TEST(Series, SlotsBefore1970AreNotAskedForAndKnownToBeEmpty) {
+  for (const auto unit : {Interval::Unit::week, Interval::Unit::month}) {
+    for (const int count : {1, 2, 3}) {
+      const Interval interval(count, unit);
+      SCOPED_TRACE(interval.text());
+      const SeriesRules long_rules{interval, 2000, 1000, 3000, 600'000};
+      const std::int64_t running = interval.ordinal(kStartMs), first = running - 3002;
+      const Now now{1'000'000, kStartMs};
+      Recorder recorder;
+      Series series(long_rules, interval.open_time_ms(first), recorder);
+      series.start(now);
+      series.on_stream_up(now);
+      EXPECT_EQ(answer_long(series, recorder, running - 20, running), 0);
+      EXPECT_EQ(series.state(), SeriesState::live);
+      EXPECT_EQ(series.covered_from(), first);
+      EXPECT_EQ(series.bars().size(), 20U);
+
+      // The same from behind.
+      const std::vector<Bar> known(series.bars().end() - 3, series.bars().end());
+      Recorder behind;
+      Series restored(long_rules, known.front().open_time_ms, behind);
+      ASSERT_TRUE(restored.restore(known, known.front().open_time_ms, known.back().close_time_ms));
+      restored.on_stream_up(now);
+      restored.require_from(first, now);
+      EXPECT_EQ(answer_long(restored, behind, running - 20, running), 0);
+      EXPECT_EQ(behind.covered, 1);
+      EXPECT_EQ(restored.covered_from(), first);
+      EXPECT_EQ(behind.earlier_from_ms, interval.open_time_ms(first)) << "the history is told";
+      EXPECT_EQ(restored.bars().size(), 20U);
+      restored.require_from(first - 1000, {20'000'000, kStartMs});
+      EXPECT_TRUE(behind.fetches.empty());
+      EXPECT_EQ(behind.covered, 2);
+      EXPECT_EQ(restored.covered_from(), first - 1000);
+    }
+  }
 }
 
 TEST(Series, WhatEndsBeforeTheWantedSlotsIsNotRestored) {
