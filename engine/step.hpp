@@ -243,7 +243,7 @@ __attribute__((always_inline)) inline void finish_from_averages(const PlanConsta
   out.raw_head = in.raw_head;
   out.bars = in.bars + 1;
   // After a usual bar each state is its relation's side again, if each relation is defined.
-  out.known_usual = usual ? 1 : 0; (void)relations;
+  out.known_usual = usual && !any(relations != relations) ? 1 : 0;
 }
 
 // `in`, `out` and `w` are different memory: so nothing that was computed is read again.
