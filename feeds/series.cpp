@@ -17,8 +17,8 @@ constexpr int kMostHalvings = 4;
 constexpr std::int64_t kFirstRetryMs = 1000;
 constexpr std::int64_t kLastRetryMs = 60'000;
 constexpr int kMostQuietDoublings = 6;
-// No bar is closed so long before its end: clocks behind one address differ, and an answer may have taken
-// long (a simulated exchange's clock runs hundreds of times as fast as ours).
+// No bar is closed so long before its end, by the clock of an answer: clocks behind one address differ, and
+// an answer may have taken long (a simulated exchange's clock runs hundreds of times as fast as ours).
 constexpr std::int64_t kMostAheadMs = 600'000;
 
 constexpr int kRepairPriority = 0, kCatchUpPriority = 1, kFirstLoadPriority = 2, kBackwardPriority = 3;
@@ -142,10 +142,6 @@ void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& n
     wake("frames come again", now);
   }
   if (kline.closed) {
-    if (kline.event_time_ms != 0 && kline.bar.close_time_ms > kline.event_time_ms + kMostAheadMs) {
-      ++counters_.pending_dropped;  // by its own clock the bar runs still
-      return;
-    }
     close_by_frame(kline.bar, received_us, now);
     return;
   }

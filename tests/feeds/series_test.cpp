@@ -506,34 +506,21 @@ TEST(Series, ABarThatHasEndedButNotSettledIsAskedForAgain) {
 }
 
 TEST(Series, AClosedBarOfTheFutureStopsNothing) {
-  for (const bool with_event_time : {false, true}) {
-    LiveSeries live;
-    Kline broken = kline_of(bar_at(1'000'000), true);
-    broken.event_time_ms = with_event_time ? bar_at(5).open_time_ms : 0;
-    live.series.on_kline(broken, 1, at(5));
-    for (std::int64_t slot = 5; slot < 12; ++slot) {
-      for (int answers = 0; !live.recorder.fetches.empty() && answers < 5; ++answers) {
-        live.recorder.fetches.clear();
-        live.series.on_history(rows(live.series.next() - kMinute.ordinal(kStartMs) - 1, slot + 5, slot), 1,
-                               at(slot, 10'000));
-      }
-      live.series.on_timer(at(slot, 50'000));
-      live.series.on_kline(kline_of(bar_at(slot), true), 1, at(slot + 1));
-    }
-    EXPECT_EQ(live.series.state(), SeriesState::live) << with_event_time;
-    EXPECT_FALSE(live.series.has_pending());
-    EXPECT_EQ(live.recorder.bars.size(), 12U);
-    EXPECT_EQ(live.series.counters().pending_dropped, 1U);
-  }
-}
-
-TEST(Series, AMarkOfBeingClosedLongBeforeTheEndIsNotBelieved) {
   LiveSeries live;
-  Kline broken = kline_of(bar_at(6), true);
-  broken.event_time_ms = bar_at(5).open_time_ms;
-  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
-  live.series.on_kline(broken, 1, at(6));
-  EXPECT_EQ(live.recorder.bars.size(), 6U);
+  live.series.on_kline(kline_of(bar_at(1'000'000), true), 1, at(5));
+  for (std::int64_t slot = 5; slot < 12; ++slot) {
+    for (int answers = 0; !live.recorder.fetches.empty() && answers < 5; ++answers) {
+      live.recorder.fetches.clear();
+      live.series.on_history(rows(live.series.next() - kMinute.ordinal(kStartMs) - 1, slot + 5, slot), 1,
+                             at(slot, 10'000));
+    }
+    live.series.on_timer(at(slot, 50'000));
+    live.series.on_kline(kline_of(bar_at(slot), true), 1, at(slot + 1));
+  }
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  EXPECT_FALSE(live.series.has_pending());
+  EXPECT_EQ(live.recorder.bars.size(), 12U);
+  EXPECT_EQ(live.series.counters().pending_dropped, 1U);
 }
 
 TEST(Series, AnAnswerFromBeforeAnotherSubscriptionProvesNothingAfterIt) {
