@@ -146,6 +146,32 @@ TEST(PathsTest, BasesUpTo512OfEveryFamilyWorkOnEveryPath) {
   }
 }
 
+TEST(PathsTest, AnInfiniteReturnAfterUsualBarsIsComputedWithCare) {
+  for (const Dialect dialect : {Dialect::lts, Dialect::pine}) {
+    for (const int base : {28, 30}) {  // the lengths compiled in, and others that the families share
+      Trial trial;
+      trial.parameters.dialect = dialect;
+      trial.parameters.lengths.fill(base);
+      Maker maker(11);
+      const auto some_bars = [&](int count) {
+        for (int i = 0; i < count; ++i) trial.closes.push_back(1e300 * maker.real(0.9, 1.1));
+      };
+      // The bar after the small one is not usual, but prepared for as one.
+      some_bars(119);
+      trial.closes.push_back(1e-9);
+      some_bars(6);
+      const auto plan = std::make_shared<const Plan>(trial.parameters);
+      const std::size_t bars = trial.closes.size();
+      const Columns batch = trials::by_batch(*plan, trial, best_kernel(), bars);
+      ASSERT_TRUE(std::isfinite(batch.averages[kLengthsPerFamily * bars + 120]))
+          << "Hull's average is defined";
+      for (const Kernel* kernel : available_kernels()) {
+        EXPECT_EQ(difference(batch, trials::bar_by_bar(plan, trial, *kernel), bars), "") << kernel->name;
+      }
+    }
+  }
+}
+
 TEST(PathsTest, AveragesBeginWhereThePlanSaysTheyDo) {
   for (const Dialect dialect : {Dialect::lts, Dialect::pine}) {
     Parameters parameters;
