@@ -39,6 +39,9 @@ class RedisClient {
 
   explicit RedisClient(const std::string& path) : context_(redisConnectUnix(path.c_str()), redisFree) {
     if (!context_ || context_->err != 0) throw std::runtime_error("no connection to " + path);
+    // A server that is cut off or stands still is an exception too, no signal and no wait without end.
+    signal(SIGPIPE, SIG_IGN);
+    redisSetTimeout(context_.get(), {30, 0});
   }
 
   ReplyPointer raw(const std::vector<std::string>& arguments) {
