@@ -5,14 +5,6 @@
 #include <charconv>
 
 namespace atcd::daemon {
-namespace {
-
-bool same_prices(const engine::Bar& a, const engine::Bar& b) {
-  return a.open == b.open && a.high == b.high && a.low == b.low && a.close == b.close;
-}
-
-}  // namespace
-
 std::string prices(const engine::Bar& bar) {
   const auto text = [](double value) {
     std::array<char, 32> digits;  // the longest shortest form of a double has 24 characters

@@ -18,9 +18,8 @@ namespace {
 constexpr std::int64_t kComparedBars = 99;
 constexpr int kFirstLoadPriority = 2;  // as Series asks for its first history
 
-bool same_prices(const engine::Bar& a, const engine::Bar& b) {
-  return a.open_time_ms == b.open_time_ms && a.open == b.open && a.high == b.high && a.low == b.low &&
-         a.close == b.close;
+bool same_bar(const engine::Bar& a, const engine::Bar& b) {
+  return a.open_time_ms == b.open_time_ms && same_prices(a, b);
 }
 
 }  // namespace
@@ -69,10 +68,10 @@ void MarketSeries::compare_fold(state::StoredBars folded) {
       request, kFirstLoadPriority,
       [self = self_, count, folded = std::move(folded)](const feeds::HistoryResult& result) mutable {
         if (*self == nullptr) return;
-        const bool same = result.error == feeds::RestError::none && !(*self)->trades_ &&
-                          std::equal(result.rows.begin(), result.rows.end(),
-                                     folded.bars.end() - static_cast<std::ptrdiff_t>(count),
-                                     folded.bars.end(), same_prices);
+        const bool same =
+            result.error == feeds::RestError::none && !(*self)->trades_ &&
+            std::equal(result.rows.begin(), result.rows.end(),
+                       folded.bars.end() - static_cast<std::ptrdiff_t>(count), folded.bars.end(), same_bar);
         if (same) return (*self)->begin_with(std::move(folded));
         (*self)->context_.journal.log(Level::warning, "fold_refused", (*self)->archive_name_,
                                       result.error == feeds::RestError::none

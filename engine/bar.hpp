@@ -34,4 +34,10 @@ inline bool is_valid(const Bar& bar) {
          bar.high >= bar.close;
 }
 
+/// Whether open, high, low and close are the same. Volumes of bars that were built from trades or folded may
+/// differ in their last bits from the exchange's.
+inline bool same_prices(const Bar& a, const Bar& b) {
+  return a.open == b.open && a.high == b.high && a.low == b.low && a.close == b.close;
+}
+
 }  // namespace atcd::engine

@@ -30,10 +30,6 @@ constexpr std::array<std::string_view, kSeriesStates> kStateNames = {
     "WARMING", "CATCHING_UP", "LIVE", "STALE", "GAP", "HALTED", "ENDED"};
 static_assert(static_cast<std::size_t>(SeriesState::ended) + 1 == kSeriesStates);
 
-bool same_prices(const engine::Bar& a, const engine::Bar& b) {
-  return a.open == b.open && a.high == b.high && a.low == b.low && a.close == b.close;
-}
-
 }  // namespace
 
 std::string_view state_name(SeriesState state) { return kStateNames[static_cast<std::size_t>(state)]; }

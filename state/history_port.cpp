@@ -34,29 +34,23 @@ void HistoryPort::insert(Handle series, std::vector<engine::Bar> bars, std::int6
 }
 
 void HistoryPort::correct(Handle series, const engine::Bar& bar, std::int64_t at_ms) {
-  Change change;
-  change.kind = Kind::correct;
-  change.series = series;
-  change.bar = bar;
-  change.from_ms = at_ms;
-  put(std::move(change));
+  put_bar(Kind::correct, series, bar, at_ms);
 }
 
 void HistoryPort::add_missing(Handle series, const engine::Bar& bar, std::int64_t at_ms) {
-  Change change;
-  change.kind = Kind::missing;
-  change.series = series;
-  change.bar = bar;
-  change.from_ms = at_ms;
-  put(std::move(change));
+  put_bar(Kind::missing, series, bar, at_ms);
 }
 
 void HistoryPort::keep_late(Handle series, const LateBar& late) {
+  put_bar(Kind::late, series, late.bar, late.after_ms);
+}
+
+void HistoryPort::put_bar(Kind kind, Handle series, const engine::Bar& bar, std::int64_t time_ms) {
   Change change;
-  change.kind = Kind::late;
+  change.kind = kind;
   change.series = series;
-  change.bar = late.bar;
-  change.from_ms = late.after_ms;
+  change.bar = bar;
+  change.from_ms = time_ms;
   put(std::move(change));
 }
 

@@ -61,6 +61,7 @@ class HistoryPort {
   };
 
   void put(Change change);
+  void put_bar(Kind kind, Handle series, const engine::Bar& bar, std::int64_t time_ms);
   void move_kept();
 
   HistoryWriter& writer_;

@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::chrono::seconds kYield{1};
 
-bool same_prices(const engine::Bar& a, const engine::Bar& b) {
-  return a.open == b.open && a.high == b.high && a.low == b.low && a.close == b.close;
-}
-
 std::int64_t utc_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();

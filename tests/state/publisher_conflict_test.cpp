@@ -18,16 +18,22 @@ class PublisherConflictTest : public PublisherTest {
   /// Its signals differ from the rig's, its bars do not: an older bar was another one.
   static void differ(SignalRecord& record) { record.signal.average += 0.5; }
 
+  /// Three bars are published by a; b has other signals of them.
+  void publish_and_differ(Daemon& a, Daemon& b) {
+    a.add(1, 0, 3);
+    run_until_drained_after_first(a);
+    for (std::int64_t bar = 0; bar < 3; ++bar)
+      differ(b.history.series[1].records.emplace_back(record_of(1, bar)));
+  }
+
   RedisServer server_;
   RedisClient redis_ = server_.client();
 };
 
 TEST_F(PublisherConflictTest, WhatTwinsWithOtherOlderBarsPublishedStandsAndIsToldOnce) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
-  a.add(1, 0, 3);
-  run_until_drained_after_first(a);
+  publish_and_differ(a, b);
   auto& of_b = b.history.series[1].records;
-  for (std::int64_t bar = 0; bar < 3; ++bar) differ(of_b.emplace_back(record_of(1, bar)));
   b.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
     b.publisher->correct(series, close_ms);
   };
@@ -64,10 +70,7 @@ TEST_F(PublisherConflictTest, WhatTwinsWithOtherOlderBarsPublishedStandsAndIsTol
 
 TEST_F(PublisherConflictTest, WhoseTellingDoesNotStandPublishesWhatTheOtherLeavesOut) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
-  a.add(1, 0, 3);
-  run_until_drained_after_first(a);
-  auto& of_b = b.history.series[1].records;
-  for (std::int64_t bar = 0; bar < 3; ++bar) differ(of_b.emplace_back(record_of(1, bar)));
+  publish_and_differ(a, b);
   b.announce(1);
   run_until([&] { return b.publisher->counters().conflicts == 1; }, "they differ");
   run_until_idle(b);
@@ -116,10 +119,7 @@ TEST_F(PublisherConflictTest, WhoseTellingDoesNotStandPublishesWhatTheOtherLeave
 
 TEST_F(PublisherConflictTest, ACorrectionByTheExchangeOfABarThatATwinHasCorrectedStandsToo) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
-  a.add(1, 0, 3);
-  run_until_drained_after_first(a);
-  auto& of_b = b.history.series[1].records;
-  for (std::int64_t bar = 0; bar < 3; ++bar) differ(of_b.emplace_back(record_of(1, bar)));
+  publish_and_differ(a, b);
   b.announce(1);
   run_until([&] { return b.publisher->counters().conflicts == 1; }, "they differ");
   run_until_idle(b);
