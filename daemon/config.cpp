@@ -44,7 +44,6 @@ std::optional<std::int64_t> to_ms(const toml::node& node) {
 }
 
 // ---- one function per table
-// -----------------------------------------------------------------------------------------
 
 void read_families(TomlReader& reader, std::string_view key,
                    const std::function<void(TomlReader&, std::string_view family, std::size_t index)>& read) {

@@ -94,7 +94,6 @@ void MarketSeries::write_state(Output& output, std::string_view reason) {
 }
 
 // ---- bars, in message order
-// -------------------------------------------------------------------------------------
 
 void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
   const engine::Bar bar = newest;  // history() may move the bars
@@ -180,7 +179,6 @@ void MarketSeries::trim() {
 }
 
 // ---- what the series of bars asks for
-// ---------------------------------------------------------------------------
 
 void MarketSeries::on_state(feeds::SeriesState state, std::string_view reason) {
   const bool first_load = state == feeds::SeriesState::live && !loaded_;
@@ -239,7 +237,6 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
 }
 
 // ---- history is the outbox
-// --------------------------------------------------------------------------------------
 
 /// False while the bars that the slot's anchor needs are being fetched. True also where they can't be had.
 bool MarketSeries::reach_back(Output& output, std::int64_t ordinal) {

@@ -34,7 +34,6 @@ std::uint64_t fold(std::uint64_t difference) { return (difference << 1) ^ (0 - (
 std::uint64_t unfold(std::uint64_t folded) { return (folded >> 1) ^ (0 - (folded & 1)); }
 
 // ---- doubles as decimal integers
-// ------------------------------------------------------------------------------------
 
 bool is_decimal(double value, int exponent, std::uint64_t& integer) {
   const double ten = kTens[static_cast<std::size_t>(exponent)];
@@ -82,7 +81,6 @@ struct ToDouble {
 };
 
 // ---- bits
-// -----------------------------------------------------------------------------------------------------------
 
 class BitWriter {
  public:

@@ -43,7 +43,6 @@ std::vector<std::string> HistoryWriter::take_problems() {
 }
 
 // ---- the writing thread
-// ---------------------------------------------------------------------------------------------
 
 void HistoryWriter::tell(const std::string& problem) {
   // The same one over and over is said once.

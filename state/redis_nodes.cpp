@@ -32,7 +32,6 @@ ConnectionOptions at(const ConnectionOptions& options, const RedisAddress& addre
 }  // namespace
 
 // ---- one node
-// ----------------------------------------------------------------------------------------------
 
 RedisNode::RedisNode(RedisNodes& nodes, boost::asio::io_context& io, const ConnectionOptions& options)
     : nodes_(nodes), name_(options.address.text()), connection_(io, options, *this) {}
@@ -52,7 +51,6 @@ void RedisNode::on_unreachable(std::string_view reason) {
 void RedisNode::on_refused(std::string_view error) { nodes_.handler_.on_node_refused(*this, error); }
 
 // ---- all of them
-// -------------------------------------------------------------------------------------------
 
 RedisNodes::RedisNodes(boost::asio::io_context& io, RedisUrl url, ConnectionOptions options,
                        NodesHandler& handler)
@@ -165,7 +163,6 @@ RedisNode* RedisNodes::redirect(const RedisNode& from, std::string_view error) {
 }
 
 // ---- the layout of a cluster
-// -------------------------------------------------------------------------------
 
 void RedisNodes::look_again() {
   if (!cluster() || std::exchange(timer_armed_, true)) return;

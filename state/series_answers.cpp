@@ -48,7 +48,6 @@ std::string_view field_of(const Reply& fields, std::string_view name) {
 }  // namespace
 
 // ---- the head
-// ----------------------------------------------------------------------------------------------
 
 void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const Reply* reply) {
   --heads_in_flight_;
@@ -141,7 +140,6 @@ void SeriesSender::back_to_head(SeriesIndex series, SeriesCursor& cursor) {
 }
 
 // ---- answers of the function
-// -------------------------------------------------------------------------------
 
 void SeriesSender::on_answer(SeriesIndex series, std::uint32_t generation, const Reply* reply) {
   --in_flight_;
@@ -267,7 +265,6 @@ void SeriesSender::conflict(SeriesIndex series, SeriesCursor& cursor, std::int64
 }
 
 // ---- errors
-// ------------------------------------------------------------------------------------------------
 
 void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::string_view error) {
   if (error.find("Function not found") != std::string_view::npos) {

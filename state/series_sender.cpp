@@ -195,7 +195,6 @@ bool SeriesSender::settled() {
 }
 
 // ---- bars as they close
-// ------------------------------------------------------------------------------------
 
 void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
   SeriesCursor* cursor = find(series);
@@ -277,7 +276,6 @@ void SeriesSender::publish_forming(SeriesIndex series, const SignalRecord& recor
 }
 
 // ---- turns: what needs history is done piece by piece, so that closing bars are not kept waiting
-// -----------
 
 void SeriesSender::want_turn(SeriesIndex series, SeriesCursor& cursor) {
   if (!ready_ || std::exchange(cursor.queued, true)) return;
