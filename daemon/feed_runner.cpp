@@ -76,14 +76,14 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
   resolve();
 }
 
-void FeedRunner::retire() {
+FeedReport FeedRunner::retire() {
   blocks_.clear();
   remove_unwanted({}, false);
   stop();
+  return report();
 }
 
 // ---- which series there are
-// -------------------------------------------------------------------------------------
 
 /// Somebody's stream is silent: the list tells a halt from a dead feed. Not over and over.
 void FeedRunner::ask_for_list() {
@@ -298,7 +298,6 @@ void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs, bool le
 }
 
 // ---- news from the feed
-// -----------------------------------------------------------------------------------------
 
 void FeedRunner::on_kline(feeds::StreamIndex stream, const feeds::Kline& kline, std::int64_t received_us) {
   count_lag(kline.event_time_ms, received_us);

@@ -71,7 +71,8 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   /// removed.
   void configure(std::vector<FeedConfig> blocks, std::vector<ProfileConfig> profiles);
   /// Removes every series, also from the catalogue: the configuration has no block that runs here any more.
-  void retire();
+  /// Returns what was counted.
+  FeedReport retire();
   void stop();
 
   /// The series are there, as far as they can be without the exchange.

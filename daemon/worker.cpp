@@ -176,7 +176,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     std::map<FeedKey, std::vector<FeedConfig>> blocks;
     for (const FeedConfig& feed : config.feeds) blocks[FeedKey::of(feed)].push_back(feed);
     for (const auto& [key, runner] : runners_) {
-      if (!blocks.contains(key)) runner->retire();
+      if (!blocks.contains(key)) retired_.add(runner->retire());
     }
     for (auto& [key, feeds] : blocks) {
       auto& runner = runners_[key];
@@ -293,6 +293,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     WorkerReport report;
     report.at_ms = monotonic_ms();
     for (const auto& [key, runner] : runners_) report.feeds.push_back(runner->report());
+    retired_.add_to(report.feeds);
     report.publish = publisher_.counters();
     report.indicator_update = update_times_.times();
     if (status_.unpublished > 0) report.oldest_unpublished_us = publisher_.oldest_unpublished_us();
@@ -345,6 +346,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   SeriesNumbers numbers_;
   std::map<state::SeriesIndex, MarketSeries*> outputs_;
   std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;
+  RetiredFeeds retired_;
   const WorkerView view_{io_, journal_, outputs_, runners_};
   boost::asio::steady_timer timer_, warm_timer_;
   std::int64_t ticks_ = 0;

@@ -41,6 +41,16 @@ void add(state::PublishCounters& to, const state::PublishCounters& from) {
   to.command += from.command;
 }
 
+auto find_feed(auto& feeds, const feeds::Exchange* exchange) {
+  return std::find_if(feeds.begin(), feeds.end(),
+                      [exchange](const FeedReport& each) { return each.exchange == exchange; });
+}
+
+void add_feed(std::vector<FeedReport>& feeds, const FeedReport& feed) {
+  const auto known = find_feed(feeds, feed.exchange);
+  known == feeds.end() ? feeds.push_back(feed) : known->add(feed);
+}
+
 }  // namespace
 
 void FeedReport::add(const feeds::SeriesCounters& series) {
@@ -60,12 +70,20 @@ void FeedReport::add(const FeedReport& other) {
   rest_left = std::max(rest_left, other.rest_left);
 }
 
-void WorkerReport::add(const WorkerReport& other) {
-  for (const FeedReport& feed : other.feeds) {
-    const auto known = std::find_if(feeds.begin(), feeds.end(),
-                                    [&](const FeedReport& each) { return each.exchange == feed.exchange; });
-    known == feeds.end() ? feeds.push_back(feed) : known->add(feed);
+void RetiredFeeds::add(FeedReport last) {
+  last.connections = {};
+  last.rest_left = {};
+  add_feed(feeds_, last);
+}
+
+void RetiredFeeds::add_to(std::vector<FeedReport>& running) const {
+  for (const FeedReport& retired : feeds_) {
+    if (const auto other = find_feed(running, retired.exchange); other != running.end()) other->add(retired);
   }
+}
+
+void WorkerReport::add(const WorkerReport& other) {
+  for (const FeedReport& feed : other.feeds) add_feed(feeds, feed);
   daemon::add(publish, other.publish);
   indicator_update += other.indicator_update;
   if (other.oldest_unpublished_us)

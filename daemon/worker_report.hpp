@@ -29,6 +29,17 @@ struct FeedReport {
   void add(const FeedReport& other);
 };
 
+/// What the feeds that a reload ended have counted: where another of the exchange and market goes on, their
+/// sum does not fall.
+class RetiredFeeds {
+ public:
+  void add(FeedReport last);
+  void add_to(std::vector<FeedReport>& running) const;
+
+ private:
+  std::vector<FeedReport> feeds_;  // one an exchange and market
+};
+
 /// What one worker tells the owner's thread about once a second: values, so that neither waits for the other.
 struct WorkerReport {
   std::int64_t at_ms = 0;  // monotonic

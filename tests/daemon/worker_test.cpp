@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <future>
 #include <map>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "daemon/bulk.hpp"
 #include "daemon/worker_questions.hpp"
@@ -31,52 +33,118 @@ std::map<std::string, std::size_t> bars_held(Worker& worker) {
   return held.get_future().get();
 }
 
-TEST(WorkerTest, AStreamThatCannotBePublishedHasItsOwnBarsKeptAndNoOther) {
+/// The configuration of feeds of one simulated exchange, each "[[feed]]" under an address of its own.
+ConfigResult config_of(std::uint16_t port, const std::map<std::string, std::vector<std::string>>& feeds) {
+  std::string text = "[[profile]]\nname = \"default\"\nhistory_bars = 60\nanchor_period = 60\n";
+  for (const auto& [host, symbols] : feeds) {
+    const std::string address = "://" + host + ":" + std::to_string(port) + "\"\n";
+    text +=
+        "[[feed]]\nexchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrest_share = 1.0\n"
+        "websocket_url = \"ws" +
+        address + "rest_url = \"http" + address + "symbols = [";
+    for (const std::string& symbol : symbols) text += "\"" + symbol + "\",";
+    text += "]\n";
+  }
+  return parse_config(text);
+}
+
+simulator::ServerOptions fast_exchange() {
   simulator::ServerOptions options;
   options.venue.symbols = simulator::first_symbols(2);
   options.venue.speed = 3000;
   options.venue.weight_limit = 1'000'000;
+  return options;
+}
+
+/// A worker, and what it last reported of its feeds.
+class RunningWorker {
+ public:
+  RunningWorker(const Config& config, const state::RedisServer& redis)
+      : store_(directory_in(redis), 1),
+        worker_({config,
+                 {*state::parse_redis_url(redis.url(), error_), nullptr},
+                 store_,
+                 bulk_,
+                 addresses_,
+                 {0, 1},
+                 [](const auto&) {},
+                 [this](WorkerReport report) {
+                   const std::lock_guard lock(mutex_);
+                   report_ = std::move(report);
+                 }}) {
+    worker_.start();
+    worker_.fill();
+  }
+
+  Worker& worker() { return worker_; }
+  WorkerReport report() {
+    const std::lock_guard lock(mutex_);
+    return report_;
+  }
+
+ private:
+  static std::string directory_in(const state::RedisServer& redis) {
+    const std::string directory = redis.directory() + "/state";
+    std::filesystem::create_directory(directory);
+    return directory;
+  }
+
+  std::string error_;
+  BarStore store_;
+  gpu::Planner planner_{{nullptr, 1}};
+  Bulk bulk_{planner_};
+  feeds::AddressBook addresses_;
+  std::mutex mutex_;
+  WorkerReport report_;
+  Worker worker_;
+};
+
+TEST(WorkerTest, AStreamThatCannotBePublishedHasItsOwnBarsKeptAndNoOther) {
+  const simulator::ServerOptions options = fast_exchange();
   const simulator::testing::RunningServer exchange(options);
   const std::string stuck = options.venue.symbols[0].symbol, other = options.venue.symbols[1].symbol;
   state::RedisServer redis;
   redis.client().command({"SET", "atc:1:{binance:spot:1m:default}:stream:" + stuck, "of another type"});
-  const std::string address = "://127.0.0.1:" + std::to_string(exchange.port());
-  const ConfigResult read = parse_config(
-      "[[profile]]\nname = \"default\"\nhistory_bars = 60\nanchor_period = 60\n"
-      "[[feed]]\nexchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrest_share = 1.0\n"
-      "symbols = [\"" +
-      stuck + "\", \"" + other + "\"]\nwebsocket_url = \"ws" + address + "\"\nrest_url = \"http" + address +
-      "\"\n");
+  const ConfigResult read = config_of(exchange.port(), {{"127.0.0.1", {stuck, other}}});
   ASSERT_TRUE(read.errors.empty()) << read.errors[0].key << " " << read.errors[0].message;
-  std::string error;
-  const auto url = state::parse_redis_url(redis.url(), error);
-  ASSERT_TRUE(url) << error;
-
-  const std::string directory = redis.directory() + "/state";
-  std::filesystem::create_directory(directory);
-  BarStore store(directory, 1);
-  gpu::Planner planner({nullptr, 1});
-  Bulk bulk(planner);
-  feeds::AddressBook addresses;
-  Worker worker({read.config,
-                 {*url, nullptr},
-                 store,
-                 bulk,
-                 addresses,
-                 {0, 1},
-                 [](const auto&) {},
-                 [](const WorkerReport&) {}});
-  worker.start();
-  worker.fill();
+  RunningWorker running(read.config, redis);
   std::map<std::string, std::size_t> most;
   const bool trimmed = simulator::testing::eventually([&] {
-    const auto held = bars_held(worker);
+    const auto held = bars_held(running.worker());
     for (const auto& [symbol, bars] : held) most[symbol] = std::max(most[symbol], bars);
     return held.contains(other) && held.at(other) < most[other];
   });
   EXPECT_TRUE(trimmed) << most[other] << " bars are held";
-  EXPECT_GE(bars_held(worker)[stuck], most[stuck]);
+  EXPECT_GE(bars_held(running.worker())[stuck], most[stuck]);
   EXPECT_GT(most[stuck], 350U) << "so many that they would have been trimmed";
+}
+
+TEST(WorkerTest, WhatAFeedCountedStaysInItsMarketsSumsWhenAReloadEndsIt) {
+  const simulator::ServerOptions options = fast_exchange();
+  const simulator::testing::RunningServer exchange(options);
+  const std::string stays = options.venue.symbols[0].symbol, goes = options.venue.symbols[1].symbol;
+  const ConfigResult both = config_of(exchange.port(), {{"127.0.0.1", {stays}}, {"localhost", {goes}}});
+  const ConfigResult one = config_of(exchange.port(), {{"127.0.0.1", {stays}}});
+  ASSERT_TRUE(both.errors.empty() && one.errors.empty());
+  state::RedisServer redis;
+  RunningWorker running(both.config, redis);
+  FeedReport before;
+  ASSERT_TRUE(simulator::testing::eventually([&] {
+    const WorkerReport report = running.report();
+    if (report.feeds.size() == 1) before = report.feeds[0];
+    return before.connections.open == 2 && before.bars_closed > 100;
+  }));
+  running.worker().reload(one.config, [] {});
+  FeedReport after = before;
+  ASSERT_TRUE(simulator::testing::eventually([&] {
+    const WorkerReport report = running.report();
+    if (report.feeds.size() == 1) after = report.feeds[0];
+    return after.connections.wanted == 1;
+  }));
+  EXPECT_GE(after.counters.frames, before.counters.frames);
+  EXPECT_GE(after.counters.connects, before.counters.connects);
+  EXPECT_GE(after.bars_closed, before.bars_closed);
+  EXPECT_GE(after.event_lag.count(), before.event_lag.count());
 }
 
 }  // namespace
