@@ -57,7 +57,7 @@ struct Group : Layers<V> {
   V* values;
   V* changes;
   V* raws;
-  std::int64_t value_capacity, value_head, raw_capacity, raw_head;
+  std::int64_t value_capacity, value_head, raw_capacity, raw_rows, raw_head;
   // Partial sums of the scan, as in Work.
   V* sums;
   V* weighted;
@@ -119,53 +119,71 @@ inline V kama_in_group(const PlanConstants& c, const Group<V>& g, const Parts& p
   }
 }
 
-/// `parts`: what the scan over the values before the newest gave, see group_scan.hpp.
+/// The averages of one length of each family. `parts`: what the scan over the values before the newest gave,
+/// see group_scan.hpp; `change`: the newest value's from the one before.
+template <bool pine, Known known, bool careful, bool some, class V, class Parts>
+[[gnu::always_inline]] inline void step_length_of_group(const PlanConstants& c, Group<V>& g,
+                                                        const Parts& parts, V x, V change, int i) {
+  constexpr bool shared = known != Known::nothing;
+  V* const average = g.average;
+  V ema{}, wma{};
+  if (chosen<some>(c, kEma)) {
+    ema = ema_value(broadcast<V>(c.ema_alpha[i]), g.ema[i], x);
+    g.ema[i] = ema;
+    if constexpr (careful) average[kEma + i] = ema;
+  }
+  if (chosen<some>(c, kDema)) {
+    const V first = shared ? ema : ema_value(broadcast<V>(c.dema_alpha[i]), g.dema1[i], x);
+    const V second = ema_value(broadcast<V>(c.dema_alpha[i]), g.dema2[i], first);
+    if (!shared) g.dema1[i] = first;
+    g.dema2[i] = second;
+    average[kDema + i] = twice_less<careful>(first, second);
+  }
+  if (chosen<some>(c, kWma)) {
+    wma = wma_in_group(parts.wma(i), c.wma_count[i], x, c.wma_inverse, i);
+    average[kWma + i] = wma;
+  }
+  if (!chosen<some>(c, kHma)) {
+  } else if constexpr (pine) {
+    average[kHma + i] = sma_in_group(parts.hma_sum(i), x, c.hma_inverse, i);
+  } else {
+    const V half = wma_in_group(parts.half(i), c.half_count[i], x, c.half_inverse, i);
+    const V whole = shared ? wma : wma_in_group(parts.hma_weighted(i), c.hma_count[i], x, c.hma_inverse, i);
+    const V raw = twice_less<careful>(half, whole);
+    const V part = root_part(g, parts.root(i), i);
+    g.raws[(g.raw_head + 1) * kLengthCount + i] = raw;
+    average[kHma + i] = wma_in_group(part, c.root_count[i], raw, c.root_inverse, i);
+  }
+  if (chosen<some>(c, kLsma)) {
+    const V weighted =
+        shared ? wma : wma_in_group(parts.lsma_weighted(i), c.lsma_count[i], x, c.lsma_inverse, i);
+    const V simple = sma_in_group(parts.lsma_sum(i), x, c.lsma_mean_inverse, i);
+    average[kLsma + i] =
+        lsma_value<pine>(weighted, simple, broadcast<V>(c.lsma_by_wma[i]), broadcast<V>(c.lsma_by_sma[i]),
+                         broadcast<V>(c.lsma_step_inverse.high[i]), broadcast<V>(c.lsma_step_inverse.low[i]));
+  }
+  if (chosen<some>(c, kKama)) {
+    g.kama[i] = kama_in_group<pine, careful>(c, g, parts, x, change, i);
+    if constexpr (careful) average[kKama + i] = g.kama[i];
+  }
+}
+
 template <bool pine, Known known, bool careful, bool some, class V, class Parts>
 [[gnu::always_inline]] inline void step_averages_of_group(const PlanConstants& c, Group<V>& g,
                                                           const Parts& parts, V x) {
-  constexpr bool shared = known != Known::nothing;
   const V change = magnitude(x - g.values[g.value_head]);
-  V* const average = g.average;
-  V* const raws = g.raws + (g.raw_head + 1) * kLengthCount;
 #pragma GCC unroll 9
   for (int i = 0; i < kLengthCount; ++i) {
-    V ema{}, wma{};
-    if (chosen<some>(c, kEma)) {
-      ema = ema_value(broadcast<V>(c.ema_alpha[i]), g.ema[i], x);
-      g.ema[i] = average[kEma + i] = ema;
-    }
-    if (chosen<some>(c, kDema)) {
-      const V first = shared ? ema : ema_value(broadcast<V>(c.dema_alpha[i]), g.dema1[i], x);
-      const V second = ema_value(broadcast<V>(c.dema_alpha[i]), g.dema2[i], first);
-      if (!shared) g.dema1[i] = first;
-      g.dema2[i] = second;
-      average[kDema + i] = twice_less<careful>(first, second);
-    }
-    if (chosen<some>(c, kWma)) {
-      wma = wma_in_group(parts.wma(i), c.wma_count[i], x, c.wma_inverse, i);
-      average[kWma + i] = wma;
-    }
-    if (!chosen<some>(c, kHma)) {
-    } else if constexpr (pine) {
-      average[kHma + i] = sma_in_group(parts.hma_sum(i), x, c.hma_inverse, i);
-    } else {
-      const V half = wma_in_group(parts.half(i), c.half_count[i], x, c.half_inverse, i);
-      const V whole = shared ? wma : wma_in_group(parts.hma_weighted(i), c.hma_count[i], x, c.hma_inverse, i);
-      const V raw = twice_less<careful>(half, whole);
-      const V part = root_part(g, parts.root(i), i);
-      raws[i] = raw;
-      average[kHma + i] = wma_in_group(part, c.root_count[i], raw, c.root_inverse, i);
-    }
-    if (chosen<some>(c, kLsma)) {
-      const V weighted =
-          shared ? wma : wma_in_group(parts.lsma_weighted(i), c.lsma_count[i], x, c.lsma_inverse, i);
-      const V simple = sma_in_group(parts.lsma_sum(i), x, c.lsma_mean_inverse, i);
-      average[kLsma + i] = lsma_value<pine>(
-          weighted, simple, broadcast<V>(c.lsma_by_wma[i]), broadcast<V>(c.lsma_by_sma[i]),
-          broadcast<V>(c.lsma_step_inverse.high[i]), broadcast<V>(c.lsma_step_inverse.low[i]));
-    }
-    if (chosen<some>(c, kKama))
-      g.kama[i] = average[kKama + i] = kama_in_group<pine, careful>(c, g, parts, x, change, i);
+    step_length_of_group<pine, known, careful, some>(c, g, parts, x, change, i);
+  }
+}
+
+/// After a calm bar: EMAs and KAMAs, which have places of their own, to the other averages.
+template <bool some, class V>
+inline void gather_averages(const PlanConstants& c, Group<V>& g) {
+  for (int i = 0; i < kLengthCount; ++i) {
+    if (chosen<some>(c, kEma)) g.average[kEma + i] = g.ema[i];
+    if (chosen<some>(c, kKama)) g.average[kKama + i] = g.kama[i];
   }
 }
 
@@ -196,17 +214,22 @@ inline V tame_side(V state, V relation) {
   return sign_of(add_exact_product(relation, broadcast<V>(0x1p1000), state));
 }
 
-/// The states that follow from a group's averages.
-template <bool tame, class V>
+/// The states that follow from a group's averages. `gathered`: see gather_averages().
+template <bool tame, bool gathered, class V>
 struct FollowingStates {
   Group<V>& g;
   V price;
 
   V before(int average) const { return g.state[average]; }
-  V next(int average, V before) const {
-    const V relation = price - g.average[average];
-    if constexpr (tame) return g.state[average] = tame_side(before, relation);
-    if constexpr (!tame) return g.state[average] = side_or(before, relation);
+  V average(int at) const {
+    if (!gathered && at < kEma + kLengthCount) return g.ema[at - kEma];
+    if (!gathered && at >= kKama) return g.kama[at - kKama];
+    return g.average[at];
+  }
+  V next(int at, V before) const {
+    const V relation = price - average(at);
+    if constexpr (tame) return g.state[at] = tame_side(before, relation);
+    if constexpr (!tame) return g.state[at] = side_or(before, relation);
   }
 };
 
@@ -315,16 +338,11 @@ inline void commit_group(const PlanConstants& c, Group<V>& g, V price, V x) {
   g.values[g.value_head] = g.values[g.value_head - capacity] = x;
   g.changes[g.value_head] = g.changes[g.value_head - capacity] = change;
   if (!pine && chosen<some>(c, kHma)) {
-    // The raw values lie behind the head already; the other copy, and the head, follow.
-    const std::int64_t slots = g.raw_capacity;
-    const V* written = g.raws + (g.raw_head + 1) * kLengthCount;
-    g.raw_head = g.raw_head + 1 == 2 * slots ? slots : g.raw_head + 1;
-    V* upper = g.raws + g.raw_head * kLengthCount;
-    V* lower = upper - slots * kLengthCount;
-    for (int i = 0; i < kLengthCount; ++i) {
-      const V raw = written[i];
-      upper[i] = raw;
-      lower[i] = raw;
+    // The raw values lie behind the head already.
+    if (++g.raw_head + 1 == g.raw_rows) {
+      g.raw_head = g.raw_capacity - 1;
+      const V* const newest = g.raws + (g.raw_rows - g.raw_capacity) * kLengthCount;
+      for (std::int64_t k = 0; k < g.raw_capacity * kLengthCount; ++k) g.raws[k] = newest[k];
     }
   }
   g.close = price;

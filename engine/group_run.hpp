@@ -162,9 +162,13 @@ inline bool is_tame(const BatchColumns& column) {
          (column.sources == column.closes || all_within<V>(column.sources, column.bars, -kTame, kTame));
 }
 
+/// Rows of raw values: they go on behind one another, and where the last is full those still read go to the
+/// front. More rows than these would crowd the first-level cache.
+inline std::int64_t raw_rows(const PlanConstants& c) { return 2 * c.longest_root + 8; }
+
 template <class V>
 inline std::int64_t window_values(const PlanConstants& c) {
-  return 7 * (c.scan_warm + 1) + (2 * c.longest_root + 1) * kLengthCount;
+  return 7 * (c.scan_warm + 1) + raw_rows(c) * kLengthCount;
 }
 
 template <class V>
@@ -194,6 +198,7 @@ inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wil
   };
   g.value_capacity = c.scan_warm + 1;
   g.raw_capacity = c.longest_root;
+  g.raw_rows = raw_rows(c);
   const std::int64_t count = window_values<V>(c);
   for (std::int64_t i = 0; i < count; ++i) memory[i] = nothing;
   g.values = take(2 * g.value_capacity);
@@ -201,9 +206,9 @@ inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wil
   g.sums = take(g.value_capacity);
   g.weighted = take(g.value_capacity);
   g.noise = take(g.value_capacity);
-  g.raws = take((2 * g.raw_capacity + 1) * kLengthCount);
+  g.raws = take(g.raw_rows * kLengthCount);
   g.value_head = 2 * g.value_capacity - 1;
-  g.raw_head = 2 * g.raw_capacity - 1;
+  g.raw_head = g.raw_capacity - 1;
   fill(g.ema, nothing);
   fill(g.dema1, nothing);
   fill(g.dema2, nothing);
@@ -226,15 +231,18 @@ inline void begin_group(const PlanConstants& c, Group<V>& g, V* memory, bool wil
 template <bool pine, bool tame, bool some, class V>
 [[gnu::always_inline]] inline void finish_bar(const PlanConstants& c, Group<V>& g, double growth, V price) {
   const V r = grown_return<pine>(price, g.close, growth);
-  if (g.held_averages != 0) hold_states<pine>(g, price);
-  const FollowingStates<false, V> states{g, price};
   constexpr bool by_sign = tame && kLanes<V> != 8;  // of eight side_or() is one operation
-  if (__builtin_expect(g.bars <= c.cutout || !no_infinity(r), 0)) {
-    step_unusual_layers<pine, some>(c, g, states, r);
-  } else if (by_sign && g.held_averages == 0) {
-    step_usual_layers<pine, some>(c, g, FollowingStates<by_sign, V>{g, price}, r);
+  const bool usual = __builtin_expect(g.bars > c.cutout && no_infinity(r), 1);
+  if (g.held_averages != 0 || (tame && !usual)) {
+    if constexpr (tame) gather_averages<some>(c, g);
+    hold_states<pine>(g, price);
+  }
+  if (!usual) {
+    step_unusual_layers<pine, some>(c, g, FollowingStates<false, true, V>{g, price}, r);
+  } else if (tame && g.held_averages == 0) {
+    step_usual_layers<pine, some>(c, g, FollowingStates<by_sign, !tame, V>{g, price}, r);
   } else {
-    step_usual_layers<pine, some>(c, g, states, r);
+    step_usual_layers<pine, some>(c, g, FollowingStates<false, true, V>{g, price}, r);
   }
   step_average_signal<pine, some>(c, g);
 }
@@ -242,7 +250,11 @@ template <bool pine, bool tame, bool some, class V>
 template <bool pine, Known known, bool careful, bool some, class V>
 inline void run_averages(const PlanConstants& c, Group<V>& g, V x) {
   if constexpr (known == Known::usual && !careful) {
-    step_averages_of_group<pine, known, careful, some>(c, g, UsualParts<V>(g), x);
+    const V change = magnitude(x - g.values[g.value_head]);
+    UsualParts<V> parts(g);
+    parts.scan([&](int i) __attribute__((always_inline)) {
+      step_length_of_group<pine, known, careful, some>(c, g, parts, x, change, i);
+    });
   } else {
     const bool warm = careful && g.bars < c.warm_bars;
     const std::int64_t unread = warm ? 1 : c.scan_unread, last = warm ? c.scan_warm : c.scan_settled;
@@ -263,7 +275,10 @@ template <bool pine, Known known, bool careful, bool some, class V>
 inline void run_bar(const PlanConstants& c, Group<V>& g, double growth, const BatchColumns* columns, V price,
                     V x, bool inner) {
   run_averages<pine, known, careful, some>(c, g, x);
-  if (inner) write_inner(columns, &BatchColumns::averages, g.bars, g.average);
+  if (inner) {
+    if constexpr (!careful) gather_averages<some>(c, g);
+    write_inner(columns, &BatchColumns::averages, g.bars, g.average);
+  }
   finish_bar<pine, !careful, some>(c, g, growth, price);
   if (inner) {
     write_inner(columns, &BatchColumns::states, g.bars, g.state);
@@ -294,6 +309,9 @@ __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, con
     run_bar<pine, known, careful, some>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at],
                                         inner);
     put_into_tile<some>(c, g, tile, at);
+  }
+  if constexpr (!careful) {
+    if (g.held_averages == 0) gather_averages<some>(c, g);
   }
 }
 

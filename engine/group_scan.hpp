@@ -71,52 +71,57 @@ struct ScannedParts {
   std::int64_t root(int i) const { return c.root_length[i]; }
 };
 
-/// The same at the usual lengths: one scan without a loop, of which only that is kept which is read.
+/// The same at the usual lengths, while one scan without a loop has come as far as the length of which they
+/// are read.
 template <class V>
 class UsualParts {
  public:
-  explicit UsualParts(const Group<V>& g) : value_(g.values + g.value_head) {
-    scan(g.changes + g.value_head, std::make_integer_sequence<int, kUsual.longest - 1>{});
+  explicit UsualParts(const Group<V>& g)
+      : value_(g.values + g.value_head), change_(g.changes + g.value_head) {}
+
+  /// Scans, and calls at(i) where the i-th length's parts can be read.
+  template <class At>
+  [[gnu::always_inline]] void scan(const At& at) {
+    sum_ = weighted_ = V{} + value_[0];
+    noise_ = V{};
+    visit(at, std::make_integer_sequence<int, kUsual.longest - 1>{});
   }
 
-  V hma_sum(int i) const { return sum_[i]; }
-  V hma_weighted(int i) const { return weighted_[i]; }
+  V hma_sum(int) const { return sum_; }
+  V hma_weighted(int) const { return weighted_; }
   V half(int i) const { return half_[i]; }
-  V wma(int i) const { return weighted_[i]; }
-  V lsma_weighted(int i) const { return weighted_[i]; }
-  V lsma_sum(int i) const { return sum_[i]; }
-  V noise(int i) const { return noise_[i]; }
+  V wma(int) const { return weighted_; }
+  V lsma_weighted(int) const { return weighted_; }
+  V lsma_sum(int) const { return sum_; }
+  V noise(int) const { return noise_; }
   V oldest(int i) const { return value_[1 - kUsual.at[i]]; }
   std::int64_t root(int i) const { return kUsual.root[i]; }
 
  private:
-  struct Sums {
-    V sum, weighted, noise;
-  };
-
-  template <int... j>
-  [[gnu::always_inline]] void scan(const V* change, std::integer_sequence<int, j...>) {
-    Sums sums{V{} + value_[0], V{} + value_[0], V{}};
-    (visit<j + 1>(sums, change), ...);
+  template <class At, int... j>
+  [[gnu::always_inline]] void visit(const At& at, std::integer_sequence<int, j...>) {
+    (visit<j + 1>(at), ...);
   }
 
-  /// The j-th change and the value before it; j values are summed already.
-  template <int j>
-  [[gnu::always_inline]] void visit(Sums& sums, const V* change) {
-    sums.noise += change[1 - j];
-    if constexpr (j + 1 < kUsual.longest) add_weighted(sums.sum, sums.weighted, value_[-j]);
+  /// The j-th change, then the value before it; j values are summed already.
+  template <int j, class At>
+  [[gnu::always_inline]] void visit(const At& at) {
+    noise_ += change_[1 - j];
 #pragma GCC unroll 9
     for (int i = 0; i < kLengthCount; ++i) {
-      if (kUsual.at[i] - 1 == j) noise_[i] = sums.noise;
-      if (kUsual.at[i] / 2 - 1 == j + 1) half_[i] = sums.weighted;
-      if (kUsual.at[i] - 1 != j + 1) continue;
-      sum_[i] = sums.sum;
-      weighted_[i] = sums.weighted;
+      if (kUsual.at[i] - 1 == j) at(i);
+    }
+    if constexpr (j + 1 < kUsual.longest) add_weighted(sum_, weighted_, value_[-j]);
+#pragma GCC unroll 9
+    for (int i = 0; i < kLengthCount; ++i) {
+      if (kUsual.at[i] / 2 - 1 == j + 1) half_[i] = weighted_;
     }
   }
 
   const V* value_;
-  V sum_[kLengthCount], weighted_[kLengthCount], half_[kLengthCount], noise_[kLengthCount];
+  const V* change_;
+  V sum_, weighted_, noise_;
+  V half_[kLengthCount];
 };
 
 }  // namespace
