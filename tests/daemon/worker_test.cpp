@@ -77,9 +77,12 @@ class RunningWorker {
   }
 
   Worker& worker() { return worker_; }
-  WorkerReport report() {
+  /// Of all feeds of the one market that it has; nothing before the first report.
+  FeedReport market() {
     const std::lock_guard lock(mutex_);
-    return report_;
+    WorkerReport sums;
+    sums.add(report_);
+    return sums.feeds.empty() ? FeedReport() : sums.feeds[0];
   }
 
  private:
@@ -128,17 +131,14 @@ TEST(WorkerTest, WhatAFeedCountedStaysInItsMarketsSumsWhenAReloadEndsIt) {
   ASSERT_TRUE(both.errors.empty() && one.errors.empty());
   state::RedisServer redis;
   RunningWorker running(both.config, redis);
-  FeedReport before;
+  FeedReport before, after;
   ASSERT_TRUE(simulator::testing::eventually([&] {
-    const WorkerReport report = running.report();
-    if (report.feeds.size() == 1) before = report.feeds[0];
+    before = running.market();
     return before.connections.open == 2 && before.bars_closed > 100;
   }));
   running.worker().reload(one.config, [] {});
-  FeedReport after = before;
   ASSERT_TRUE(simulator::testing::eventually([&] {
-    const WorkerReport report = running.report();
-    if (report.feeds.size() == 1) after = report.feeds[0];
+    after = running.market();
     return after.connections.wanted == 1;
   }));
   EXPECT_GE(after.counters.frames, before.counters.frames);
