@@ -22,7 +22,6 @@ deadline=$((SECONDS + ${ATCD_CHECK_SECONDS:-510}))
 shared=$binaries/shared
 [ -d "$shared" ] || shared=$PWD/../shared
 export ATCD_SOURCE_DIR=$PWD ATCD_SHARED_DIR=${ATCD_SHARED_DIR:-$shared} LC_ALL=C
-export LD_LIBRARY_PATH=$binaries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export device_path=${ATCD_DEVICE_PATH:-cuda} binaries
 first_failure=0
 
@@ -54,6 +53,10 @@ part() {  # NAME SECONDS LINES COMMAND...
   say "$name" "$how, $((SECONDS - began)) s"
 }
 
+atcd() {  # with the libraries that came along, which are not for the profilers
+  LD_LIBRARY_PATH=$binaries/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "$binaries/atcd" "$@"
+}
+
 there() {  # TOOL: on the path, or where CUDA has it
   command -v "$1" || ls "/usr/local/cuda/bin/$1" 2>/dev/null
 }
@@ -63,7 +66,7 @@ card() {
   if there nvidia-smi >/dev/null; then
     nvidia-smi --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm --format=csv || bad=1
   fi
-  "$binaries/atcd" --version || bad=1
+  atcd --version || bad=1
   "$binaries/gpu_bench" kernel 32 || bad=1
   return "$bad"
 }
@@ -81,7 +84,7 @@ program() {  # every golden file's text by the device and by the processor
     for file in tests/golden/$dialect/*.csv.gz; do
       case $file in *.dump.csv.gz | *.inner.csv.gz) continue ;; esac
       for path in scalar "$device_path"; do
-        "$binaries/atcd" compute --dump --dialect "$dialect" --path "$path" "$file" >"$folder/$path.csv" 2>&1
+        atcd compute --dump --dialect "$dialect" --path "$path" "$file" >"$folder/$path.csv" 2>&1
       done
       cmp "$folder/scalar.csv" "$folder/$device_path.csv" || { echo "$file differs"; return 1; }
       count=$((count + 1))
@@ -134,7 +137,7 @@ whole() {  # SERIES: atcd sweep from its files to its table, evaluation included
   } >"$folder/1000.toml"
   printf '[[set]]\ndecay = 0.01\n' >"$folder/1.toml"
   for host in avx512 avx2 neon scalar; do
-    "$binaries/atcd" sweep "$folder/data" --sets "$folder/1.toml" --no-live-anchors --path "$host" --top 0 \
+    atcd sweep "$folder/data" --sets "$folder/1.toml" --no-live-anchors --path "$host" --top 0 \
       >"$folder/said" 2>&1 && break
   done
   [ "$host" = "$device_path" ] && host=baseline
@@ -143,7 +146,7 @@ whole() {  # SERIES: atcd sweep from its files to its table, evaluation included
     for path in "$device_path" "$host"; do
       printf '%4d sets, --path %-6s' "$sets" "$path"
       for turn in 1 2 3; do
-        timed "$binaries/atcd" sweep "$folder/data" --sets "$folder/$sets.toml" --no-live-anchors --path "$path" \
+        timed atcd sweep "$folder/data" --sets "$folder/$sets.toml" --no-live-anchors --path "$path" \
           --sort set --format json -o "$folder/$sets.$path" 2>"$folder/said" || { cat "$folder/said"; return 1; }
       done
       echo
@@ -154,7 +157,7 @@ whole() {  # SERIES: atcd sweep from its files to its table, evaluation included
   echo "the same results, byte for byte"
 }
 
-export -f no_card program timed blocks whole card there
+export -f atcd no_card program timed blocks whole card there
 
 small='*/GpuBatchTest.TinyAndRagged*/Device:*/GpuBatchTest.SomeColumns*/Device'
 small=$small:'*/GpuBatchTest.SomeFamilies*/Device:*/GpuVariantsTest.WhatIsNotWanted*/Device'

@@ -10,12 +10,13 @@ build=${1:?the folder of the build} file=${2:?where to}
 shared=${ATCD_SHARED_DIR:-../shared}
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
+mkdir "$folder/lib"
 for program in gpu_tests gpu_bench gpu_bench_4 gpu_bench_5 atcd; do
   case $program in gpu_bench_?) [ -x "$build/$program" ] || continue ;; esac
   strip -o "$folder/$program" "$build/$program"
-  # The compiler's own are everywhere, and mostly newer: older ones here would be in the way of other programs.
+  # The compiler's own are everywhere, and mostly newer.
   ldd "$build/$program" | awk '$2 == "=>" && $3 ~ "^/" { print $3 }' |
-    { grep -vE '/lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so' || true; } | xargs -r cp -L -t "$folder"
+    { grep -vE '/lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so' || true; } | xargs -r cp -L -t "$folder/lib"
 done
 for dialect in lts pine; do
   [ -d "$shared/golden/$dialect/real" ] || continue
