@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <future>
 #include <limits>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <span>
 #include <stdexcept>
@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "daemon/scan_source.hpp"
-#include "daemon/scan_threads.hpp"
+#include "daemon/sweep_reading.hpp"
 #include "daemon/sweep_results.hpp"
 #include "daemon/sweep_sets.hpp"
 #include "engine/anchor.hpp"
@@ -37,21 +37,6 @@ void on_threads(unsigned threads, std::size_t count, const Work& work) {
   some();
 }
 
-/// A series that passed the first reading.
-struct Known {
-  ScanSeries source;
-  SweptSeries swept;
-  std::uint64_t digest = 0;
-  std::size_t run_bars = 0;           // of all runs together
-  std::optional<SweepSeries> kept{};  // until it is computed
-};
-
-std::size_t run_bars_of(const SweepSeries& series) {
-  std::size_t bars = 0;
-  for (const SweepSeries::Run& run : series.runs()) bars += run.end - run.anchor;
-  return bars;
-}
-
 ScanOptions scan_options_of(const SweepOptions& options) {
   ScanOptions scan;
   scan.live_anchors = options.live_anchors;
@@ -60,86 +45,10 @@ ScanOptions scan_options_of(const SweepOptions& options) {
   return scan;
 }
 
-/// Reads a series; a sentence in `refusal` where it can't be evaluated.
-std::optional<SweepSeries> read_series(const SweepOptions& options, const SweepRange& range,
-                                       ScanReader& reader, const ScanSeries& source,
-                                       std::string& refusal) try {
-  WholeSeries whole;
-  refusal = reader.read_whole(source, whole);
-  if (!refusal.empty()) return std::nullopt;
-  if (options.evaluation.fill == Fill::next_open && !whole.opens_known) {
-    refusal = "it has no column open, but --fill next-open needs one (or --fill next-close)";
-    return std::nullopt;
-  }
-  std::optional<engine::AnchorRule> rule;
-  if (options.live_anchors) rule = options.live_anchors->rule;
-  std::optional<SweepSeries> series(std::in_place, whole, source, rule, range, refusal);
-  if (!refusal.empty()) series.reset();
-  return series;
-} catch (const std::exception& failure) {
-  refusal = failure.what();
-  return std::nullopt;
-}
-
-/// The first reading: what there is, how much it is, and what results of it depend on.
-class FirstReading {
- public:
-  FirstReading(const SweepOptions& options, const ScanSource& source, const TellSweep& tell)
-      : options_(options), source_(source), tell_(tell), found_(source.series.size()) {}
-
-  std::vector<Known> run(std::vector<std::string>& refused) {
-    run_with_readers(source_, std::min<std::size_t>(options_.threads, source_.series.size()),
-                     [this](ScanReader& reader) { work(reader); });
-    refused.insert(refused.end(), refused_.begin(), refused_.end());
-    std::sort(refused.begin(), refused.end());
-    std::vector<Known> all;
-    for (std::optional<Known>& each : found_) {
-      if (each) all.push_back(std::move(*each));
-    }
-    return all;
-  }
-
- private:
-  void work(ScanReader& reader) {
-    for (std::size_t i = 0; (i = next_.fetch_add(1)) < found_.size();) {
-      const ScanSeries& source = source_.series[i];
-      std::string refusal;
-      std::optional<SweepSeries> series = read_series(options_, options_.range, reader, source, refusal);
-      if (series) found_[i] = known(source, std::move(*series));
-      const std::lock_guard lock(mutex_);
-      if (!refusal.empty()) refused_.push_back(source.name + ": " + refusal);
-      tell_({true, ++done_, found_.size()});
-    }
-  }
-
-  Known known(const ScanSeries& source, SweepSeries series) {
-    EvaluationOptions holding = options_.evaluation;
-    holding.side = Side::both;
-    const std::vector<std::int8_t> up(series.bars(), 1);
-    Known known{source,
-                {source.name, series.bars(), series.first_open_ms(), series.last_open_ms(),
-                 evaluate(up, series.evaluated(), holding).gain},
-                series.digest(),
-                run_bars_of(series)};
-    if (kept_.fetch_add(known.run_bars) + known.run_bars <= options_.kept_bars)
-      known.kept.emplace(std::move(series));
-    return known;
-  }
-
-  const SweepOptions& options_;
-  const ScanSource& source_;
-  const TellSweep& tell_;
-  std::vector<std::optional<Known>> found_;  // each is one thread's alone
-  std::atomic<std::size_t> next_ = 0, kept_ = 0;
-  std::mutex mutex_;  // of what follows
-  std::vector<std::string> refused_;
-  std::size_t done_ = 0;
-};
-
-SweepDigests digests_of(const SweepOptions& options, const std::vector<Known>& series) {
+SweepDigests digests_of(const SweepOptions& options, const std::vector<KnownSeries>& series) {
   std::string sets, all;
   for (const engine::Parameters& set : options.sets) sets += engine::canonical_json(set);
-  for (const Known& each : series) all += each.source.name + ' ' + std::to_string(each.digest) + '\n';
+  for (const KnownSeries& each : series) all += each.source.name + ' ' + std::to_string(each.digest) + '\n';
   const EvaluationOptions& how = options.evaluation;
   const std::string evaluation = std::to_string(static_cast<int>(how.side)) + ' ' +
                                  std::to_string(static_cast<int>(how.fill)) + ' ' +
@@ -184,9 +93,18 @@ std::size_t bytes_of_set(const Block& block, unsigned threads) {
          threads * kMostLanes * sizeof(engine::BatchColumns);
 }
 
+/// Of some sets for the series of a block.
+struct Trends {
+  std::span<const std::size_t> sets;
+  std::vector<std::int64_t> minimum_bars;  // that each of them needs
+  std::vector<std::int8_t> columns;        // of the block's bars, for each set
+  std::vector<Evaluation> evaluations;     // set by set
+  std::uint64_t missing = 0;               // bars of sets that no file held
+};
+
 class Sweep {
  public:
-  Sweep(const SweepOptions& options, const ScanSource& source, std::vector<Known>& series,
+  Sweep(const SweepOptions& options, const ScanSource& source, std::vector<KnownSeries>& series,
         SweepResults& results, const TellSweep& tell)
       : options_(options),
         source_(source),
@@ -194,17 +112,16 @@ class Sweep {
         results_(results),
         tell_(tell),
         groups_(sets_by_averages(options.sets)),
-        planner_({.kernel = options.kernel, .threads = options.threads, .choice = options.choice}) {
+        progress_{false, 0, missing_bars()},
+        choice_(choice()),
+        planner_({.kernel = options.kernel, .threads = options.threads, .choice = choice_},
+                 options.device()) {
     if (options.choice != gpu::Choice::device) return;
     if (const auto outcome = planner_.wait_for_device(); !outcome.done())
       throw std::runtime_error("--path cuda: " + outcome.sentence);
   }
 
   void run() {
-    for (std::size_t s = 0; s < series_.size(); ++s) {
-      for (std::size_t set = 0; set < options_.sets.size(); ++set)
-        progress_.all += results_.has(set, s) ? 0 : series_[s].run_bars;
-    }
     const auto reader = source_.reader();
     for (std::size_t s = 0; s < series_.size();) {
       Block block;
@@ -219,6 +136,21 @@ class Sweep {
   }
 
  private:
+  /// Bars of sets.
+  std::uint64_t missing_bars() const {
+    std::uint64_t bars = 0;
+    for (std::size_t s = 0; s < series_.size(); ++s) {
+      for (std::size_t set = 0; set < options_.sets.size(); ++set)
+        bars += results_.has(set, s) ? 0 : series_[s].run_bars;
+    }
+    return bars;
+  }
+  /// A device takes longer to start than the processor for a short sweep.
+  gpu::Choice choice() const {
+    const bool enough = progress_.all / options_.threads >= options_.device_bars_per_thread;
+    return options_.choice == gpu::Choice::automatic && !enough ? gpu::Choice::processor : options_.choice;
+  }
+
   bool complete(std::size_t series) const {
     for (std::size_t set = 0; set < options_.sets.size(); ++set) {
       if (!results_.has(set, series)) return false;
@@ -227,7 +159,7 @@ class Sweep {
   }
 
   SweepSeries read(std::size_t s, ScanReader& reader) {
-    Known& known = series_[s];
+    KnownSeries& known = series_[s];
     std::optional<SweepSeries> series = std::exchange(known.kept, std::nullopt);
     if (series) return std::move(*series);
     // A daemon may have written meanwhile.
@@ -242,31 +174,36 @@ class Sweep {
   }
 
   void run(const Block& block) {
+    std::future<void> evaluating;  // of the sets before; waits for it
     for (const std::vector<std::size_t>& group : groups_) {
       for (std::span<const std::size_t> left = group; !left.empty();) {
         const std::size_t count = at_once(block, left);
-        run(block, left.first(count));
+        run(block, left.first(count), evaluating);
         left = left.subspan(count);
       }
     }
+    finish(block, evaluating);
   }
 
   /// How many of the sets are computed together: as many as there is memory for, and one at least.
   std::size_t at_once(const Block& block, std::span<const std::size_t> sets) const {
     const std::size_t each = bytes_of_set(block, options_.threads);
     std::set<std::pair<double, std::int64_t>> grown;  // sets of one lambda and cutout share their factors
+    // Beside a device there are those of the sets before, too.
+    const std::size_t most = options_.trend_bytes / (choice_ == gpu::Choice::processor ? 1 : 2);
     std::size_t bytes = 0;
     for (std::size_t count = 0; count < sets.size(); ++count) {
       const engine::Parameters& set = options_.sets[sets[count]];
       bytes += each;
       if (grown.emplace(set.lambda, set.cutout).second) bytes += block.longest * sizeof(double);
-      if (count > 0 && bytes > options_.trend_bytes) return count;
+      if (count > 0 && bytes > most) return count;
     }
     return sets.size();
   }
 
-  /// Sets that have their averages in common.
-  void run(const Block& block, std::span<const std::size_t> sets) {
+  /// Sets that have their averages in common. Where a device computes their trends those of the sets before
+  /// are evaluated meanwhile.
+  void run(const Block& block, std::span<const std::size_t> sets, std::future<void>& evaluating) {
     std::uint64_t missing = 0;
     for (const std::size_t place : block.places) {
       for (const std::size_t set : sets) missing += results_.has(set, place) ? 0 : series_[place].run_bars;
@@ -276,18 +213,39 @@ class Sweep {
     plans.reserve(sets.size());
     for (const std::size_t set : sets)
       plans.emplace_back(options_.sets[set], growth_of(options_.sets[set]), false);
-    compute(block, plans);
-    std::vector<Evaluation> evaluations(sets.size() * block.series.size());
-    on_threads(options_.threads, evaluations.size(), [&](std::size_t i) {
-      evaluations[i] = evaluate_one(block, i % block.series.size(), plans, i / block.series.size());
+    spare_.sets = sets;
+    spare_.missing = missing;
+    compute(block, plans, spare_);
+    finish(block, evaluating);
+    std::swap(spare_, evaluated_);
+    const bool by_device = choice_ == gpu::Choice::device || planner_.costs();
+    evaluating = std::async(by_device ? std::launch::async : std::launch::deferred,
+                            [this, &block] { evaluate_all(block, evaluated_); });
+    if (by_device) return;
+    finish(block, evaluating);
+    std::swap(spare_, evaluated_);  // one has the memory
+  }
+
+  void evaluate_all(const Block& block, Trends& trends) const {
+    const std::size_t series = block.series.size();
+    trends.evaluations.resize(trends.sets.size() * series);
+    on_threads(options_.threads, trends.evaluations.size(), [&](std::size_t i) {
+      trends.evaluations[i] = evaluate_one(block, i % series, trends, i / series);
     });
-    for (std::size_t i = 0; i < evaluations.size(); ++i) {
-      const std::size_t set = sets[i / block.series.size()], place = block.places[i % block.series.size()];
-      if (!results_.has(set, place)) results_.put(set, place, evaluations[i]);
+  }
+
+  /// Takes the results of what is being evaluated, if there is any.
+  void finish(const Block& block, std::future<void>& evaluating) {
+    if (!evaluating.valid()) return;
+    evaluating.get();
+    const std::size_t series = block.series.size();
+    for (std::size_t i = 0; i < evaluated_.evaluations.size(); ++i) {
+      const std::size_t set = evaluated_.sets[i / series], place = block.places[i % series];
+      if (!results_.has(set, place)) results_.put(set, place, evaluated_.evaluations[i]);
     }
     const std::string failure = results_.save();
     if (!failure.empty()) throw std::runtime_error(failure);
-    progress_.done += missing;
+    progress_.done += evaluated_.missing;
     tell_(progress_);
   }
 
@@ -300,23 +258,28 @@ class Sweep {
     return growths_.size() < kMostTables ? &growths_.emplace(set.lambda, set).first->second : nullptr;
   }
 
-  /// The trends of all runs, a column of the block's bars for each plan; 0 where there are too few for it.
-  void compute(const Block& block, std::span<const engine::Plan> plans) {
-    trends_.assign(plans.size() * block.bars, 0);
+  /// The trends of all runs, but not where there are too few bars for a plan.
+  void compute(const Block& block, std::span<const engine::Plan> plans, Trends& trends) {
+    trends.columns.resize(plans.size() * block.bars);
+    trends.minimum_bars.clear();
     std::vector<const engine::Plan*> all;
     std::int64_t least = 0;
     for (const engine::Plan& plan : plans) {
       all.push_back(&plan);
+      trends.minimum_bars.push_back(plan.minimum_bars());
       least = std::max(least, plan.minimum_bars());
     }
-    compute(block, all, 0, least, std::numeric_limits<std::int64_t>::max());
+    const std::span<std::int8_t> columns(trends.columns);
+    compute(block, all, columns, least, std::numeric_limits<std::int64_t>::max());
     // Runs of a young listing that are too short for some of the sets.
-    for (std::size_t p = 0; p < plans.size(); ++p)
-      compute(block, std::span(all).subspan(p, 1), p, plans[p].minimum_bars(), least);
+    for (std::size_t p = 0; p < plans.size(); ++p) {
+      compute(block, std::span(all).subspan(p, 1), columns.subspan(p * block.bars), plans[p].minimum_bars(),
+              least);
+    }
   }
 
   /// The runs that have from so many to so many bars (exclusive).
-  void compute(const Block& block, std::span<const engine::Plan* const> plans, std::size_t first_column,
+  void compute(const Block& block, std::span<const engine::Plan* const> plans, std::span<std::int8_t> columns,
                std::int64_t from, std::int64_t to) {
     std::vector<engine::BatchInput> inputs;
     std::vector<std::size_t> offsets;
@@ -329,9 +292,8 @@ class Sweep {
     if (inputs.empty()) return;
     std::vector<engine::BatchOutput> outputs(plans.size() * inputs.size());
     for (std::size_t o = 0; o < outputs.size(); ++o) {
-      const std::size_t input = o % inputs.size(), column = first_column + o / inputs.size();
-      outputs[o].trend =
-          std::span(trends_).subspan(column * block.bars + offsets[input], inputs[input].closes.size());
+      const std::size_t input = o % inputs.size(), plan = o / inputs.size();
+      outputs[o].trend = columns.subspan(plan * block.bars + offsets[input], inputs[input].closes.size());
     }
     const gpu::Outcome outcome = planner_.compute_variants(plans, inputs, outputs);
     if (outcome.done()) return;
@@ -339,17 +301,18 @@ class Sweep {
     throw std::runtime_error((forced ? "--path cuda: " : "") + outcome.sentence);
   }
 
-  Evaluation evaluate_one(const Block& block, std::size_t place, std::span<const engine::Plan> plans,
+  Evaluation evaluate_one(const Block& block, std::size_t place, const Trends& trends,
                           std::size_t plan) const {
     const SweepSeries& series = block.series[place];
     std::vector<std::int8_t> trend(series.bars());
     // Live publishes nothing before there are so many.
-    const auto unpublished = static_cast<std::size_t>(plans[plan].minimum_bars() - 1);
+    const auto unpublished = static_cast<std::size_t>(trends.minimum_bars[plan] - 1);
     for (std::size_t r = 0; r < series.runs().size(); ++r) {
       const SweepSeries::Run& run = series.runs()[r];
       const std::size_t from = std::min(std::max(run.first, run.anchor + unpublished), run.end);
-      const auto column = trends_.begin() + static_cast<std::ptrdiff_t>(
-                                                plan * block.bars + block.offsets[block.begins[place] + r]);
+      const auto column =
+          trends.columns.begin() +
+          static_cast<std::ptrdiff_t>(plan * block.bars + block.offsets[block.begins[place] + r]);
       std::copy(column + static_cast<std::ptrdiff_t>(from - run.anchor),
                 column + static_cast<std::ptrdiff_t>(run.end - run.anchor),
                 trend.begin() + static_cast<std::ptrdiff_t>(from - series.first()));
@@ -359,14 +322,15 @@ class Sweep {
 
   const SweepOptions& options_;
   const ScanSource& source_;
-  std::vector<Known>& series_;
+  std::vector<KnownSeries>& series_;
   SweepResults& results_;
   const TellSweep& tell_;
   std::vector<std::vector<std::size_t>> groups_;
+  SweepProgress progress_;
+  gpu::Choice choice_;
   gpu::Planner planner_;
   std::map<double, engine::Plan> growths_;  // by lambda
-  std::vector<std::int8_t> trends_;
-  SweepProgress progress_;
+  Trends evaluated_, spare_;
 };
 
 }  // namespace
@@ -376,7 +340,7 @@ SweepResult sweep(const std::string& directory, const SweepOptions& options, con
   const auto source = open_scan_source(directory, scan_options);
   SweepResult result;
   result.refused = source->refused;
-  std::vector<Known> series = FirstReading(options, *source, tell).run(result.refused);
+  std::vector<KnownSeries> series = read_all(options, *source, tell, result.refused);
   if (series.size() * options.sets.size() > SweepResults::kMost) {
     throw std::runtime_error(std::to_string(options.sets.size()) + " sets of " +
                              std::to_string(series.size()) + " series have " +
@@ -389,7 +353,7 @@ SweepResult sweep(const std::string& directory, const SweepOptions& options, con
     if (!refusal.empty()) throw std::runtime_error(refusal);
   }
   Sweep(options, *source, series, results, tell).run();
-  for (Known& known : series) result.series.push_back(std::move(known.swept));
+  for (KnownSeries& known : series) result.series.push_back(std::move(known.swept));
   result.evaluations = results.take();
   return result;
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "daemon/sweep_series.hpp"
 #include "engine/kernel.hpp"
 #include "engine/parameters.hpp"
+#include "gpu/batch_device.hpp"
 #include "gpu/planner.hpp"
 
 namespace atcd::daemon {
@@ -24,7 +26,10 @@ struct SweepOptions {
   EvaluationOptions evaluation;
   unsigned threads = 1;
   const engine::Kernel* kernel = nullptr;  // null: the fastest of this processor
+  /// Whether a device computes: automatic only where there is so much to do that this pays its start.
   gpu::Choice choice = gpu::Choice::processor;
+  std::function<std::unique_ptr<gpu::BatchDevice>()> device = gpu::cuda_device;
+  std::uint64_t device_bars_per_thread = 5'000'000;  // of sets, from which on automatic tries the device
   std::string results;  // a file to go on from and to keep results in; empty: none
   // What is held at once: bars that are computed together, the trends of some sets for them with all that
   // these sets take, and bars that are kept from the first reading. A longer series is held all the same.

@@ -34,7 +34,7 @@ struct BatchOptions {
   int workers = 8;             // threads, each with its own memory; no more than the machine has cores
   int slots = 2;               // chunks that each worker has on their way at once
   int chunks_per_worker = 16;  // as far as the sizes allow that many
-  // What of a chunk crosses the bus, in both directions.
+  // What of a chunk crosses the bus, in both directions; less where the card has little memory left.
   std::int64_t least_chunk_bytes = std::int64_t{1} << 20;
   std::int64_t most_chunk_bytes = std::int64_t{32} << 20;
 };
@@ -50,8 +50,8 @@ struct WorkerTimes {
 };
 
 /// Computes many series of one plan on the first CUDA device: the same bits as the engine. Keeps its memory
-/// on the device from call to call. One call at a time; it uses several threads of its own meanwhile, which
-/// end with it. Never throws.
+/// on the device from call to call, unless there was not enough. One call at a time; it uses several threads
+/// of its own meanwhile, which end with it. Never throws.
 class BatchComputer {
  public:
   explicit BatchComputer(const BatchOptions& options = {});

@@ -219,9 +219,16 @@ struct BatchComputer::Workers {
     const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
     const std::size_t count = std::min(static_cast<std::size_t>(std::max(options.workers, 1)), cores);
     each.reserve(count);
-    while (each.size() < count) each.emplace_back(static_cast<std::size_t>(std::max(options.slots, 1)));
+    const auto slots = static_cast<std::size_t>(std::max(options.slots, 1));
+    while (each.size() < count) each.emplace_back(slots);
+    // Others may hold most of the card; half of what they leave is theirs too.
+    most_chunk_bytes = options.most_chunk_bytes;
+    std::size_t free = 0, all = 0;
+    if (cudaMemGetInfo(&free, &all) != cudaSuccess) return;
+    most_chunk_bytes = std::min(most_chunk_bytes, static_cast<std::int64_t>(free / (2 * count * slots)));
   }
   std::vector<Worker> each;
+  std::int64_t most_chunk_bytes = 0;
 };
 
 BatchComputer::BatchComputer(const BatchOptions& options) : options_(options) {}
@@ -271,11 +278,13 @@ Outcome BatchComputer::compute(const Batch& batch) {
   const std::span all(workers_->each);
   const auto count = static_cast<std::int64_t>(all.size()) * std::max(options_.chunks_per_worker, 1);
   const std::vector<Chunk> chunks =
-      chunks_of(batch, count, options_.least_chunk_bytes, options_.most_chunk_bytes);
+      chunks_of(batch, count, options_.least_chunk_bytes, workers_->most_chunk_bytes);
   Job job{batch, chunks};
   const std::span used = all.first(std::min(all.size(), chunks.size()));
   Outcome outcome = run(used, job);
   for (const Worker& worker : used) times_.push_back(worker.times());
+  // The next call looks again how much there is.
+  if (outcome.kind == Outcome::Kind::out_of_memory) workers_.reset();
   if (outcome.kind == Outcome::Kind::refused) return refusal_of(batch.plan, batch.inputs, outcome);
   return outcome;
 }

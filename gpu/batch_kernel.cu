@@ -12,7 +12,11 @@ namespace {
 // Warps of a block have nothing to do with each other: a block of several takes less memory of the
 // multiprocessor than as many blocks. So many blocks of the usual plans find room there.
 constexpr int kMostWarps = 4;
+#ifdef ATC_KERNEL_BLOCKS  // perf/ measures fewer, which have more registers
+constexpr int kBlocks = ATC_KERNEL_BLOCKS;
+#else
 constexpr int kBlocks = 6;
+#endif
 
 /// The lanes of a warp; the stand-in of the tests has as many in an array.
 struct Warp {

@@ -199,13 +199,18 @@ std::vector<Chunk> chunks_of(const Batch& batch, std::int64_t count, std::int64_
   if (!std::is_sorted(order.begin(), order.end(), longer))
     std::stable_sort(order.begin(), order.end(), longer);
   const auto variants = static_cast<std::int64_t>(batch.variants());
+  const std::int64_t result_bytes = columns * kValueBytes + (batch.places.trend >= 0 ? 1 : 0);
   const auto bytes_of = [&](const BatchInput& input) {
-    return bars_of(input) * kValueBytes * (columns * variants + (input.sources.empty() ? 1 : 2)) +
+    const std::int64_t inputs_bytes = (input.sources.empty() ? 1 : 2) * kValueBytes;
+    return bars_of(input) * (inputs_bytes + result_bytes * variants) +
            static_cast<std::int64_t>(sizeof(SeriesEnd));
   };
   std::int64_t all = 0;
   for (const BatchInput& input : inputs) all += bytes_of(input);
-  const std::int64_t target = std::clamp(all / count + 1, least_bytes, most_bytes);
+  // Not so many chunks that most of what crosses is what each of them has a copy of.
+  const auto copied = static_cast<std::int64_t>(batch.growth.size() * sizeof(double) +
+                                                batch.device_plans.size() * sizeof(DevicePlan));
+  const std::int64_t target = std::max(std::min(std::max(all / count + 1, least_bytes), most_bytes), copied);
   std::vector<Chunk> chunks;
   std::int64_t bytes = target;
   for (const std::size_t i : order) {

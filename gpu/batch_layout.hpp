@@ -77,7 +77,8 @@ const T* at(const std::byte* memory, std::int64_t offset) {
   return reinterpret_cast<const T*>(memory + offset);
 }
 
-/// The longest series first, so that the last to end are short; in about `count` chunks of so many bytes.
+/// The longest series first, so that the last to end are short; in about `count` chunks of so many bytes,
+/// beside what all chunks have a copy of.
 std::vector<Chunk> chunks_of(const Batch& batch, std::int64_t count, std::int64_t least_bytes,
                              std::int64_t most_bytes);
 

@@ -120,19 +120,18 @@ Outcome Planner::wait_for_device() {
 
 std::optional<Costs> Planner::costs() const { return state_ == State::ready ? options_.costs : std::nullopt; }
 
-bool Planner::goes_to_device(std::span<const BatchInput> inputs) {
-  if (state_ != State::ready || !options_.costs->device_is_faster(size_of(inputs))) return false;
+bool Planner::goes_to_device(const BatchSize& size) {
+  if (state_ != State::ready || !options_.costs->device_is_faster(size)) return false;
   if (batches_to_skip_ == 0) return true;
   --batches_to_skip_;
   return false;
 }
 
-std::optional<Outcome> Planner::by_device(std::span<const BatchInput> inputs,
-                                          const std::function<Outcome()>& compute) {
+std::optional<Outcome> Planner::by_device(const BatchSize& size, const std::function<Outcome()>& compute) {
   const bool forced = options_.choice == Choice::device;
   if (forced) {
     if (Outcome outcome = wait_for_device(); !outcome.done()) return outcome;
-  } else if (!goes_to_device(inputs)) {
+  } else if (!goes_to_device(size)) {
     return std::nullopt;
   }
   Outcome outcome = compute();
@@ -163,7 +162,7 @@ Outcome Planner::compute(const Plan& plan, std::span<const BatchInput> inputs,
                          std::span<const BatchOutput> outputs, std::span<Incremental* const> engines) {
   return without_exceptions([&] {
     bool tried = false;
-    if (auto outcome = by_device(inputs, [&] {
+    if (auto outcome = by_device(size_of(inputs), [&] {
           tried = true;
           return device_->compute(plan, inputs, outputs, engines);
         }))
@@ -176,7 +175,11 @@ Outcome Planner::compute(const Plan& plan, std::span<const BatchInput> inputs,
 Outcome Planner::compute_variants(std::span<const Plan* const> plans, std::span<const BatchInput> inputs,
                                   std::span<const BatchOutput> outputs) {
   return without_exceptions([&] {
-    if (auto outcome = by_device(inputs, [&] { return device_->compute_variants(plans, inputs, outputs); }))
+    // Side by side, as if each plan had series of its own.
+    BatchSize size = size_of(inputs);
+    size.series *= plans.size();
+    size.bars *= plans.size();
+    if (auto outcome = by_device(size, [&] { return device_->compute_variants(plans, inputs, outputs); }))
       return *outcome;
     return outcome_of(engine::compute_variants(plans, inputs, outputs, kernel_, options_.threads));
   });

@@ -62,7 +62,7 @@ class Planner {
                   std::span<const engine::BatchOutput> outputs,
                   std::span<engine::Incremental* const> engines);
 
-  /// As engine::compute_variants; otherwise as compute(). They go where one of the plans would go.
+  /// As engine::compute_variants; otherwise as compute(). Each plan's series count for where they go.
   Outcome compute_variants(std::span<const engine::Plan* const> plans,
                            std::span<const engine::BatchInput> inputs,
                            std::span<const engine::BatchOutput> outputs);
@@ -78,10 +78,9 @@ class Planner {
   void start_device();
   void lose(Outcome outcome, const char* consequence);
   void tell(const std::string& sentence) const;
-  bool goes_to_device(std::span<const engine::BatchInput> inputs);
+  bool goes_to_device(const BatchSize& size);
   /// Empty: the processor must compute it.
-  std::optional<Outcome> by_device(std::span<const engine::BatchInput> inputs,
-                                   const std::function<Outcome()>& compute);
+  std::optional<Outcome> by_device(const BatchSize& size, const std::function<Outcome()>& compute);
 
   Options options_;
   const engine::Kernel& kernel_;

@@ -82,6 +82,9 @@ struct alignas(2 * sizeof(double)) Two {
   double first, second;
 };
 
+// So begin the tile's values, closes and returns, and each warp's memory behind that of the one before.
+static_assert(kTileBars % 2 == 0 && kPassAverages * (kRow + 1) % 2 == 0, "Two lies where no device reads it");
+
 /// The next bars of a tile's values, closes or returns.
 ATC_DEVICE inline void read_bars(const double* from, double (&bars)[kAtATime]) {
   const Two* const twos = reinterpret_cast<const Two*>(from);

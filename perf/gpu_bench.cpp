@@ -27,6 +27,7 @@
 #include "perf/gpu_crossover.hpp"
 #include "perf/gpu_phases.hpp"
 #include "perf/gpu_pipeline.hpp"
+#include "perf/gpu_sweep.hpp"
 
 namespace {
 
@@ -205,6 +206,16 @@ int kernel_alone(std::size_t series) {
   return 0;
 }
 
+/// What bench has in its column kernel, for programs that differ in their kernel.
+int kernels() {
+  const auto plan = std::make_shared<const engine::Plan>(engine::Parameters{});
+  for (const std::size_t series : std::initializer_list<std::size_t>{99, 518, 2'000, 10'000}) {
+    const Market market(series, Wanted::state, plan);
+    std::printf("%zu series: kernel %.3f ms, the median of 15\n", series, kernel_ms(*plan, market, 15));
+  }
+  return 0;
+}
+
 int host_pipeline(std::size_t series) {
   const auto plan = std::make_shared<const engine::Plan>(engine::Parameters{});
   const Market market(series, Wanted::state, plan);
@@ -257,7 +268,8 @@ int variants(std::size_t count) {
 
 }  // namespace
 
-// gpu_bench, or gpu_bench crossover, or gpu_bench kernel|pipeline SERIES, or gpu_bench variants PLANS
+// gpu_bench, or gpu_bench crossover|kernels, or gpu_bench kernel|pipeline SERIES, or gpu_bench variants|sweep
+// PLANS
 int main(int count, char** arguments) {
   const gpu::DeviceReport report = gpu::find_devices();
   if (report.devices.empty()) {
@@ -268,9 +280,11 @@ int main(int count, char** arguments) {
     const std::string_view what = arguments[1];
     const std::size_t many = std::strtoul(arguments[2], nullptr, 10);
     if (what == "variants") return variants(many);
+    if (what == "sweep") return perf::print_gpu_sweep(many, perf::measure_gpu_ceilings());
     return what == "pipeline" ? host_pipeline(many) : kernel_alone(many);
   }
   if (count > 1) {
+    if (std::string_view(arguments[1]) == "kernels") return kernels();
     perf::print_gpu_crossover();
     return 0;
   }

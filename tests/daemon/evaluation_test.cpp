@@ -5,7 +5,10 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <string>
 #include <vector>
+
+#include "engine/anchor.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -137,6 +140,38 @@ TEST(EvaluationTest, NothingDependsOnWhatComesLater) {
     // And a bar's own prices do not depend on its trend: what was decided up to t is the same trades.
     EXPECT_LE(before.trades, of(bars).trades) << round;
   }
+}
+
+TEST(EvaluationTest, TheBitsAreThoseOfEveryVersion) {
+  // Kept results go on with those of the next version: the order of operations is fixed.
+  std::mt19937 random(9);
+  const auto part = [&] { return static_cast<double>(random() % 4096) / 4096; };
+  std::string all;
+  for (unsigned round = 0; round < 3000; ++round) {
+    const std::size_t bars = 2 + random() % 120, turns = 1 + random() % 40;
+    const double move = round % 7 == 0 ? 0.9 : 0.05;  // where it is large a short may lose all
+    Trend trend(bars);
+    Prices opens(bars), closes(bars);
+    double price = 100;
+    int side = 0;
+    for (std::size_t i = 0; i < bars; ++i) {
+      if (random() % turns == 0) side = static_cast<int>(random() % 3) - 1;
+      trend[i] = static_cast<std::int8_t>(side);
+      opens[i] = price * (1 + 0.1 * move * (part() - 0.5));
+      closes[i] = price *= 1 + 1.5 * move * (part() - 0.5);
+    }
+    EvaluationOptions options;
+    options.side = static_cast<Side>(round % 3);
+    options.fill = static_cast<Fill>(round % 2);
+    options.fee_bp = 10.0 * (round % 5);
+    options.slippage_bp = 3.0 * (round % 4);
+    const Evaluation result = evaluate(trend, {opens, closes, 8766}, options);
+    for (const double each : {result.gain, result.max_drawdown, std::isnan(result.sharpe) ? 0 : result.sharpe,
+                              result.turnover, result.exposure, static_cast<double>(result.trades)}) {
+      all.append(reinterpret_cast<const char*>(&each), sizeof each);
+    }
+  }
+  EXPECT_EQ(engine::fnv1a_64(all), 4914798171787763896U);
 }
 
 TEST(EvaluationTest, ATrendThatKnowsTheNextBarIsOnlyWorthItOneBarLater) {

@@ -18,6 +18,7 @@
 #include "engine/plan.hpp"
 #include "state/history.hpp"
 #include "tests/daemon/sweep_folder.hpp"
+#include "tests/gpu/injected_device.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -170,6 +171,32 @@ TEST_F(SweepTest, ThreadsPathsAndBlocksChangeNothing) {
       }
     }
   }
+}
+
+TEST_F(SweepTest, OnlyALongSweepStartsADeviceAndItChangesNothing) {
+  for (std::size_t s = 0; s < 9; ++s) write(symbol(s), walk(150 + 17 * s, static_cast<unsigned>(s)));
+  const SweepResult expected = run(live_options());
+  gpu::InjectedDevice::Script script;
+  SweepOptions options = live_options();
+  options.device = [&script] { return std::make_unique<gpu::InjectedDevice>(script); };
+  options.choice = gpu::Choice::automatic;
+  options.threads = 2;
+  expect_same(run(options), expected);
+  EXPECT_EQ(script.started, 0);
+  options.device_bars_per_thread = 1'000;
+  expect_same(run(options), expected);
+  EXPECT_EQ(script.started, 1);
+  // Some sets are evaluated while the next are computed.
+  options.choice = gpu::Choice::device;
+  options.trend_bytes = 30'000;
+  script.computed = 0;
+  expect_same(run(options), expected);
+  EXPECT_GT(script.computed, 4);
+  // The device is lost when others are being evaluated.
+  script.computed = 0;
+  script.calls = {{3, {gpu::Outcome::Kind::failed, "lost"}}};
+  EXPECT_EQ(refusal_of(options), "--path cuda: lost");
+  EXPECT_FALSE(script.overlapped);
 }
 
 TEST_F(SweepTest, WithoutLiveAnchorsBar0IsTheFirst) {

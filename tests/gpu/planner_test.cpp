@@ -254,6 +254,22 @@ TEST_F(PlannerTest, TheSizeDecidesWhoComputes) {
   }
 }
 
+TEST_F(PlannerTest, FewSeriesUnderManyPlansAreManySeries) {
+  const Costs costs{{100'000, 100, 1}, {0, 0, 140}};
+  EXPECT_EQ(costs.crossover_series(200), 5U);
+  const auto planner = started(Choice::automatic, costs);
+  const Plan plan{engine::Parameters{}};
+  for (const auto& [variants, calls] : {std::pair{2U, 0}, {6U, 1}}) {
+    Market market(1);
+    const std::vector<const Plan*> plans(variants, &plan);
+    std::vector<trials::Columns> columns(variants, trials::Columns(200));
+    std::vector<engine::BatchOutput> outputs;
+    for (trials::Columns& each : columns) outputs.push_back(each.output());
+    EXPECT_EQ(planner->compute_variants(plans, market.inputs, outputs).sentence, "");
+    EXPECT_EQ(script_.computed, calls) << variants;
+  }
+}
+
 TEST_F(PlannerTest, FewSeriesStayWithTheProcessorHoweverLong) {
   EXPECT_EQ(kCostsOfH200.crossover_series(1'500), 115U);
   EXPECT_FALSE(kCostsOfH200.device_is_faster({1, 1'000'000, 1'000'000}));

@@ -132,4 +132,8 @@ Outcome compute_variants_by_stand_in(std::span<const engine::Plan* const> plans,
   return compute(Batch(plans, inputs, outputs), order);
 }
 
+std::int64_t shared_bytes_of(const engine::Plan& plan) {
+  return stand_in::tile_bytes(device_plan(plan.constants()));
+}
+
 }  // namespace atcd::gpu

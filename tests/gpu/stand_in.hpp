@@ -25,4 +25,7 @@ Outcome compute_variants_by_stand_in(std::span<const engine::Plan* const> plans,
                                      std::span<const engine::BatchInput> inputs,
                                      std::span<const engine::BatchOutput> outputs, LaneOrder order);
 
+/// Of a multiprocessor's shared memory, for a series.
+std::int64_t shared_bytes_of(const engine::Plan& plan);
+
 }  // namespace atcd::gpu
