@@ -41,7 +41,7 @@ struct Output {
   std::int64_t anchor_ms = 0;                            // of the last published signal
   bool provisional = false;                              // each update of the running bar gives a signal
   bool waiting = false;  // the publisher asked for bars that are being fetched
-  bool resumed = false;  // its engine goes on from an earlier run: from a snapshot, or replayed at once
+  bool resumed = false;  // its engine goes on from what the archive had: from a snapshot, or replayed at once
   std::int64_t published_ms = 0;  // close of the newest bar that Redis acknowledged in this run; 0: none
   std::int64_t lag_ms = 0;        // from that close to the acknowledgement
 };
@@ -185,6 +185,10 @@ class MarketSeries final : public feeds::SeriesHandler,
   void correct_archived(const engine::Bar& bar);
   bool is_newest(std::int64_t after_close_ms) const;
   bool can_answer() const { return loaded_ || restored_; }
+  /// Its engine takes bars as they close. Before the first load only one of an earlier run does: REST may be
+  /// away for hours, and the bar that follows those of that run is no less certain than after any other
+  /// interruption. For the others the publisher asks, once all is loaded.
+  bool keeps_up(const Output& output) const { return loaded_ || output.resumed; }
   void write_state(Output& output, std::string_view reason);
   bool reach_back(Output& output, std::int64_t ordinal);
 
