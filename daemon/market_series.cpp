@@ -99,10 +99,13 @@ void MarketSeries::write_state(Output& output, std::string_view reason) {
 void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
   const engine::Bar bar = newest;  // history() may move the bars
   for (const auto& output : outputs_) {
-    if (!keeps_up(*output)) continue;
+    // Before the first load the publisher asks for signals itself; an engine of an earlier run is kept up to
+    // date for it.
+    if (!loaded_ && !output->resumed) continue;
     const auto computed = context_.update_times.time([&] { return output->signals.newest(history()); });
-    if (computed) publish(*output, *computed, received_us, false);
+    if (computed && goes_on()) publish(*output, *computed, received_us, false);
   }
+  keep_back();
   archive(bar);
   bars_came();
 }
@@ -111,10 +114,11 @@ void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& n
                                  std::int64_t received_us) {
   correct_archived(now);
   bars_came();
+  keep_back();
   for (const auto& output : outputs_) {
-    if (!keeps_up(*output)) {
+    if (!goes_on()) {
       output->signals.forget();
-      context_.publisher.correct(output->index, now.close_time_ms);
+      context_.publisher.correct(output->index, now.close_time_ms);  // once it asks for signals
     } else if (const auto computed = output->signals.corrected(history())) {
       publish(*output, *computed, received_us, true);
     }
@@ -157,8 +161,8 @@ void MarketSeries::publish(Output& output, const AnchoredSignal& computed, std::
 void MarketSeries::prepare() {
   told_ = false;
   series_.prepare();
+  if (!goes_on()) return;
   for (const auto& output : outputs_) {
-    if (!keeps_up(*output)) continue;
     output->signals.prepare(history(), &context_.replays);
     write_state(*output, "");
   }
@@ -266,7 +270,9 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
   // A stream begins at the last bar that has closed, and only the exchange knows that one; nor does a
   // restored history know anything of a head beyond its end.
   const bool from_last = after_close_ms == 0;
-  const bool beyond_us = from_last || series_.interval().ordinal(after_close_ms) > series_.next();
+  const std::int64_t after_slot = series_.interval().ordinal(after_close_ms);
+  const bool beyond_us =
+      from_last || after_slot > series_.next() || (after_slot == series_.next() && !alone_);
   if (!can_answer() || (beyond_us && !loaded_)) return state::HistoryAnswer::wait;
   if (series_.bars().empty()) return state::HistoryAnswer::records;
   // Nothing is newer: without reading what else the disk has.

@@ -185,10 +185,10 @@ class MarketSeries final : public feeds::SeriesHandler,
   void correct_archived(const engine::Bar& bar);
   bool is_newest(std::int64_t after_close_ms) const;
   bool can_answer() const { return loaded_ || restored_; }
-  /// Its engine takes bars as they close. Before the first load only one of an earlier run does: REST may be
-  /// away for hours, and the bar that follows those of that run is no less certain than after any other
-  /// interruption. For the others the publisher asks, once all is loaded.
-  bool keeps_up(const Output& output) const { return loaded_ || output.resumed; }
+  /// Bars are published as they close.
+  bool goes_on() const { return loaded_ || alone_; }
+  void keep_back();
+  void go_on_alone();
   void write_state(Output& output, std::string_view reason);
   bool reach_back(Output& output, std::int64_t ordinal);
 
@@ -238,6 +238,11 @@ class MarketSeries final : public feeds::SeriesHandler,
   bool restored_ = false;  // the archive had bars, or others' bars were folded: history answers for streams
                            // that have begun
   bool loaded_ = false;    // the series was live once: history answers
+  // Before that what closes is kept back, to be published as live, but for some seconds only: REST may be
+  // away for hours, and what follows the bars of the run before is no less certain than after any other
+  // interruption.
+  std::int64_t kept_back_since_ms_ = 0;  // monotonic; 0: nothing is
+  bool alone_ = false;                   // so long was waited
   std::vector<Question> questions_;
 };
 

@@ -1,5 +1,5 @@
 """A restart while the exchange answers no request, as where an address is shut out for hours: the bars that follow those of
-the run before are published as their frames come, and corrected as after any other interruption."""
+the run before are published and corrected all the same, after some seconds as their frames come."""
 import sys
 
 import harness
