@@ -118,6 +118,11 @@ void BarArchive::trim(std::int64_t now_ms) {
   }
 }
 
+std::vector<std::string> BarArchive::take_problems() {
+  const auto& all = before_.problems();
+  return {all.begin() + static_cast<std::ptrdiff_t>(std::exchange(told_problems_, all.size())), all.end()};
+}
+
 void BarArchive::begin_anew(const std::string& name, const state::Instrument& instrument,
                             std::int64_t at_ms) {
   anew_.insert(name);

@@ -89,6 +89,8 @@ class BarArchive {
   /// About once a minute: forgets those that went first, where they are more than memory should hold. Should
   /// they come again, REST is asked for all.
   void trim(std::int64_t now_ms);
+  /// What reading has found damaged since the last call, a sentence each.
+  std::vector<std::string> take_problems();
   /// What is held is set aside, and the name is a new series' that nothing is known of. Handles of before
   /// belong to what was set aside.
   void begin_anew(const std::string& name, const state::Instrument& instrument, std::int64_t at_ms);
@@ -110,6 +112,7 @@ class BarArchive {
   std::map<std::string, std::int64_t> ends_;              // of series that went
   std::map<std::string, Left> left_;                      // of these what is held still
   std::set<std::string> complete_;                        // came again with all that the disk had before
+  std::size_t told_problems_ = 0;                         // of before_
   FoldReader folds_;
 };
 

@@ -180,6 +180,7 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
     if (!names.insert(name).second) continue;
     leaving_.erase(name);
     if (listed) check_instrument(each);
+    if (listed) check_beginning(each, exchange_time_ms);
     const std::string& hash = hashes.at(each.profile);
     const auto found = series_.find({each.symbol.symbol, each.interval});
     if (found != series_.end()) {
@@ -222,7 +223,11 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
   if (series) return *series;
   const engine::Interval interval = *engine::Interval::parse(output.interval);
   // The oldest anchor that the bar before the present one may have; other needs reach back later.
-  const std::int64_t clock_ms = exchange_time_ms != 0 ? exchange_time_ms : utc_ms();
+  // Without the exchange's clock ours is taken: it may be years behind, but no bar that is held is from the
+  // future.
+  const std::int64_t held_to_ms =
+      context_.archive.end_ms(archive_name(exchange_, {output.symbol.symbol, output.interval}));
+  const std::int64_t clock_ms = exchange_time_ms != 0 ? exchange_time_ms : std::max(utc_ms(), held_to_ms);
   const engine::AnchorRule& rule = output.profile->anchor;
   const std::int64_t slots_back = rule.history_bars + rule.anchor_period + 2;
   const std::int64_t from_ms = rule.fixed_anchor_ms
@@ -360,6 +365,8 @@ std::optional<std::int64_t> FeedRunner::clock_offset_ms() const {
 void FeedRunner::trim() {
   for (const auto& [name, series] : series_) series->trim();
   context_.archive.trim(monotonic_ms());
+  for (const std::string& problem : context_.archive.take_problems())
+    context_.journal.event(Level::error, "history", "", problem);
 }
 
 }  // namespace atcd::daemon

@@ -126,6 +126,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   bool runs(const Wanted& output) const;
   bool asked_for(const MarketSeries& series, const Output& output) const;
   void check_instrument(const Wanted& output);
+  void check_beginning(const Wanted& output, std::int64_t exchange_time_ms);
   void end(MarketSeries& series);
   void apply(std::span<const Wanted> wanted_outputs, bool listed, std::int64_t exchange_time_ms);
   MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);

@@ -1,5 +1,5 @@
 // What the symbols of the configuration name, and what becomes of a series whose name another instrument has
-// now.
+// now, or that a wrong clock began.
 #include <algorithm>
 
 #include "daemon/clock.hpp"
@@ -82,6 +82,19 @@ void FeedRunner::check_instrument(const Wanted& output) {
     end(*running->second);
   }
   context_.archive.begin_anew(name, now, utc_ms());
+}
+
+/// A series that began by our own clock while that was ahead waits for bars of the future, and takes no
+/// other.
+void FeedRunner::check_beginning(const Wanted& output, std::int64_t exchange_time_ms) {
+  const auto running = series_.find({output.symbol.symbol, output.interval});
+  if (running == series_.end() || exchange_time_ms == 0) return;
+  const feeds::Series& bars = running->second->series();
+  if (!bars.bars().empty() || bars.interval().open_time_ms(bars.next()) <= exchange_time_ms) return;
+  for (const auto& each : running->second->outputs())
+    context_.journal.log(Level::warning, "clock", each->name,
+                         "it was begun by our clock, which is ahead of the exchange's: it begins anew");
+  end(*running->second);
 }
 
 void FeedRunner::end(MarketSeries& series) {

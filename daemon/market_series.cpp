@@ -102,8 +102,9 @@ void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
     // date for it.
     if (!loaded_ && !output->resumed) continue;
     const auto computed = context_.update_times.time([&] { return output->signals.newest(history()); });
-    if (loaded_ && computed) publish(*output, *computed, received_us, false);
+    if (computed && goes_on()) publish(*output, *computed, received_us, false);
   }
+  keep_back();
   archive(bar);
   bars_came();
 }
@@ -112,13 +113,14 @@ void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& n
                                  std::int64_t received_us) {
   correct_archived(now);
   bars_came();
-  if (!loaded_) {
-    for (const auto& output : outputs_) output->signals.forget();
-    return;
-  }
+  keep_back();
   for (const auto& output : outputs_) {
-    if (const auto computed = output->signals.corrected(history()))
+    if (!goes_on()) {
+      output->signals.forget();
+      context_.publisher.correct(output->index, now.close_time_ms);  // once it asks for signals
+    } else if (const auto computed = output->signals.corrected(history())) {
       publish(*output, *computed, received_us, true);
+    }
     context_.journal.event(
         Level::warning, "correction", output->name,
         "the exchange corrected the newest bar from " + prices(before) + " to " + prices(now));
@@ -158,7 +160,7 @@ void MarketSeries::publish(Output& output, const AnchoredSignal& computed, std::
 void MarketSeries::prepare() {
   told_ = false;
   series_.prepare();
-  if (!loaded_) return;
+  if (!goes_on()) return;
   for (const auto& output : outputs_) {
     output->signals.prepare(history(), &context_.replays);
     write_state(*output, "");
@@ -176,6 +178,9 @@ void MarketSeries::trim() {
     keep = std::max(keep, rule.history_bars + 2 * rule.anchor_period + 100);
   }
   if (keep > 0) series_.trim(static_cast<std::size_t>(keep));
+  if (!complete_ || series_.bars().empty()) return;
+  const std::int64_t from_ms = series_.bars().front().open_time_ms;
+  std::erase_if(late_, [from_ms](const state::LateBar& late) { return late.bar.open_time_ms < from_ms; });
 }
 
 // ---- what the series of bars asks for
@@ -262,9 +267,13 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
   // A stream begins at the last bar that has closed, and only the exchange knows that one; nor does a
   // restored history know anything of a head beyond its end.
   const bool from_last = after_close_ms == 0;
-  const bool beyond_us = from_last || series_.interval().ordinal(after_close_ms) >= series_.next();
+  const std::int64_t after_slot = series_.interval().ordinal(after_close_ms);
+  const bool beyond_us =
+      from_last || after_slot > series_.next() || (after_slot == series_.next() && !alone_);
   if (!can_answer() || (beyond_us && !loaded_)) return state::HistoryAnswer::wait;
   if (series_.bars().empty()) return state::HistoryAnswer::records;
+  // Nothing is newer: without reading what else the disk has.
+  if (!from_last && after_close_ms >= end_ms()) return state::HistoryAnswer::records;
   // The stream's head is another instrument's: it goes on with the first bar of this one.
   const bool anew = !from_last && after_close_ms <= instrument_.begins_ms();
   if (!anew && (from_last || is_newest(after_close_ms))) {
@@ -301,6 +310,7 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
     if (gap || (skipped && !from_last)) records.back().prev_close_ms = after_close_ms;
     gap = skipped = false;
   }
+  if (index == known.bars.size() && output.signals.take_over(replay, known)) output.resumed = true;
   return state::HistoryAnswer::records;
 }
 

@@ -41,7 +41,7 @@ struct Output {
   std::int64_t anchor_ms = 0;                            // of the last published signal
   bool provisional = false;                              // each update of the running bar gives a signal
   bool waiting = false;  // the publisher asked for bars that are being fetched
-  bool resumed = false;  // its engine goes on from an earlier run: from a snapshot, or replayed at once
+  bool resumed = false;  // its engine goes on from what the archive had: from a snapshot, or replayed at once
   std::int64_t published_ms = 0;  // close of the newest bar that Redis acknowledged in this run; 0: none
   std::int64_t lag_ms = 0;        // from that close to the acknowledgement
 };
@@ -185,6 +185,10 @@ class MarketSeries final : public feeds::SeriesHandler,
   void correct_archived(const engine::Bar& bar);
   bool is_newest(std::int64_t after_close_ms) const;
   bool can_answer() const { return loaded_ || restored_; }
+  /// Bars are published as they close.
+  bool goes_on() const { return loaded_ || alone_; }
+  void keep_back();
+  void go_on_alone();
   void write_state(Output& output, std::string_view reason);
   bool reach_back(Output& output, std::int64_t ordinal);
 
@@ -234,6 +238,11 @@ class MarketSeries final : public feeds::SeriesHandler,
   bool restored_ = false;  // the archive had bars, or others' bars were folded: history answers for streams
                            // that have begun
   bool loaded_ = false;    // the series was live once: history answers
+  // Before that what closes is kept back, to be published as live, but for some seconds only: REST may be
+  // away for hours, and what follows the bars of the run before is no less certain than after any other
+  // interruption.
+  std::int64_t kept_back_since_ms_ = 0;  // monotonic; 0: nothing is
+  bool alone_ = false;                   // so long was waited
   std::vector<Question> questions_;
 };
 

@@ -25,6 +25,8 @@ constexpr std::int64_t kQuietGraceMs = 10'000;
 constexpr std::int64_t kMostAheadMs = 60'000;
 // Where a whole feed falls silent its series do not ask in the same second.
 constexpr std::uint64_t kQuietSpreadMs = 10'000;
+// Bars that follow those of an earlier run wait for REST so long.
+constexpr std::int64_t kLongestAwaitedMs = 10'000;
 
 }  // namespace
 
@@ -136,7 +138,22 @@ void MarketSeries::on_timer() {
     tell_lost_trades();
   }
   series_.on_timer(now());
+  go_on_alone();
   preview_what_waits();
+}
+
+void MarketSeries::keep_back() {
+  if (!loaded_ && restored_ && kept_back_since_ms_ == 0) kept_back_since_ms_ = monotonic_ms();
+}
+
+/// REST has not answered for long: what closed meanwhile is published, and what closes from now on.
+void MarketSeries::go_on_alone() {
+  if (goes_on() || kept_back_since_ms_ == 0 || monotonic_ms() - kept_back_since_ms_ < kLongestAwaitedMs)
+    return;
+  alone_ = true;
+  context_.journal.log(Level::warning, "alone", name_.symbol + " " + name_.interval,
+                       "REST has not answered yet: what closes is published without it");
+  for (const auto& output : outputs_) context_.publisher.resume(output->index);
 }
 
 void MarketSeries::tell_lost_trades() {

@@ -269,6 +269,16 @@ bool SignalSeries::go_on_from(ReplayJob& job, const BarHistory& history) {
   return true;
 }
 
+bool SignalSeries::take_over(Replay& walked, const BarHistory& history) {
+  const auto stands_at_newest = [&history](const Run& run) {
+    return run.segment && run.last_open_ms == history.bars.back().open_time_ms;
+  };
+  if (!stands_at_newest(*walked.run_) || stands_at_newest(*current_)) return false;
+  std::swap(current_, walked.run_);
+  current_->engine.prepare();
+  return true;
+}
+
 std::optional<AnchoredSignal> SignalSeries::preview(const BarHistory& history, const engine::Bar& forming) {
   const auto wanted = segment(interval_.ordinal(forming.open_time_ms));
   if (!wanted) return std::nullopt;

@@ -45,6 +45,8 @@ const engine::Bar& bar_for(const engine::Segment& segment, const engine::Interva
 /// segment's engine once its first bar is near. One thread.
 class SignalSeries {
  public:
+  class Replay;
+
   SignalSeries(std::shared_ptr<const engine::Plan> plan, const engine::AnchorRule& rule,
                const engine::Interval& interval, std::string_view series_name);
 
@@ -78,6 +80,10 @@ class SignalSeries {
   /// Goes on from a job of replay_to_newest(), of the same history, to the newest bar. False, and nothing
   /// changed, where the job was not done.
   bool go_on_from(ReplayJob& job, const BarHistory& history);
+
+  /// Goes on from a walk that has come to the newest bar. False, and nothing changed, where it has not, or
+  /// the running engine stands there already.
+  bool take_over(Replay& walked, const BarHistory& history);
 
   /// What the running engine would need to go on after a restart.
   struct Saved {

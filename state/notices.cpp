@@ -93,6 +93,11 @@ void Notices::write_hash(const std::string& key, const Pairs& pairs) {
 }
 
 void Notices::add_series(const std::string& name, const std::string& catalogue_json) {
+  ++added_[name];
+  describe(name, catalogue_json);
+}
+
+void Notices::describe(const std::string& name, const std::string& catalogue_json) {
   gone_.erase(name);
   std::string& json = catalogue_[name];
   if (json == catalogue_json) return;
@@ -101,6 +106,10 @@ void Notices::add_series(const std::string& name, const std::string& catalogue_j
 }
 
 void Notices::remove_series(const std::string& name) {
+  if (const auto added = added_.find(name); added != added_.end()) {
+    if (--added->second > 0) return;
+    added_.erase(added);
+  }
   catalogue_.erase(name);
   states_.erase(name);
   gone_.insert(name);

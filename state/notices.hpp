@@ -30,6 +30,10 @@ class Notices {
   void on_ready(RedisNode& node);
 
   void add_series(const std::string& name, const std::string& catalogue_json);
+  /// Another catalogue entry of a series that was added.
+  void describe(const std::string& name, const std::string& catalogue_json);
+  /// Where several of one name were added, as while a reload moves it from one feed to another, it stays
+  /// until the last of them is removed.
   void remove_series(const std::string& name);
   void set_config(const std::string& hash, const std::string& json);
   void set_state(const std::string& name, std::string_view state, std::int64_t since_ms,
@@ -93,6 +97,7 @@ class Notices {
   std::function<bool(std::string_view)> owns_;
   std::string catalogue_key_, configs_key_, state_key_, events_key_, daemon_key_;
   std::string instance_;
+  std::map<std::string, std::size_t> added_;  // so often, and not removed again
   std::map<std::string, std::string> catalogue_;
   std::map<std::string, std::string> configs_;
   std::map<std::string, State> states_;

@@ -375,7 +375,7 @@ void Publisher::heartbeat(const std::vector<std::pair<std::string, std::string>>
 }
 void Publisher::look_after() { impl_->notices().look_after(); }
 void Publisher::describe(const std::string& series_name, const std::string& catalogue_json) {
-  impl_->notices().add_series(series_name, catalogue_json);
+  impl_->notices().describe(series_name, catalogue_json);
 }
 bool Publisher::settled() const { return impl_->settled(); }
 bool Publisher::connected() const { return impl_->connected(); }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace atcd::daemon {
 namespace {
@@ -84,6 +85,26 @@ TEST_F(BarArchiveTest, WhatTheDiskHadIsNotReadBehindItsBack) {
   opened = run.archive.open("a");
   EXPECT_TRUE(run.archive.earlier("a", newest_from_ms, 0).bars.empty());
   EXPECT_EQ(run.archive.earlier("a", newest_from_ms, 0).covered_from_ms, newest_from_ms);
+}
+
+TEST_F(BarArchiveTest, WhatIsDamagedIsTold) {
+  {
+    Run before(directory_);
+    const auto handle = before.archive.open("a").handle;
+    for (std::int64_t slot = 0; slot < 600; ++slot)
+      before.archive.writer().append(handle, bar(slot), slot * kMinute);
+    before.archive.writer().commit();
+  }
+  std::fstream blocks(directory_ + "/history/blocks", std::ios::in | std::ios::out | std::ios::binary);
+  blocks.seekp(200);
+  blocks.put('\x55').put('\xaa');
+  blocks.close();
+  Run run(directory_);
+  const BarArchive::Opened opened = run.archive.open("a");
+  EXPECT_TRUE(run.archive.take_problems().empty()) << "nothing of it was read yet";
+  EXPECT_EQ(run.archive.earlier("a", opened.bars.covered_from_ms, 0).covered_from_ms, 512 * kMinute);
+  EXPECT_EQ(run.archive.take_problems().size(), 1U);
+  EXPECT_TRUE(run.archive.take_problems().empty()) << "it was told";
 }
 
 TEST_F(BarArchiveTest, AnotherInstrumentDoesNotGoOnWithThem) {

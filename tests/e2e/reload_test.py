@@ -1,6 +1,9 @@
 """A reload while a symbol is halted: who leaves the exchange's list runs one more period, who leaves the configuration goes
-at once, also where what is left of it names nothing that the exchange lists."""
+at once, also where what is left of it names nothing that the exchange lists. And a profile that comes to what runs has its
+engine before the next bar closes."""
+import os
 import signal
+import subprocess
 import sys
 
 import harness
@@ -11,7 +14,28 @@ def name(symbol):
     return f"binance:spot:{symbol}:1m:default"
 
 
+def a_profile_comes_to_what_runs():
+    with Workplace() as place:
+        client = place.redis()
+        # No bar closes: what the engine of a new profile lacks then is computed while all bars close at once.
+        simulator = place.simulator("--symbols", "BTCUSDT", "--speed", "0", "--seed", "3", "--weight-limit", "1000000")
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"])
+        daemon = place.daemon(config)
+        wait_for(lambda: '"LIVE"' in (client.hget("atc:1:state:main", name("BTCUSDT")) or ""), "it is live")
+        second = config.replace("[[feed]]", '[[profile]]\nname = "second"\nhistory_bars = 50\nanchor_period = 50\n[[feed]]')
+        with open(place.path("daemon.toml"), "w") as file:
+            file.write(second.replace("rest_share", 'profiles = ["default", "second"]\nrest_share'))
+        daemon.send_signal(signal.SIGHUP)
+        wait_for(lambda: client.xlen("atc:1:{binance:spot:1m:second}:stream:BTCUSDT") == 1, "its stream begins")
+        explained = subprocess.run([harness.ATCD, "explain", "binance:spot:BTCUSDT:1m:second"], capture_output=True, text=True,
+                                   env={**os.environ, "XDG_RUNTIME_DIR": place.directory})
+        assert explained.returncode == 0, explained
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+
+
 def main():
+    a_profile_comes_to_what_runs()
     with Workplace() as place:
         client = place.redis()
         simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")

@@ -43,6 +43,22 @@ TEST_F(NoticesTest, ARemovedSeriesLeavesCatalogueAndStatesButNotItsStream) {
   EXPECT_EQ(redis_.stream(stream_key(1)).size(), 2U) << "what was on its way arrived";
 }
 
+TEST_F(NoticesTest, ASeriesThatIsMovedStaysInCatalogueAndStates) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 1);
+  run_until([&] { return daemon.handler.published == 1; }, "there");
+  daemon.publisher->add(2, series_info(1), false);  // the same series, from another feed
+  daemon.publisher->set_state("sim:spot:SYM1:1m:default", "LIVE", 77, "");
+  daemon.publisher->remove(1);
+  run_until_drained(daemon);
+  EXPECT_EQ(redis_.hash("atc:1:catalogue").size(), 1U);
+  EXPECT_EQ(redis_.hash("atc:1:state:main").size(), 1U);
+  daemon.publisher->remove(2);
+  run_until_drained(daemon);
+  EXPECT_TRUE(redis_.hash("atc:1:catalogue").empty());
+  EXPECT_TRUE(redis_.hash("atc:1:state:main").empty());
+}
+
 TEST_F(NoticesTest, ASeriesRemovedWhileRedisIsAwayLeavesWhenItIsBack) {
   RedisServer server({"--appendonly", "yes", "--appendfsync", "always"});
   Daemon daemon(io_, options_for(server));
