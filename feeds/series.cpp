@@ -16,6 +16,9 @@ constexpr int kFailuresBeforeGap = 3;
 constexpr int kMostHalvings = 4;
 constexpr std::int64_t kFirstRetryMs = 1000;
 constexpr std::int64_t kLastRetryMs = 60'000;
+// An exchange in trouble says the same twice at once: so long after its first answer without a bar another
+// one is believed.
+constexpr std::int64_t kDoubtMs = 10'000;
 constexpr int kMostQuietDoublings = 6;
 // No bar is closed so long before its end, by the clock of an answer: clocks behind one address differ, and
 // an answer may have taken long (a simulated exchange's clock runs hundreds of times as fast as ours).
@@ -114,6 +117,7 @@ void Series::on_stream_up(const Now& now) {
   caught_up_ = false;
   doubt_request();             // also where it was not down: another subscription
   looked_to_ = empty_to_ = 0;  // what was empty then may have its bars by now
+  empty_since_ms_.reset();
   over_.reset();
   last_frame_ms_ = now.monotonic_ms;
   retry_at_ms_ = 0;
@@ -291,11 +295,13 @@ void Series::request_forward(const Now& now, int priority) {
 }
 
 /// A page of the past without a bar in it: a listing that is younger, or a long halt. It is looked at twice,
-/// since an empty answer may be a mistake; then the search goes on behind it, and a later row proves that the
-/// exchange has no bar there.
-void Series::take_empty(const Request& request) {
-  if (std::exchange(empty_to_, request.to) < request.to) return;
-  looked_to_ = request.to + 1;
+/// the first of several only after a while, since an empty answer may be a mistake; then the search goes on
+/// behind it, and a later row proves that the exchange has no bar there. When to ask again.
+std::int64_t Series::take_empty(const Request& request, const Now& now) {
+  if (!empty_since_ms_) empty_since_ms_ = now.monotonic_ms;
+  const bool again = std::exchange(empty_to_, request.to) >= request.to;
+  if (again && now.monotonic_ms - *empty_since_ms_ >= kDoubtMs) looked_to_ = request.to + 1;
+  return *empty_since_ms_ + kDoubtMs;
 }
 
 void Series::request_backward(const Now& now) {
@@ -390,10 +396,10 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   release_pending();
 
   const bool past = clock_ms != 0 && request.to < interval.ordinal(clock_ms);
-  if (next_ == before && !running_row && past) {
-    take_empty(request);
-  } else {
+  const bool empty = next_ == before && !running_row && past;
+  if (!empty) {
     empty_to_ = 0;
+    empty_since_ms_.reset();
   }
   const bool ended_unsettled = running_row && clock_ms != 0 && clock_ms >= interval.open_time_ms(next_ + 1);
   const bool full_page = !result.rows.empty() && slot_of(result.rows.back()) >= request.to;
@@ -409,7 +415,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     return;
   }
   failures_ = 0;
-  retry_at_ms_ = 0;
+  retry_at_ms_ = empty ? take_empty(request, now) : 0;
   overdue_since_ms_.reset();
   if (more || !request.after_stream_up) {
     if (more || stream_up_) request_forward(now, stream_up_ ? kCatchUpPriority : kFirstLoadPriority);
@@ -423,7 +429,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
 
 /// A page of the past without its first or last bars is that of a younger listing or a halt, or it is empty
 /// or short by mistake, and then it would stay in the history for ever. No later row proves anything here: it
-/// is believed when a second answer says the same.
+/// is believed when a second answer says the same, the first of several only after a while.
 bool Series::believed(const Request& request, std::span<const engine::Bar> bars, const Now& now) {
   LackingPage page{request.from, request.to, 0, 0};
   if (!bars.empty()) {
@@ -432,13 +438,15 @@ bool Series::believed(const Request& request, std::span<const engine::Bar> bars,
   }
   const bool whole = page.oldest == request.from && page.newest == request.to;
   if (whole || lacking_ == page) {
+    if (whole || request.from <= back_target_) lacking_since_ms_.reset();
     lacking_.reset();
     lacking_looks_ = 0;
     return true;
   }
+  if (!lacking_since_ms_) lacking_since_ms_ = now.monotonic_ms;
   lacking_ = page;
-  look_again_at_ms_ =
-      now.monotonic_ms + std::min(kFirstRetryMs << std::min(lacking_looks_++, 6), kLastRetryMs);
+  const std::int64_t wait_ms = std::min(kFirstRetryMs << std::min(lacking_looks_++, 6), kLastRetryMs);
+  look_again_at_ms_ = std::max(now.monotonic_ms + wait_ms, *lacking_since_ms_ + kDoubtMs);
   return false;
 }
 
@@ -530,6 +538,7 @@ void Series::trim(std::size_t keep) {
   covered_from_ = slot_of(bars_.front());
   back_target_ = covered_from_;
   lacking_.reset();
+  lacking_since_ms_.reset();
 }
 
 std::size_t Series::index_at(std::int64_t open_time_ms) const {

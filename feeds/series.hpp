@@ -163,7 +163,7 @@ class Series {
   void request_backward(const Now& now);
   void take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
                     const Now& now);
-  void take_empty(const Request& request);
+  std::int64_t take_empty(const Request& request, const Now& now);
   void take_backward(const HistoryResult& result, const Request& request, const Now& now);
   bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
   void history_failed(std::string_view why, const Now& now);
@@ -178,6 +178,7 @@ class Series {
   std::int64_t back_target_;         // ordinal that require_from asked for
   std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
+  std::optional<std::int64_t> empty_since_ms_;  // monotonic: every answer was, since then
   std::optional<Request> request_;
   struct LackingPage {
     std::int64_t from, to, oldest, newest;  // ordinals: what was asked for and what came; 0, 0: nothing
@@ -185,7 +186,8 @@ class Series {
   };
   std::optional<LackingPage> lacking_;  // of the past, as it was answered last
   int lacking_looks_ = 0;
-  std::int64_t look_again_at_ms_ = 0;  // monotonic
+  std::optional<std::int64_t> lacking_since_ms_;  // monotonic: no page was whole, since then
+  std::int64_t look_again_at_ms_ = 0;             // monotonic
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
     std::int64_t slot;

@@ -252,23 +252,31 @@ TEST(Series, ASlotWithoutARowBeforeALaterRowIsKnownToBeAbsent) {
   EXPECT_EQ(live.series.state(), SeriesState::live);
 }
 
-/// Answers what a series asks for, `now_slot` being the running one, until it asks no more: the exchange has
-/// the slots for which `exists`. The answer number `empty_answer`, from 1 on, is empty by mistake. How many
-/// there were.
-template <class Exists>
-int answer_all(Series& series, Recorder& recorder, std::int64_t now_slot, Exists exists,
-               int empty_answer = 0) {
+/// Answers what a series asks for in 30 seconds of `now_slot`: the exchange has the slots for which `exists`.
+/// The answers for which `mistaken`, given their number from 1 on and the second, are empty. How many there
+/// were.
+template <class Exists, class Mistaken>
+int answer_all(Series& series, Recorder& recorder, std::int64_t now_slot, Exists exists, Mistaken mistaken) {
   int answers = 0;
-  while (!recorder.fetches.empty() && answers < 100) {
+  for (std::int64_t second = 0; second < 30 && answers < 100;) {
+    if (recorder.fetches.empty()) {
+      series.on_timer(at(now_slot, ++second * 1000));
+      continue;
+    }
     const auto [from_ms, to_ms] = recorder.fetches.front();
     recorder.fetches.pop_front();
     HistoryResult result = rows((from_ms - kStartMs) / kMinuteMs, (to_ms - kStartMs) / kMinuteMs, now_slot);
     std::erase_if(result.rows,
                   [&](const Bar& bar) { return !exists((bar.open_time_ms - kStartMs) / kMinuteMs); });
-    if (++answers == empty_answer) result.rows.clear();
-    series.on_history(result, 1, at(now_slot));
+    if (mistaken(++answers, second)) result.rows.clear();
+    series.on_history(result, 1, at(now_slot, second * 1000));
   }
   return answers;
+}
+
+template <class Exists>
+int answer_all(Series& series, Recorder& recorder, std::int64_t now_slot, Exists exists) {
+  return answer_all(series, recorder, now_slot, exists, [](int, std::int64_t) { return false; });
 }
 
 TEST(Series, AListingYoungerThanManyPagesOfHistoryGoesLiveFromItsFirstBar) {
@@ -291,11 +299,26 @@ TEST(Series, APageThatIsEmptyByMistakeIsNoHalt) {
     series.start(at(35));
     series.on_stream_up(at(35));
     answer_all(
-        series, recorder, 35, [](std::int64_t) { return true; }, mistaken);
+        series, recorder, 35, [](std::int64_t) { return true; },
+        [&](int answer, std::int64_t) { return answer == mistaken; });
     ASSERT_EQ(series.bars().size(), 35U) << mistaken;
     EXPECT_EQ(series.counters().absent_slots, 0U) << mistaken;
     EXPECT_EQ(series.state(), SeriesState::live) << mistaken;
   }
+}
+
+TEST(Series, AnExchangeThatIsInTroubleForSecondsHasNoHalt) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  series.start(at(35));
+  series.on_stream_up(at(35));
+  EXPECT_LE(answer_all(
+                series, recorder, 35, [](std::int64_t) { return true; },
+                [](int, std::int64_t second) { return second < 9; }),
+            10);
+  ASSERT_EQ(series.bars().size(), 35U);
+  EXPECT_EQ(series.counters().absent_slots, 0U);
+  EXPECT_EQ(series.state(), SeriesState::live);
 }
 
 TEST(Series, APageOfThePastThatIsEmptyOrShortByMistakeIsNoListing) {
@@ -322,6 +345,24 @@ TEST(Series, APageOfThePastThatIsEmptyOrShortByMistakeIsNoListing) {
       EXPECT_EQ(live.recorder.covered, 1);
     }
   }
+}
+
+TEST(Series, APastThatIsEmptyForSecondsIsNoListing) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 40, at(5));
+  answer_all(
+      live.series, live.recorder, 5, [](std::int64_t) { return true; },
+      [](int, std::int64_t second) { return second < 9; });
+  EXPECT_EQ(live.series.bars().size(), 45U);
+  EXPECT_EQ(live.recorder.covered, 1);
+}
+
+TEST(Series, APastThatBeginsWithTheListingIsCoveredSoon) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 85, at(5));
+  EXPECT_LE(answer_all(live.series, live.recorder, 5, [](std::int64_t slot) { return slot >= -14; }), 18);
+  EXPECT_EQ(live.series.bars().size(), 19U);
+  EXPECT_EQ(live.recorder.covered, 1);
 }
 
 TEST(Series, PagesOfThePastThatDifferEachTimeAreAskedForSeldomerAndSeldomer) {
@@ -572,10 +613,10 @@ TEST(Series, BringsEarlierBarsInPagesWhenTheyAreNeeded) {
   HistoryResult listing_began = rows(-13, -11, 5);
   live.series.on_history(listing_began, 1, at(5));
   EXPECT_EQ(live.recorder.covered, 0) << "it may be short by mistake";
-  live.series.on_timer(at(5, 1000));
+  live.series.on_timer(at(5, 10'000));
   ASSERT_EQ(live.recorder.fetches.size(), 2U);
   EXPECT_EQ(live.recorder.fetches[0], live.recorder.fetches[1]);
-  live.series.on_history(listing_began, 1, at(5, 1000));
+  live.series.on_history(listing_began, 1, at(5, 10'000));
   EXPECT_EQ(live.recorder.covered, 1);
   EXPECT_EQ(live.series.covered_from(), first - 15);
   EXPECT_EQ(live.series.bars().front(), bar_at(-13));
