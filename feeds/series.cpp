@@ -279,16 +279,15 @@ std::int64_t Series::page() const {
 
 void Series::request_forward(const Now& now, int priority) {
   if (request_ || now.monotonic_ms < retry_at_ms_) return;
-  std::int64_t last = std::max(rules_.interval.ordinal(now.utc_ms) + 1, next_ + kSmallPage - 1);
-  if (!pending_.empty()) last = std::max(last, slot_of(pending_.back().bar));
   // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
   const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
   std::int64_t first = again ? next_ - 1 : next_;
   if (looked_to_ > next_) {
     first = looked_to_;
     if (!pending_.empty()) first = std::min(first, slot_of(pending_.front().bar));
-    last = std::max(last, first + kSmallPage - 1);
   }
+  std::int64_t last = std::max(rules_.interval.ordinal(now.utc_ms) + 1, first + kSmallPage - 1);
+  if (!pending_.empty()) last = std::max(last, slot_of(pending_.back().bar));
   last = std::min(last, first + page() - 1);
   request_ = Request{first, last, false, stream_up_};
   handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(last), priority);

@@ -746,6 +746,18 @@ TEST(Series, OfWhatWasRestoredOnlyTheNewestBarIsAskedForAgain) {
   EXPECT_TRUE(recorder.conflicts.empty());
 }
 
+TEST(Series, AfterAnAbsenceTheCheapestRequestIsMade) {
+  SeriesRules of_many_rows = rules();
+  of_many_rows.rows_per_request = 1000;
+  Recorder recorder;
+  Series series(of_many_rows, kStartMs, recorder);
+  ASSERT_TRUE(series.restore({bar_at(0), bar_at(1)}, kStartMs, kStartMs + 2 * kMinuteMs));
+  series.on_stream_up(at(5));
+  ASSERT_EQ(recorder.fetches.size(), 1U);
+  EXPECT_EQ(recorder.fetches[0].first, bar_at(1).open_time_ms);
+  EXPECT_EQ(recorder.fetches[0].second, bar_at(99).open_time_ms) << "of a hundred rows futures weigh twice";
+}
+
 TEST(Series, ABarThatWasCorrectedWhileWeWereAwayIsTold) {
   Recorder recorder;
   Series series(rules(), kStartMs + 3 * kMinuteMs, recorder);
