@@ -322,7 +322,7 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
   const Request request = *request_;
   request_.reset();
   if (result.error != RestError::none) {
-    history_failed(result.message, now);
+    history_failed(result.message, request, now);
     return;
   }
   errors_ = 0;
@@ -336,11 +336,13 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
   request_backward(now);
 }
 
-void Series::history_failed(std::string_view why, const Now& now) {
+/// A page of the past that is refused again and again is no reason to wait with what is missing now.
+void Series::history_failed(std::string_view why, const Request& request, const Now& now) {
   ++counters_.history_errors;
   ++failures_;
   ++errors_;
-  retry_at_ms_ = now.monotonic_ms + std::min(kFirstRetryMs << std::min(failures_ - 1, 6), kLastRetryMs);
+  (request.backward ? look_again_at_ms_ : retry_at_ms_) =
+      now.monotonic_ms + std::min(kFirstRetryMs << std::min(failures_ - 1, 6), kLastRetryMs);
   const bool held_up = state_ == SeriesState::catching_up && !pending_.empty();
   if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
 }

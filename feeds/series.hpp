@@ -166,7 +166,7 @@ class Series {
   std::int64_t take_empty(const Request& request, const Now& now);
   void take_backward(const HistoryResult& result, const Request& request, const Now& now);
   bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
-  void history_failed(std::string_view why, const Now& now);
+  void history_failed(std::string_view why, const Request& request, const Now& now);
   std::int64_t slot_of(const engine::Bar& bar) const { return rules_.interval.ordinal(bar.open_time_ms); }
 
   SeriesRules rules_;
@@ -187,7 +187,7 @@ class Series {
   std::optional<LackingPage> lacking_;  // of the past, as it was answered last
   int lacking_looks_ = 0;
   std::optional<std::int64_t> lacking_since_ms_;  // monotonic: no page was whole, since then
-  std::int64_t look_again_at_ms_ = 0;             // monotonic
+  std::int64_t look_again_at_ms_ = 0;             // monotonic: at pages of the past
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
     std::int64_t slot;

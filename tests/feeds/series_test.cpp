@@ -415,6 +415,25 @@ TEST(Series, WhatAFrameToldIsNotLostWhereRestLacksItsRow) {
   EXPECT_EQ(live.series.counters().absent_slots, 0U);
 }
 
+TEST(Series, AHoleDoesNotWaitForAPastThatIsRefusedAgainAndAgain) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 10, at(5));
+  HistoryResult refused;
+  refused.error = RestError::bad_body;
+  int answers = 0;
+  for (int second = 0; second < 100; ++second) {
+    live.series.on_timer(at(5, second * 1000));
+    if (live.recorder.fetches.empty()) continue;
+    live.recorder.fetches.clear();
+    live.series.on_history(refused, 1, at(5, second * 1000));
+    ++answers;
+  }
+  EXPECT_LE(answers, 8);
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  EXPECT_EQ(live.recorder.fetches[0].first, bar_at(4).open_time_ms);
+}
+
 TEST(Series, EarlierBarsThatNoLongerAdjoinAfterATrimAreDropped) {
   LiveSeries live;
   live.series.require_from(kMinute.ordinal(kStartMs) - 5, at(5));
