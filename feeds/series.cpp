@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "feeds/interval_source.hpp"
 
@@ -393,6 +394,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     }
     ++counters_.closed_by_history;
     append(row, received_us);
+    untraded_ = row.volume == 0;
   }
   release_pending();
 
@@ -481,7 +483,8 @@ void Series::on_timer(const Now& now) {
   if (!stream_up_ || now.monotonic_ms - last_frame_ms_ < rules_.stale_after_ms) return;
   last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
   handler_.ask_listing();
-  if (listing_ != Listing::trading) return;  // silence is what a halt sounds like
+  if (listing_ != Listing::trading) return;     // silence is what a halt sounds like
+  if (std::exchange(untraded_, false)) return;  // and where nobody trades some exchanges send nothing
   ++counters_.stale;
   set_state(SeriesState::stale, "no frame came for longer than the series allows");
   handler_.resubscribe();

@@ -477,9 +477,10 @@ TEST(Series, ASuccessorWithoutTheClosingMarkSendsUsToRestAfterThreeSeconds) {
 
 /// As LiveSeries; for 10 s after its end a bar waits for its closing frame, and no frame comes.
 struct QuietSeries : LiveSeries {
-  QuietSeries() {
+  explicit QuietSeries(std::int64_t stale_after_ms = 600'000) {
     SeriesRules quiet = rules();
     quiet.ask_after_ms = 10'000;
+    quiet.stale_after_ms = stale_after_ms;
     series.set_rules(quiet);
   }
   /// Seconds of slot 6 and later, from `second` to before `end`, at which it asks; `answer` is what becomes
@@ -563,6 +564,22 @@ TEST(Series, ABarThatHasEndedButNotSettledIsAskedForAgain) {
       live.run(0, 60, [&](std::int64_t second) { return rows(5, 5, 6, second * 1000 - ahead_ms); });
   EXPECT_EQ(asked, (std::vector<std::int64_t>{10, 20}));
   EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, AMarketWithoutTradesIsNoDeadFeedWhereOnlyTradesBringFrames) {
+  for (const double volume : {0.0, 5.0}) {
+    QuietSeries live(150'000);
+    live.run(0, 600, [&](std::int64_t second) {
+      HistoryResult result =
+          rows(live.series.next() - kMinute.ordinal(kStartMs), 30, 6 + second / 60, second % 60 * 1000);
+      for (Bar& row : result.rows) row.volume = volume;
+      return result;
+    });
+    EXPECT_EQ(live.recorder.bars.size(), 15U);
+    EXPECT_EQ(live.series.counters().stale == 0, volume == 0);
+    EXPECT_EQ(live.recorder.resubscribes == 0, volume == 0);
+    EXPECT_GE(live.recorder.asked_listing, 3) << "it may be a halt";
+  }
 }
 
 TEST(Series, AClosedBarOfTheFutureStopsNothing) {
