@@ -143,6 +143,12 @@ class Series {
     bool after_stream_up;  // only then can it prove that the stream misses nothing
   };
 
+  static constexpr int kRepairPriority = 0, kCatchUpPriority = 1, kFirstLoadPriority = 2,
+                       kBackwardPriority = 3;
+  // Where a whole feed is silent every series asks: what is known to be missing goes before, first loads have
+  // their turn.
+  static constexpr int kQuietPriority = kFirstLoadPriority;
+
   void set_state(SeriesState state, std::string_view reason);
   void set_resting_state(SeriesState state, std::string_view reason);
   void wake(std::string_view reason, const Now& now);
