@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "feeds/interval_source.hpp"
 
@@ -10,21 +11,6 @@ namespace {
 
 // Enough for a day of minutes behind a hole; older ones can be had again over REST.
 constexpr std::size_t kPendingLimit = 1440;
-// What every exchange counts as its cheapest request: our own clock may be behind, so no fewer are asked for.
-constexpr std::int64_t kSmallPage = 99;
-constexpr int kFailuresBeforeGap = 3;
-constexpr int kMostHalvings = 4;
-constexpr std::int64_t kFirstRetryMs = 1000;
-constexpr std::int64_t kLastRetryMs = 60'000;
-constexpr int kMostQuietDoublings = 6;
-// No bar is closed so long before its end, by the clock of an answer: clocks behind one address differ, and
-// an answer may have taken long (a simulated exchange's clock runs hundreds of times as fast as ours).
-constexpr std::int64_t kMostAheadMs = 600'000;
-
-constexpr int kRepairPriority = 0, kCatchUpPriority = 1, kFirstLoadPriority = 2, kBackwardPriority = 3;
-// Where a whole feed is silent every series asks: what is known to be missing goes before, first loads have
-// their turn.
-constexpr int kQuietPriority = kFirstLoadPriority;
 
 constexpr std::array<std::string_view, kSeriesStates> kStateNames = {
     "WARMING", "CATCHING_UP", "LIVE", "STALE", "GAP", "HALTED", "ENDED"};
@@ -114,6 +100,7 @@ void Series::on_stream_up(const Now& now) {
   caught_up_ = false;
   doubt_request();             // also where it was not down: another subscription
   looked_to_ = empty_to_ = 0;  // what was empty then may have its bars by now
+  empty_since_ms_.reset();
   over_.reset();
   last_frame_ms_ = now.monotonic_ms;
   retry_at_ms_ = 0;
@@ -268,198 +255,6 @@ void Series::skip_to(std::int64_t ordinal) {
   skip(ordinal);
 }
 
-/// After errors less is asked for at once: a page may be refused for its size, or for what it looks like.
-std::int64_t Series::page() const {
-  return std::max<std::int64_t>(2, rules_.rows_per_request >> std::min(errors_, kMostHalvings));
-}
-
-void Series::request_forward(const Now& now, int priority) {
-  if (request_ || now.monotonic_ms < retry_at_ms_) return;
-  std::int64_t last = std::max(rules_.interval.ordinal(now.utc_ms) + 1, next_ + kSmallPage - 1);
-  if (!pending_.empty()) last = std::max(last, slot_of(pending_.back().bar));
-  // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
-  const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
-  std::int64_t first = again ? next_ - 1 : next_;
-  if (looked_to_ > next_) {
-    first = looked_to_;
-    if (!pending_.empty()) first = std::min(first, slot_of(pending_.front().bar));
-    last = std::max(last, first + kSmallPage - 1);
-  }
-  last = std::min(last, first + page() - 1);
-  request_ = Request{first, last, false, stream_up_};
-  handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(last), priority);
-}
-
-/// A page of the past without a bar in it: a listing that is younger, or a long halt. It is looked at twice,
-/// since an empty answer may be a mistake; then the search goes on behind it, and a later row proves that the
-/// exchange has no bar there.
-void Series::take_empty(const Request& request) {
-  if (std::exchange(empty_to_, request.to) < request.to) return;
-  looked_to_ = request.to + 1;
-}
-
-void Series::request_backward(const Now& now) {
-  if (request_ || back_target_ >= covered_from_) return;
-  if (now.monotonic_ms < std::max(retry_at_ms_, look_again_at_ms_)) return;
-  const std::int64_t first_of_all = first_slot_of_all(rules_.interval);
-  if (covered_from_ <= first_of_all) {
-    covered_from_ = back_target_;
-    return handler_.on_covered();
-  }
-  const std::int64_t first = std::max({back_target_, covered_from_ - page(), first_of_all});
-  request_ = Request{first, covered_from_ - 1, true, false};
-  handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(covered_from_ - 1),
-                 kBackwardPriority);
-}
-
-void Series::on_history(const HistoryResult& result, std::int64_t received_us, const Now& now) {
-  if (!request_) return;
-  const Request request = *request_;
-  request_.reset();
-  if (result.error != RestError::none) {
-    history_failed(result.message, now);
-    return;
-  }
-  errors_ = 0;
-  if (request.backward) {
-    take_backward(result, request, now);
-  } else {
-    take_forward(result, request, received_us, now);
-    still_quiet(result.server_time_ms, now);
-  }
-  if (request.backward && !caught_up_ && stream_up_) request_forward(now, kCatchUpPriority);
-  request_backward(now);
-}
-
-void Series::history_failed(std::string_view why, const Now& now) {
-  ++counters_.history_errors;
-  ++failures_;
-  ++errors_;
-  retry_at_ms_ = now.monotonic_ms + std::min(kFirstRetryMs << std::min(failures_ - 1, 6), kLastRetryMs);
-  const bool held_up = state_ == SeriesState::catching_up && !pending_.empty();
-  if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
-}
-
-/// A later row exists, or the exchange's clock has passed the row's end.
-bool Series::is_final(const HistoryResult& result, std::size_t row) const {
-  return row + 1 < result.rows.size() ||
-         result.server_time_ms >= result.rows[row].close_time_ms + rules_.settling_ms;
-}
-
-void Series::compare(const HistoryResult& result, std::int64_t received_us) {
-  if (result.error != RestError::none) ++counters_.history_errors;
-  for (std::size_t i = 0; i < result.rows.size() && is_final(result, i); ++i) {
-    const engine::Bar& row = result.rows[i];
-    if (slot_of(row) >= next_) return;
-    ++counters_.compared;
-    seen_again(slot_of(row), row, true, received_us);
-  }
-}
-
-void Series::take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
-                          const Now& now) {
-  const auto& interval = rules_.interval;
-  const std::int64_t clock_ms = result.server_time_ms, before = next_;
-  bool running_row = false;
-  // What a frame closed so long before its end REST would not show for ever.
-  if (clock_ms != 0) {
-    counters_.pending_dropped += std::erase_if(
-        pending_, [&](const PendingBar& held) { return held.bar.close_time_ms > clock_ms + kMostAheadMs; });
-  }
-  for (std::size_t i = 0; i < result.rows.size(); ++i) {
-    const engine::Bar& row = result.rows[i];
-    const std::int64_t ordinal = slot_of(row);
-    if (ordinal > request.to) break;
-    const bool final_row = is_final(result, i);
-    // The exchange's own row outranks a bar that was built here.
-    if (rules_.built_here && final_row) {
-      std::erase_if(pending_, [&](const PendingBar& held) { return slot_of(held.bar) == ordinal; });
-    }
-    skip_to(ordinal);
-    if (ordinal < next_) {
-      if (ordinal >= request.from && final_row) seen_again(ordinal, row, rules_.built_here, received_us);
-      continue;
-    }
-    if (!final_row) {
-      running_row = true;
-      break;
-    }
-    ++counters_.closed_by_history;
-    append(row, received_us);
-  }
-  release_pending();
-
-  const bool past = clock_ms != 0 && request.to < interval.ordinal(clock_ms);
-  if (next_ == before && !running_row && past) {
-    take_empty(request);
-  } else {
-    empty_to_ = 0;
-  }
-  const bool ended_unsettled = running_row && clock_ms != 0 && clock_ms >= interval.open_time_ms(next_ + 1);
-  const bool full_page = !result.rows.empty() && slot_of(result.rows.back()) >= request.to;
-  const bool more = !running_row && (full_page || past);
-  if (ended_unsettled || (!more && !pending_.empty())) {
-    // The exchange has not settled the bar yet, or REST lags behind the frames.
-    ++failures_;
-    const std::int64_t wait_ms = std::max(rules_.settling_ms, kFirstRetryMs);
-    retry_at_ms_ = now.monotonic_ms + std::min(wait_ms << std::min(failures_ - 1, 5), kLastRetryMs);
-    if (failures_ >= kFailuresBeforeGap && !pending_.empty()) {
-      set_state(SeriesState::gap, "REST does not show a bar that lies before later ones");
-    }
-    return;
-  }
-  failures_ = 0;
-  retry_at_ms_ = 0;
-  overdue_since_ms_.reset();
-  if (more || !request.after_stream_up) {
-    if (more || stream_up_) request_forward(now, stream_up_ ? kCatchUpPriority : kFirstLoadPriority);
-    return;
-  }
-  if (stream_up_) {
-    caught_up_ = true;
-    set_resting_state(SeriesState::live, "");
-  }
-}
-
-/// A page of the past without its first or last bars is that of a younger listing or a halt, or it is empty
-/// or short by mistake, and then it would stay in the history for ever. No later row proves anything here: it
-/// is believed when a second answer says the same.
-bool Series::believed(const Request& request, std::span<const engine::Bar> bars, const Now& now) {
-  LackingPage page{request.from, request.to, 0, 0};
-  if (!bars.empty()) {
-    page.oldest = slot_of(bars.front());
-    page.newest = slot_of(bars.back());
-  }
-  const bool whole = page.oldest == request.from && page.newest == request.to;
-  if (whole || lacking_ == page) {
-    lacking_.reset();
-    lacking_looks_ = 0;
-    return true;
-  }
-  lacking_ = page;
-  look_again_at_ms_ =
-      now.monotonic_ms + std::min(kFirstRetryMs << std::min(lacking_looks_++, 6), kLastRetryMs);
-  return false;
-}
-
-void Series::take_backward(const HistoryResult& result, const Request& request, const Now& now) {
-  if (request.to != covered_from_ - 1) return;  // trimmed meanwhile: it would not adjoin
-  std::vector<engine::Bar> earlier;
-  for (const engine::Bar& row : result.rows) {
-    const std::int64_t ordinal = slot_of(row);
-    if (ordinal >= request.from && ordinal <= request.to) earlier.push_back(row);
-  }
-  failures_ = 0;
-  if (!believed(request, earlier, now)) return;
-  counters_.closed_by_history += earlier.size();
-  counters_.absent_slots += static_cast<std::uint64_t>(request.to - request.from + 1) - earlier.size();
-  bars_.insert(bars_.begin(), earlier.begin(), earlier.end());
-  const bool all = request.from <= first_slot_of_all(rules_.interval);
-  covered_from_ = all ? std::min(request.from, back_target_) : request.from;
-  handler_.on_earlier(earlier, rules_.interval.open_time_ms(covered_from_));
-  if (covered_from_ <= back_target_) handler_.on_covered();
-}
-
 void Series::on_timer(const Now& now) {
   const bool overdue = overdue_since_ms_ && now.monotonic_ms - *overdue_since_ms_ >= rules_.overdue_after_ms;
   const bool unfinished = (!caught_up_ && (stream_up_ || bars_.empty())) || (stream_up_ && has_pending());
@@ -472,39 +267,11 @@ void Series::on_timer(const Now& now) {
   if (!stream_up_ || now.monotonic_ms - last_frame_ms_ < rules_.stale_after_ms) return;
   last_frame_ms_ = now.monotonic_ms;  // the next complaint comes after another period
   handler_.ask_listing();
-  if (listing_ != Listing::trading) return;  // silence is what a halt sounds like
+  if (listing_ != Listing::trading) return;     // silence is what a halt sounds like
+  if (std::exchange(untraded_, false)) return;  // and where nobody trades some exchanges send nothing
   ++counters_.stale;
   set_state(SeriesState::stale, "no frame came for longer than the series allows");
   handler_.resubscribe();
-}
-
-/// By the clock the bar is over, and for so long nothing has closed it.
-bool Series::quiet(const Now& now) {
-  const bool over = now.utc_ms >= rules_.interval.open_time_ms(next_ + 1);
-  if (rules_.ask_after_ms == 0 || !caught_up_ || !over) return false;
-  if (!over_ || over_->slot != next_) over_ = Over{next_, now.monotonic_ms + rules_.ask_after_ms, 0};
-  return !request_ && now.monotonic_ms >= over_->ask_at_ms;
-}
-
-/// An answer, given at clock_ms, that may have closed it or not. By that clock the bar may still run, and
-/// ours is ahead; else REST lags, or has no such bar.
-void Series::still_quiet(std::int64_t clock_ms, const Now& now) {
-  if (!over_ || over_->slot != next_) return;
-  const std::int64_t left_ms = clock_ms == 0 ? 0 : rules_.interval.open_time_ms(next_ + 1) - clock_ms;
-  const std::int64_t most_ms = rules_.ask_after_ms << kMostQuietDoublings;
-  const std::int64_t wait_ms = left_ms > 0
-                                   ? left_ms + rules_.ask_after_ms
-                                   : rules_.ask_after_ms << std::min(over_->in_vain++, kMostQuietDoublings);
-  over_->ask_at_ms = now.monotonic_ms + std::min(wait_ms, most_ms);
-}
-
-void Series::require_from(std::int64_t ordinal, const Now& now) {
-  if (ordinal >= covered_from_) {
-    handler_.on_covered();
-    return;
-  }
-  back_target_ = std::min(back_target_, ordinal);
-  request_backward(now);
 }
 
 bool Series::replace(const engine::Bar& bar) {
@@ -530,6 +297,7 @@ void Series::trim(std::size_t keep) {
   covered_from_ = slot_of(bars_.front());
   back_target_ = covered_from_;
   lacking_.reset();
+  lacking_since_ms_.reset();
 }
 
 std::size_t Series::index_at(std::int64_t open_time_ms) const {

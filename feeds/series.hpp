@@ -143,6 +143,12 @@ class Series {
     bool after_stream_up;  // only then can it prove that the stream misses nothing
   };
 
+  static constexpr int kRepairPriority = 0, kCatchUpPriority = 1, kFirstLoadPriority = 2,
+                       kBackwardPriority = 3;
+  // Where a whole feed is silent every series asks: what is known to be missing goes before, first loads have
+  // their turn.
+  static constexpr int kQuietPriority = kFirstLoadPriority;
+
   void set_state(SeriesState state, std::string_view reason);
   void set_resting_state(SeriesState state, std::string_view reason);
   void wake(std::string_view reason, const Now& now);
@@ -163,10 +169,10 @@ class Series {
   void request_backward(const Now& now);
   void take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
                     const Now& now);
-  void take_empty(const Request& request);
+  std::int64_t take_empty(const Request& request, const Now& now);
   void take_backward(const HistoryResult& result, const Request& request, const Now& now);
   bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
-  void history_failed(std::string_view why, const Now& now);
+  void history_failed(std::string_view why, const Request& request, const Now& now);
   std::int64_t slot_of(const engine::Bar& bar) const { return rules_.interval.ordinal(bar.open_time_ms); }
 
   SeriesRules rules_;
@@ -178,6 +184,7 @@ class Series {
   std::int64_t back_target_;         // ordinal that require_from asked for
   std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
+  std::optional<std::int64_t> empty_since_ms_;  // monotonic: every answer was, since then
   std::optional<Request> request_;
   struct LackingPage {
     std::int64_t from, to, oldest, newest;  // ordinals: what was asked for and what came; 0, 0: nothing
@@ -185,7 +192,8 @@ class Series {
   };
   std::optional<LackingPage> lacking_;  // of the past, as it was answered last
   int lacking_looks_ = 0;
-  std::int64_t look_again_at_ms_ = 0;  // monotonic
+  std::optional<std::int64_t> lacking_since_ms_;  // monotonic: no page was whole, since then
+  std::int64_t look_again_at_ms_ = 0;             // monotonic: at pages of the past
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
     std::int64_t slot;
@@ -195,6 +203,7 @@ class Series {
   std::optional<Over> over_;  // the slot that the clock has passed
   std::int64_t retry_at_ms_ = 0;
   std::int64_t last_frame_ms_ = 0;
+  bool untraded_ = false;  // nothing was traded in the last bar that REST closed, since the last complaint
   int failures_ = 0;
   int errors_ = 0;  // of REST, since the last answer
   bool stream_up_ = false;

@@ -129,6 +129,7 @@ class World {
     for (std::int64_t slot = 0; slot <= kCalmSlots; ++slot) truth_.push_back({true, 0});
     // Longer than pages of history: a listing that is younger, a halt.
     if (chance(30)) absent(kFirstSlot, static_cast<std::int64_t>(random_() % 90) + 1);
+    if (chance(20)) silent_to_ = kStormSlots + kCalmSlots;  // to the end: all comes over REST
     if (chance(50))
       absent(static_cast<std::int64_t>(random_() % kStormSlots), static_cast<std::int64_t>(random_() % 50));
     ledger_.series = &series_.emplace(rules(), kStartMs, ledger_);
@@ -162,19 +163,20 @@ class World {
     Bar bar;
   };
 
-  static SeriesRules rules() { return {kMinute, kSettlingMs, 10, 3000, 600'000}; }
+  static SeriesRules rules() { return {kMinute, kSettlingMs, 10, 3000, 150'000, false, 13'000}; }
   bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
   bool fault(int percent) { return !calm_ && chance(percent); }
   Truth& of(std::int64_t slot) { return truth_[static_cast<std::size_t>(slot - kFirstSlot)]; }
   Bar final_bar(std::int64_t slot) { return bar_at(slot, 100 + of(slot).versions); }
   std::int64_t now_ms() const { return open_of(slot_) + after_ms_; }
-  Now now() const { return {now_ms() - kStartMs + 1'000'000, now_ms()}; }
+  Now now() const { return {now_ms() - kStartMs + 1'000'000, now_ms() + skew_ms_}; }
 
   void step() {
     ledger_.now_ms = now_ms();
     connection();
     if (fault(1)) restart();
-    if (up_) frames();
+    surroundings();
+    if (up_ && slot_ >= silent_to_) frames();
     if (fault(2))
       series_->require_from(kMinute.ordinal(open_of(-static_cast<std::int64_t>(random_() % 50))), now());
     if (fault(2)) trim();
@@ -188,11 +190,32 @@ class World {
       on_the_way_.clear();
       series_->on_stream_down(now(), "cut");
     } else if (!up_ && (calm_ || chance(40))) {
-      up_ = true;
-      ledger_.honest = true;
-      ledger_.closed_before = slot_;
-      series_->on_stream_up(now());
+      stream_up();
     }
+  }
+
+  /// Our clock is set, the exchange's list changes, the connection lives but is silent, another subscription
+  /// is asked for, a bar of the far future is told closed.
+  void surroundings() {
+    constexpr std::int64_t kMostSkewMs = 900'000, kFuture = 11;
+    if (fault(2)) skew_ms_ = static_cast<std::int64_t>(random_() % (2 * kMostSkewMs)) - kMostSkewMs;
+    if (chance(1) || calm_) skew_ms_ = 0;
+    constexpr std::array kListings = {Listing::trading, Listing::halted, Listing::ended};
+    if (fault(3)) series_->set_listing(kListings[random_() % kListings.size()], now());
+    if (calm_) series_->set_listing(Listing::trading, now());
+    if (fault(2)) silent_to_ = std::max(silent_to_, slot_ + static_cast<std::int64_t>(random_() % 6));
+    if (up_ && fault(2)) stream_up();
+    if (up_ && fault(1)) {
+      const Bar bar = bar_at(slot_ + kFuture + static_cast<std::int64_t>(random_() % 1000), Truth::kRunning);
+      series_->on_kline({"BTCUSDT", "1m", bar, bar.close_time_ms, true}, 1, now());
+    }
+  }
+
+  void stream_up() {
+    up_ = true;
+    ledger_.honest = true;
+    ledger_.closed_before = slot_;
+    series_->on_stream_up(now());
   }
 
   /// Only what was told is known afterwards, as from a history on disk.
@@ -272,7 +295,10 @@ class World {
     const std::int64_t made_slot = (made_ms - kStartMs) / kMinuteMs;
     const bool unsettled = made_ms - open_of(made_slot) < kSettlingMs && chance(50);
     const std::int64_t running = unsettled ? made_slot - 1 : made_slot;
-    const bool stale = fault(8);
+    // An answer that lacks the end of what is over: each only once, since twice nothing could tell it from a
+    // halt.
+    const auto may_lack_its_end = [&] { return to_ms >= open_of(made_slot) || lacked_.insert(to_ms).second; };
+    const bool stale = fault(8) && may_lack_its_end();
     ledger_.honest = ledger_.honest && !stale;
     const std::int64_t newest = stale ? made_slot - 2 : running;  // stale: without the newest closed bar
     std::vector<Bar> found;
@@ -283,7 +309,7 @@ class World {
     }
     // A short page; of the past each only once, since twice nothing could tell it from a younger listing.
     const bool past = to_ms < kMinute.open_time_ms(series_->covered_from());
-    if (fault(past ? 20 : 5) && (!past || short_past_.emplace(from_ms, to_ms).second)) {
+    if (fault(past ? 20 : 5) && (past ? short_past_.emplace(from_ms, to_ms).second : may_lack_its_end())) {
       const auto left = static_cast<std::ptrdiff_t>(random_() % (found.size() + 1));
       const bool newest_first = past && chance(50);
       newest_first ? found.erase(found.begin(), found.end() - left)
@@ -317,7 +343,10 @@ class World {
   std::set<std::int64_t> frames_told_;  // slots, since the start
   std::int64_t slot_ = 5, after_ms_ = 0;
   bool up_ = false, calm_ = false;
+  std::int64_t skew_ms_ = 0;                                    // of our clock
+  std::int64_t silent_to_ = 0;                                  // slot
   std::set<std::pair<std::int64_t, std::int64_t>> short_past_;  // pages
+  std::set<std::int64_t> lacked_;                               // ends of pages
 };
 
 void expect_every_bar_once(bool corrects) {

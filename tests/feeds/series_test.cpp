@@ -252,23 +252,31 @@ TEST(Series, ASlotWithoutARowBeforeALaterRowIsKnownToBeAbsent) {
   EXPECT_EQ(live.series.state(), SeriesState::live);
 }
 
-/// Answers what a series asks for, `now_slot` being the running one, until it asks no more: the exchange has
-/// the slots for which `exists`. The answer number `empty_answer`, from 1 on, is empty by mistake. How many
-/// there were.
-template <class Exists>
-int answer_all(Series& series, Recorder& recorder, std::int64_t now_slot, Exists exists,
-               int empty_answer = 0) {
+/// Answers what a series asks for in 30 seconds of `now_slot`: the exchange has the slots for which `exists`.
+/// The answers for which `mistaken`, given their number from 1 on and the second, are empty. How many there
+/// were.
+template <class Exists, class Mistaken>
+int answer_all(Series& series, Recorder& recorder, std::int64_t now_slot, Exists exists, Mistaken mistaken) {
   int answers = 0;
-  while (!recorder.fetches.empty() && answers < 100) {
+  for (std::int64_t second = 0; second < 30 && answers < 100;) {
+    if (recorder.fetches.empty()) {
+      series.on_timer(at(now_slot, ++second * 1000));
+      continue;
+    }
     const auto [from_ms, to_ms] = recorder.fetches.front();
     recorder.fetches.pop_front();
     HistoryResult result = rows((from_ms - kStartMs) / kMinuteMs, (to_ms - kStartMs) / kMinuteMs, now_slot);
     std::erase_if(result.rows,
                   [&](const Bar& bar) { return !exists((bar.open_time_ms - kStartMs) / kMinuteMs); });
-    if (++answers == empty_answer) result.rows.clear();
-    series.on_history(result, 1, at(now_slot));
+    if (mistaken(++answers, second)) result.rows.clear();
+    series.on_history(result, 1, at(now_slot, second * 1000));
   }
   return answers;
+}
+
+template <class Exists>
+int answer_all(Series& series, Recorder& recorder, std::int64_t now_slot, Exists exists) {
+  return answer_all(series, recorder, now_slot, exists, [](int, std::int64_t) { return false; });
 }
 
 TEST(Series, AListingYoungerThanManyPagesOfHistoryGoesLiveFromItsFirstBar) {
@@ -291,11 +299,26 @@ TEST(Series, APageThatIsEmptyByMistakeIsNoHalt) {
     series.start(at(35));
     series.on_stream_up(at(35));
     answer_all(
-        series, recorder, 35, [](std::int64_t) { return true; }, mistaken);
+        series, recorder, 35, [](std::int64_t) { return true; },
+        [&](int answer, std::int64_t) { return answer == mistaken; });
     ASSERT_EQ(series.bars().size(), 35U) << mistaken;
     EXPECT_EQ(series.counters().absent_slots, 0U) << mistaken;
     EXPECT_EQ(series.state(), SeriesState::live) << mistaken;
   }
+}
+
+TEST(Series, AnExchangeThatIsInTroubleForSecondsHasNoHalt) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  series.start(at(35));
+  series.on_stream_up(at(35));
+  EXPECT_LE(answer_all(
+                series, recorder, 35, [](std::int64_t) { return true; },
+                [](int, std::int64_t second) { return second < 9; }),
+            10);
+  ASSERT_EQ(series.bars().size(), 35U);
+  EXPECT_EQ(series.counters().absent_slots, 0U);
+  EXPECT_EQ(series.state(), SeriesState::live);
 }
 
 TEST(Series, APageOfThePastThatIsEmptyOrShortByMistakeIsNoListing) {
@@ -322,6 +345,24 @@ TEST(Series, APageOfThePastThatIsEmptyOrShortByMistakeIsNoListing) {
       EXPECT_EQ(live.recorder.covered, 1);
     }
   }
+}
+
+TEST(Series, APastThatIsEmptyForSecondsIsNoListing) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 40, at(5));
+  answer_all(
+      live.series, live.recorder, 5, [](std::int64_t) { return true; },
+      [](int, std::int64_t second) { return second < 9; });
+  EXPECT_EQ(live.series.bars().size(), 45U);
+  EXPECT_EQ(live.recorder.covered, 1);
+}
+
+TEST(Series, APastThatBeginsWithTheListingIsCoveredSoon) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 85, at(5));
+  EXPECT_LE(answer_all(live.series, live.recorder, 5, [](std::int64_t slot) { return slot >= -14; }), 18);
+  EXPECT_EQ(live.series.bars().size(), 19U);
+  EXPECT_EQ(live.recorder.covered, 1);
 }
 
 TEST(Series, PagesOfThePastThatDifferEachTimeAreAskedForSeldomerAndSeldomer) {
@@ -374,6 +415,25 @@ TEST(Series, WhatAFrameToldIsNotLostWhereRestLacksItsRow) {
   EXPECT_EQ(live.series.counters().absent_slots, 0U);
 }
 
+TEST(Series, AHoleDoesNotWaitForAPastThatIsRefusedAgainAndAgain) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 10, at(5));
+  HistoryResult refused;
+  refused.error = RestError::bad_body;
+  int answers = 0;
+  for (int second = 0; second < 100; ++second) {
+    live.series.on_timer(at(5, second * 1000));
+    if (live.recorder.fetches.empty()) continue;
+    live.recorder.fetches.clear();
+    live.series.on_history(refused, 1, at(5, second * 1000));
+    ++answers;
+  }
+  EXPECT_LE(answers, 8);
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  EXPECT_EQ(live.recorder.fetches[0].first, bar_at(4).open_time_ms);
+}
+
 TEST(Series, EarlierBarsThatNoLongerAdjoinAfterATrimAreDropped) {
   LiveSeries live;
   live.series.require_from(kMinute.ordinal(kStartMs) - 5, at(5));
@@ -417,9 +477,10 @@ TEST(Series, ASuccessorWithoutTheClosingMarkSendsUsToRestAfterThreeSeconds) {
 
 /// As LiveSeries; for 10 s after its end a bar waits for its closing frame, and no frame comes.
 struct QuietSeries : LiveSeries {
-  QuietSeries() {
+  explicit QuietSeries(std::int64_t stale_after_ms = 600'000) {
     SeriesRules quiet = rules();
     quiet.ask_after_ms = 10'000;
+    quiet.stale_after_ms = stale_after_ms;
     series.set_rules(quiet);
   }
   /// Seconds of slot 6 and later, from `second` to before `end`, at which it asks; `answer` is what becomes
@@ -505,6 +566,22 @@ TEST(Series, ABarThatHasEndedButNotSettledIsAskedForAgain) {
   EXPECT_EQ(live.recorder.bars.size(), 6U);
 }
 
+TEST(Series, AMarketWithoutTradesIsNoDeadFeedWhereOnlyTradesBringFrames) {
+  for (const double volume : {0.0, 5.0}) {
+    QuietSeries live(150'000);
+    live.run(0, 600, [&](std::int64_t second) {
+      HistoryResult result =
+          rows(live.series.next() - kMinute.ordinal(kStartMs), 30, 6 + second / 60, second % 60 * 1000);
+      for (Bar& row : result.rows) row.volume = volume;
+      return result;
+    });
+    EXPECT_EQ(live.recorder.bars.size(), 15U);
+    EXPECT_EQ(live.series.counters().stale == 0, volume == 0);
+    EXPECT_EQ(live.recorder.resubscribes == 0, volume == 0);
+    EXPECT_GE(live.recorder.asked_listing, 3) << "it may be a halt";
+  }
+}
+
 TEST(Series, AClosedBarOfTheFutureStopsNothing) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(1'000'000), true), 1, at(5));
@@ -572,10 +649,10 @@ TEST(Series, BringsEarlierBarsInPagesWhenTheyAreNeeded) {
   HistoryResult listing_began = rows(-13, -11, 5);
   live.series.on_history(listing_began, 1, at(5));
   EXPECT_EQ(live.recorder.covered, 0) << "it may be short by mistake";
-  live.series.on_timer(at(5, 1000));
+  live.series.on_timer(at(5, 10'000));
   ASSERT_EQ(live.recorder.fetches.size(), 2U);
   EXPECT_EQ(live.recorder.fetches[0], live.recorder.fetches[1]);
-  live.series.on_history(listing_began, 1, at(5, 1000));
+  live.series.on_history(listing_began, 1, at(5, 10'000));
   EXPECT_EQ(live.recorder.covered, 1);
   EXPECT_EQ(live.series.covered_from(), first - 15);
   EXPECT_EQ(live.series.bars().front(), bar_at(-13));
@@ -703,6 +780,18 @@ TEST(Series, OfWhatWasRestoredOnlyTheNewestBarIsAskedForAgain) {
   EXPECT_EQ(series.bars().size(), 5U);
   EXPECT_EQ(series.state(), SeriesState::live);
   EXPECT_TRUE(recorder.conflicts.empty());
+}
+
+TEST(Series, AfterAnAbsenceTheCheapestRequestIsMade) {
+  SeriesRules of_many_rows = rules();
+  of_many_rows.rows_per_request = 1000;
+  Recorder recorder;
+  Series series(of_many_rows, kStartMs, recorder);
+  ASSERT_TRUE(series.restore({bar_at(0), bar_at(1)}, kStartMs, kStartMs + 2 * kMinuteMs));
+  series.on_stream_up(at(5));
+  ASSERT_EQ(recorder.fetches.size(), 1U);
+  EXPECT_EQ(recorder.fetches[0].first, bar_at(1).open_time_ms);
+  EXPECT_EQ(recorder.fetches[0].second, bar_at(99).open_time_ms) << "of a hundred rows futures weigh twice";
 }
 
 TEST(Series, ABarThatWasCorrectedWhileWeWereAwayIsTold) {

@@ -1,0 +1,254 @@
+// What a series asks of REST, and what it makes of the answers.
+#include <algorithm>
+#include <utility>
+
+#include "feeds/interval_source.hpp"
+#include "feeds/series.hpp"
+
+namespace atcd::feeds {
+namespace {
+
+// What every exchange counts as its cheapest request: our own clock may be behind, so no fewer are asked for.
+constexpr std::int64_t kSmallPage = 99;
+constexpr int kFailuresBeforeGap = 3;
+constexpr int kMostHalvings = 4;
+constexpr std::int64_t kFirstRetryMs = 1000;
+constexpr std::int64_t kLastRetryMs = 60'000;
+// An exchange in trouble says the same twice at once: so long after its first answer without a bar another
+// one is believed.
+constexpr std::int64_t kDoubtMs = 10'000;
+constexpr int kMostQuietDoublings = 6;
+// No bar is closed so long before its end, by the clock of an answer: clocks behind one address differ, and
+// an answer may have taken long (a simulated exchange's clock runs hundreds of times as fast as ours).
+constexpr std::int64_t kMostAheadMs = 600'000;
+
+}  // namespace
+
+/// After errors less is asked for at once: a page may be refused for its size, or for what it looks like.
+std::int64_t Series::page() const {
+  return std::max<std::int64_t>(2, rules_.rows_per_request >> std::min(errors_, kMostHalvings));
+}
+
+void Series::request_forward(const Now& now, int priority) {
+  if (request_ || now.monotonic_ms < retry_at_ms_) return;
+  // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
+  const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
+  std::int64_t first = again ? next_ - 1 : next_;
+  if (looked_to_ > next_) {
+    first = looked_to_;
+    if (!pending_.empty()) first = std::min(first, slot_of(pending_.front().bar));
+  }
+  std::int64_t last = std::max(rules_.interval.ordinal(now.utc_ms) + 1, first + kSmallPage - 1);
+  if (!pending_.empty()) last = std::max(last, slot_of(pending_.back().bar));
+  last = std::min(last, first + page() - 1);
+  request_ = Request{first, last, false, stream_up_};
+  handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(last), priority);
+}
+
+/// A page of the past without a bar in it: a listing that is younger, or a long halt. It is looked at twice,
+/// the first of several only after a while, since an empty answer may be a mistake; then the search goes on
+/// behind it, and a later row proves that the exchange has no bar there. When to ask again.
+std::int64_t Series::take_empty(const Request& request, const Now& now) {
+  if (!empty_since_ms_) empty_since_ms_ = now.monotonic_ms;
+  const bool again = std::exchange(empty_to_, request.to) >= request.to;
+  if (again && now.monotonic_ms - *empty_since_ms_ >= kDoubtMs) looked_to_ = request.to + 1;
+  return *empty_since_ms_ + kDoubtMs;
+}
+
+void Series::request_backward(const Now& now) {
+  if (request_ || back_target_ >= covered_from_) return;
+  if (now.monotonic_ms < std::max(retry_at_ms_, look_again_at_ms_)) return;
+  const std::int64_t first_of_all = first_slot_of_all(rules_.interval);
+  if (covered_from_ <= first_of_all) {
+    covered_from_ = back_target_;
+    return handler_.on_covered();
+  }
+  const std::int64_t first = std::max({back_target_, covered_from_ - page(), first_of_all});
+  request_ = Request{first, covered_from_ - 1, true, false};
+  handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(covered_from_ - 1),
+                 kBackwardPriority);
+}
+
+void Series::on_history(const HistoryResult& result, std::int64_t received_us, const Now& now) {
+  if (!request_) return;
+  const Request request = *request_;
+  request_.reset();
+  if (result.error != RestError::none) {
+    history_failed(result.message, request, now);
+    return;
+  }
+  errors_ = 0;
+  if (request.backward) {
+    take_backward(result, request, now);
+  } else {
+    take_forward(result, request, received_us, now);
+    still_quiet(result.server_time_ms, now);
+  }
+  if (request.backward && !caught_up_ && stream_up_) request_forward(now, kCatchUpPriority);
+  request_backward(now);
+}
+
+/// A page of the past that is refused again and again is no reason to wait with what is missing now.
+void Series::history_failed(std::string_view why, const Request& request, const Now& now) {
+  ++counters_.history_errors;
+  ++failures_;
+  ++errors_;
+  (request.backward ? look_again_at_ms_ : retry_at_ms_) =
+      now.monotonic_ms + std::min(kFirstRetryMs << std::min(failures_ - 1, 6), kLastRetryMs);
+  const bool held_up = state_ == SeriesState::catching_up && !pending_.empty();
+  if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
+}
+
+/// A later row exists, or the exchange's clock has passed the row's end.
+bool Series::is_final(const HistoryResult& result, std::size_t row) const {
+  return row + 1 < result.rows.size() ||
+         result.server_time_ms >= result.rows[row].close_time_ms + rules_.settling_ms;
+}
+
+void Series::compare(const HistoryResult& result, std::int64_t received_us) {
+  if (result.error != RestError::none) ++counters_.history_errors;
+  for (std::size_t i = 0; i < result.rows.size() && is_final(result, i); ++i) {
+    const engine::Bar& row = result.rows[i];
+    if (slot_of(row) >= next_) return;
+    ++counters_.compared;
+    seen_again(slot_of(row), row, true, received_us);
+  }
+}
+
+void Series::take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
+                          const Now& now) {
+  const auto& interval = rules_.interval;
+  const std::int64_t clock_ms = result.server_time_ms, before = next_;
+  bool running_row = false;
+  // What a frame closed so long before its end REST would not show for ever.
+  if (clock_ms != 0) {
+    counters_.pending_dropped += std::erase_if(
+        pending_, [&](const PendingBar& held) { return held.bar.close_time_ms > clock_ms + kMostAheadMs; });
+  }
+  for (std::size_t i = 0; i < result.rows.size(); ++i) {
+    const engine::Bar& row = result.rows[i];
+    const std::int64_t ordinal = slot_of(row);
+    if (ordinal > request.to) break;
+    const bool final_row = is_final(result, i);
+    // The exchange's own row outranks a bar that was built here.
+    if (rules_.built_here && final_row) {
+      std::erase_if(pending_, [&](const PendingBar& held) { return slot_of(held.bar) == ordinal; });
+    }
+    skip_to(ordinal);
+    if (ordinal < next_) {
+      if (ordinal >= request.from && final_row) seen_again(ordinal, row, rules_.built_here, received_us);
+      continue;
+    }
+    if (!final_row) {
+      running_row = true;
+      break;
+    }
+    ++counters_.closed_by_history;
+    append(row, received_us);
+    untraded_ = row.volume == 0;
+  }
+  release_pending();
+
+  const bool past = clock_ms != 0 && request.to < interval.ordinal(clock_ms);
+  const bool empty = next_ == before && !running_row && past;
+  if (!empty) {
+    empty_to_ = 0;
+    empty_since_ms_.reset();
+  }
+  const bool ended_unsettled = running_row && clock_ms != 0 && clock_ms >= interval.open_time_ms(next_ + 1);
+  const bool full_page = !result.rows.empty() && slot_of(result.rows.back()) >= request.to;
+  const bool more = !running_row && (full_page || past);
+  if (ended_unsettled || (!more && !pending_.empty())) {
+    // The exchange has not settled the bar yet, or REST lags behind the frames.
+    ++failures_;
+    const std::int64_t wait_ms = std::max(rules_.settling_ms, kFirstRetryMs);
+    retry_at_ms_ = now.monotonic_ms + std::min(wait_ms << std::min(failures_ - 1, 5), kLastRetryMs);
+    if (failures_ >= kFailuresBeforeGap && !pending_.empty()) {
+      set_state(SeriesState::gap, "REST does not show a bar that lies before later ones");
+    }
+    return;
+  }
+  failures_ = 0;
+  retry_at_ms_ = empty ? take_empty(request, now) : 0;
+  overdue_since_ms_.reset();
+  if (more || !request.after_stream_up) {
+    if (more || stream_up_) request_forward(now, stream_up_ ? kCatchUpPriority : kFirstLoadPriority);
+    return;
+  }
+  if (stream_up_) {
+    caught_up_ = true;
+    set_resting_state(SeriesState::live, "");
+  }
+}
+
+/// A page of the past without its first or last bars is that of a younger listing or a halt, or it is empty
+/// or short by mistake, and then it would stay in the history for ever. No later row proves anything here: it
+/// is believed when a second answer says the same, the first of several only after a while.
+bool Series::believed(const Request& request, std::span<const engine::Bar> bars, const Now& now) {
+  LackingPage page{request.from, request.to, 0, 0};
+  if (!bars.empty()) {
+    page.oldest = slot_of(bars.front());
+    page.newest = slot_of(bars.back());
+  }
+  const bool whole = page.oldest == request.from && page.newest == request.to;
+  if (whole || lacking_ == page) {
+    if (whole || request.from <= back_target_) lacking_since_ms_.reset();
+    lacking_.reset();
+    lacking_looks_ = 0;
+    return true;
+  }
+  if (!lacking_since_ms_) lacking_since_ms_ = now.monotonic_ms;
+  lacking_ = page;
+  const std::int64_t wait_ms = std::min(kFirstRetryMs << std::min(lacking_looks_++, 6), kLastRetryMs);
+  look_again_at_ms_ = std::max(now.monotonic_ms + wait_ms, *lacking_since_ms_ + kDoubtMs);
+  return false;
+}
+
+void Series::take_backward(const HistoryResult& result, const Request& request, const Now& now) {
+  if (request.to != covered_from_ - 1) return;  // trimmed meanwhile: it would not adjoin
+  std::vector<engine::Bar> earlier;
+  for (const engine::Bar& row : result.rows) {
+    const std::int64_t ordinal = slot_of(row);
+    if (ordinal >= request.from && ordinal <= request.to) earlier.push_back(row);
+  }
+  failures_ = 0;
+  if (!believed(request, earlier, now)) return;
+  counters_.closed_by_history += earlier.size();
+  counters_.absent_slots += static_cast<std::uint64_t>(request.to - request.from + 1) - earlier.size();
+  bars_.insert(bars_.begin(), earlier.begin(), earlier.end());
+  const bool all = request.from <= first_slot_of_all(rules_.interval);
+  covered_from_ = all ? std::min(request.from, back_target_) : request.from;
+  handler_.on_earlier(earlier, rules_.interval.open_time_ms(covered_from_));
+  if (covered_from_ <= back_target_) handler_.on_covered();
+}
+
+/// By the clock the bar is over, and for so long nothing has closed it.
+bool Series::quiet(const Now& now) {
+  const bool over = now.utc_ms >= rules_.interval.open_time_ms(next_ + 1);
+  if (rules_.ask_after_ms == 0 || !caught_up_ || !over) return false;
+  if (!over_ || over_->slot != next_) over_ = Over{next_, now.monotonic_ms + rules_.ask_after_ms, 0};
+  return !request_ && now.monotonic_ms >= over_->ask_at_ms;
+}
+
+/// An answer, given at clock_ms, that may have closed it or not. By that clock the bar may still run, and
+/// ours is ahead; else REST lags, or has no such bar.
+void Series::still_quiet(std::int64_t clock_ms, const Now& now) {
+  if (!over_ || over_->slot != next_) return;
+  const std::int64_t left_ms = clock_ms == 0 ? 0 : rules_.interval.open_time_ms(next_ + 1) - clock_ms;
+  const std::int64_t most_ms = rules_.ask_after_ms << kMostQuietDoublings;
+  const std::int64_t wait_ms = left_ms > 0
+                                   ? left_ms + rules_.ask_after_ms
+                                   : rules_.ask_after_ms << std::min(over_->in_vain++, kMostQuietDoublings);
+  over_->ask_at_ms = now.monotonic_ms + std::min(wait_ms, most_ms);
+}
+
+void Series::require_from(std::int64_t ordinal, const Now& now) {
+  if (ordinal >= covered_from_) {
+    handler_.on_covered();
+    return;
+  }
+  back_target_ = std::min(back_target_, ordinal);
+  request_backward(now);
+}
+
+}  // namespace atcd::feeds
