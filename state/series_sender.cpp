@@ -222,8 +222,10 @@ void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const
     // same.
     const bool news = record.correction ? close_ms == cursor.position_ms : close_ms > cursor.own_ms;
     if (!news) return;
-    // Where our signals differ anyhow the bar itself decides: the head has its prices.
-    if (record.correction && cursor.stands_ms == record.anchor_ms) return back_to_head(series, cursor);
+    // Where our signals differ anyhow the bar itself decides: the head has its prices. Whose telling stands
+    // corrects it first, or the bar would be told three times.
+    if (record.correction && cursor.stands_ms == record.anchor_ms)
+      return cursor.yields ? yield(series, cursor) : back_to_head(series, cursor);
     send(series, cursor, record, false);
     return;
   }
