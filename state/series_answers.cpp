@@ -271,9 +271,10 @@ void SeriesSender::conflict(SeriesIndex series, SeriesCursor& cursor, std::int64
 
 void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::string_view error) {
   if (error.find("Function not found") != std::string_view::npos) {
-    ready_ = false;
+    const bool first = std::exchange(ready_, false);  // of all that were on their way: it is loaded once
     back_to_head(series, cursor);
-    return parts_.on_function_missing();
+    if (first) parts_.on_function_missing();
+    return;
   }
   switch (error_kind(error)) {
     case ErrorKind::retryable:

@@ -169,6 +169,21 @@ TEST_F(PublisherFaultTest, AFunctionThatVanishesIsLoadedAgain) {
   expect_complete(redis, daemon, 1);
 }
 
+TEST_F(PublisherFaultTest, AFunctionThatVanishesUnderManySeriesIsLoadedOnce) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  Daemon daemon(io_, options_for(server));
+  for (SeriesIndex series = 0; series < 99; ++series) daemon.add(series, 0, 1);
+  run_until([&] { return daemon.handler.published == 99; }, "the first");
+  redis.command({"CONFIG", "RESETSTAT"});
+  redis.command({"FUNCTION", "FLUSH"});
+  for (SeriesIndex series = 0; series < 99; ++series) daemon.close_bar(series);
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "published all the same");
+  run_until_drained(daemon);
+  EXPECT_THAT(redis.text({"INFO", "commandstats"}), HasSubstr("cmdstat_function|load:calls=1,"));
+  for (SeriesIndex series = 0; series < 99; ++series) expect_complete(redis, daemon, series);
+}
+
 TEST_F(PublisherFaultTest, AnOtherFunctionOfTheSameNameIsReplaced) {
   RedisServer server;
   RedisClient redis = server.client();
