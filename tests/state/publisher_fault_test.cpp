@@ -249,6 +249,22 @@ TEST_F(PublisherFaultTest, AKeyOfAnotherTypeStopsOnlyItsSeries) {
   expect_complete(redis, daemon, 1);
 }
 
+TEST_F(PublisherFaultTest, WhatOthersWriteHoldsUpNoSeriesForEver) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 1);
+  run_until([&] { return daemon.handler.published == 1; }, "the first");
+  daemon.history.series[2].records.push_back(record_of(2, 0));
+  daemon.publisher->add(2, series_info(2), false);
+  const std::string detail(1000, 'x');
+  for (int i = 0; i < 20'000; ++i) daemon.publisher->event("state", 1, "s", detail);  // as after an outage
+  daemon.publisher->resume(2);
+  run_until([&] { return daemon.handler.published == 2; }, "the series behind so many events");
+  run_until_drained(daemon);
+  expect_complete(redis, daemon, 2);
+}
+
 TEST_F(PublisherFaultTest, NothingIsCalledAfterThePublisherIsGone) {
   RedisServer server;
   auto daemon = std::make_unique<Daemon>(io_, options_for(server));
