@@ -278,7 +278,10 @@ void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::str
   }
   switch (error_kind(error)) {
     case ErrorKind::retryable:
-      if (error.starts_with("TRYAGAIN")) {  // some of this series' keys are on their way to another server
+      // Some of this series' keys are on their way to another server, or nobody serves its slot: no reason to
+      // hold up the others.
+      if (error.starts_with("TRYAGAIN") || error.starts_with("CLUSTERDOWN Hash slot")) {
+        if (!error.starts_with("TRYAGAIN")) refuse("", error);
         ++cursor.failures;
         return retry_later(series, cursor);
       }
