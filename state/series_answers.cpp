@@ -57,6 +57,9 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
     --cursor->heads_in_flight;
     // Only the newest question counts, and only if no error came in between.
     if (reply != nullptr && cursor->heads_in_flight == 0 && cursor->phase == Phase::reading) {
+      // Redis refuses this function wherever it takes no writes: it is neither full nor busy any more. But a
+      // right may lack that only a write shows.
+      if (!reply->is_error() && !forbidden_) careful_ = false;
       if (reply->is_error()) {
         ++parts_.counters.errors;
         on_failure(series, *cursor, reply->text);
@@ -288,6 +291,7 @@ void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::str
       [[fallthrough]];
     case ErrorKind::configuration:
       refuse("", error);
+      forbidden_ = error_kind(error) == ErrorKind::configuration;
       pause_all();
       return back_to_head(series, cursor);
     case ErrorKind::reroute:

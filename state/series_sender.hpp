@@ -159,7 +159,8 @@ class SeriesSender {
   std::uint32_t pauses_ = 0;  // since the last success
   bool ready_ = false;
   bool paused_ = false;
-  bool careful_ = false;  // after a pause: one series at a time until Redis has taken something
+  bool careful_ = false;    // after a pause: one series at a time until Redis has taken something
+  bool forbidden_ = false;  // it paused for want of a right
   bool turns_scheduled_ = false;
   std::shared_ptr<SeriesSender*> self_;  // what was posted asks whether we are still there
 };

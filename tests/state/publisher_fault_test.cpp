@@ -265,6 +265,27 @@ TEST_F(PublisherFaultTest, WhatOthersWriteHoldsUpNoSeriesForEver) {
   expect_complete(redis, daemon, 2);
 }
 
+TEST_F(PublisherFaultTest, ARedisThatIsFullNoMoreIsAskedForAllHeadsTogether) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  Daemon daemon(io_, options_for(server));
+  for (SeriesIndex series = 0; series < 99; ++series) daemon.add(series, 0, 1);
+  run_until([&] { return daemon.handler.published == 99; }, "the first");
+  redis.command({"DEL", "atc:1:catalogue"});
+  redis.command({"CONFIG", "SET", "maxmemory", "1"});
+  daemon.publisher->look_after();  // finds it missing: all heads are read again
+  run_until([&] { return daemon.publisher->counters().errors >= 99; }, "refused");
+  const auto reads = [&] {
+    const std::string all = redis.text({"INFO", "stats"});
+    const std::string name = "total_reads_processed:";
+    return std::stoll(all.substr(all.find(name) + name.size()));
+  };
+  redis.command({"CONFIG", "SET", "maxmemory", "0"});
+  const auto before = reads();
+  run_until_drained(daemon);
+  EXPECT_LT(reads() - before, 50) << "one after the other";
+}
+
 TEST_F(PublisherFaultTest, NothingIsCalledAfterThePublisherIsGone) {
   RedisServer server;
   auto daemon = std::make_unique<Daemon>(io_, options_for(server));
