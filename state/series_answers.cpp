@@ -326,9 +326,14 @@ std::chrono::milliseconds SeriesSender::backoff(std::uint32_t failures) {
 }
 
 void SeriesSender::retry_later(SeriesIndex series, SeriesCursor& cursor) {
+  retry_in(backoff(cursor.failures), series, cursor);
+}
+
+void SeriesSender::retry_in(std::chrono::milliseconds pause, SeriesIndex series, SeriesCursor& cursor) {
   ++cursor.epoch;
   cursor.phase = Phase::wants_head;
-  retries_.emplace(Clock::now() + backoff(cursor.failures), std::pair(series, cursor.generation));
+  cursor.retry_at = Clock::now() + pause;
+  retries_.emplace(cursor.retry_at, std::pair(series, cursor.generation));
   arm_retries();
 }
 
@@ -340,10 +345,12 @@ void SeriesSender::arm_retries() {
     SeriesSender& sender = **self;
     const auto now = Clock::now();
     while (!sender.retries_.empty() && sender.retries_.begin()->first <= now) {
-      const auto [series, generation] = sender.retries_.begin()->second;
+      const auto [at, which] = *sender.retries_.begin();
       sender.retries_.erase(sender.retries_.begin());
-      SeriesCursor* cursor = sender.find(series, generation);
-      if (cursor != nullptr && cursor->phase == Phase::wants_head) sender.want_turn(series, *cursor);
+      SeriesCursor* cursor = sender.find(which.first, which.second);
+      // Only the newest of a series counts: it may have been asked since for another reason.
+      if (cursor != nullptr && cursor->phase == Phase::wants_head && cursor->retry_at == at)
+        sender.want_turn(which.first, *cursor);
     }
     sender.arm_retries();
   });

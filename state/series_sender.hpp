@@ -139,6 +139,7 @@ class SeriesSender {
   // Pauses: of one series, or of all where the error concerns Redis as a whole.
   std::chrono::milliseconds backoff(std::uint32_t failures);
   void retry_later(SeriesIndex series, SeriesCursor& cursor);
+  void retry_in(std::chrono::milliseconds pause, SeriesIndex series, SeriesCursor& cursor);
   void pause_all();
   void arm_retries();
 

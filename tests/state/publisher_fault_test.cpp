@@ -249,6 +249,23 @@ TEST_F(PublisherFaultTest, AKeyOfAnotherTypeStopsOnlyItsSeries) {
   expect_complete(redis, daemon, 1);
 }
 
+TEST_F(PublisherFaultTest, ASeriesThatIsRefusedIsAskedForNoFasterHoweverOftenItIsWanted) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  redis.command({"SET", stream_key(1), "no stream"});
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 1);
+  for (std::uint64_t times = 1; times <= 100; ++times) {
+    run_until([&] { return daemon.publisher->counters().errors >= times; }, "refused");
+    daemon.publisher->correct(1, record_of(1, 0).bar.close_time_ms);
+  }
+  const auto before = daemon.publisher->counters().errors;
+  Daemon calm(io_, options_for(server));  // so long as it takes another one to slow down
+  calm.add(1, 0, 1);
+  run_until([&] { return calm.publisher->counters().errors == 8; }, "refused as often");
+  EXPECT_LT(daemon.publisher->counters().errors - before, 20U);
+}
+
 TEST_F(PublisherFaultTest, WhatOthersWriteHoldsUpNoSeriesForEver) {
   RedisServer server;
   RedisClient redis = server.client();
