@@ -282,6 +282,19 @@ TEST_F(PublisherFaultTest, WhatOthersWriteHoldsUpNoSeriesForEver) {
   expect_complete(redis, daemon, 2);
 }
 
+TEST_F(PublisherFaultTest, AnOutputFullOfEventsDelaysTheFunctionAndNoMore) {
+  RedisServer server;
+  server.kill();
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 1);
+  const std::string detail(1000, 'x');
+  for (int i = 0; i < 80'000; ++i) daemon.publisher->event("state", 1, "s", detail);
+  server.start();
+  run_until([&] { return daemon.handler.published == 1; }, "the series behind more than the output takes");
+  RedisClient redis = server.client();
+  expect_complete(redis, daemon, 1);
+}
+
 TEST_F(PublisherFaultTest, ARedisThatIsFullNoMoreIsAskedForAllHeadsTogether) {
   RedisServer server;
   RedisClient redis = server.client();
