@@ -259,7 +259,8 @@ class Publisher::Impl final : public NodesHandler {
             case FunctionState::loaded:
               return link.sender.on_ready();
             case FunctionState::lost:
-              return;
+              if (!link.node.connection().ready()) return;
+              return prepare_later(link);  // its output is full
             case FunctionState::missing:
               refuse(link, "the function " + name +
                                " is missing and this user may not load it (atcd redis-setup does): " +
@@ -267,21 +268,22 @@ class Publisher::Impl final : public NodesHandler {
               break;
             case FunctionState::failed:
               refuse(link, "the function " + name + " could not be loaded: " + std::string(error));
-              if (error_kind(error) == ErrorKind::reroute) {  // a replica
-                ++counters_.errors;
-                return link.node.connection().drop(error);
-              }
               break;
           }
           ++counters_.errors;
-          link.function_timer.expires_after(kFunctionRetry);
-          link.function_timer.async_wait(
-              [self = self_, node = &link.node](const boost::system::error_code& failed) {
-                if (failed || *self == nullptr) return;
-                const auto found = (*self)->links_.find(node);
-                if (found != (*self)->links_.end() && node->connection().ready())
-                  (*self)->prepare_function(*found->second);
-              });
+          const bool replica = error_kind(error) == ErrorKind::reroute;
+          replica ? link.node.connection().drop(error) : prepare_later(link);
+        });
+  }
+
+  void prepare_later(Link& link) {
+    link.function_timer.expires_after(kFunctionRetry);
+    link.function_timer.async_wait(
+        [self = self_, node = &link.node](const boost::system::error_code& failed) {
+          if (failed || *self == nullptr) return;
+          const auto found = (*self)->links_.find(node);
+          if (found != (*self)->links_.end() && node->connection().ready())
+            (*self)->prepare_function(*found->second);
         });
   }
 

@@ -88,7 +88,8 @@ void RedisNodes::watch_master() {
 
 void RedisNodes::check_master() {
   RedisConnection& connection = nodes_.begin()->second->connection();
-  if (!connection.ready()) return;  // it asks by itself before it connects
+  if (!connection.ready()) return;   // it asks by itself before it connects
+  if (sentinels_->asking()) return;  // one that is silent is passed over only when it is given its time
   sentinels_->find_master([&connection](const RedisAddress* master, const std::string&) {
     if (master == nullptr || !connection.ready()) return;
     if (master->host == connection.address().host && master->port == connection.address().port) return;

@@ -26,6 +26,7 @@ class Sentinels final : ConnectionHandler {
   /// One question at a time: a new one takes the place of an unanswered one. `found` is called later, never
   /// from inside this call.
   void find_master(Found found);
+  bool asking() const { return found_ != nullptr; }
 
  private:
   void on_ready() override;

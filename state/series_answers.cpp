@@ -56,6 +56,9 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
     --cursor->heads_in_flight;
     // Only the newest question counts, and only if no error came in between.
     if (reply != nullptr && cursor->heads_in_flight == 0 && cursor->phase == Phase::reading) {
+      // Redis refuses this function wherever it takes no writes: it is neither full nor busy any more. But a
+      // right may lack that only a write shows.
+      if (!reply->is_error() && !forbidden_) careful_ = false;
       if (reply->is_error()) {
         ++parts_.counters.errors;
         on_failure(series, *cursor, reply->text);
@@ -268,19 +271,24 @@ void SeriesSender::conflict(SeriesIndex series, SeriesCursor& cursor, std::int64
 
 void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::string_view error) {
   if (error.find("Function not found") != std::string_view::npos) {
-    ready_ = false;
+    const bool first = std::exchange(ready_, false);  // of all that were on their way: it is loaded once
     back_to_head(series, cursor);
-    return parts_.on_function_missing();
+    if (first) parts_.on_function_missing();
+    return;
   }
   switch (error_kind(error)) {
     case ErrorKind::retryable:
-      if (error.starts_with("TRYAGAIN")) {  // some of this series' keys are on their way to another server
+      // Some of this series' keys are on their way to another server, or nobody serves its slot: no reason to
+      // hold up the others.
+      if (error.starts_with("TRYAGAIN") || error.starts_with("CLUSTERDOWN Hash slot")) {
+        if (!error.starts_with("TRYAGAIN")) refuse("", error);
         ++cursor.failures;
         return retry_later(series, cursor);
       }
       [[fallthrough]];
     case ErrorKind::configuration:
       refuse("", error);
+      forbidden_ = error_kind(error) == ErrorKind::configuration;
       pause_all();
       return back_to_head(series, cursor);
     case ErrorKind::reroute:
@@ -315,9 +323,14 @@ std::chrono::milliseconds SeriesSender::backoff(std::uint32_t failures) {
 }
 
 void SeriesSender::retry_later(SeriesIndex series, SeriesCursor& cursor) {
+  retry_in(backoff(cursor.failures), series, cursor);
+}
+
+void SeriesSender::retry_in(std::chrono::milliseconds pause, SeriesIndex series, SeriesCursor& cursor) {
   ++cursor.epoch;
   cursor.phase = Phase::wants_head;
-  retries_.emplace(Clock::now() + backoff(cursor.failures), std::pair(series, cursor.generation));
+  cursor.retry_at = Clock::now() + pause;
+  retries_.emplace(cursor.retry_at, std::pair(series, cursor.generation));
   arm_retries();
 }
 
@@ -329,10 +342,12 @@ void SeriesSender::arm_retries() {
     SeriesSender& sender = **self;
     const auto now = Clock::now();
     while (!sender.retries_.empty() && sender.retries_.begin()->first <= now) {
-      const auto [series, generation] = sender.retries_.begin()->second;
+      const auto [at, which] = *sender.retries_.begin();
       sender.retries_.erase(sender.retries_.begin());
-      SeriesCursor* cursor = sender.find(series, generation);
-      if (cursor != nullptr && cursor->phase == Phase::wants_head) sender.want_turn(series, *cursor);
+      SeriesCursor* cursor = sender.find(which.first, which.second);
+      // Only the newest of a series counts: it may have been asked since for another reason.
+      if (cursor != nullptr && cursor->phase == Phase::wants_head && cursor->retry_at == at)
+        sender.want_turn(which.first, *cursor);
     }
     sender.arm_retries();
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -72,8 +73,9 @@ struct SeriesCursor {
   bool other_config = false;       // adopted: the head's content can't be ours
   std::string stopped_for;         // the other configuration, while stopped; until a head says otherwise
   bool page_was_full = false;
-  std::uint32_t failures = 0;    // since the last success
-  std::uint64_t backfilled = 0;  // acknowledged since it was last level
+  std::uint32_t failures = 0;                      // since the last success
+  std::chrono::steady_clock::time_point retry_at;  // of the retry that counts, while one is waited for
+  std::uint64_t backfilled = 0;                    // acknowledged since it was last level
 
   // Bars that publish() was given and Redis has not acknowledged.
   std::int64_t newest_ms = 0;

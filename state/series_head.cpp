@@ -92,11 +92,6 @@ void SeriesSender::let_stand(SeriesCursor& cursor, const SignalRecord& ours) {
 
 /// Of two daemons that tell otherwise now this, now that one would be first, and the stream would be
 /// neither's. So the one whose telling does not stand publishes only what the other leaves out.
-void SeriesSender::yield(SeriesIndex series, SeriesCursor& cursor) {
-  ++cursor.epoch;
-  cursor.phase = Phase::wants_head;
-  retries_.emplace(Clock::now() + kYield, std::pair(series, cursor.generation));
-  arm_retries();
-}
+void SeriesSender::yield(SeriesIndex series, SeriesCursor& cursor) { retry_in(kYield, series, cursor); }
 
 }  // namespace atcd::state

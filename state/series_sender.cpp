@@ -221,8 +221,10 @@ void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const
     // same.
     const bool news = record.correction ? close_ms == cursor.position_ms : close_ms > cursor.own_ms;
     if (!news) return;
-    // Where our signals differ anyhow the bar itself decides: the head has its prices.
-    if (record.correction && cursor.stands_ms == record.anchor_ms) return back_to_head(series, cursor);
+    // Where our signals differ anyhow the bar itself decides: the head has its prices. Whose telling stands
+    // corrects it first, or the bar would be told three times.
+    if (record.correction && cursor.stands_ms == record.anchor_ms)
+      return cursor.yields ? yield(series, cursor) : back_to_head(series, cursor);
     send(series, cursor, record, false);
     return;
   }
@@ -291,9 +293,11 @@ void SeriesSender::schedule_turns() {
 }
 
 bool SeriesSender::may_send() const {
-  if (!ready_ || paused_ || parts_.connection.output_bytes() > kMostOutputBytes) return false;
-  if (careful_) return in_flight_ == 0 && heads_in_flight_ == 0;
-  return in_flight_ < kMostInFlight && heads_in_flight_ < kMostHeadsInFlight;
+  if (!ready_ || paused_) return false;
+  // However full the output is: what others wrote there calls nobody when it has gone, our own answer does.
+  if (in_flight_ == 0 && heads_in_flight_ == 0) return true;
+  return !careful_ && in_flight_ < kMostInFlight && heads_in_flight_ < kMostHeadsInFlight &&
+         parts_.connection.output_bytes() <= kMostOutputBytes;
 }
 
 void SeriesSender::take_turns() {

@@ -139,6 +139,7 @@ class SeriesSender {
   // Pauses: of one series, or of all where the error concerns Redis as a whole.
   std::chrono::milliseconds backoff(std::uint32_t failures);
   void retry_later(SeriesIndex series, SeriesCursor& cursor);
+  void retry_in(std::chrono::milliseconds pause, SeriesIndex series, SeriesCursor& cursor);
   void pause_all();
   void arm_retries();
 
@@ -159,7 +160,8 @@ class SeriesSender {
   std::uint32_t pauses_ = 0;  // since the last success
   bool ready_ = false;
   bool paused_ = false;
-  bool careful_ = false;  // after a pause: one series at a time until Redis has taken something
+  bool careful_ = false;    // after a pause: one series at a time until Redis has taken something
+  bool forbidden_ = false;  // it paused for want of a right
   bool turns_scheduled_ = false;
   std::shared_ptr<SeriesSender*> self_;  // what was posted asks whether we are still there
 };

@@ -130,6 +130,27 @@ TEST_F(PublisherConflictTest, ACorrectionByTheExchangeOfABarThatATwinHasCorrecte
   EXPECT_EQ(newest_id(), id_of(2, 1)) << "the second twin adds no other telling of the same bar";
 }
 
+TEST_F(PublisherConflictTest, WhoseTellingStandsCorrectsItsBarFirst) {
+  Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
+  publish_and_differ(a, b);
+  b.announce(1);
+  run_until([&] { return b.publisher->counters().conflicts == 1; }, "they differ");
+  run_until_idle(b);
+  b.correct_bar(1, 123.25);  // although it is first
+  io_.restart();
+  io_.run_for(std::chrono::milliseconds(50));
+  a.correct_bar(1, 123.25);
+  run_until_drained(a);
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(2, 1)) << "told once more, and by who had told it";
+  EXPECT_EQ(std::stod(redis_.stream(stream_key(1)).back().fields.at("average")),
+            record_of(1, 2).signal.average);
+  b.correct_bar(1, 124.5);  // the other one is gone
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(2, 2));
+  EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
+}
+
 TEST_F(PublisherConflictTest, ABarThatBothTellOtherwiseIsAskedAboutAndTheProvenOneSentOnce) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
   a.add(1, 0, 3);

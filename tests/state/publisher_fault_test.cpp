@@ -169,6 +169,21 @@ TEST_F(PublisherFaultTest, AFunctionThatVanishesIsLoadedAgain) {
   expect_complete(redis, daemon, 1);
 }
 
+TEST_F(PublisherFaultTest, AFunctionThatVanishesUnderManySeriesIsLoadedOnce) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  Daemon daemon(io_, options_for(server));
+  for (SeriesIndex series = 0; series < 99; ++series) daemon.add(series, 0, 1);
+  run_until([&] { return daemon.handler.published == 99; }, "the first");
+  redis.command({"CONFIG", "RESETSTAT"});
+  redis.command({"FUNCTION", "FLUSH"});
+  for (SeriesIndex series = 0; series < 99; ++series) daemon.close_bar(series);
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "published all the same");
+  run_until_drained(daemon);
+  EXPECT_THAT(redis.text({"INFO", "commandstats"}), HasSubstr("cmdstat_function|load:calls=1,"));
+  for (SeriesIndex series = 0; series < 99; ++series) expect_complete(redis, daemon, series);
+}
+
 TEST_F(PublisherFaultTest, AnOtherFunctionOfTheSameNameIsReplaced) {
   RedisServer server;
   RedisClient redis = server.client();
@@ -232,6 +247,73 @@ TEST_F(PublisherFaultTest, AKeyOfAnotherTypeStopsOnlyItsSeries) {
   redis.command({"DEL", stream_key(1)});
   run_until([&] { return daemon.handler.published == 2; }, "published once it can be");
   expect_complete(redis, daemon, 1);
+}
+
+TEST_F(PublisherFaultTest, ASeriesThatIsRefusedIsAskedForNoFasterHoweverOftenItIsWanted) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  redis.command({"SET", stream_key(1), "no stream"});
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 1);
+  for (std::uint64_t times = 1; times <= 100; ++times) {
+    run_until([&] { return daemon.publisher->counters().errors >= times; }, "refused");
+    daemon.publisher->correct(1, record_of(1, 0).bar.close_time_ms);
+  }
+  const auto before = daemon.publisher->counters().errors;
+  Daemon calm(io_, options_for(server));  // so long as it takes another one to slow down
+  calm.add(1, 0, 1);
+  run_until([&] { return calm.publisher->counters().errors == 8; }, "refused as often");
+  EXPECT_LT(daemon.publisher->counters().errors - before, 20U);
+}
+
+TEST_F(PublisherFaultTest, WhatOthersWriteHoldsUpNoSeriesForEver) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 1);
+  run_until([&] { return daemon.handler.published == 1; }, "the first");
+  daemon.history.series[2].records.push_back(record_of(2, 0));
+  daemon.publisher->add(2, series_info(2), false);
+  const std::string detail(1000, 'x');
+  for (int i = 0; i < 20'000; ++i) daemon.publisher->event("state", 1, "s", detail);  // as after an outage
+  daemon.publisher->resume(2);
+  run_until([&] { return daemon.handler.published == 2; }, "the series behind so many events");
+  run_until_drained(daemon);
+  expect_complete(redis, daemon, 2);
+}
+
+TEST_F(PublisherFaultTest, AnOutputFullOfEventsDelaysTheFunctionAndNoMore) {
+  RedisServer server;
+  server.kill();
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 1);
+  const std::string detail(1000, 'x');
+  for (int i = 0; i < 80'000; ++i) daemon.publisher->event("state", 1, "s", detail);
+  server.start();
+  run_until([&] { return daemon.handler.published == 1; }, "the series behind more than the output takes");
+  RedisClient redis = server.client();
+  expect_complete(redis, daemon, 1);
+}
+
+TEST_F(PublisherFaultTest, ARedisThatIsFullNoMoreIsAskedForAllHeadsTogether) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  Daemon daemon(io_, options_for(server));
+  for (SeriesIndex series = 0; series < 99; ++series) daemon.add(series, 0, 1);
+  run_until([&] { return daemon.handler.published == 99; }, "the first");
+  redis.command({"DEL", "atc:1:catalogue"});
+  redis.command({"CONFIG", "SET", "maxmemory", "1"});
+  daemon.publisher->look_after();  // finds it missing: all heads are read again
+  run_until([&] { return daemon.publisher->counters().errors >= 99; }, "refused");
+  const auto reads = [&] {
+    const std::string all = redis.text({"INFO", "stats"});
+    const std::string name = "total_reads_processed:";
+    return std::stoll(all.substr(all.find(name) + name.size()));
+  };
+  redis.command({"CONFIG", "SET", "maxmemory", "0"});
+  const auto before = reads();
+  run_until_drained(daemon);
+  EXPECT_LT(reads() - before, 50) << "one after the other";
 }
 
 TEST_F(PublisherFaultTest, NothingIsCalledAfterThePublisherIsGone) {

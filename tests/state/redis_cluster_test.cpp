@@ -155,6 +155,26 @@ TEST_F(RedisClusterTest, WhatNobodyServesYetIsPublishedOnceItIsServed) {
   expect_all(cluster, daemon);
 }
 
+TEST_F(RedisClusterTest, ASlotThatNobodyServesHoldsUpNoOtherOfItsServer) {
+  RedisCluster cluster(1);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  cluster.command(0, {"CLUSTER", "DELSLOTS", std::to_string(key_slot(stream_key(kFirst)))});
+  daemon.close_bar(kFirst);
+  const auto errors = [&] { return daemon.publisher->counters().errors; };
+  run_until([&] { return errors() > 3; }, "refused");
+  const auto before = errors();
+  constexpr SeriesIndex other = kFirst + 1;
+  constexpr std::int64_t kTurns = 40;
+  for (std::int64_t turn = 0; turn < kTurns; ++turn) {
+    const std::string newest_ms = std::to_string(record_of(other, turn + 1).bar.close_time_ms);
+    daemon.history.series[other].records.push_back(record_of(other, turn + 1));
+    daemon.publisher->correct(other, 1);  // by way of its head
+    run_until([&] { return newest(cluster, other) == newest_ms; }, "published");
+  }
+  EXPECT_LT(errors() - before, std::uint64_t{kTurns}) << "tried again and again instead of the other";
+}
+
 TEST_F(RedisClusterTest, AServerThatIsAwayHoldsUpOnlyItsOwnSeries) {
   RedisCluster cluster(3);
   Daemon daemon(io_, options_for(cluster));
