@@ -46,8 +46,7 @@ def main():
         daemon.terminate()
         assert daemon.wait(30) == 0, "SIGTERM ends the daemon cleanly"
         assert place.log_lines("daemon", "event=drained"), "it says what it flushed"
-        subscriber.stopped = True
-        subscriber.join()
+        subscriber.finish()
 
         for symbol in SYMBOLS:
             for profile in PROFILES:

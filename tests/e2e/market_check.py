@@ -56,21 +56,31 @@ directory = "{directory}"
 class Subscriber(threading.Thread):
     """What a bot hears: every push, in order of arrival."""
 
+    END = "atc:1:signal:the end"
+
     def __init__(self, client):
         super().__init__(daemon=True)
+        self.client = client
         self.pubsub = client.pubsub(ignore_subscribe_messages=True)
         self.pubsub.psubscribe("atc:1:signal:*")
         self.heard = []
-        self.stopped = False
 
     def run(self):
-        while not self.stopped:
+        while True:
             try:
                 message = self.pubsub.get_message(timeout=0.2)
             except redis.exceptions.ConnectionError:
                 return  # the test has ended, Redis with it
+            if message and message["channel"] == self.END:
+                return
             if message:
                 self.heard.append((message["channel"], message["data"]))
+
+    def finish(self):
+        """Returns when all that was pushed up to now is heard."""
+        self.client.publish(self.END, "")
+        self.join(harness.DEADLINE_S)
+        assert not self.is_alive(), "the subscriber does not hear the end"
 
 
 def series_name(symbol, profile):

@@ -17,6 +17,7 @@ from harness import Workplace, wait_for
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "BNBUSDT"]
 FEED = '{exchange="binance",market="spot"}'
 HEARD = f"atcd_feed_last_message_timestamp_seconds{FEED}"
+SNAPSHOT = "atcd_snapshot_last_success_timestamp_seconds"
 MINUTE_MS = 60_000
 
 
@@ -67,10 +68,14 @@ class Daemon:
         return wait_for(look, what)
 
     def two_scrapes(self, moves=None):
-        """So far apart that the workers have told of themselves in between, and the sample `moves` has grown."""
-        first = self.scrape()
-        return first, self.until("a second passes", lambda scrape: scrape.at_s - first.at_s > 1.2,
-                                 lambda scrape: moves is None or scrape[moves] > first[moves])
+        """So far apart that the workers have told of themselves in between, and the sample `moves` has grown. What moves is
+        taken to go on moving: there was no snapshot in between, which comes once a minute."""
+        while True:
+            first = self.scrape()
+            second = self.until("a second passes", lambda scrape: scrape.at_s - first.at_s > 1.2,
+                                lambda scrape: moves is None or scrape[moves] > first[moves])
+            if second[SNAPSHOT] == first[SNAPSHOT]:
+                return first, second
 
 
 def live_entries(client):
@@ -134,6 +139,7 @@ def starts_before_redis(place, daemon):
 
 
 def counts_what_is_published(simulator, client, daemon):
+    wait_for(lambda: all_entries(client) == len(SYMBOLS), "the first signals")
     for _ in range(4):
         close_a_minute(simulator, client)
     closed = live_entries(client) - len(SYMBOLS)  # the first signal of each was of a bar that REST brought
@@ -156,8 +162,7 @@ def counts_what_is_published(simulator, client, daemon):
 
 def snapshot_is_timed(place, daemon):
     daemon.process.send_signal(signal.SIGUSR1)
-    metric = "atcd_snapshot_last_success_timestamp_seconds"
-    daemon.until("a snapshot", lambda scrape: abs(time.time() - scrape[metric]) < harness.DEADLINE_S)
+    daemon.until("a snapshot", lambda scrape: abs(time.time() - scrape[SNAPSHOT]) < harness.DEADLINE_S)
     healthy = daemon.two_scrapes(moves=HEARD)
     assert firing(place, *healthy) == set(), firing(place, *healthy)
     later = firing(place, *healthy, after_s=1800)

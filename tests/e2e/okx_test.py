@@ -56,7 +56,7 @@ def check_stream(simulator, client, key):
 
 def check_three_days(simulator, client, symbol):
     """The one that closed last, from the days that REST has."""
-    bar, = [fields for _, fields in entries(client, f"atc:1:{{okx:swap:3d:default}}:stream:{symbol}")]
+    bar = entries(client, f"atc:1:{{okx:swap:3d:default}}:stream:{symbol}")[-1][1]
     open_ms, day_ms = int(bar["open_ms"]), 86_400_000
     assert open_ms % (3 * day_ms) == 0 and int(bar["close_ms"]) == open_ms + 3 * day_ms, bar
     page = simulator.request("GET", f"/api/v5/market/candles?instId={symbol}&bar=1Dutc"

@@ -13,10 +13,16 @@ SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 STREAM = "atc:1:{binance:spot:1m:default}:stream:BTCUSDT"
 
 
+RESERVED = []
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    """It stays bound, so that nobody else is given it; who sets SO_REUSEADDR, as Redis does, can listen there all the same."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    RESERVED.append(reserved)
+    return str(reserved.getsockname()[1])
 
 
 def run(*arguments):

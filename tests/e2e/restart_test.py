@@ -46,6 +46,12 @@ def killed_at_random_moments():
         wait_for(lambda: fewest_bars(client) >= reached + 10, "signals go on after the last kill")
         daemon.terminate()
         assert daemon.wait(30) == 0, "SIGTERM ends the daemon cleanly"
+        # From that end's snapshot, wherever the kills fell.
+        reached = fewest_bars(client)
+        daemon = place.daemon(config)
+        wait_for(lambda: fewest_bars(client) > reached, "signals go on after a clean end")
+        daemon.terminate()
+        assert daemon.wait(30) == 0
         damage = place.log_lines("daemon", "event=history") + place.log_lines("daemon", "event=snapshot ")
         assert not damage, damage
         resumed = sum(int(re.search(r"engines=(\d+)", line)[1]) for line in place.log_lines("daemon", "event=restored"))

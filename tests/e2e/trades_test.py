@@ -149,7 +149,7 @@ def reload(exchange):
             daemon.send_signal(signal.SIGHUP)
             wait_for(lambda: len(place.log_lines("daemon", "event=source")) == told + len(SYMBOLS), "the source changes")
             wait_for(lambda: client.hgetall("atc:1:daemon:main").get("live") == str(len(SYMBOLS)), "live again")
-            assert simulator.status()["subscriptions"] == len(SYMBOLS), "the other streams are given up"
+            wait_for(lambda: simulator.status()["subscriptions"] == len(SYMBOLS), "the other streams are given up")
             sent, reached = closing_frames(), client.xlen(key)
             wait_for(lambda: client.xlen(key) >= reached + 10, f"bars from {source}")
             assert (closing_frames() > sent) == (source == "klines"), (source, sent, closing_frames())

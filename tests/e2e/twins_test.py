@@ -105,12 +105,12 @@ def main():
         for symbol in SYMBOLS:
             for profile in PROFILES:
                 count, anchors = check_stream(simulator, client, symbol, profile)
+        subscriber.finish()
         pushes = check_pushes(client, subscriber.heard)
         print(f"{count} bars x 6 series by two daemons, {KILLS} kills: once, in order, equal bits, {anchors} anchors; "
               f"{pushes} pushes, each once")
         print(check_verify(place, client, place.path("a.toml"), simulator))
         print(verify(place.path("b.toml")).stdout.strip())
-        subscriber.stopped = True
     return 0
 
 

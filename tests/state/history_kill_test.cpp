@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -101,8 +102,8 @@ TEST_F(KilledHistory, HoldsAllThatWasWrittenWheneverItsProcessIsKilled) {
     if (child == 0) write_for_ever();
     // Just before all tails are full, or anywhere in between; then a random moment.
     const std::size_t begun = (*written_)[0];
-    const std::size_t target =
-        kill % 4 == 3 ? begun + random() % 300 : (begun / kBlockBars + 1) * kBlockBars - 1;
+    const std::size_t target = std::min(
+        kill % 4 == 3 ? begun + random() % 300 : (begun / kBlockBars + 1) * kBlockBars - 1, kLongest);
     while ((*written_)[0] < target && ::waitpid(child, nullptr, WNOHANG) == 0) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 1500));
     ::kill(child, SIGKILL);

@@ -122,8 +122,9 @@ TEST_F(PublisherFaultTest, AHangingRedisIsDroppedAndRecoveredFrom) {
   daemon.add(1, 0, 5);
   run_until_drained_after_first(daemon);
   server.signal(SIGSTOP);
+  const auto before = daemon.publisher->counters().timeouts;  // on a busy machine there may have been one
   daemon.close_bar(1);
-  run_until([&] { return daemon.publisher->counters().timeouts == 1; }, "a timeout");
+  run_until([&] { return daemon.publisher->counters().timeouts > before; }, "a timeout");
   daemon.close_bar(1);
   EXPECT_EQ(daemon.publisher->unpublished(), 2U);
   server.signal(SIGCONT);

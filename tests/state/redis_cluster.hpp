@@ -15,13 +15,12 @@ namespace atcd::state {
 class RedisCluster {
  public:
   struct Node {
-    explicit Node(std::vector<std::string> options, std::uint16_t listens)
-        : port(listens), server(std::move(options)) {}
-    std::uint16_t port;
-    RedisServer server;
-    std::string id;
-
-    std::string port_text() const { return std::to_string(port); }
+    ReservedPort port, bus;
+    RedisServer server{{"--port", port.text(), "--bind", "127.0.0.1", "--cluster-enabled", "yes",
+                        "--cluster-port", bus.text(), "--cluster-node-timeout", "60000",
+                        "--cluster-require-full-coverage", "no", "--appendonly", "yes", "--appendfsync",
+                        "always", "--repl-diskless-sync-delay", "0"}};
+    std::string id = server.client().text({"CLUSTER", "MYID"});
   };
 
   explicit RedisCluster(std::size_t masters, std::size_t replicas = 0) {
@@ -47,7 +46,7 @@ class RedisCluster {
   std::size_t size() const { return nodes_.size(); }
 
   /// With the first node alone: the others are to be found.
-  std::string url() const { return "redis-cluster://127.0.0.1:" + nodes_[0]->port_text(); }
+  std::string url() const { return "redis-cluster://127.0.0.1:" + nodes_[0]->port.text(); }
 
   /// Another master, without slots.
   std::size_t add_master() {
@@ -55,6 +54,13 @@ class RedisCluster {
     meet(nodes_.size() - 1);
     wait([&] { return all_know_all(); });
     return nodes_.size() - 1;
+  }
+
+  /// Who says nothing for so long is taken for dead, and who hears nothing serves nothing: on a busy machine
+  /// anybody may be quiet for a second, so that it is a minute else.
+  void dead_after(const std::string& milliseconds) {
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+      command(i, {"CONFIG", "SET", "cluster-node-timeout", milliseconds});
   }
 
   std::string command(std::size_t i, const std::vector<std::string>& arguments) {
@@ -84,7 +90,7 @@ class RedisCluster {
     const auto keys = nodes_[from]->server.client().texts(
         {"CLUSTER", "GETKEYSINSLOT", std::to_string(slot), std::to_string(most)});
     if (keys.empty()) return false;
-    std::vector<std::string> migrate = {"MIGRATE", "127.0.0.1", nodes_[to]->port_text(), "", "0",
+    std::vector<std::string> migrate = {"MIGRATE", "127.0.0.1", nodes_[to]->port.text(), "", "0",
                                         "5000",    "KEYS"};
     migrate.insert(migrate.end(), keys.begin(), keys.end());
     command(from, migrate);
@@ -110,21 +116,12 @@ class RedisCluster {
   }
 
  private:
-  void add_node() {
-    const std::uint16_t port = free_port();
-    const std::string bus = std::to_string(free_port());
-    nodes_.push_back(std::make_unique<Node>(
-        std::vector<std::string>{"--port", std::to_string(port), "--bind", "127.0.0.1", "--cluster-enabled",
-                                 "yes", "--cluster-port", bus, "--cluster-node-timeout", "1000",
-                                 "--cluster-require-full-coverage", "no", "--appendonly", "yes",
-                                 "--appendfsync", "always", "--repl-diskless-sync-delay", "0"},
-        port));
-    nodes_.back()->id = command(nodes_.size() - 1, {"CLUSTER", "MYID"});
-    buses_.push_back(bus);
-  }
+  void add_node() { nodes_.push_back(std::make_unique<Node>()); }
 
+  /// All that were there before, for hearsay takes seconds.
   void meet(std::size_t i) {
-    command(0, {"CLUSTER", "MEET", "127.0.0.1", nodes_[i]->port_text(), buses_[i]});
+    for (std::size_t other = 0; other < i; ++other)
+      command(other, {"CLUSTER", "MEET", "127.0.0.1", nodes_[i]->port.text(), nodes_[i]->bus.text()});
   }
 
   bool all_know_all() {
@@ -140,7 +137,6 @@ class RedisCluster {
   }
 
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::vector<std::string> buses_;
 };
 
 }  // namespace atcd::state

@@ -17,8 +17,9 @@ constexpr SeriesIndex kFirst = 100;  // each in a group of its own
 constexpr SeriesIndex kEnd = 112;
 
 TEST(KeySlotTest, IsTheSlotThatRedisSays) {
-  RedisServer server({"--port", std::to_string(free_port()), "--bind", "127.0.0.1", "--cluster-enabled",
-                      "yes", "--cluster-port", std::to_string(free_port())});
+  const ReservedPort port, bus;
+  RedisServer server({"--port", port.text(), "--bind", "127.0.0.1", "--cluster-enabled", "yes",
+                      "--cluster-port", bus.text()});
   RedisClient redis = server.client();
   for (const std::string key : {"", "a", "atc:1:catalogue", "atc:1:{binance:spot:1m:default}:stream:BTCUSDT",
                                 "{}a", "a{b}c{d}", "{a", "a}{b", "{{a}}", "123456789"}) {
@@ -145,7 +146,7 @@ TEST_F(RedisClusterTest, WhatNobodyServesYetIsPublishedOnceItIsServed) {
   }
   RedisOptions options = options_for(cluster);
   // The replica comes first, by its name too: it serves nothing.
-  options.url = redis_url("redis-cluster://0.0.0.0:" + cluster.node(2).port_text());
+  options.url = redis_url("redis-cluster://0.0.0.0:" + cluster.node(2).port.text());
   Daemon daemon(io_, options);
   for (SeriesIndex series = kFirst; series < kEnd; ++series) daemon.add(series, 0, 1);
   run_until([&] { return daemon.handler.published >= kEnd - kFirst - 1; }, "all but that one");
@@ -198,6 +199,7 @@ TEST_F(RedisClusterTest, AServerThatIsAwayHoldsUpOnlyItsOwnSeries) {
 
 TEST_F(RedisClusterTest, TheReplicaOfADeadServerTakesOver) {
   RedisCluster cluster(3, 1);
+  cluster.dead_after("1000");
   Daemon daemon(io_, options_for(cluster));
   add_all(daemon);
   for (int bar = 0; bar < 20; ++bar) close_all(daemon);
@@ -222,7 +224,7 @@ TEST_F(RedisClusterTest, TheReplicaOfADeadServerTakesOver) {
 TEST_F(RedisClusterTest, AClusterTakenForASingleServerIsSaid) {
   RedisCluster cluster(2);
   RedisOptions options = options_for(cluster);
-  options.url = redis_url("redis://127.0.0.1:" + cluster.node(0).port_text());
+  options.url = redis_url("redis://127.0.0.1:" + cluster.node(0).port.text());
   Daemon daemon(io_, options);
   for (SeriesIndex series = kFirst; series < kEnd; ++series) daemon.add(series, 0, 1);
   const auto said = [&] {
@@ -234,10 +236,10 @@ TEST_F(RedisClusterTest, AClusterTakenForASingleServerIsSaid) {
 }
 
 TEST_F(RedisClusterTest, ASingleServerTakenForAClusterIsSaid) {
-  const std::string port = std::to_string(free_port());
-  RedisServer server({"--port", port, "--bind", "127.0.0.1"});
+  const ReservedPort port;
+  RedisServer server({"--port", port.text(), "--bind", "127.0.0.1"});
   RedisOptions options;
-  options.url = redis_url("redis-cluster://127.0.0.1:" + port);
+  options.url = redis_url("redis-cluster://127.0.0.1:" + port.text());
   Daemon daemon(io_, options);
   run_until([&] { return daemon.handler.count(PublishEvent::refused) > 0; }, "refused");
   EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("cluster support disabled"));

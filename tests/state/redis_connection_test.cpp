@@ -62,12 +62,10 @@ TEST_F(RedisConnectionTest, RepliesComeInOrderOverAUnixSocket) {
 }
 
 TEST_F(RedisConnectionTest, ConnectsOverTcpByNameWithAUserAndPassword) {
-  boost::asio::ip::tcp::acceptor free_port(io_, {boost::asio::ip::address_v4::loopback(), 0});
-  const std::string port = std::to_string(free_port.local_endpoint().port());
-  free_port.close();
-  RedisServer server({"--port", port, "--bind", "127.0.0.1"});
+  const ReservedPort port;
+  RedisServer server({"--port", port.text(), "--bind", "127.0.0.1"});
   server.client().command({"ACL", "SETUSER", "bot", "on", ">p@ss", "~*", "&*", "+@all"});
-  RedisConnection connection(io_, to("redis://bot:p%40ss@localhost:" + port), heard_);
+  RedisConnection connection(io_, to("redis://bot:p%40ss@localhost:" + port.text()), heard_);
   connection.start();
   run_until([&] { return heard_.ready == 1; }, "ready");
   std::string who;

@@ -11,28 +11,31 @@ using ::testing::HasSubstr;
 /// A master, its replica and a Sentinel that watches them.
 class RedisSentinelTest : public PublisherTest {
  protected:
-  static std::vector<std::string> at(const std::string& port) {
-    return {"--port", port, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0", "--appendonly", "yes"};
+  static std::vector<std::string> at(const ReservedPort& port) {
+    return {"--port", port.text(),    "--bind", "127.0.0.1", "--repl-diskless-sync-delay",
+            "0",      "--appendonly", "yes"};
   }
-  static std::vector<std::string> copy_of(const std::string& master, const std::string& port) {
+  static std::vector<std::string> copy_of(const ReservedPort& master, const ReservedPort& port) {
     std::vector<std::string> options = at(port);
-    options.insert(options.end(), {"--replicaof", "127.0.0.1", master});
+    options.insert(options.end(), {"--replicaof", "127.0.0.1", master.text()});
     return options;
   }
 
   RedisOptions options(const std::string& master = "mymaster") const {
     // The first of them is not there.
     RedisOptions options;
-    options.url = redis_url("redis-sentinel://127.0.0.1:" + std::to_string(free_port()) +
-                            ",127.0.0.1:" + sentinel_port_ + "/" + master);
+    options.url = redis_url("redis-sentinel://127.0.0.1:" + nobodys_port_.text() +
+                            ",127.0.0.1:" + sentinel_port_.text() + "/" + master);
     options.keep = 1'000'000;
     return options;
   }
 
-  void watch() {
+  /// `dead_after`: a master that is quiet for so many milliseconds is replaced, and be it that the machine is
+  /// busy.
+  void watch(const std::string& dead_after = "60000") {
     RedisClient sentinel = sentinel_.client();
-    sentinel.command({"SENTINEL", "MONITOR", "mymaster", "127.0.0.1", master_port_, "1"});
-    sentinel.command({"SENTINEL", "SET", "mymaster", "down-after-milliseconds", "300"});
+    sentinel.command({"SENTINEL", "MONITOR", "mymaster", "127.0.0.1", master_port_.text(), "1"});
+    sentinel.command({"SENTINEL", "SET", "mymaster", "down-after-milliseconds", dead_after});
     sentinel.command({"SENTINEL", "SET", "mymaster", "failover-timeout", "3000"});
     run_until(
         [&] {
@@ -41,16 +44,15 @@ class RedisSentinelTest : public PublisherTest {
         "the replica is known");
   }
 
-  const std::string master_port_ = std::to_string(free_port());
-  const std::string replica_port_ = std::to_string(free_port());
-  const std::string sentinel_port_ = std::to_string(free_port());
+  const ReservedPort master_port_, replica_port_, sentinel_port_, nobodys_port_;
   RedisServer master_{at(master_port_)};
   RedisServer replica_{copy_of(master_port_, replica_port_)};
-  RedisServer sentinel_{{"--port", sentinel_port_, "--bind", "127.0.0.1", "--sentinel"}, "sentinel.conf"};
+  RedisServer sentinel_{{"--port", sentinel_port_.text(), "--bind", "127.0.0.1", "--sentinel"},
+                        "sentinel.conf"};
 };
 
 TEST_F(RedisSentinelTest, TheNewMasterIsFoundAndNothingIsLost) {
-  watch();
+  watch("300");
   Daemon daemon(io_, options());
   for (SeriesIndex series = 0; series < 4; ++series) daemon.add(series, 0, 1);
   run_until([&] { return daemon.handler.published == 4; }, "the first of all");

@@ -111,12 +111,21 @@ class RedisClient {
   std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
 };
 
-/// A TCP port on the loopback that nobody uses.
-inline std::uint16_t free_port() {
-  boost::asio::io_context io;
-  const boost::asio::ip::tcp::acceptor acceptor(io, {boost::asio::ip::address_v4::loopback(), 0});
-  return acceptor.local_endpoint().port();
-}
+/// A TCP port on the loopback on which nobody listens, and that the kernel gives to nobody else while this
+/// object lives: it is bound. Who sets SO_REUSEADDR, as Redis does, can listen there all the same.
+class ReservedPort {
+ public:
+  ReservedPort() {
+    socket_.open(boost::asio::ip::tcp::v4());
+    socket_.set_option(boost::asio::socket_base::reuse_address(true));
+    socket_.bind({boost::asio::ip::address_v4::loopback(), 0});
+  }
+  std::string text() const { return std::to_string(socket_.local_endpoint().port()); }
+
+ private:
+  boost::asio::io_context io_{1};
+  boost::asio::ip::tcp::acceptor socket_{io_};
+};
 
 /// The library that stands beside this program, preloaded into redis-server; empty where a good disk will do.
 inline std::string bad_disk() {
@@ -170,7 +179,11 @@ class RedisServer {
     wait_until_it_answers();
   }
 
-  void signal(int number) const { ::kill(process_, number); }
+  /// After SIGSTOP it stands still.
+  void signal(int number) const {
+    ::kill(process_, number);
+    if (number == SIGSTOP) waitpid(process_, nullptr, WUNTRACED);
+  }
 
   /// "slow": syncing takes 700 ms; "full": the append-only file takes no more.
   void spoil_disk(const std::string& how) const { std::ofstream(directory_ + "/" + how).flush(); }
