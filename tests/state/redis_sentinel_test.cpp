@@ -112,13 +112,13 @@ TEST_F(RedisSentinelTest, AMasterThatBecomesAReplicaIsLeft) {
 
 TEST_F(RedisSentinelTest, ASentinelThatFellSilentIsPassedOverWhileTheMasterAnswers) {
   watch();
-  const std::string port = std::to_string(free_port());
+  const ReservedPort port;
   auto first = std::make_unique<RedisServer>(
-      std::vector<std::string>{"--port", port, "--bind", "127.0.0.1", "--sentinel"}, "sentinel.conf");
-  first->client().command({"SENTINEL", "MONITOR", "mymaster", "127.0.0.1", master_port_, "1"});
+      std::vector<std::string>{"--port", port.text(), "--bind", "127.0.0.1", "--sentinel"}, "sentinel.conf");
+  first->client().command({"SENTINEL", "MONITOR", "mymaster", "127.0.0.1", master_port_.text(), "1"});
   RedisOptions options;
-  options.url =
-      redis_url("redis-sentinel://127.0.0.1:" + port + ",127.0.0.1:" + sentinel_port_ + "/mymaster");
+  options.url = redis_url("redis-sentinel://127.0.0.1:" + port.text() +
+                          ",127.0.0.1:" + sentinel_port_.text() + "/mymaster");
   options.keep = 1'000'000;
   Daemon daemon(io_, options);
   daemon.add(1, 0, 1);
@@ -126,11 +126,11 @@ TEST_F(RedisSentinelTest, ASentinelThatFellSilentIsPassedOverWhileTheMasterAnswe
   // Its machine takes connections, and nobody reads them.
   first.reset();
   const boost::asio::ip::tcp::acceptor silent(
-      io_, {boost::asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::stoi(port))});
+      io_, {boost::asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::stoi(port.text()))});
   // The other one names another master; the old one lives, and is master still.
   replica_.client().command({"REPLICAOF", "NO", "ONE"});
   sentinel_.client().command({"SENTINEL", "REMOVE", "mymaster"});
-  sentinel_.client().command({"SENTINEL", "MONITOR", "mymaster", "127.0.0.1", replica_port_, "1"});
+  sentinel_.client().command({"SENTINEL", "MONITOR", "mymaster", "127.0.0.1", replica_port_.text(), "1"});
   run_until([&] { return daemon.handler.count(PublishEvent::connected) == 2; }, "left the old master");
   daemon.close_bar(1);
   run_until_drained(daemon);
