@@ -30,6 +30,10 @@ constexpr std::array<std::string_view, kSeriesStates> kStateNames = {
     "WARMING", "CATCHING_UP", "LIVE", "STALE", "GAP", "HALTED", "ENDED"};
 static_assert(static_cast<std::size_t>(SeriesState::ended) + 1 == kSeriesStates);
 
+std::int64_t look_again_after_ms(const DoubtedPage& page) {
+  return std::min(kFirstRetryMs << std::min(page.looks() - 1, 6), kLastRetryMs);
+}
+
 }  // namespace
 
 std::string_view state_name(SeriesState state) { return kStateNames[static_cast<std::size_t>(state)]; }
@@ -361,6 +365,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   const auto& interval = rules_.interval;
   const std::int64_t clock_ms = result.server_time_ms, before = next_;
   bool running_row = false;
+  if (!beginning_believed(result, request, now)) return;
   // What a frame closed so long before its end REST would not show for ever.
   if (clock_ms != 0) {
     counters_.pending_dropped += std::erase_if(
@@ -421,24 +426,20 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   }
 }
 
-/// A page of the past without its first or last bars is that of a younger listing or a halt, or it is empty
-/// or short by mistake, and then it would stay in the history for ever. No later row proves anything here: it
-/// is believed when a second answer says the same.
+/// A page with the first bars of all: nothing else says whether there are any before them. As an empty one it
+/// is asked for again at once; while the answers differ, seldomer and seldomer.
+bool Series::beginning_believed(const HistoryResult& result, const Request& request, const Now& now) {
+  if (!bars_.empty() || result.rows.empty()) return true;
+  const std::span<const engine::Bar> first(result.rows.data(), 1);
+  if (first_page_.believed(rules_.interval, request.from, slot_of(first[0]), first)) return true;
+  retry_at_ms_ = first_page_.looks() == 1 ? 0 : now.monotonic_ms + look_again_after_ms(first_page_);
+  request_forward(now, stream_up_ ? kCatchUpPriority : kFirstLoadPriority);
+  return false;
+}
+
 bool Series::believed(const Request& request, std::span<const engine::Bar> bars, const Now& now) {
-  LackingPage page{request.from, request.to, 0, 0};
-  if (!bars.empty()) {
-    page.oldest = slot_of(bars.front());
-    page.newest = slot_of(bars.back());
-  }
-  const bool whole = page.oldest == request.from && page.newest == request.to;
-  if (whole || lacking_ == page) {
-    lacking_.reset();
-    lacking_looks_ = 0;
-    return true;
-  }
-  lacking_ = page;
-  look_again_at_ms_ =
-      now.monotonic_ms + std::min(kFirstRetryMs << std::min(lacking_looks_++, 6), kLastRetryMs);
+  if (doubted_.believed(rules_.interval, request.from, request.to, bars)) return true;
+  look_again_at_ms_ = now.monotonic_ms + look_again_after_ms(doubted_);
   return false;
 }
 
@@ -529,7 +530,7 @@ void Series::trim(std::size_t keep) {
   bars_.erase(bars_.begin(), bars_.end() - static_cast<std::ptrdiff_t>(keep));
   covered_from_ = slot_of(bars_.front());
   back_target_ = covered_from_;
-  lacking_.reset();
+  doubted_.forget();
 }
 
 std::size_t Series::index_at(std::int64_t open_time_ms) const {

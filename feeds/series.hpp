@@ -8,6 +8,7 @@
 
 #include "engine/bar.hpp"
 #include "engine/interval.hpp"
+#include "feeds/doubted_page.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/feed.hpp"
 
@@ -165,6 +166,7 @@ class Series {
                     const Now& now);
   void take_empty(const Request& request);
   void take_backward(const HistoryResult& result, const Request& request, const Now& now);
+  bool beginning_believed(const HistoryResult& result, const Request& request, const Now& now);
   bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
   void history_failed(std::string_view why, const Now& now);
   std::int64_t slot_of(const engine::Bar& bar) const { return rules_.interval.ordinal(bar.open_time_ms); }
@@ -179,12 +181,8 @@ class Series {
   std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
   std::optional<Request> request_;
-  struct LackingPage {
-    std::int64_t from, to, oldest, newest;  // ordinals: what was asked for and what came; 0, 0: nothing
-    bool operator==(const LackingPage&) const = default;
-  };
-  std::optional<LackingPage> lacking_;  // of the past, as it was answered last
-  int lacking_looks_ = 0;
+  DoubtedPage doubted_;                // of the past, as it was answered last
+  DoubtedPage first_page_;             // the same of the first bars of all
   std::int64_t look_again_at_ms_ = 0;  // monotonic
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
