@@ -28,13 +28,16 @@ void append(std::string& text, Value value, char after) {
 
 }  // namespace
 
-BarCsvReader::BarCsvReader(std::string_view text, const engine::Interval& interval)
-    : rest_(text), interval_(interval) {
-  std::string_view header = take(rest_, '\n');
-  for (int column = 0; !header.empty(); ++column) {
+BarCsvReader::BarCsvReader(std::string_view text, const engine::Interval& interval, std::int64_t now_ms)
+    : rest_(text), interval_(interval), now_ms_(now_ms) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (rest_.starts_with(kByteOrderMark)) rest_.remove_prefix(kByteOrderMark.size());
+  for (std::string_view header = take(rest_, '\n'); !header.empty(); ++columns_) {
     const std::string_view name = take(header, ',');
     for (std::size_t i = 0; i < kColumns.size(); ++i) {
-      if (name == kColumns[i] || (i == 0 && name == "open_time_ms")) at_[i] = column;
+      if (name != kColumns[i] && (i != 0 || name != "open_time_ms")) continue;
+      if (at_[i] >= 0) refuse("there are two columns " + std::string(kColumns[i]));
+      at_[i] = columns_;
     }
   }
   for (std::size_t i = 0; i < kColumns.size(); ++i) {
@@ -48,7 +51,8 @@ std::optional<Bar> BarCsvReader::next() {
   std::string_view row = take(rest_, '\n');
   const std::string shown(row.substr(0, kShown));
   std::array<std::string_view, kColumns.size()> fields;
-  for (int column = 0; !row.empty(); ++column) {
+  int column = 0;
+  for (; !row.empty(); ++column) {
     const std::string_view field = take(row, ',');
     for (std::size_t i = 0; i < kColumns.size(); ++i) {
       if (at_[i] == column) fields[i] = field;
@@ -58,10 +62,17 @@ std::optional<Bar> BarCsvReader::next() {
   read(fields[0], bar.open_time_ms, 0);
   double* const values[] = {&bar.open, &bar.high, &bar.low, &bar.close, &bar.volume};
   for (std::size_t i = 1; i < kColumns.size(); ++i) read(fields[i], *values[i - 1], i);
+  if (column > columns_) {  // as where decimals have a comma
+    refuse("there are " + std::to_string(column) + " fields, but the header has " + std::to_string(columns_));
+  }
   if (!interval_.is_boundary(bar.open_time_ms)) {
     refuse("open_ms " + std::to_string(bar.open_time_ms) + " is no boundary of " + interval_.text());
   }
   bar.close_time_ms = interval_.close_time_ms(bar.open_time_ms);
+  if (bar.close_time_ms > now_ms_) {
+    refuse("the bar of open_ms " + std::to_string(bar.open_time_ms) +
+           " ends in the future: it has not closed, or the times are no milliseconds");
+  }
   if (!is_valid(bar)) {
     refuse("\"" + shown + "\" is no bar: prices above 0, low <= open, close <= high, volume >= 0");
   }

@@ -14,10 +14,11 @@ namespace atcd::daemon {
 
 /// Reads closed bars from CSV: a header row with open_ms (or open_time_ms), open, high, low, close and volume
 /// in any order, other columns ignored; then a bar a row, in order of time. Prices are the nearest double of
-/// their text. Throws std::runtime_error with a sentence that names the line; the next line can be read then.
+/// their text. A bar that ends after `now_ms` has not closed: it is refused. Throws std::runtime_error with a
+/// sentence that names the line; the next line can be read then.
 class BarCsvReader {
  public:
-  BarCsvReader(std::string_view text, const engine::Interval& interval);
+  BarCsvReader(std::string_view text, const engine::Interval& interval, std::int64_t now_ms);
 
   /// Empty at the end.
   std::optional<engine::Bar> next();
@@ -34,6 +35,8 @@ class BarCsvReader {
 
   std::string_view rest_;
   engine::Interval interval_;
+  std::int64_t now_ms_;
+  int columns_ = 0;
   std::array<int, kColumns.size()> at_ = {-1, -1, -1, -1, -1, -1};
   std::size_t line_ = 1;
   std::int64_t end_ms_ = 0;

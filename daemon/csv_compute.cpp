@@ -255,8 +255,10 @@ std::string check_bars(const ComputeOptions& options, const CsvBars& bars, std::
       std::find(options.extras.begin(), options.extras.end(), "time") != options.extras.end();
   if (refusal.empty() && wants_time && bars.open_ms.empty())
     refusal = "--extra time needs a column open_ms, which the header does not have";
-  if (refusal.empty() && options.live_anchors)
-    refusal = check_times(bars, begin, options.live_anchors->interval);
+  const bool live = options.live_anchors.has_value();
+  if (refusal.empty() && live) refusal = check_times(bars, begin, options.live_anchors->interval);
+  // The newest bar first would give a signal too.
+  if (refusal.empty() && !live && !bars.open_ms.empty()) refusal = check_order_of_times(bars, begin);
   if (refusal.empty() && bars.closes.empty()) refusal = "there are no bars, but at least one is needed";
   return refusal;
 }
@@ -288,14 +290,13 @@ std::string compute_whole(const ComputeOptions& options, const engine::Plan& pla
 template <class Check>
 std::string check_each_time(const CsvBars& bars, std::size_t begin, const Check& check) {
   for (std::size_t i = begin; i < bars.size(); ++i) {
-    const std::string where =
-        "line " + std::to_string(bars.lines[i]) + ": open_ms is " + std::to_string(bars.open_ms[i]);
-    if (bars.open_ms[i] < -kLastTimeMs || bars.open_ms[i] > kLastTimeMs)  // there is no abs() of the least
-      return where + ", but must lie before the year 10000";
-    const std::string wrong = check(bars.open_ms[i]);
-    if (!wrong.empty()) return where + wrong;
-    if (i > 0 && bars.open_ms[i] <= bars.open_ms[i - 1])
-      return where + ", but must be later than that of the bar before";
+    const std::int64_t open_ms = bars.open_ms[i];
+    const bool far = open_ms < -kLastTimeMs || open_ms > kLastTimeMs;  // there is no abs() of the least
+    std::string wrong = far ? ", but must lie before the year 10000" : check(open_ms);
+    if (wrong.empty() && i > 0 && open_ms <= bars.open_ms[i - 1])
+      wrong = ", but must be later than that of the bar before";
+    if (!wrong.empty())
+      return "line " + std::to_string(bars.lines[i]) + ": open_ms is " + std::to_string(open_ms) + wrong;
   }
   return {};
 }

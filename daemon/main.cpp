@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -43,6 +44,10 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? kDone : kBadUsage;
   } catch (const std::exception& error) {
     std::cerr << "atcd: " << error.what() << '\n';
+    return kFailed;
+  }
+  if (status == kDone && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
+    std::cerr << "atcd: cannot write to standard output\n";
     return kFailed;
   }
   return status;

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "daemon/signal_series.hpp"
 #include "state/live_history.hpp"
@@ -115,11 +116,14 @@ class CsvReader final : public ScanReader {
       const std::size_t begin = bars.size();
       std::string refusal = file.read(kPieceBars, bars);
       if (refusal.empty()) refusal = check_values(bars, begin, options_.parameters.dialect);
+      if (refusal.empty() && !bars.open_ms.empty()) refusal = check_order_of_times(bars, begin);
       if (!refusal.empty()) return refusal;
       ended = bars.size() - begin < kPieceBars;
       times_known = times_known && check_times(bars, begin, *series.interval).empty();
-      if (!times_known) bars.open_ms.clear();
+      std::vector<std::int64_t> doubtful;
+      if (!times_known) doubtful.swap(bars.open_ms);
       take(bars, begin);
+      if (!times_known) bars.open_ms.swap(doubtful);
     }
     return {};
   }

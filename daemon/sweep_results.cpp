@@ -55,13 +55,15 @@ void append(std::string& text, Number value, char after) {
   text += after;
 }
 
-bool read_whole_file(int file, std::string& text) {
+/// Of a file that does not begin so, only something.
+bool read_whole_file(int file, std::string_view begin, std::string& text) {
   std::array<char, 1 << 16> piece{};
   for (;;) {
     const ssize_t got = ::read(file, piece.data(), piece.size());
     if (got == 0) return true;
     if (got < 0 && errno != EINTR) return false;
     if (got > 0) text.append(piece.data(), static_cast<std::size_t>(got));
+    if (!text.starts_with(begin.substr(0, text.size()))) return true;
   }
 }
 
@@ -88,8 +90,8 @@ std::string SweepResults::open(const std::string& path, const SweepDigests& dige
     return errno == EWOULDBLOCK ? path + " is being written by another sweep" : failed("lock");
   }
   std::string text;
-  if (!read_whole_file(file_, text)) return failed("read");
   const std::string header = header_of(digests);
+  if (!read_whole_file(file_, header, text)) return failed("read");
   if (text.size() < header.size() && header.starts_with(text)) {
     // New, or cut short before anything was in it.
     if (::ftruncate(file_, 0) != 0) return failed("write to");

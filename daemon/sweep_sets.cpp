@@ -25,10 +25,12 @@ constexpr std::size_t kMostFaults = 20;  // of one table
 using Read = std::function<void(TomlReader& reader, Parameters& value)>;
 using Copy = std::function<void(const Parameters& from, Parameters& to)>;
 
-/// Reads one [[set]]: begins with the defaults and takes the product with each key's values.
+/// Reads one [[set]]: begins with the defaults and takes the product with each key's values. Where there are
+/// too many sets before it, it is only looked at.
 class SetTable {
  public:
-  explicit SetTable(TomlReader& reader) : reader_(reader) {}
+  SetTable(TomlReader& reader, bool only_look)
+      : reader_(reader), only_look_(only_look), too_many_(only_look) {}
 
   std::vector<Parameters> read() {
     for (const ParameterKey& key : kParameterKeys) {
@@ -40,7 +42,7 @@ class SetTable {
     read_per_family("lengths", &Parameters::lengths, read_length);
     read_per_family("weights", &Parameters::weights, read_weight);
     if (too_many_) {
-      reader_.fault("", "stands for more than " + std::to_string(kMostSets) + " sets");
+      if (!only_look_) reader_.fault("", "stands for more than " + std::to_string(kMostSets) + " sets");
       return {};
     }
     check();
@@ -134,8 +136,9 @@ class SetTable {
   }
 
   TomlReader& reader_;
+  bool only_look_;
   std::vector<Parameters> sets_{1};
-  bool too_many_ = false;
+  bool too_many_;
 };
 
 std::string shortest(double value) {
@@ -183,17 +186,24 @@ SetsResult parse_sets(std::string_view text) {
   }
   TomlReader top(document, "", result.read);
   std::unordered_set<std::string> known;
+  std::size_t read = 0;  // of which some may be there twice
+  bool more = false;
   top.tables("set", [&](TomlReader& reader) {
-    for (const Parameters& set : SetTable(reader).read()) {
+    more = read > kMostSets;
+    const auto sets = SetTable(reader, more).read();
+    read += sets.size();
+    for (const Parameters& set : sets) {
       if (known.insert(engine::canonical_json(set)).second) result.sets.push_back(set);
     }
   });
   top.finish();
   if (result.sets.empty() && result.read.errors.empty())
     result.read.fault("", "the file has no [[set]], but at least one is needed");
-  if (result.sets.size() > kMostSets) {
-    result.read.fault("", "the tables stand for " + std::to_string(result.sets.size()) +
-                              " sets: there may be " + std::to_string(kMostSets) + " at most");
+  if (more || result.sets.size() > kMostSets) {
+    result.read.fault("",
+                      "the tables stand for " +
+                          (more ? "more than " + std::to_string(read) : std::to_string(result.sets.size())) +
+                          " sets: there may be " + std::to_string(kMostSets) + " at most");
   }
   std::stable_sort(result.read.errors.begin(), result.read.errors.end(),
                    [](const ConfigError& a, const ConfigError& b) { return a.line < b.line; });

@@ -296,7 +296,7 @@ void Series::trim(std::size_t keep) {
   bars_.erase(bars_.begin(), bars_.end() - static_cast<std::ptrdiff_t>(keep));
   covered_from_ = slot_of(bars_.front());
   back_target_ = covered_from_;
-  lacking_.reset();
+  doubted_.forget();
   lacking_since_ms_.reset();
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/bar.hpp"
 #include "engine/interval.hpp"
+#include "feeds/doubted_page.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/feed.hpp"
 
@@ -171,6 +172,7 @@ class Series {
                     const Now& now);
   std::int64_t take_empty(const Request& request, const Now& now);
   void take_backward(const HistoryResult& result, const Request& request, const Now& now);
+  bool beginning_believed(const HistoryResult& result, const Request& request, const Now& now);
   bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
   void history_failed(std::string_view why, const Request& request, const Now& now);
   std::int64_t slot_of(const engine::Bar& bar) const { return rules_.interval.ordinal(bar.open_time_ms); }
@@ -186,12 +188,8 @@ class Series {
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
   std::optional<std::int64_t> empty_since_ms_;  // monotonic: every answer was, since then
   std::optional<Request> request_;
-  struct LackingPage {
-    std::int64_t from, to, oldest, newest;  // ordinals: what was asked for and what came; 0, 0: nothing
-    bool operator==(const LackingPage&) const = default;
-  };
-  std::optional<LackingPage> lacking_;  // of the past, as it was answered last
-  int lacking_looks_ = 0;
+  DoubtedPage doubted_;                           // of the past, as it was answered last
+  DoubtedPage first_page_;                        // the same of the first bars of all
   std::optional<std::int64_t> lacking_since_ms_;  // monotonic: no page was whole, since then
   std::int64_t look_again_at_ms_ = 0;             // monotonic: at pages of the past
   std::optional<std::int64_t> overdue_since_ms_;

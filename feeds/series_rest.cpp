@@ -22,6 +22,10 @@ constexpr int kMostQuietDoublings = 6;
 // an answer may have taken long (a simulated exchange's clock runs hundreds of times as fast as ours).
 constexpr std::int64_t kMostAheadMs = 600'000;
 
+std::int64_t look_again_after_ms(const DoubtedPage& page) {
+  return std::min(kFirstRetryMs << std::min(page.looks() - 1, 6), kLastRetryMs);
+}
+
 }  // namespace
 
 /// After errors less is asked for at once: a page may be refused for its size, or for what it looks like.
@@ -120,6 +124,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   const auto& interval = rules_.interval;
   const std::int64_t clock_ms = result.server_time_ms, before = next_;
   bool running_row = false;
+  if (!beginning_believed(result, request, now)) return;
   // What a frame closed so long before its end REST would not show for ever.
   if (clock_ms != 0) {
     counters_.pending_dropped += std::erase_if(
@@ -181,26 +186,30 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   }
 }
 
-/// A page of the past without its first or last bars is that of a younger listing or a halt, or it is empty
-/// or short by mistake, and then it would stay in the history for ever. No later row proves anything here: it
-/// is believed when a second answer says the same, the first of several only after a while.
+/// A page with the first bars of all: nothing else says whether there are any before them. It is looked at
+/// twice, as an empty one is.
+bool Series::beginning_believed(const HistoryResult& result, const Request& request, const Now& now) {
+  if (!bars_.empty() || result.rows.empty()) return true;
+  const std::span<const engine::Bar> first(result.rows.data(), 1);
+  if (first_page_.believed(rules_.interval, request.from, slot_of(first[0]), first)) return true;
+  if (!empty_since_ms_) empty_since_ms_ = now.monotonic_ms;
+  const std::int64_t wait_ms = first_page_.looks() == 1 ? 0 : look_again_after_ms(first_page_);
+  retry_at_ms_ = std::max(now.monotonic_ms + wait_ms, *empty_since_ms_ + kDoubtMs);
+  request_forward(now, stream_up_ ? kCatchUpPriority : kFirstLoadPriority);
+  return false;
+}
+
+/// Of several doubted pages the first is believed only after a while.
 bool Series::believed(const Request& request, std::span<const engine::Bar> bars, const Now& now) {
-  LackingPage page{request.from, request.to, 0, 0};
-  if (!bars.empty()) {
-    page.oldest = slot_of(bars.front());
-    page.newest = slot_of(bars.back());
-  }
-  const bool whole = page.oldest == request.from && page.newest == request.to;
-  if (whole || lacking_ == page) {
+  const bool whole =
+      !bars.empty() && slot_of(bars.front()) == request.from && slot_of(bars.back()) == request.to;
+  if (doubted_.believed(rules_.interval, request.from, request.to, bars)) {
     if (whole || request.from <= back_target_) lacking_since_ms_.reset();
-    lacking_.reset();
-    lacking_looks_ = 0;
     return true;
   }
   if (!lacking_since_ms_) lacking_since_ms_ = now.monotonic_ms;
-  lacking_ = page;
-  const std::int64_t wait_ms = std::min(kFirstRetryMs << std::min(lacking_looks_++, 6), kLastRetryMs);
-  look_again_at_ms_ = std::max(now.monotonic_ms + wait_ms, *lacking_since_ms_ + kDoubtMs);
+  look_again_at_ms_ =
+      std::max(now.monotonic_ms + look_again_after_ms(doubted_), *lacking_since_ms_ + kDoubtMs);
   return false;
 }
 

@@ -1,10 +1,11 @@
 #include "state/redis_nodes.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <optional>
 #include <utility>
+
+#include "state/redis_places.hpp"
 
 namespace atcd::state {
 namespace {
@@ -14,14 +15,6 @@ constexpr std::chrono::milliseconds kLookAgain{250};
 // How often the Sentinels are asked: a master that was replaced but lives takes writes for ten seconds more.
 constexpr std::chrono::milliseconds kWatchMaster{1000};
 constexpr std::size_t kMostNodes = 1000;  // a Redis Cluster has no more
-
-template <typename Number>
-std::optional<Number> number(std::string_view text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 ConnectionOptions at(const ConnectionOptions& options, const RedisAddress& address) {
   ConnectionOptions connection = options;
@@ -141,23 +134,12 @@ bool RedisNodes::serves(const RedisNode& node) const {
 }
 
 RedisNode* RedisNodes::redirect(const RedisNode& from, std::string_view error) {
-  const bool moved = error.starts_with("MOVED ");
-  if (!cluster() || (!moved && !error.starts_with("ASK "))) return nullptr;
-  const std::size_t space = error.rfind(' ');
-  const std::size_t colon = error.rfind(':');  // an IPv6 address stands without brackets
-  if (colon == std::string_view::npos || colon < space) return nullptr;
-  const std::size_t before_slot = error.find(' ');
-  if (before_slot == space) return nullptr;
-  const auto slot = number<std::uint16_t>(error.substr(before_slot + 1, space - before_slot - 1));
-  const auto port = number<std::uint16_t>(error.substr(colon + 1));
-  if (!slot || *slot >= kClusterSlots || !port) return nullptr;
-  RedisAddress address = from.connection_.address();
-  if (colon > space + 1) address.host = error.substr(space + 1, colon - space - 1);
-  address.port = *port;
-  RedisNode* target = node(address);
+  const auto told = cluster() ? redirection_of(error, from.connection_.address()) : std::nullopt;
+  if (!told) return nullptr;
+  RedisNode* target = node(told->address);
   if (target != nullptr) target->redirected_ = true;
-  if (moved && target != nullptr && known_) {
-    slots_[*slot] = target;
+  if (told->moved && target != nullptr && known_) {
+    slots_[told->slot] = target;
     look_again();
   }
   return target;
@@ -211,25 +193,15 @@ void RedisNodes::on_layout(RedisNode& from, const Reply* reply) {
   if (!whole) look_again();
 }
 
-/// Ranges of slots with their master first: [first, last, [host, port, ...], ...]. A slot that nobody serves
-/// now stays where it was. False when there is no range.
+/// A slot that nobody serves now stays where it was. False when there is no range.
 bool RedisNodes::take_layout(const RedisNode& from, const Reply& reply) {
   Slots slots = slots_;
   slots.resize(kClusterSlots, nullptr);
   bool any = false;
-  for (const Reply& range : reply.elements) {
-    if (range.elements.size() < 3 || range.elements[2].elements.size() < 2) continue;
-    const std::int64_t first = range.elements[0].integer;
-    const std::int64_t last = range.elements[1].integer;
-    const std::int64_t port = range.elements[2].elements[1].integer;
-    const std::string_view host = range.elements[2].elements[0].text;
-    if (first < 0 || first > last || last >= kClusterSlots || port < 1 || port > 65535) continue;
-    RedisAddress address = from.connection_.address();
-    if (!host.empty() && host != "?") address.host = host;
-    address.port = static_cast<std::uint16_t>(port);
-    RedisNode* master = node(address);
+  for (const SlotRange& range : slot_ranges(reply, from.connection_.address())) {
+    RedisNode* master = node(range.master);
     if (master == nullptr) continue;
-    std::fill(slots.begin() + first, slots.begin() + last + 1, master);
+    std::fill(slots.begin() + range.first, slots.begin() + range.last + 1, master);
     any = true;
   }
   if (any) slots_ = std::move(slots);

@@ -1,8 +1,9 @@
 #include "state/sentinels.hpp"
 
-#include <charconv>
 #include <chrono>
 #include <utility>
+
+#include "state/redis_places.hpp"
 
 namespace atcd::state {
 namespace {
@@ -49,14 +50,9 @@ void Sentinels::answer(const Reply& reply) {
   if (reply.is_error()) return next("the Sentinel " + text + " answered: " + std::string(reply.text));
   if (reply.elements.size() != 2)
     return next("the Sentinel " + text + " knows no master named \"" + master_ + "\"");
-  RedisAddress master = options_.address;
-  master.host = reply.elements[0].text;
-  const std::string_view port = reply.elements[1].text;
-  const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), master.port);
-  if (failed != std::errc() || end != port.data() + port.size() || master.host.empty()) {
-    return next("the Sentinel " + text + " answered with an address that is none");
-  }
-  finish(&master, "");
+  const auto master = master_of(reply, options_.address);
+  if (!master) return next("the Sentinel " + text + " answered with an address that is none");
+  finish(&*master, "");
 }
 
 void Sentinels::on_refused(std::string_view error) {

@@ -1,5 +1,7 @@
 #include "daemon/commands/exchange_reader.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
 #include <utility>
 
 namespace atcd::daemon {
@@ -26,6 +28,13 @@ feeds::HistoryResult ExchangeReader::history(const feeds::HistoryRequest& reques
   });
   run();
   return result;
+}
+
+void ExchangeReader::later(std::chrono::milliseconds wait, std::function<void()> then) {
+  auto timer = std::make_unique<boost::asio::steady_timer>(io_, wait);
+  boost::asio::steady_timer& waits = *timer;
+  waits.async_wait(
+      [timer = std::move(timer), then = std::move(then)](const boost::system::error_code&) { then(); });
 }
 
 }  // namespace atcd::daemon

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -25,6 +26,8 @@ class ExchangeReader final : feeds::FeedHandler {
   void ask(const feeds::HistoryRequest& request, std::function<void(feeds::HistoryResult)> take) {
     feed_.fetch_history(request, 0, std::move(take));
   }
+  /// Calls `then` from run(), so much later.
+  void later(std::chrono::milliseconds wait, std::function<void()> then);
   /// Until stop(), which an answer calls.
   void run() {
     io_.restart();

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -15,9 +14,11 @@
 #include <vector>
 
 #include "daemon/bar_csv.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/table_text.hpp"
 #include "daemon/csv_table.hpp"
+#include "daemon/output_file.hpp"
 #include "engine/interval.hpp"
 #include "state/live_history.hpp"
 
@@ -110,26 +111,23 @@ int check(const Settings& settings) {
 int export_csv(const Settings& settings) {
   LiveHistory live(settings.history());
   series_of(live.now(), settings.series);  // before the file is made
-  std::ofstream file;
-  if (settings.file != "-") file.open(settings.file, std::ios::binary | std::ios::trunc);
-  std::ostream& out = settings.file == "-" ? std::cout : file;
-  out << kBarCsvHeader;
+  OutputFile out(settings.file);
+  out.write(kBarCsvHeader);
   std::string text;
   std::size_t rows = 0;
   const auto take = [&](const StoredBars& stored) {
     text.clear();
     for (const Bar& bar : stored.bars) append_csv_row(text, bar);
-    out << text;
+    out.write(text);
     rows += stored.bars.size();
     if (settings.file != "-") print_progress(std::to_string(rows) + " bars written");
   };
   read_settled(
       live, [&](History& history) { return history.read_all(series_of(history, settings.series), 0, take); });
   end_progress();
-  out.flush();
   print_problems(live.problems());
-  if (out) return live.problems().empty() ? kDone : kFailed;
-  std::cerr << "cannot write " << settings.file << '\n';
+  if (out.commit()) return live.problems().empty() ? kDone : kFailed;
+  std::cerr << "atcd: " << out.error() << '\n';
   return kFailed;
 }
 
@@ -138,7 +136,7 @@ std::vector<Bar> read_bars(const std::string& file, const engine::Interval& inte
   if (!text.error.empty()) throw std::runtime_error(text.error);
   std::optional<BarCsvReader> reader;
   try {
-    reader.emplace(text.text, interval);
+    reader.emplace(text.text, interval, utc_ms());
   } catch (const std::runtime_error& error) {
     throw std::runtime_error(file + ": " + error.what() + ": nothing was imported");
   }
@@ -268,6 +266,7 @@ std::string next_aside(const std::string& history) {
 int repair(const Settings& settings) {
   namespace fs = std::filesystem;
   const std::string present = settings.history(), fresh = present + ".repaired";
+  if (!fs::is_directory(present)) throw std::runtime_error("there is no history in " + settings.directory);
   History damaged(present, History::Access::write);
   // A repair that was killed leaves a part of its copy there, or already what was damaged.
   if (fs::exists(fresh)) {

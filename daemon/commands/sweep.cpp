@@ -261,7 +261,8 @@ void add_sweep_command(CLI::App& app, int& status) {
   command
       ->add_option(
           "--sets", typed->sets,
-          "TOML: tables [[set]] with keys of a profile, each a value or a list; every combination counts")
+          "TOML: tables [[set]] with keys of a profile (all but ma_source), each a value or a list; every "
+          "combination counts")
       ->required()
       ->type_name("FILE");
   command

@@ -1,10 +1,12 @@
 #include <unistd.h>
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "daemon/symbols.hpp"
 #include "daemon/verification.hpp"
 #include "engine/interval.hpp"
+#include "feeds/doubted_page.hpp"
 #include "feeds/interval_source.hpp"
 #include "state/history.hpp"
 
@@ -25,6 +28,8 @@ namespace {
 
 constexpr std::size_t kAtOnce = 8;  // series whose pages are asked for at the same time
 constexpr int kMostFailures = 3;    // of one series, one after the other
+constexpr std::chrono::seconds kLookAgain{1};
+constexpr int kMostLooks = 5;  // at a page that is told otherwise each time
 
 /// Loads one series: back to the slot that its signals need, forward to the newest closed bar.
 struct Loading {
@@ -38,8 +43,16 @@ struct Loading {
   std::int64_t held = 0;                         // to here (exclusive) the history has it: before empty pages
   bool forward_done = false;
   int failures = 0;
+  feeds::DoubtedPage doubted;
 
   bool done() const { return forward_done && low <= wanted; }
+};
+
+/// What a series' exchange was asked for. Ordinals.
+struct Page {
+  bool forward;
+  std::int64_t asked, last;  // inclusive
+  std::int64_t first;        // from here on all is known when it has come
 };
 
 /// All series of one feed.
@@ -115,7 +128,7 @@ class FeedWarmer {
       const engine::SeriesId id{feed_.exchange, feed_.market, symbol, interval_text, profile.name};
       from_ms = std::min(from_ms, earliest_open_ms(profile, id, utc_ms()));
     }
-    auto loading = std::make_unique<Loading>(Loading{symbol, "", interval, {}, 0, 0, 0, 0, 0, false, 0});
+    auto loading = std::make_unique<Loading>(Loading{symbol, "", interval, {}, 0, 0, 0, 0, 0, false, 0, {}});
     loading->name = archive_name(reader_.exchange(), {symbol, interval_text});
     loading->wanted = interval.ordinal(from_ms);
     loading->listed_ms = settle_instrument(loading->name, info);
@@ -152,31 +165,61 @@ class FeedWarmer {
     const std::int64_t asked = std::max(first, first_of_all);
     const std::int64_t last = forward ? asked + rows - 1 : series->low - 1;
     if (!forward && asked == first_of_all) first = series->wanted;  // before it nothing is
+    const Page page{forward, asked, last, first};
     reader_.ask({series->symbol, series->interval.text(), series->interval.open_time_ms(asked),
                  series->interval.open_time_ms(last)},
-                [this, series, forward, first, last](feeds::HistoryResult page) {
-                  std::erase_if(page.rows, [&](const engine::Bar& row) {
+                [this, series, page](feeds::HistoryResult told) {
+                  std::erase_if(told.rows, [&](const engine::Bar& row) {
                     return row.close_time_ms <= series->listed_ms;
                   });
-                  take(series, forward, first, last, page);
+                  take(series, page, std::move(told));
                 });
   }
 
-  void take(const std::shared_ptr<Loading>& series, bool forward, std::int64_t first, std::int64_t last,
-            const feeds::HistoryResult& page) {
-    if (page.error != feeds::RestError::none) {
-      if (++series->failures < kMostFailures) return ask(series);
-      std::cerr << "atcd: " << series->name << ": " << page.message << '\n';
-      ++failed_;
-      return finish();
+  void take(const std::shared_ptr<Loading>& series, const Page& page, feeds::HistoryResult told) {
+    if (told.error == feeds::RestError::none && told.server_time_ms == 0) {
+      told.error = feeds::RestError::bad_body;
+      told.message = "the answer says no time (header Date), without which no bar is known to have closed";
+    }
+    if (told.error != feeds::RestError::none) {
+      return ++series->failures < kMostFailures ? ask(series) : fail(*series, told.message);
     }
     series->failures = 0;
-    forward ? take_forward(*series, last, page) : take_backward(*series, first, page);
+    if (!believed(*series, page, told)) {
+      if (series->doubted.looks() >= kMostLooks)
+        return fail(*series, "each answer tells other bars of the same time");
+      return reader_.later(kLookAgain, [this, series] { ask(series); });
+    }
+    page.forward ? take_forward(*series, page.last, told) : take_backward(*series, page.first, told);
     series->done() ? finish() : ask(series);
   }
 
+  /// What a page that is short leaves out would be known to be empty for ever. Of the one that ends with the
+  /// bars of now only what lies before its first bar: what it lacks at its end is asked for later.
+  bool believed(Loading& series, const Page& page, const feeds::HistoryResult& told) const {
+    std::span<const engine::Bar> bars(told.rows);
+    std::int64_t last = page.last;
+    if (series.interval.open_time_ms(last + 1) > settled_ms(told)) {
+      if (bars.empty()) return true;
+      bars = bars.first(1);
+      last = series.interval.ordinal(bars[0].open_time_ms);
+    }
+    return series.doubted.believed(series.interval, page.asked, last, bars);
+  }
+
+  /// What closed by then is final.
+  std::int64_t settled_ms(const feeds::HistoryResult& told) const {
+    return told.server_time_ms - reader_.exchange().settling_time().count();
+  }
+
+  void fail(const Loading& series, const std::string& why) {
+    std::cerr << "atcd: " << series.name << ": " << why << '\n';
+    ++failed_;
+    finish();
+  }
+
   void take_forward(Loading& series, std::int64_t last, const feeds::HistoryResult& page) {
-    const std::int64_t settled_ms = page.server_time_ms - reader_.exchange().settling_time().count();
+    const std::int64_t settled_ms = this->settled_ms(page);
     std::int64_t covered_ms = series.interval.open_time_ms(series.held);
     for (const engine::Bar& bar : page.rows) {
       if (bar.open_time_ms < covered_ms || bar.close_time_ms > settled_ms) continue;

@@ -62,8 +62,8 @@ constexpr std::array<FaultRow, kFaultKinds> kRows = {{
      "ms=0 ms=5000 ms=20000 ms=-5000"},
     {Kind::rest, "rest", "how=H&count=N&seconds=N",
      "the next N answers of REST: a status such as 500, 429 or 418 (Retry-After: seconds), empty, truncated, "
-     "html, cut (in the middle), hang (for seconds) stale (without the newest closed bar) or unsettled (that "
-     "bar as it was before its last trades)",
+     "html, cut (in the middle), hang (for seconds), stale (without the newest closed bar), unsettled (that "
+     "bar as it was before its last trades) or halved (whole, but without the older half of the bars)",
      "how=500 how=429&seconds=1 how=418&seconds=2 how=403&seconds=1 how=empty&count=3 how=truncated&count=3 "
      "how=html&count=3 how=cut&count=3 how=hang&seconds=2 how=stale&count=6"},
 }};

@@ -9,13 +9,14 @@ namespace {
 
 using How = RestFault::How;
 
-constexpr std::array<std::pair<std::string_view, How>, 7> kNames = {{{"empty", How::empty},
+constexpr std::array<std::pair<std::string_view, How>, 8> kNames = {{{"empty", How::empty},
                                                                      {"truncated", How::truncated},
                                                                      {"html", How::html},
                                                                      {"cut", How::cut},
                                                                      {"hang", How::hang},
                                                                      {"stale", How::stale},
-                                                                     {"unsettled", How::unsettled}}};
+                                                                     {"unsettled", How::unsettled},
+                                                                     {"halved", How::halved}}};
 
 }  // namespace
 
@@ -60,6 +61,7 @@ RestAnswer RestFault::applied(RestAnswer answer) const {
       break;
     case How::stale:
     case How::unsettled:
+    case How::halved:
       break;  // what it was made of was
   }
   return answer;

@@ -13,7 +13,7 @@ namespace atcd::feeds::simulator {
 
 /// What goes wrong with one answer of REST.
 struct RestFault {
-  enum class How : std::uint8_t { status, empty, truncated, html, cut, hang, stale, unsettled };
+  enum class How : std::uint8_t { status, empty, truncated, html, cut, hang, stale, unsettled, halved };
   How how = How::status;
   int status = 0;
   std::chrono::seconds seconds{0};  // of Retry-After, or to hang; 0: no Retry-After

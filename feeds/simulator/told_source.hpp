@@ -13,8 +13,8 @@ namespace atcd::feeds::simulator {
 
 /// A source as REST tells it while something is wrong: without delisted symbols; where it is stale without
 /// the newest closed bar and the running one; where it is unsettled with another close of the newest closed
-/// bar and without the running one; of a replaced symbol the list says something else. Lives no longer than
-/// its arguments.
+/// bar and without the running one; where it is halved without the older half of what is asked for; of a
+/// replaced symbol the list says something else. Lives no longer than its arguments.
 class ToldSource final : public Source {
  public:
   ToldSource(const Source& source, const Faults& faults, RestFault::How how) : source_(source), how_(how) {
@@ -45,9 +45,11 @@ class ToldSource final : public Source {
     const auto& interval = query.interval;
     const std::int64_t newest_closed_ms = interval.open_time_ms(interval.ordinal(query.now_ms) - 1);
     if (how_ == RestFault::How::stale) asked.to_ms = std::min(query.to_ms, newest_closed_ms - 1);
-    if (how_ != RestFault::How::unsettled) return source_.klines(asked);
-    asked.to_ms = std::min(query.to_ms, newest_closed_ms);
+    if (how_ == RestFault::How::unsettled) asked.to_ms = std::min(query.to_ms, newest_closed_ms);
     std::vector<Kline> rows = source_.klines(asked);
+    if (how_ == RestFault::How::halved)
+      rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2));
+    if (how_ != RestFault::How::unsettled) return rows;
     if (!rows.empty() && rows.back().bar.open_time_ms == newest_closed_ms)
       rows.back().bar.close = rows.back().bar.open;
     return rows;

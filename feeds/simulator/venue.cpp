@@ -84,10 +84,11 @@ RestAnswer Venue::get(std::string_view target, std::int64_t real_ms) {
     fault = faults_.rest.front();
     faults_.rest.pop_front();
   }
-  const bool behind =
-      faulty && (fault.how == RestFault::How::stale || fault.how == RestFault::How::unsettled);
+  const bool otherwise =
+      faulty && (fault.how == RestFault::How::stale || fault.how == RestFault::How::unsettled ||
+                 fault.how == RestFault::How::halved);
   RestAnswer answer;
-  if (behind || !faults_.delisted.empty() || !faults_.replaced.empty()) {
+  if (otherwise || !faults_.delisted.empty() || !faults_.replaced.empty()) {
     const ToldSource told(source(), faults_, fault.how);
     answer = wire_->get({target, told, clock_.now_ms(), real_ms});
   } else {

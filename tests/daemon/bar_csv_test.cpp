@@ -11,8 +11,10 @@ namespace {
 
 using engine::Bar;
 
+constexpr std::int64_t kNowMs = 1'764'000'000'000;
+
 std::vector<Bar> read(std::string_view text) {
-  BarCsvReader reader(text, *engine::Interval::parse("1m"));
+  BarCsvReader reader(text, *engine::Interval::parse("1m"), kNowMs);
   std::vector<Bar> bars;
   while (const auto bar = reader.next()) bars.push_back(*bar);
   return bars;
@@ -32,7 +34,9 @@ constexpr std::string_view kHeader = "open_ms,open,high,low,close,volume\n";
 std::string with_header(std::string_view rows) { return std::string(kHeader).append(rows); }
 
 TEST(BarCsv, ReadsColumnsInAnyOrderAndIgnoresOthers) {
-  const auto bars = read("close,x,low,high,open,volume,open_time_ms\r\n2,?,1,3,1.5,0,60000\r\n");
+  const auto bars = read(
+      "\xEF\xBB\xBF"
+      "close,x,low,high,open,volume,open_time_ms\r\n2,?,1,3,1.5,0,60000\r\n");
   ASSERT_EQ(bars.size(), 1U);
   EXPECT_EQ(bars[0], (Bar{60000, 120000, 1.5, 3, 1, 2, 0}));
 }
@@ -43,6 +47,15 @@ TEST(BarCsv, WhatIsWrittenIsReadAsTheSameBits) {
   std::string text(kBarCsvHeader);
   for (const Bar& bar : bars) append_csv_row(text, bar);
   EXPECT_EQ(read(text), bars);
+}
+
+TEST(BarCsv, WhatHasNotClosedIsRefused) {
+  const auto row = [](std::int64_t open_ms) { return with_header(std::to_string(open_ms) + ",1,3,1,2,0\n"); };
+  EXPECT_EQ(read(row(kNowMs - 60'000)).size(), 1U);
+  EXPECT_THAT(refusal(row(kNowMs)),
+              testing::HasSubstr("line 2: the bar of open_ms 1764000000000 ends in the future"));
+  const std::int64_t us = (kNowMs - 60'000) * 1000;  // as in the files that Binance gives out since 2025
+  EXPECT_THAT(refusal(row(us)), testing::HasSubstr("the times are no milliseconds"));
 }
 
 TEST(BarCsv, ARefusalNamesTheLineAndTheValue) {
@@ -57,6 +70,10 @@ TEST(BarCsv, ARefusalNamesTheLineAndTheValue) {
   EXPECT_THAT(refusal(with_header("60000,1,3,1,nan,0\n")), testing::HasSubstr("is no bar"));
   EXPECT_THAT(refusal(with_header(good + good)), testing::HasSubstr("line 3: the bar does not come after"));
   EXPECT_THAT(refusal(with_header("\n")), testing::HasSubstr("line 2: open_ms \"\" is no number"));
+  EXPECT_THAT(refusal(with_header("60000,1,3,1,2,0,9\n")),
+              testing::HasSubstr("line 2: there are 7 fields, but the header has 6"));
+  EXPECT_THAT(refusal("close,open_ms,open,high,low,close,volume\n"),
+              testing::HasSubstr("line 1: there are two columns close"));
   EXPECT_THAT(refusal(""), testing::HasSubstr("line 1"));
 }
 

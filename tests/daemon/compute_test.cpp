@@ -227,6 +227,15 @@ TEST(ComputeTest, LiveAnchorsNeedTimesInOrderOnBoundaries) {
             "line 9: open_ms is -9223372036854775808, but must lie before the year 10000");
 }
 
+TEST(ComputeTest, TimesThatRunBackAreRefusedWhateverIsComputed) {
+  CsvBars bars = walk(40);
+  for (int i = 0; i < 40; ++i) bars.open_ms.push_back(60'000 * (40 - i));
+  EXPECT_EQ(compute_csv({}, bars).error,
+            "line 3: open_ms is 2340000, but must be later than that of the bar before");
+  std::reverse(bars.open_ms.begin(), bars.open_ms.end());
+  EXPECT_EQ(compute_csv({}, bars).error, "");
+}
+
 /// Runs the program itself.
 class ProgramTest : public testing::Test {
  protected:

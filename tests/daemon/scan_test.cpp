@@ -112,6 +112,22 @@ engine::Signal last_of(const std::vector<Bar>& bars) {
   return signal;
 }
 
+TEST_F(ScanTest, AFileWithTheNewestBarFirstIsRefused) {
+  const std::vector<Bar> bars = walk(9000, 5);
+  std::vector<Bar> backward(bars.rbegin(), bars.rend()), late = bars;
+  late[8500].open_time_ms = late[8499].open_time_ms;
+  write("A-1m.csv", bars);
+  write("B.csv", bars);
+  write("C-1m.csv", backward);
+  write("D.csv", late);  // whose interval is not known
+  const ScanResult result = run();
+  ASSERT_EQ(result.rows.size(), 2U);
+  EXPECT_TRUE(result.rows[0].close_time_ms.has_value() != result.rows[1].close_time_ms.has_value());
+  ASSERT_EQ(result.refused.size(), 2U);
+  for (const std::string& refusal : result.refused)
+    EXPECT_NE(refusal.find("must be later than that of the bar before"), std::string::npos) << refusal;
+}
+
 TEST_F(ScanTest, GivesTheLastSignalOfEveryFileTheLargestFirst) {
   for (unsigned i = 0; i < 40; ++i) write("deep/" + std::to_string(i) + "-1m.csv", walk(300 + 37 * i, i));
   const ScanResult result = run();

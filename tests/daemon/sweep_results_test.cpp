@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -80,6 +81,9 @@ TEST_F(SweepResultsTest, ResultsOfOtherInputsAreRefused) {
          "ever been, by far and away\n";
   EXPECT_EQ(refusal_of(options), results() + " holds no results of a sweep");
   std::ofstream(results()) << "short";
+  EXPECT_EQ(refusal_of(options), results() + " holds no results of a sweep");
+  // It is not read on when it is known to be none: all of it would not be held.
+  std::filesystem::resize_file(results(), std::uintmax_t{1} << 40);
   EXPECT_EQ(refusal_of(options), results() + " holds no results of a sweep");
 }
 

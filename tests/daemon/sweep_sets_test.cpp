@@ -109,6 +109,10 @@ TEST(SweepSetsTest, TooManyAreRefused) {
   const std::string half = "[[set]]\ncutout = " + list + "]\nlambda = " + list + "]\n";
   EXPECT_EQ(errors_of(half + half + "decay = 1\n"),
             "F: the tables stand for 125000 sets: there may be 100000 at most\n");
+  // What comes after them is not held as well: memory would have no bound.
+  std::string many = half + half;
+  for (int i = 2; i < 40; ++i) many += half + "decay = " + std::to_string(i) + "\n";
+  EXPECT_EQ(errors_of(many), "F: the tables stand for more than 125000 sets: there may be 100000 at most\n");
 }
 
 TEST(SweepSetsTest, SetsThatDifferInTheLayersShareTheirAverages) {

@@ -1,6 +1,7 @@
 """`atcd history`: CSV in and out with the same bits, what is damaged is found, and repair keeps all that can be read."""
 import os
 import random
+import resource
 import subprocess
 import sys
 
@@ -26,8 +27,8 @@ def rows_of(numbers):
 
 def main():
     with Workplace() as place:
-        def history(command, *arguments, expect=0, text=None):
-            done = subprocess.run([ATCD, "history", command, "--directory", place.directory, *arguments], input=text,
+        def history(command, *arguments, expect=0, text=None, directory=place.directory):
+            done = subprocess.run([ATCD, "history", command, "--directory", directory, *arguments], input=text,
                                   capture_output=True, text=True, timeout=harness.DEADLINE_S)
             assert done.returncode == expect, done
             return done.stdout if expect == 0 else done.stdout + done.stderr
@@ -47,6 +48,26 @@ def main():
             pass
         assert "nothing is damaged" in history("repair")
         assert os.path.exists(os.path.join(place.directory, "history.damaged-1", "marker"))
+
+        # A file is whole or what it was, and what could not be written is told.
+        kept_file = place.path("kept.csv")
+        with open(kept_file, "w") as file:
+            file.write("before")
+        export = [ATCD, "history", "export", "--directory", place.directory, SERIES]
+        cut = subprocess.run([*export, "-o", kept_file], capture_output=True, text=True, restore_signals=False,
+                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)))
+        assert cut.returncode == 1 and "File too large" in cut.stderr, cut
+        assert open(kept_file).read() == "before"
+        assert [name for name in os.listdir(place.directory) if name.startswith("kept.csv")] == ["kept.csv"]
+        subprocess.run([*export, "-o", kept_file], check=True)
+        assert open(kept_file).read() == HEADER + "".join(all_rows)
+        with open("/dev/full", "w") as full:
+            untold = subprocess.run([ATCD, "history", "list", "--directory", place.directory], stdout=full,
+                                    stderr=subprocess.PIPE, text=True)
+        assert untold.returncode == 1 and "cannot write to standard output" in untold.stderr, untold
+        nowhere = place.path("nowhere")
+        assert "no history" in history("repair", directory=nowhere, expect=1)
+        assert not os.path.exists(nowhere)
 
         # Refused as a whole, every wrong line named; of very many the first.
         bad = HEADER + "".join(all_rows[:2]) + all_rows[2].replace("6", "x", 1) + all_rows[3] + "a,b\n" + all_rows[4]

@@ -1,5 +1,7 @@
 """`atcd warm`: the bars are there before the daemon runs for the first time, so that it asks the exchange for next to
-nothing, and its signals are the same. Said again it loads only what is new; a daemon that runs there keeps it out."""
+nothing, and its signals are the same. Said again it loads only what is new; a daemon that runs there keeps it out. A
+page that is short by mistake is no younger listing."""
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +9,31 @@ import sys
 import market_check
 from harness import ATCD, Workplace, wait_for
 from market_check import PROFILES, SYMBOLS, check_stream, fewest_bars
+
+
+MINUTE_MS = 60_000
+
+
+def loads_all_though_the_first_answer_is_short(place, simulator, config):
+    """Forward into an empty history, then, where more is wanted, backward before it."""
+    directory = place.path("short")
+    os.mkdir(directory)
+    config = config.replace(f'"{place.directory}"', f'"{directory}"')
+    first_ms = []
+    for history_bars in ("120", "400"):
+        path = place.path("short.toml")
+        with open(path, "w") as file:
+            file.write(config.replace("history_bars = 120", f"history_bars = {history_bars}"))
+        simulator.control("rest?how=halved")
+        subprocess.run([ATCD, "warm", "--config", path, "BTCUSDT"], check=True, timeout=300)
+        assert simulator.status()["faults_due"] == 0, "it came to nothing"
+        exported = subprocess.run([ATCD, "history", "export", "--directory", directory, "binance:spot:BTCUSDT:1m"],
+                                  check=True, capture_output=True, text=True)
+        opens = [int(row.split(",")[0]) for row in exported.stdout.splitlines()[1:]]
+        slots = (opens[-1] - opens[0]) // MINUTE_MS + 1
+        assert slots == len(opens) >= int(history_bars) - 10, (opens[0], opens[-1], len(opens))
+        first_ms.append(opens[0])
+    assert (first_ms[0] - first_ms[1]) // MINUTE_MS >= 230, first_ms
 
 
 def main():
@@ -54,6 +81,7 @@ def main():
         listed = subprocess.run([ATCD, "history", "check", "--directory", place.directory], capture_output=True, text=True)
         assert listed.returncode == 0 and "0 problems" in listed.stdout, listed
 
+        loads_all_though_the_first_answer_is_short(place, simulator, config)
         daemon = place.daemon(config)
         wait_for(lambda: fewest_bars(client) >= 5, "signals of every series")
         kept_out = warm()

@@ -365,6 +365,30 @@ TEST(Series, APastThatBeginsWithTheListingIsCoveredSoon) {
   EXPECT_EQ(live.recorder.covered, 1);
 }
 
+TEST(Series, AFirstPageThatIsShortByMistakeIsNoListing) {
+  for (const bool mistake : {true, false}) {
+    Recorder recorder;
+    Series series(rules(), kStartMs, recorder);
+    series.start(at(20));
+    series.on_stream_up(at(20));
+    for (int second = 0, answers = 0; second < 60; ++second) {
+      series.on_timer(at(20, second * 1000));
+      if (recorder.fetches.empty()) continue;
+      const auto [from_ms, to_ms] = recorder.fetches.front();
+      recorder.fetches.pop_front();
+      HistoryResult page = rows((from_ms - kStartMs) / kMinuteMs, (to_ms - kStartMs) / kMinuteMs, 20);
+      const bool listed_later = !mistake || ++answers == 1;
+      std::erase_if(page.rows, [&](const Bar& bar) {
+        return listed_later && bar.open_time_ms < bar_at(6).open_time_ms;
+      });
+      series.on_history(page, 1, at(20, second * 1000));
+    }
+    EXPECT_EQ(series.state(), SeriesState::live);
+    ASSERT_EQ(recorder.bars.size(), mistake ? 20U : 14U);
+    EXPECT_EQ(recorder.bars.front(), bar_at(mistake ? 0 : 6));
+  }
+}
+
 TEST(Series, PagesOfThePastThatDifferEachTimeAreAskedForSeldomerAndSeldomer) {
   LiveSeries live;
   live.series.require_from(kMinute.ordinal(kStartMs) - 10, at(5));

@@ -287,9 +287,9 @@ TEST(SimulatorFaults, TellsTheTruthWhateverRestSays) {
   EXPECT_EQ(get(it.server.port(), "/sim/klines?symbol=NOPE&interval=1m").result_int(), 400U);
 }
 
-TEST(SimulatorFaults, LeavesTheNewestClosedBarOutOfAStaleAnswer) {
+TEST(SimulatorFaults, LeavesBarsOutOfAnAnswer) {
   const RunningServer server(still());
-  engine::Bar last;
+  engine::Bar first, last;
   const auto newest = [&] {
     const Exchange& exchange = *find_exchange("binance", "spot");
     const HistoryRequest request{"BTCUSDT", "1m", kMondayMs - 10 * kMinuteMs, kMondayMs};
@@ -297,6 +297,7 @@ TEST(SimulatorFaults, LeavesTheNewestClosedBarOutOfAStaleAnswer) {
     std::vector<engine::Bar> bars;
     std::string error;
     EXPECT_TRUE(exchange.parse_history({body.data(), body.size()}, request, bars, error)) << error;
+    first = bars.front();
     last = bars.back();
     return (last.open_time_ms - kMondayMs) / kMinuteMs;
   };
@@ -307,6 +308,9 @@ TEST(SimulatorFaults, LeavesTheNewestClosedBarOutOfAStaleAnswer) {
   control(server, "rest?how=unsettled");
   EXPECT_EQ(newest(), -1) << "without the running bar";
   EXPECT_EQ(last.close, last.open);
+  control(server, "rest?how=halved");
+  EXPECT_EQ(newest(), 0);
+  EXPECT_EQ((first.open_time_ms - kMondayMs) / kMinuteMs, -5) << "of 11 bars without the older half";
 }
 
 TEST(SimulatorFaults, RefusesWhatCannotBe) {
