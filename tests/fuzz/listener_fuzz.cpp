@@ -1,6 +1,9 @@
+// links: daemon
+// Seeds: tests/fuzz/listener.
+
 // What a client sends to the daemon: a request on the control socket, the socket's lines themselves, and
 // requests of HTTP. Every answer is one, in the order of what was asked, and afterwards nobody is connected.
-// The first byte says which. links: daemon Seeds: tests/fuzz/listener.
+// The first byte says which.
 #include <simdjson.h>
 #include <sys/socket.h>
 #include <sys/un.h>

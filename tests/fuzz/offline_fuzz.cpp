@@ -1,7 +1,9 @@
-// What the offline commands read: tables of bars in pieces and whole, bars to be imported, a chart to compare
-// with, files of sets and the saved results of a sweep. Each is read or refused with a sentence, and what was
-// read is the same when it is written and read again. The first byte says which. links: daemon Seeds:
-// tests/fuzz/offline.
+// links: daemon
+// Seeds: tests/fuzz/offline.
+
+// What the offline commands read: tables of bars in pieces and whole, bars to be imported, a chart to
+// compare with, files of sets and the saved results of a sweep. Each is read or refused with a sentence,
+// and what was read is the same when it is written and read again. The first byte says which.
 #include <unistd.h>
 
 #include <algorithm>
