@@ -219,9 +219,12 @@ class Publisher::Impl final : public NodesHandler {
 
   /// Behind the present call: it is inside the connection's.
   void redirect_later(RedisNode& node, SeriesIndex series, std::uint32_t generation, std::string_view error) {
+    ++redirections_;
     boost::asio::post(io_,
                       [self = self_, name = node.name(), series, generation, error = std::string(error)] {
-                        if (*self != nullptr) (*self)->redirect(name, series, generation, error);
+                        if (*self == nullptr) return;
+                        --(*self)->redirections_;
+                        (*self)->redirect(name, series, generation, error);
                       });
   }
 
@@ -299,7 +302,7 @@ class Publisher::Impl final : public NodesHandler {
   // ---- the end
 
   bool level() {
-    if (!notices_.idle()) return false;
+    if (redirections_ != 0 || !notices_.idle()) return false;
     for (const auto& [node, link] : links_) {
       if (!link->sender.idle() || node->connection().in_flight() != 0) return false;
     }
@@ -327,6 +330,7 @@ class Publisher::Impl final : public NodesHandler {
   Notices notices_;
   std::map<RedisNode*, std::unique_ptr<Link>> links_;
   std::unordered_map<SeriesIndex, Link*> homes_;
+  std::size_t redirections_ = 0;  // answered and not yet with the other server
   boost::asio::steady_timer drain_timer_;
   std::function<void(std::size_t)> drained_;
   std::chrono::steady_clock::time_point drain_until_;

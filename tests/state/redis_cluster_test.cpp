@@ -118,6 +118,33 @@ TEST_F(RedisClusterTest, ASlotThatMovesUnderLoadLosesAndDoublesNothing) {
   EXPECT_EQ(daemon.handler.count(PublishEvent::refused), 0U) << daemon.handler.detail(PublishEvent::refused);
 }
 
+TEST_F(RedisClusterTest, ADrainWaitsForWhatIsBetweenTwoServers) {
+  RedisCluster cluster(2);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  run_until_drained(daemon);
+  const std::uint16_t slot = key_slot(stream_key(kFirst));
+  const std::size_t from = cluster.owner(stream_key(kFirst));
+  const std::size_t to = 1 - from;
+  cluster.begin_move(slot, from, to);
+  while (cluster.move_keys(slot, from, to, 10)) {
+  }
+  cluster.end_move(slot, to);
+  daemon.close_bar(kFirst);
+  std::size_t left = 0, drains = 0;
+  const auto drain = [&] {  // looks at once, behind every single step
+    daemon.publisher->drain(std::chrono::seconds(60), [&](std::size_t unacknowledged) {
+      left = std::max(left, unacknowledged);
+      ++drains;
+    });
+    return drains > 0;
+  };
+  run_until(drain, "drained");
+  EXPECT_EQ(left, 0U);
+  EXPECT_EQ(cluster.owner(stream_key(kFirst)), to);
+  expect_all(cluster, daemon);
+}
+
 TEST_F(RedisClusterTest, ANewServerIsFoundThroughASlotThatMovesToIt) {
   RedisCluster cluster(2);
   Daemon daemon(io_, options_for(cluster));
