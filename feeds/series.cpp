@@ -118,6 +118,7 @@ void Series::on_stream_down(const Now&, std::string_view reason) {
 
 void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& now) {
   last_frame_ms_ = now.monotonic_ms;
+  untraded_ = false;
   const bool silent =
       state_ == SeriesState::stale || state_ == SeriesState::halted || state_ == SeriesState::ended;
   if (silent && stream_up_) {

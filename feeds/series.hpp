@@ -201,7 +201,8 @@ class Series {
   std::optional<Over> over_;  // the slot that the clock has passed
   std::int64_t retry_at_ms_ = 0;
   std::int64_t last_frame_ms_ = 0;
-  bool untraded_ = false;  // nothing was traded in the last bar that REST closed, since the last complaint
+  // Nothing was traded in the last bar that REST closed, since the last frame and the last complaint.
+  bool untraded_ = false;
   int failures_ = 0;
   int errors_ = 0;  // of REST, since the last answer
   bool stream_up_ = false;

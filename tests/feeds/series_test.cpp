@@ -606,6 +606,24 @@ TEST(Series, AMarketWithoutTradesIsNoDeadFeedWhereOnlyTradesBringFrames) {
   }
 }
 
+TEST(Series, AFeedThatDiesAfterABarWithTradesIsStaleAtOnceThoughOneBeforeHadNone) {
+  QuietSeries live(150'000);
+  live.run(0, 20, [&](std::int64_t second) {
+    HistoryResult result = rows(5, 14, 6, second * 1000);
+    result.rows[0].volume = 0;
+    return result;
+  });
+  ASSERT_EQ(live.recorder.bars.size(), 6U);
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  live.run(60, 60 + 151, [](std::int64_t) {
+    HistoryResult away;
+    away.error = RestError::timeout;
+    return away;
+  });
+  EXPECT_EQ(live.series.state(), SeriesState::stale);
+  EXPECT_EQ(live.recorder.resubscribes, 1);
+}
+
 TEST(Series, AClosedBarOfTheFutureStopsNothing) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(1'000'000), true), 1, at(5));
