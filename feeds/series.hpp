@@ -154,6 +154,7 @@ class Series {
   void set_resting_state(SeriesState state, std::string_view reason);
   void wake(std::string_view reason, const Now& now);
   void doubt_request();
+  void look_anew();
   void close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now);
   void seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects, std::int64_t received_us);
   void built_again(const engine::Bar& bar);

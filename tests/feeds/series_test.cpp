@@ -389,6 +389,21 @@ TEST(Series, AFirstPageThatIsShortByMistakeIsNoListing) {
   }
 }
 
+TEST(Series, WhatWasEmptyInAHaltIsLookedForAgainWhenItEnds) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(60));
+  const auto halted = [](std::int64_t slot) { return slot < 5; };
+  answer_all(live.series, live.recorder, 60, halted);
+  live.series.set_listing(Listing::halted, at(61));
+  ASSERT_EQ(live.series.state(), SeriesState::halted);
+  ASSERT_EQ(live.recorder.bars.size(), 5U);
+  live.series.on_kline(kline_of(bar_at(62), false), 1, at(62));
+  answer_all(live.series, live.recorder, 62, [](std::int64_t) { return true; });  // it has made them since
+  EXPECT_EQ(live.recorder.bars.size(), 62U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
 TEST(Series, PagesOfThePastThatDifferEachTimeAreAskedForSeldomerAndSeldomer) {
   LiveSeries live;
   live.series.require_from(kMinute.ordinal(kStartMs) - 10, at(5));
