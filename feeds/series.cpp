@@ -96,10 +96,11 @@ void Series::doubt_request() {
   if (request_) request_->after_stream_up = false;
 }
 
-/// What was empty may have its bars by now.
+/// What was empty, or lacked bars, may have them by now.
 void Series::look_anew() {
   looked_to_ = empty_to_ = 0;
   empty_since_ms_.reset();
+  disproved_since_ms_.reset();
 }
 
 void Series::on_stream_up(const Now& now) {
