@@ -459,17 +459,20 @@ TEST(Series, ABarThatTheExchangeHasTakenBackStopsNothing) {
 }
 
 TEST(Series, TheSameMistakeBeforeAndAfterTheStreamCameUpIsNoListing) {
-  Recorder recorder;
-  Series series(rules(), kStartMs, recorder);
-  series.start(at(12));
-  ASSERT_EQ(recorder.fetches.size(), 1U);
-  const LackingExchange lacking{6, 9};
-  recorder.fetches.clear();
-  series.on_history(lacking(0, 9, 0), 1, at(12));
-  series.on_stream_up(at(12, 500));
-  answers_of(series, recorder, lacking, 1, 60);
-  EXPECT_EQ(series.state(), SeriesState::live);
-  ASSERT_EQ(recorder.bars.size(), 12U);
+  for (const std::int64_t lacks_to :
+       {3, 6}) {  // within the smaller page that is asked for then, and beyond it
+    Recorder recorder;
+    Series series(rules(), kStartMs, recorder);
+    series.start(at(12));
+    ASSERT_EQ(recorder.fetches.size(), 1U);
+    const LackingExchange lacking{lacks_to, 9};
+    recorder.fetches.clear();
+    series.on_history(lacking(0, 9, 0), 1, at(12));
+    series.on_stream_up(at(12, 500));
+    answers_of(series, recorder, lacking, 1, 60);
+    EXPECT_EQ(series.state(), SeriesState::live);
+    ASSERT_EQ(recorder.bars.size(), 12U) << lacks_to;
+  }
 }
 
 TEST(Series, RowsThatAreMissingAtTheEndOfAQuietTimeAreLookedForTwice) {
