@@ -236,7 +236,13 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
     feeds::HistoryResult own = result;
     std::erase_if(own.rows,
                   [&](const engine::Bar& row) { return row.close_time_ms <= series.instrument_.listed_ms; });
+    const std::uint64_t disproved = series.series_.counters().disproved;
     series.series_.on_history(own, utc_us(), series.now());
+    if (series.series_.counters().disproved != disproved) {
+      series.context_.journal.log(Level::warning, "history_failed",
+                                  series.name_.symbol + " " + series.name_.interval,
+                                  "the answer lacks a bar that we have: it is asked again");
+    }
     series.prepare();
   });
 }

@@ -47,6 +47,7 @@ void Series::set_resting_state(SeriesState state, std::string_view reason) {
 void Series::wake(std::string_view reason, const Now& now) {
   caught_up_ = false;
   doubt_request();
+  look_anew();
   set_state(SeriesState::catching_up, reason);
   request_forward(now, kCatchUpPriority);
 }
@@ -95,12 +96,18 @@ void Series::doubt_request() {
   if (request_) request_->after_stream_up = false;
 }
 
+/// What was empty, or lacked bars, may have them by now.
+void Series::look_anew() {
+  looked_to_ = empty_to_ = 0;
+  empty_since_ms_.reset();
+  disproved_since_ms_.reset();
+}
+
 void Series::on_stream_up(const Now& now) {
   stream_up_ = true;
   caught_up_ = false;
-  doubt_request();             // also where it was not down: another subscription
-  looked_to_ = empty_to_ = 0;  // what was empty then may have its bars by now
-  empty_since_ms_.reset();
+  doubt_request();  // also where it was not down: another subscription
+  look_anew();
   over_.reset();
   last_frame_ms_ = now.monotonic_ms;
   retry_at_ms_ = 0;
@@ -118,6 +125,7 @@ void Series::on_stream_down(const Now&, std::string_view reason) {
 
 void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& now) {
   last_frame_ms_ = now.monotonic_ms;
+  untraded_ = false;
   const bool silent =
       state_ == SeriesState::stale || state_ == SeriesState::halted || state_ == SeriesState::ended;
   if (silent && stream_up_) {

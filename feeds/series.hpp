@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/bar.hpp"
@@ -49,7 +50,7 @@ struct SeriesCounters {
   std::uint64_t gap_bars = 0;  // slots of the holes
   std::uint64_t closed_by_frame = 0, closed_by_history = 0, forming = 0, duplicates = 0, absent_slots = 0,
                 holes = 0, corrections = 0, conflicting = 0, pending_dropped = 0, history_errors = 0,
-                stale = 0, compared = 0, built_otherwise = 0;
+                stale = 0, compared = 0, built_otherwise = 0, disproved = 0;
 };
 
 /// What a series asks of its surroundings. Called from inside the methods of Series.
@@ -154,6 +155,7 @@ class Series {
   void set_resting_state(SeriesState state, std::string_view reason);
   void wake(std::string_view reason, const Now& now);
   void doubt_request();
+  void look_anew();
   void close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now);
   void seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects, std::int64_t received_us);
   void built_again(const engine::Bar& bar);
@@ -172,6 +174,7 @@ class Series {
                     const Now& now);
   std::int64_t take_empty(const Request& request, const Now& now);
   void take_backward(const HistoryResult& result, const Request& request, const Now& now);
+  bool disproved(const HistoryResult& result, const Request& request, const Now& now);
   bool beginning_believed(const HistoryResult& result, const Request& request, const Now& now);
   bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
   void history_failed(std::string_view why, const Request& request, const Now& now);
@@ -186,12 +189,14 @@ class Series {
   std::int64_t back_target_;         // ordinal that require_from asked for
   std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
-  std::optional<std::int64_t> empty_since_ms_;  // monotonic: every answer was, since then
+  std::optional<std::int64_t> empty_since_ms_;  // monotonic: every answer was, or lacked its beginning
   std::optional<Request> request_;
-  DoubtedPage doubted_;                           // of the past, as it was answered last
-  DoubtedPage first_page_;                        // the same of the first bars of all
-  std::optional<std::int64_t> lacking_since_ms_;  // monotonic: no page was whole, since then
-  std::int64_t look_again_at_ms_ = 0;             // monotonic: at pages of the past
+  DoubtedPage doubted_;  // of the past, as it was answered last
+  // Ordinals: the first slot that was asked for, and that of the first row, the last time.
+  std::optional<std::pair<std::int64_t, std::int64_t>> beginning_;
+  std::optional<std::int64_t> disproved_since_ms_;  // monotonic: no answer had our newest bar, since then
+  std::optional<std::int64_t> lacking_since_ms_;    // monotonic: no page was whole, since then
+  std::int64_t look_again_at_ms_ = 0;               // monotonic: at pages of the past
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
     std::int64_t slot;
@@ -201,7 +206,8 @@ class Series {
   std::optional<Over> over_;  // the slot that the clock has passed
   std::int64_t retry_at_ms_ = 0;
   std::int64_t last_frame_ms_ = 0;
-  bool untraded_ = false;  // nothing was traded in the last bar that REST closed, since the last complaint
+  // Nothing was traded in the last bar that REST closed, since the last frame and the last complaint.
+  bool untraded_ = false;
   int failures_ = 0;
   int errors_ = 0;  // of REST, since the last answer
   bool stream_up_ = false;

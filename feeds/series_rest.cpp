@@ -17,13 +17,16 @@ constexpr std::int64_t kLastRetryMs = 60'000;
 // An exchange in trouble says the same twice at once: so long after its first answer without a bar another
 // one is believed.
 constexpr std::int64_t kDoubtMs = 10'000;
+// An exchange that has taken a bar back never shows it again: so long answers without it are errors.
+constexpr std::int64_t kDisprovedMs = 60'000;
 constexpr int kMostQuietDoublings = 6;
 // No bar is closed so long before its end, by the clock of an answer: clocks behind one address differ, and
 // an answer may have taken long (a simulated exchange's clock runs hundreds of times as fast as ours).
 constexpr std::int64_t kMostAheadMs = 600'000;
 
-std::int64_t look_again_after_ms(const DoubtedPage& page) {
-  return std::min(kFirstRetryMs << std::min(page.looks() - 1, 6), kLastRetryMs);
+/// Of answers in a row that brought nothing.
+std::int64_t retry_after_ms(int times) {
+  return std::min(kFirstRetryMs << std::min(times - 1, 6), kLastRetryMs);
 }
 
 }  // namespace
@@ -77,10 +80,9 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
   if (!request_) return;
   const Request request = *request_;
   request_.reset();
-  if (result.error != RestError::none) {
-    history_failed(result.message, request, now);
-    return;
-  }
+  if (result.error != RestError::none) return history_failed(result.message, request, now);
+  if (!request.backward && disproved(result, request, now))
+    return history_failed("REST's answer lacks a bar that we have", request, now);
   errors_ = 0;
   if (request.backward) {
     take_backward(result, request, now);
@@ -97,8 +99,7 @@ void Series::history_failed(std::string_view why, const Request& request, const 
   ++counters_.history_errors;
   ++failures_;
   ++errors_;
-  (request.backward ? look_again_at_ms_ : retry_at_ms_) =
-      now.monotonic_ms + std::min(kFirstRetryMs << std::min(failures_ - 1, 6), kLastRetryMs);
+  (request.backward ? look_again_at_ms_ : retry_at_ms_) = now.monotonic_ms + retry_after_ms(failures_);
   const bool held_up = state_ == SeriesState::catching_up && !pending_.empty();
   if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
 }
@@ -186,16 +187,33 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   }
 }
 
-/// A page with the first bars of all: nothing else says whether there are any before them. It is looked at
-/// twice, as an empty one is.
+/// An answer without a bar that we have, though that was asked for too, lacks others as well: a later row in
+/// it proves nothing about them, nor does it prove that there is none.
+bool Series::disproved(const HistoryResult& result, const Request& request, const Now& now) {
+  if (request.from >= next_) return false;
+  if (!result.rows.empty() && slot_of(result.rows.front()) <= request.from) {
+    disproved_since_ms_.reset();
+    return false;
+  }
+  if (!disproved_since_ms_) disproved_since_ms_ = now.monotonic_ms;
+  const bool is_error = now.monotonic_ms - *disproved_since_ms_ < kDisprovedMs;
+  counters_.disproved += is_error ? 1 : 0;
+  return is_error;
+}
+
+/// A page that lacks its first bars, and nothing else says whether there are any: a listing, the end of a
+/// halt or a mistake. It is looked at twice, as an empty one is, and in smaller pages: an exchange that cuts
+/// them short tells another first row then.
 bool Series::beginning_believed(const HistoryResult& result, const Request& request, const Now& now) {
-  if (!bars_.empty() || result.rows.empty()) return true;
-  const std::span<const engine::Bar> first(result.rows.data(), 1);
-  if (first_page_.believed(rules_.interval, request.from, slot_of(first[0]), first)) return true;
+  if (result.rows.empty()) return true;
+  const std::pair told(request.from, slot_of(result.rows.front()));
+  const bool again = std::exchange(beginning_, told) == told;
+  if (told.second <= request.from) return true;
   if (!empty_since_ms_) empty_since_ms_ = now.monotonic_ms;
-  const std::int64_t wait_ms = first_page_.looks() == 1 ? 0 : look_again_after_ms(first_page_);
-  retry_at_ms_ = std::max(now.monotonic_ms + wait_ms, *empty_since_ms_ + kDoubtMs);
-  request_forward(now, stream_up_ ? kCatchUpPriority : kFirstLoadPriority);
+  const std::int64_t believed_at_ms = *empty_since_ms_ + kDoubtMs;
+  if (again && now.monotonic_ms >= believed_at_ms) return true;
+  errors_ = ++failures_;
+  retry_at_ms_ = std::max(now.monotonic_ms + retry_after_ms(failures_), believed_at_ms);
   return false;
 }
 
@@ -209,7 +227,7 @@ bool Series::believed(const Request& request, std::span<const engine::Bar> bars,
   }
   if (!lacking_since_ms_) lacking_since_ms_ = now.monotonic_ms;
   look_again_at_ms_ =
-      std::max(now.monotonic_ms + look_again_after_ms(doubted_), *lacking_since_ms_ + kDoubtMs);
+      std::max(now.monotonic_ms + retry_after_ms(doubted_.looks()), *lacking_since_ms_ + kDoubtMs);
   return false;
 }
 

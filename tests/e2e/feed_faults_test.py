@@ -1,4 +1,4 @@
-"""The exchange goes wrong in every way that the simulator knows: ATCD_FAULTS faults (60 where that is not set), drawn from
+"""The exchange goes wrong in every way that the simulator knows: ATCD_FAULTS faults (62 where that is not set), drawn from
 a seed, while bars close twice a second. Every closed bar is in its stream once, in order, with the exchange's prices and
 the bits of offline computing; a bar that the exchange corrected ends with what it was corrected to."""
 import csv
@@ -13,7 +13,7 @@ import time
 import harness
 from harness import ATCD, Workplace, entries, wait_for
 
-FAULTS = int(os.environ.get("ATCD_FAULTS", "60"))
+FAULTS = int(os.environ.get("ATCD_FAULTS", "62"))
 SEED = int(os.environ.get("ATCD_SEED", "20261127"))
 EXCHANGE = os.environ.get("ATCD_EXCHANGE", "binance")
 MARKET = harness.EXCHANGES[EXCHANGE]
@@ -85,7 +85,7 @@ class Campaign:
             "clock ahead": lambda symbol: self.clock(count(30_000)),
             "clock behind": lambda symbol: self.clock(-count(30_000))}
         for how, seconds in (("500", 0), ("429", 1), ("418", 1), ("403", 1), ("empty", 0), ("truncated", 0), ("html", 0),
-                             ("cut", 0), ("hang", 2), ("stale", 0)):
+                             ("cut", 0), ("hang", 2), ("stale", 0), ("halved", 0)):
             self.others[f"REST {how}"] = lambda symbol, how=how, seconds=seconds: self.rest(how, seconds)
         self.happened = {}
         self.last_disconnect = 0

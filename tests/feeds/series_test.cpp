@@ -71,7 +71,7 @@ struct LiveSeries {
     series.start(at(5));
     series.on_stream_up(at(5));
     series.on_history(rows(0, 6, 5), 1, at(5));
-    if (!recorder.fetches.empty()) series.on_history(rows(5, 6, 5), 1, at(5));
+    if (!recorder.fetches.empty()) series.on_history(rows(4, 6, 5), 1, at(5));
     recorder.fetches.clear();
   }
 };
@@ -99,7 +99,7 @@ TEST(Series, GoesLiveOnlyWhenTheAnswerWasAskedForAfterTheStreamCameUp) {
   EXPECT_EQ(recorder.bars.size(), 5U);
   EXPECT_EQ(series.state(), SeriesState::catching_up);
   ASSERT_EQ(recorder.fetches.size(), 2U);
-  series.on_history(rows(5, 6, 5), 1, at(5));
+  series.on_history(rows(4, 6, 5), 1, at(5));
   EXPECT_EQ(series.state(), SeriesState::live);
 }
 
@@ -107,13 +107,13 @@ TEST(Series, TheRunningRowIsNoBarUntilTheExchangesClockHasPassedItsEndBySettling
   LiveSeries live;
   live.series.on_stream_down(at(5), "cut");
   live.series.on_stream_up(at(6));
-  live.series.on_history(rows(5, 5, 6, 1999), 1, at(6, 1999));  // row 5 ended 1,999 ms ago: not settled
+  live.series.on_history(rows(4, 5, 6, 1999), 1, at(6, 1999));  // row 5 ended 1,999 ms ago: not settled
   EXPECT_EQ(live.recorder.bars.size(), 5U);
   EXPECT_EQ(live.series.state(), SeriesState::catching_up);
   live.recorder.fetches.clear();
   live.series.on_timer(at(6, 5000));
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
-  live.series.on_history(rows(5, 7, 6, 5000), 1, at(6, 5000));
+  live.series.on_history(rows(4, 7, 6, 5000), 1, at(6, 5000));
   EXPECT_EQ(live.recorder.bars.size(), 6U);
   EXPECT_EQ(live.series.state(), SeriesState::live);
 }
@@ -124,7 +124,7 @@ TEST(Series, AnAnswerFromBeforeACutProvesNothingAfterIt) {
   live.series.on_stream_up(at(5));
   live.series.on_stream_down(at(5), "cut again");
   live.series.on_stream_up(at(7));
-  live.series.on_history(rows(5, 6, 5), 1, at(7));
+  live.series.on_history(rows(4, 6, 5), 1, at(7));
   EXPECT_NE(live.series.state(), SeriesState::live);
 }
 
@@ -165,7 +165,8 @@ TEST(Series, AMarketThatTheExchangeHaltedIsNoDeadFeed) {
   // A frame is better evidence than the list.
   live.series.on_kline(kline_of(bar_at(10), false), 1, at(10));
   EXPECT_EQ(live.series.state(), SeriesState::catching_up);
-  HistoryResult page = rows(5, 5, 5);
+  HistoryResult page = rows(4, 4, 5);
+  page.rows.push_back(bar_at(5));
   page.rows.push_back(bar_at(10));
   page.server_time_ms = kStartMs + 10 * kMinuteMs + 10'000;
   while (live.series.state() == SeriesState::catching_up && live.recorder.fetches.size() < 20)
@@ -215,12 +216,13 @@ TEST(Series, AJumpOfOurClockClosesAndLosesNothing) {
 
 TEST(Series, AClosingFrameAppliesOnceAndInOrder) {
   LiveSeries live;
+  const std::uint64_t before = live.series.counters().duplicates;
   live.series.on_kline(kline_of(bar_at(5), false), 1, at(5));
   EXPECT_EQ(live.recorder.bars.size(), 5U);
   live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
   live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
   EXPECT_EQ(live.recorder.bars.size(), 6U);
-  EXPECT_EQ(live.series.counters().duplicates, 1U);
+  EXPECT_EQ(live.series.counters().duplicates, before + 1);
   EXPECT_EQ(live.series.state(), SeriesState::live);
 }
 
@@ -243,8 +245,8 @@ TEST(Series, ABarBehindAHoleWaitsUntilRestHasFilledIt) {
 TEST(Series, ASlotWithoutARowBeforeALaterRowIsKnownToBeAbsent) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(7), true), 1, at(8));
-  HistoryResult answer = rows(5, 9, 8);
-  answer.rows.erase(answer.rows.begin() + 1);  // no slot 6
+  HistoryResult answer = rows(4, 9, 8);
+  answer.rows.erase(answer.rows.begin() + 2);  // no slot 6
   live.series.on_history(answer, 1, at(8));
   ASSERT_EQ(live.recorder.bars.size(), 7U);
   EXPECT_EQ(live.recorder.bars[6], bar_at(7));
@@ -389,6 +391,131 @@ TEST(Series, AFirstPageThatIsShortByMistakeIsNoListing) {
   }
 }
 
+/// What REST has of slots 0 to 12, in the last one and after it, once `from_second` of it is there; before
+/// that without what lies before `lacks_to`.
+struct LackingExchange {
+  std::int64_t lacks_to, from_second;
+  HistoryResult operator()(std::int64_t from, std::int64_t to, std::int64_t second) const {
+    HistoryResult page = rows(from, to, 12, second * 1000);
+    if (second < from_second)
+      std::erase_if(page.rows,
+                    [&](const Bar& row) { return row.open_time_ms < bar_at(lacks_to).open_time_ms; });
+    return page;
+  }
+};
+
+/// Seconds of slot 12, from `second` to before `end`, at which the series was answered.
+template <class Exchange>
+std::vector<std::int64_t> answers_of(Series& series, Recorder& recorder, const Exchange& exchange,
+                                     std::int64_t second, std::int64_t end) {
+  std::vector<std::int64_t> answered;
+  for (; second < end; ++second) {
+    series.on_timer(at(12, second * 1000));
+    if (recorder.fetches.empty()) continue;
+    const auto [from_ms, to_ms] = recorder.fetches.front();
+    recorder.fetches.pop_front();
+    const auto slot = [](std::int64_t open_ms) { return (open_ms - kStartMs) / kMinuteMs; };
+    series.on_history(exchange(slot(from_ms), slot(to_ms), second), 1, at(12, second * 1000));
+    answered.push_back(second);
+  }
+  return answered;
+}
+
+TEST(Series, AnAnswerWithoutABarThatWeHaveProvesNothing) {
+  for (const bool after_absence : {true, false}) {
+    for (const std::int64_t lacks_to : {8, 13}) {  // some rows are left, or none
+      LiveSeries live;
+      if (after_absence) {
+        live.series.on_stream_down(at(5), "cut");
+        live.series.on_stream_up(at(12));
+      } else {
+        live.series.on_kline(kline_of(bar_at(11), true), 1, at(12));
+      }
+      ASSERT_EQ(live.recorder.fetches.size(), 1U);
+      ASSERT_EQ(live.recorder.fetches[0].first, bar_at(4).open_time_ms);
+      const auto answered = answers_of(live.series, live.recorder, LackingExchange{lacks_to, 50}, 1, 50);
+      EXPECT_EQ(answered, (std::vector<std::int64_t>{1, 2, 4, 8, 16, 32}))
+          << "soon, and seldomer and seldomer";
+      EXPECT_EQ(live.recorder.bars.size(), 5U);
+      EXPECT_EQ(live.series.state(), after_absence ? SeriesState::catching_up : SeriesState::gap);
+      answers_of(live.series, live.recorder, LackingExchange{lacks_to, 50}, 50, 90);
+      ASSERT_EQ(live.recorder.bars.size(), 13U) << after_absence << ' ' << lacks_to;
+      EXPECT_EQ(live.series.counters().absent_slots, 0U);
+      EXPECT_EQ(live.series.state(), SeriesState::live);
+    }
+  }
+}
+
+TEST(Series, ABarThatTheExchangeHasTakenBackStopsNothing) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(12));
+  answers_of(live.series, live.recorder, LackingExchange{8, 1000}, 1, 120);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  ASSERT_EQ(live.recorder.bars.size(), 10U);
+  EXPECT_EQ(live.recorder.bars[4], bar_at(4));
+  EXPECT_EQ(live.recorder.bars[5], bar_at(8));
+  EXPECT_EQ(live.series.counters().absent_slots, 3U);
+}
+
+TEST(Series, TheSameMistakeBeforeAndAfterTheStreamCameUpIsNoListing) {
+  for (const std::int64_t lacks_to :
+       {3, 6}) {  // within the smaller page that is asked for then, and beyond it
+    Recorder recorder;
+    Series series(rules(), kStartMs, recorder);
+    series.start(at(12));
+    ASSERT_EQ(recorder.fetches.size(), 1U);
+    const LackingExchange lacking{lacks_to, 9};
+    recorder.fetches.clear();
+    series.on_history(lacking(0, 9, 0), 1, at(12));
+    series.on_stream_up(at(12, 500));
+    answers_of(series, recorder, lacking, 1, 60);
+    EXPECT_EQ(series.state(), SeriesState::live);
+    ASSERT_EQ(recorder.bars.size(), 12U) << lacks_to;
+  }
+}
+
+TEST(Series, RowsThatAreMissingAtTheEndOfAQuietTimeAreLookedForTwice) {
+  for (const bool mistake : {true, false}) {
+    LiveSeries live;
+    live.series.on_kline(kline_of(bar_at(12), false), 1,
+                         at(12));  // nothing closed 5, nothing came of 6 to 11
+    answers_of(live.series, live.recorder, LackingExchange{9, mistake ? 9 : 1000}, 1, 60);
+    EXPECT_EQ(live.recorder.bars.size(), mistake ? 12U : 8U);
+    EXPECT_EQ(live.series.state(), SeriesState::live);
+  }
+}
+
+TEST(Series, AnExchangeThatCutsItsPagesShortHasNoHoles) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  series.start(at(12));
+  series.on_stream_up(at(12));
+  const auto newest_three = [](std::int64_t from, std::int64_t to, std::int64_t second) {
+    HistoryResult page = rows(from, to, 12, second * 1000);
+    if (page.rows.size() > 3) page.rows.erase(page.rows.begin(), page.rows.end() - 3);
+    return page;
+  };
+  answers_of(series, recorder, newest_three, 1, 200);
+  EXPECT_EQ(series.state(), SeriesState::live);
+  ASSERT_EQ(recorder.bars.size(), 12U);
+}
+
+TEST(Series, WhatWasEmptyInAHaltIsLookedForAgainWhenItEnds) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(60));
+  const auto halted = [](std::int64_t slot) { return slot < 5; };
+  answer_all(live.series, live.recorder, 60, halted);
+  live.series.set_listing(Listing::halted, at(61));
+  ASSERT_EQ(live.series.state(), SeriesState::halted);
+  ASSERT_EQ(live.recorder.bars.size(), 5U);
+  live.series.on_kline(kline_of(bar_at(62), false), 1, at(62));
+  answer_all(live.series, live.recorder, 62, [](std::int64_t) { return true; });  // it has made them since
+  EXPECT_EQ(live.recorder.bars.size(), 62U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
 TEST(Series, PagesOfThePastThatDifferEachTimeAreAskedForSeldomerAndSeldomer) {
   LiveSeries live;
   live.series.require_from(kMinute.ordinal(kStartMs) - 10, at(5));
@@ -477,12 +604,15 @@ TEST(Series, ABarThatRestDoesNotShowYetIsAskedForAgainAndThenAGap) {
     HistoryResult lagging;
     lagging.server_time_ms = now.utc_ms;
     live.series.on_history(lagging, 1, now);
-    now.monotonic_ms += 30'000;
+    now.monotonic_ms += 10'000;
     live.series.on_timer(now);
   }
   EXPECT_EQ(live.series.state(), SeriesState::gap);
   EXPECT_EQ(live.recorder.bars.size(), 5U);
-  live.series.on_history(rows(5, 9, 7), 1, now);
+  for (int answers = 0; !live.recorder.fetches.empty() && answers < 5; ++answers) {  // in smaller pages
+    live.recorder.fetches.clear();
+    live.series.on_history(rows(live.series.next() - kMinute.ordinal(kStartMs) - 1, 9, 7), 1, now);
+  }
   EXPECT_EQ(live.recorder.bars.size(), 7U);
   EXPECT_EQ(live.series.state(), SeriesState::live);
 }
@@ -606,6 +736,24 @@ TEST(Series, AMarketWithoutTradesIsNoDeadFeedWhereOnlyTradesBringFrames) {
   }
 }
 
+TEST(Series, AFeedThatDiesAfterABarWithTradesIsStaleAtOnceThoughOneBeforeHadNone) {
+  QuietSeries live(150'000);
+  live.run(0, 20, [&](std::int64_t second) {
+    HistoryResult result = rows(5, 14, 6, second * 1000);
+    result.rows[0].volume = 0;
+    return result;
+  });
+  ASSERT_EQ(live.recorder.bars.size(), 6U);
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  live.run(60, 60 + 151, [](std::int64_t) {
+    HistoryResult away;
+    away.error = RestError::timeout;
+    return away;
+  });
+  EXPECT_EQ(live.series.state(), SeriesState::stale);
+  EXPECT_EQ(live.recorder.resubscribes, 1);
+}
+
 TEST(Series, AClosedBarOfTheFutureStopsNothing) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(1'000'000), true), 1, at(5));
@@ -633,7 +781,7 @@ TEST(Series, AnAnswerFromBeforeAnotherSubscriptionProvesNothingAfterIt) {
   EXPECT_NE(live.series.state(), SeriesState::live)
       << "what closed before the second has no frame and no row";
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
-  live.series.on_history(rows(5, 8, 7), 1, at(7));
+  live.series.on_history(rows(4, 8, 7), 1, at(7));
   EXPECT_EQ(live.series.state(), SeriesState::live);
   EXPECT_EQ(live.recorder.bars.size(), 7U);
 }
@@ -848,7 +996,7 @@ TEST(Series, WhatWasRestoredTooYoungIsCompletedFromBehind) {
   ASSERT_TRUE(series.restore({bar_at(4)}, bar_at(4).open_time_ms, bar_at(4).close_time_ms));
   series.on_stream_up(at(6));
   series.start(at(6));
-  series.on_history(rows(5, 14, 6), 1, at(6));
+  series.on_history(rows(4, 14, 6), 1, at(6));
   ASSERT_EQ(recorder.fetches.size(), 1U);
   series.restore_earlier(std::vector<Bar>{bar_at(3)}, bar_at(3).open_time_ms);
   series.require_from(series.interval().ordinal(kStartMs), at(6));
@@ -894,7 +1042,7 @@ TEST(Series, SlotsBefore1970AreNotAskedForAndKnownToBeEmpty) {
     for (const int count : {1, 2, 3}) {
       const Interval interval(count, unit);
       SCOPED_TRACE(interval.text());
-      const SeriesRules long_rules{interval, 2000, 1000, 3000, 600'000};
+      const SeriesRules long_rules{interval, 2000, 1000, 3000, 6'000'000};
       const std::int64_t running = interval.ordinal(kStartMs), first = running - 3002;
       const Now now{1'000'000, kStartMs};
       Recorder recorder;
