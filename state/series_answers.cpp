@@ -194,7 +194,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   const bool added = answer == "added";
   ++(added ? parts_.counters.added : parts_.counters.same);
   if (added && sent.source == Source::live) ++parts_.counters.pushes;
-  if (added && !sent.check) cursor.yields = false;
+  if (added) cursor.yields = false;
   if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
   if (!sent.check) {
     cursor.failures = 0;

@@ -70,6 +70,7 @@ struct SeriesCursor {
   std::int64_t stands_ms = 0;      // anchor of the run of which Redis has other signals than ours: told
   std::int64_t correction_ms = 0;  // a correction of this bar is to be sent or not yet acknowledged
   bool yields = false;             // who published what stands goes first
+  std::int64_t yielded_ms = 0;     // with the correction of this bar it did, or need not
   bool other_config = false;       // adopted: the head's content can't be ours
   std::string stopped_for;         // the other configuration, while stopped; until a head says otherwise
   bool page_was_full = false;

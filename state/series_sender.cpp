@@ -71,6 +71,7 @@ void SeriesSender::on_lost() {
   turns_.clear();
   for (auto& [series, cursor] : cursors_) {
     cursor->queued = false;
+    cursor->yielded_ms = 0;  // who goes first has lost its connection too, as like as not
     ++cursor->epoch;
     const Phase phase = cursor->phase;
     if (phase != Phase::unready && phase != Phase::conflict && phase != Phase::waiting) {
@@ -159,6 +160,7 @@ void SeriesSender::correct(SeriesIndex series, std::int64_t close_ms) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
   cursor->correction_ms = std::max(cursor->correction_ms, close_ms);
+  cursor->yielded_ms = close_ms;  // it is proven
   if (cursor->phase != Phase::unready && cursor->phase != Phase::waiting && cursor->phase != Phase::stopped)
     back_to_head(series, *cursor);
 }
@@ -200,7 +202,10 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
   const std::int64_t close_ms = record.bar.close_time_ms;
-  if (record.correction) cursor->correction_ms = close_ms;
+  if (record.correction) {
+    cursor->correction_ms = close_ms;
+    cursor->yielded_ms = 0;
+  }
   if (close_ms > cursor->newest_ms) {
     cursor->newest_ms = close_ms;
     if (close_ms > cursor->acknowledged_ms && cursor->remembered++ == 0) {
@@ -221,10 +226,8 @@ void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const
     // same.
     const bool news = record.correction ? close_ms == cursor.position_ms : close_ms > cursor.own_ms;
     if (!news) return;
-    // Where our signals differ anyhow the bar itself decides: the head has its prices. Whose telling stands
-    // corrects it first, or the bar would be told three times.
-    if (record.correction && cursor.stands_ms == record.anchor_ms)
-      return cursor.yields ? yield(series, cursor) : back_to_head(series, cursor);
+    // Where our signals differ anyhow the bar itself decides: the head has its prices.
+    if (record.correction && cursor.stands_ms == record.anchor_ms) return back_to_head(series, cursor);
     send(series, cursor, record, false);
     return;
   }
