@@ -179,7 +179,7 @@ std::size_t SeriesSender::unpublished() const {
 std::optional<std::int64_t> SeriesSender::oldest_unpublished_us() const {
   std::optional<std::int64_t> oldest;
   for (const auto& [series, cursor] : cursors_) {
-    const bool waits = cursor->remembered > 0 && cursor->phase != Phase::stopped;
+    const bool waits = cursor->remembered > 0 && cursor->stopped_for.empty();
     if (waits && (!oldest || cursor->first_remembered_us < *oldest)) oldest = cursor->first_remembered_us;
   }
   return oldest;
@@ -213,6 +213,7 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
       cursor->first_remembered_us = record.received_us;
     }
   }
+  if (cursor->phase == Phase::stopped) return back_to_head(series, *cursor);  // it may be gone by now
   // The head was compared already, or is about to be, as it was before.
   const bool compared = cursor->phase == Phase::paging || cursor->phase == Phase::checking;
   if (record.correction && compared) return back_to_head(series, *cursor);
@@ -267,7 +268,7 @@ bool SeriesSender::send(SeriesIndex series, SeriesCursor& cursor, const SignalRe
 
 void SeriesSender::publish_forming(SeriesIndex series, const SignalRecord& record) {
   SeriesCursor* cursor = find(series);
-  if (!ready_ || cursor == nullptr || cursor->phase == Phase::stopped || !parts_.connection.can_send() ||
+  if (!ready_ || cursor == nullptr || !cursor->stopped_for.empty() || !parts_.connection.can_send() ||
       parts_.connection.output_bytes() > kFormingOutputBytes) {
     return;
   }
@@ -349,7 +350,20 @@ void SeriesSender::read_head(SeriesIndex series, SeriesCursor& cursor) {
   ++heads_in_flight_;
 }
 
+/// An answer may have named a head of which there is no entry: it was trimmed or deleted, and Redis takes
+/// nothing that is not after it. False while history has to fetch.
+bool SeriesSender::begin_after_told_head(SeriesIndex series, SeriesCursor& cursor) {
+  if (cursor.told_head_ms <= cursor.position_ms) return true;
+  page_.clear();
+  if (parts_.history.signals_after(series, cursor.told_head_ms - 1, 1, page_) == HistoryAnswer::wait)
+    return false;
+  // Where no bar of ours reaches it, none can be added before it is gone.
+  if (!page_.empty()) cursor.position_ms = std::exchange(cursor.told_head_ms, 0);
+  return true;
+}
+
 void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {
+  if (!begin_after_told_head(series, cursor)) return cursor.settle(Phase::waiting);
   const std::int64_t after_ms = cursor.position_ms;
   page_.clear();
   if (parts_.history.signals_after(series, after_ms, kPage, page_) == HistoryAnswer::wait) {
