@@ -93,8 +93,9 @@ std::int64_t BarArchive::end_ms(const std::string& name) const {
   if (const auto left = ends_.find(name); left != ends_.end()) return left->second;
   const auto series = series_before(name);
   if (!series) return 0;
+  // A tail that has just become a block holds no bar.
   const state::StoredBars newest = before_.latest(*series, 1);
-  return newest.bars.empty() ? 0 : newest.bars.back().close_time_ms;
+  return newest.bars.empty() ? newest.covered_to_ms : newest.bars.back().close_time_ms;
 }
 
 void BarArchive::left(const std::string& name, Opened known, bool complete, std::int64_t now_ms) {

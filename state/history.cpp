@@ -372,8 +372,11 @@ bool History::correct(Series series, const engine::Bar& bar, std::int64_t at_ms)
   const auto same_open = [&bar](const engine::Bar& held) { return held.open_time_ms == bar.open_time_ms; };
   const auto rows = tail(series);
   if (const auto at = std::find_if(rows.begin(), rows.end(), same_open); at != rows.end()) {
-    return *at == bar || (keep_superseded(series, *at, at_ms) &&
-                          write_row(series, static_cast<std::size_t>(at - rows.begin()), bar));
+    if (*at == bar) return true;
+    if (at + 1 == rows.end())
+      return keep_superseded(series, *at, at_ms) && write_row(series, rows.size() - 1, bar);
+    // Not written over: half way there it would be damaged, and with it those behind it.
+    if (!seal_tail(series)) return false;
   }
   const BlockPlace* place = block_before(series_[series], bar.close_time_ms);
   StoredBars stored;

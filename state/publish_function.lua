@@ -117,10 +117,9 @@ local function entry_of(raw)
   return { ms_text = ms, ms = tonumber(ms), rev = tonumber(rev), flat = raw[2], fields = by_name_of(raw[2]) }
 end
 
--- The newest entry. A stream that was trimmed to nothing still knows its last ID and refuses what is not
--- above it: then the head is that ID, with its content where the hash still has it. nil: nothing was ever here.
-local function head_of(call, newest, latest)
-  if newest then return entry_of(newest) end
+-- The last ID that the stream has ever had, where its entry is gone: trimmed, or deleted by somebody. Redis refuses
+-- what is not above it. Its content is known where the hash still has it. nil: nothing was ever here.
+local function last_of(call, latest)
   local info = redis.pcall('XINFO', 'STREAM', call.stream)
   if info.err then
     if info.err:find('no such key', 1, true) then return nil end
@@ -166,6 +165,7 @@ local function restore_latest(call, latest, head)
   end
 end
 
+-- nil, and nothing is written: the stream has had a later entry, which somebody has deleted.
 local function add(call, had_gap, rev_number)
   need('XADD', call.stream, '*', 'f', 'v')
   need('XADD', call.all, '*', 'f', 'v')
@@ -173,8 +173,12 @@ local function add(call, had_gap, rev_number)
   need_latest(call)
   local rev, fields = string.format('%d', rev_number), call.by_name
   call.args[call.rev_at] = rev
-  redis.call('XADD', call.stream, 'MAXLEN', '~', call.args[6], call.close_text .. '-' .. rev,
+  local added = redis.pcall('XADD', call.stream, 'MAXLEN', '~', call.args[6], call.close_text .. '-' .. rev,
     unpack(call.args, FIRST, call.rev_at))
+  if type(added) == 'table' then
+    if added.err:find('equal or smaller', 1, true) then return nil end
+    error(added.err, 0)
+  end
   write_latest(call, had_gap, rev)
   redis.call('XADD', call.all, 'MAXLEN', '~', call.args[7], '*', 'symbol', fields.symbol,
     'close_ms', call.close_text, 'rev', rev, 'close', fields.close, 'average', fields.average,
@@ -206,19 +210,28 @@ local function compare(call, latest, head)
   return { 'different', rev }
 end
 
+-- nil: the bar does not come after this head, or one that was deleted since is in its way.
+local function answer_at(call, latest, head)
+  if call.close_ms <= head.ms then return compare(call, latest, head) end
+  if call.prev_close_ms == head.ms then return add(call, latest.gap_from_ms, 0) end
+  return nil
+end
+
 local function answer_to(call)
   -- Reads first: a key of another type fails here, before anything is written.
   redis.call('XLEN', call.all)
   local had_gap = redis.call('HMGET', call.last, 'gap_from_ms')[1]
   local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
   -- What nearly every call finds: the head is the bar before. Its fields are of no interest.
-  if newest and newest[1]:find(call.prev_text .. '-', 1, true) == 1 then return add(call, had_gap, 0) end
+  local answer = nil
+  if newest and newest[1]:find(call.prev_text .. '-', 1, true) == 1 then answer = add(call, had_gap, 0) end
+  if answer then return answer end
   local latest = by_name_of(redis.call('HGETALL', call.last))
-  local head = head_of(call, newest, latest)
+  if newest then answer = answer_at(call, latest, entry_of(newest)) end
+  if answer then return answer end
+  local head = last_of(call, latest)
   if not head then return add(call, had_gap, 0) end
-  if call.close_ms <= head.ms then return compare(call, latest, head) end
-  if call.prev_close_ms == head.ms then return add(call, had_gap, 0) end
-  return { 'behind', head.ms_text }
+  return answer_at(call, latest, head) or { 'behind', head.ms_text }
 end
 
 -- What stopped it came before the first write. Where a right to read is missing Redis does not call it that.

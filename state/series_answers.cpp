@@ -70,8 +70,7 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
         cursor->own_ms = 0;
         // A stream that was lost goes on from the newest bar that is known to have been in it: whoever read
         // up to there misses nothing.
-        const std::int64_t known_ms = cursor->acknowledged_ms == 0 ? 0 : cursor->acknowledged_ms - 1;
-        cursor->position_ms = std::max(std::exchange(cursor->told_head_ms, 0), known_ms);
+        cursor->position_ms = cursor->acknowledged_ms == 0 ? 0 : cursor->acknowledged_ms - 1;
         cursor->phase = Phase::paging;
         want_turn(series, *cursor);
       }
@@ -92,7 +91,7 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   cursor.other_config = config != cursor.info.config;
   if (cursor.other_config && !parts_.options.adopt) return stop(cursor, config);
   end_stop(cursor);
-  cursor.told_head_ms = 0;
+  if (cursor.told_head_ms <= *head_ms) cursor.told_head_ms = 0;
   cursor.own_ms = 0;
   cursor.position_ms = *head_ms;
   cursor.head_rev = *rev;
@@ -194,7 +193,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   const bool added = answer == "added";
   ++(added ? parts_.counters.added : parts_.counters.same);
   if (added && sent.source == Source::live) ++parts_.counters.pushes;
-  if (added && !sent.check) cursor.yields = false;
+  if (added) cursor.yields = false;
   if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
   if (!sent.check) {
     cursor.failures = 0;

@@ -64,12 +64,13 @@ struct SeriesCursor {
   std::string head_content;      // of the head that was read, until it is compared
   std::int64_t head_rev = 0;
   engine::Bar head_bar;            // its prices, as Redis has them
-  std::int64_t told_head_ms = 0;   // a head named by an answer; for a stream trimmed to nothing
+  std::int64_t told_head_ms = 0;   // a head named by an answer; where its entry was trimmed or deleted
   std::int64_t conflict_ms = 0;    // the exchange was asked about conflicts up to here: not again
   std::int64_t doubt_ms = 0;       // Redis answered that it has other content for this bar
   std::int64_t stands_ms = 0;      // anchor of the run of which Redis has other signals than ours: told
   std::int64_t correction_ms = 0;  // a correction of this bar is to be sent or not yet acknowledged
   bool yields = false;             // who published what stands goes first
+  std::int64_t yielded_ms = 0;     // with the correction of this bar it did, or need not
   bool other_config = false;       // adopted: the head's content can't be ours
   std::string stopped_for;         // the other configuration, while stopped; until a head says otherwise
   bool page_was_full = false;
@@ -90,9 +91,7 @@ struct SeriesCursor {
     settled = true;
   }
 
-  std::size_t unpublished() const {
-    return phase == Phase::stopped ? 0 : std::max(remembered, in_flight.size());
-  }
+  std::size_t unpublished() const { return stopped_for.empty() ? std::max(remembered, in_flight.size()) : 0; }
 };
 
 }  // namespace atcd::state

@@ -71,6 +71,7 @@ void SeriesSender::on_lost() {
   turns_.clear();
   for (auto& [series, cursor] : cursors_) {
     cursor->queued = false;
+    cursor->yielded_ms = 0;  // who goes first has lost its connection too, as like as not
     ++cursor->epoch;
     const Phase phase = cursor->phase;
     if (phase != Phase::unready && phase != Phase::conflict && phase != Phase::waiting) {
@@ -159,6 +160,7 @@ void SeriesSender::correct(SeriesIndex series, std::int64_t close_ms) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
   cursor->correction_ms = std::max(cursor->correction_ms, close_ms);
+  cursor->yielded_ms = close_ms;  // it is proven
   if (cursor->phase != Phase::unready && cursor->phase != Phase::waiting && cursor->phase != Phase::stopped)
     back_to_head(series, *cursor);
 }
@@ -177,7 +179,7 @@ std::size_t SeriesSender::unpublished() const {
 std::optional<std::int64_t> SeriesSender::oldest_unpublished_us() const {
   std::optional<std::int64_t> oldest;
   for (const auto& [series, cursor] : cursors_) {
-    const bool waits = cursor->remembered > 0 && cursor->phase != Phase::stopped;
+    const bool waits = cursor->remembered > 0 && cursor->stopped_for.empty();
     if (waits && (!oldest || cursor->first_remembered_us < *oldest)) oldest = cursor->first_remembered_us;
   }
   return oldest;
@@ -200,7 +202,10 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
   const std::int64_t close_ms = record.bar.close_time_ms;
-  if (record.correction) cursor->correction_ms = close_ms;
+  if (record.correction) {
+    cursor->correction_ms = close_ms;
+    cursor->yielded_ms = 0;
+  }
   if (close_ms > cursor->newest_ms) {
     cursor->newest_ms = close_ms;
     if (close_ms > cursor->acknowledged_ms && cursor->remembered++ == 0) {
@@ -208,6 +213,7 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
       cursor->first_remembered_us = record.received_us;
     }
   }
+  if (cursor->phase == Phase::stopped) return back_to_head(series, *cursor);  // it may be gone by now
   // The head was compared already, or is about to be, as it was before.
   const bool compared = cursor->phase == Phase::paging || cursor->phase == Phase::checking;
   if (record.correction && compared) return back_to_head(series, *cursor);
@@ -221,10 +227,8 @@ void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const
     // same.
     const bool news = record.correction ? close_ms == cursor.position_ms : close_ms > cursor.own_ms;
     if (!news) return;
-    // Where our signals differ anyhow the bar itself decides: the head has its prices. Whose telling stands
-    // corrects it first, or the bar would be told three times.
-    if (record.correction && cursor.stands_ms == record.anchor_ms)
-      return cursor.yields ? yield(series, cursor) : back_to_head(series, cursor);
+    // Where our signals differ anyhow the bar itself decides: the head has its prices.
+    if (record.correction && cursor.stands_ms == record.anchor_ms) return back_to_head(series, cursor);
     send(series, cursor, record, false);
     return;
   }
@@ -264,7 +268,7 @@ bool SeriesSender::send(SeriesIndex series, SeriesCursor& cursor, const SignalRe
 
 void SeriesSender::publish_forming(SeriesIndex series, const SignalRecord& record) {
   SeriesCursor* cursor = find(series);
-  if (!ready_ || cursor == nullptr || cursor->phase == Phase::stopped || !parts_.connection.can_send() ||
+  if (!ready_ || cursor == nullptr || !cursor->stopped_for.empty() || !parts_.connection.can_send() ||
       parts_.connection.output_bytes() > kFormingOutputBytes) {
     return;
   }
@@ -346,7 +350,20 @@ void SeriesSender::read_head(SeriesIndex series, SeriesCursor& cursor) {
   ++heads_in_flight_;
 }
 
+/// An answer may have named a head of which there is no entry: it was trimmed or deleted, and Redis takes
+/// nothing that is not after it. False while history has to fetch.
+bool SeriesSender::begin_after_told_head(SeriesIndex series, SeriesCursor& cursor) {
+  if (cursor.told_head_ms <= cursor.position_ms) return true;
+  page_.clear();
+  if (parts_.history.signals_after(series, cursor.told_head_ms - 1, 1, page_) == HistoryAnswer::wait)
+    return false;
+  // Where no bar of ours reaches it, none can be added before it is gone.
+  if (!page_.empty()) cursor.position_ms = std::exchange(cursor.told_head_ms, 0);
+  return true;
+}
+
 void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {
+  if (!begin_after_told_head(series, cursor)) return cursor.settle(Phase::waiting);
   const std::int64_t after_ms = cursor.position_ms;
   page_.clear();
   if (parts_.history.signals_after(series, after_ms, kPage, page_) == HistoryAnswer::wait) {

@@ -66,6 +66,17 @@ std::string failed(const std::string& path, const char* what) {
   return path + ": " + what + ": " + std::strerror(errno);
 }
 
+std::string write_fresh(const std::string& path, const std::vector<std::string>& pieces) {
+  MappedFile file;
+  if (!file.open(path, MappedFile::Access::write)) return file.error();
+  std::int64_t at = 0;
+  for (const std::string& piece : pieces) {
+    if (!file.write(at, piece.data(), piece.size())) return file.error();
+    at += static_cast<std::int64_t>(piece.size());
+  }
+  return file.sync() ? "" : file.error();
+}
+
 /// The names of a directory are on the disk too only once it is synced itself.
 std::string sync_directory(const std::string& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -108,15 +119,9 @@ std::string write_snapshot(const std::string& directory, const std::vector<std::
   const std::string path = directory + "/snapshot", fresh = path + ".new", previous = path + ".previous";
   std::error_code error;
   fs::remove(fresh, error);
-  {
-    MappedFile file;
-    if (!file.open(fresh, MappedFile::Access::write)) return file.error();
-    std::int64_t at = 0;
-    for (const std::string& piece : pieces) {
-      if (!file.write(at, piece.data(), piece.size())) return file.error();
-      at += static_cast<std::int64_t>(piece.size());
-    }
-    if (!file.sync()) return file.error();
+  if (std::string failure = write_fresh(fresh, pieces); !failure.empty()) {
+    fs::remove(fresh, error);  // the room is the history's
+    return failure;
   }
   if (::rename(path.c_str(), previous.c_str()) != 0 && errno != ENOENT) return failed(path, "renaming it");
   if (::rename(fresh.c_str(), path.c_str()) != 0) return failed(fresh, "renaming it");

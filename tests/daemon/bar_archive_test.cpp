@@ -61,6 +61,22 @@ TEST_F(BarArchiveTest, WhoComesAgainGoesOnWithWhatItLeft) {
   EXPECT_FALSE(run.archive.has_bars("a")) << "it is there";
 }
 
+TEST_F(BarArchiveTest, WhereASeriesEndsIsKnownAlsoWhenItsTailHasJustBecomeABlock) {
+  {
+    Run before(directory_);
+    const auto handle = before.archive.open("a").handle;
+    before.archive.open("empty");
+    for (const std::int64_t slot : {0, 1, 3})
+      before.archive.writer().append(handle, bar(slot), std::min<std::int64_t>(slot, 2) * kMinute);
+    before.archive.writer().add_missing(handle, bar(2), 1);
+    before.archive.writer().commit();
+  }
+  Run run(directory_);
+  EXPECT_EQ(run.archive.end_ms("a"), 4 * kMinute) << "or another instrument's bars go on after these";
+  EXPECT_EQ(run.archive.end_ms("empty"), 0);
+  EXPECT_EQ(run.archive.open("a").bars.bars, bars(0, 4).bars);
+}
+
 TEST_F(BarArchiveTest, WhatTheDiskHadIsNotReadBehindItsBack) {
   {
     Run before(directory_);

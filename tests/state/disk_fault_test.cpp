@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <thread>
 
 #include "state/history_writer.hpp"
@@ -16,9 +17,18 @@
 
 namespace {
 std::atomic<bool> disk_is_bad{false};
+std::atomic<long> writes_left{std::numeric_limits<long>::max()};
+}  // namespace
+
+// These stand before the C library's.
+extern "C" ssize_t pwrite(int descriptor, const void* bytes, std::size_t count, off_t offset) {
+  if (writes_left-- <= 0) {
+    errno = EIO;
+    return -1;
+  }
+  return ::syscall(SYS_pwrite64, descriptor, bytes, count, offset);
 }
 
-// Stands before the C library's.
 extern "C" int fdatasync(int descriptor) {
   if (disk_is_bad) {
     errno = EIO;
@@ -40,6 +50,7 @@ class DiskFaultTest : public testing::Test {
   }
   void TearDown() override {
     disk_is_bad = false;
+    writes_left = std::numeric_limits<long>::max();
     fs::remove_all(directory_);
   }
   static void wait_for(const std::function<bool()>& condition) {
@@ -75,6 +86,31 @@ TEST_F(DiskFaultTest, ASyncThatFailsIsSaidAndTriedAgainUntilItSucceeds) {
   EXPECT_EQ(writing.counters().written, 301U);
   History history(directory_, History::Access::read);
   EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars);
+}
+
+TEST_F(DiskFaultTest, ACorrectionThatIsCutOffAnywhereCostsNoOtherBar) {
+  const auto bars = some_bars(300, 1);
+  auto corrected = bars;
+  corrected[100].close += 0.01;
+  bool done = false;
+  for (long writes = 0; !done; ++writes) {
+    fs::remove_all(directory_);
+    {
+      History history(directory_, History::Access::write);
+      const auto series = *history.add("a");
+      for (const engine::Bar& bar : bars) ASSERT_TRUE(history.append(series, bar, bar.open_time_ms));
+      writes_left = writes;
+      done = history.correct(series, corrected[100], 1);
+      writes_left = std::numeric_limits<long>::max();
+    }
+    for (const auto access : {History::Access::read, History::Access::write}) {
+      History history(directory_, access);
+      const auto held = history.newest(*history.find("a"), 0).bars;
+      EXPECT_TRUE(held == corrected || (held == bars && !done)) << writes << ": " << held.size();
+      EXPECT_EQ(history.problems(), std::vector<std::string>{}) << writes;
+    }
+    ASSERT_LT(writes, 20);
+  }
 }
 
 TEST_F(DiskFaultTest, ASnapshotThatCannotBeSyncedLeavesTheOneBefore) {

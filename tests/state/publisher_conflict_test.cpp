@@ -18,6 +18,13 @@ class PublisherConflictTest : public PublisherTest {
   /// Its signals differ from the rig's, its bars do not: an older bar was another one.
   static void differ(SignalRecord& record) { record.signal.average += 0.5; }
 
+  /// Ends this instance's connection.
+  void cut(const std::string& instance) {
+    const std::string all = redis_.text({"CLIENT", "LIST"});
+    const auto line = all.rfind("id=", all.find(" name=atcd-" + instance + " "));
+    redis_.command({"CLIENT", "KILL", "ID", all.substr(line + 3, all.find(' ', line) - line - 3)});
+  }
+
   /// Three bars are published by a; b has other signals of them.
   void publish_and_differ(Daemon& a, Daemon& b) {
     a.add(1, 0, 3);
@@ -149,6 +156,36 @@ TEST_F(PublisherConflictTest, WhoseTellingStandsCorrectsItsBarFirst) {
   run_until_drained(b);
   EXPECT_EQ(newest_id(), id_of(2, 2));
   EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
+  const auto same = b.publisher->counters().same;
+  differ(b.history.series[1].records.emplace_back(record_of(1, 3)));
+  b.publisher->publish(1, b.history.series[1].records.back());
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(3, 0));
+  EXPECT_EQ(b.publisher->counters().same, same)
+      << "its telling stands: it goes first, without a look at the head";
+}
+
+TEST_F(PublisherConflictTest, WhoseTellingStandsCorrectsItsBarFirstAlsoWhereTheOtherHadNoConnection) {
+  RedisOptions options = options_for(server_);
+  Daemon a(io_, options);
+  options.instance = "twin";
+  Daemon b(io_, options);
+  publish_and_differ(a, b);
+  b.announce(1);
+  run_until([&] { return b.publisher->counters().conflicts == 1; }, "they differ");
+  run_until_idle(b);
+  cut("twin");
+  run_until([&] { return !b.publisher->connected(); }, "cut");
+  b.correct_bar(1, 123.25);  // although it is first
+  bool compares = false;
+  b.history.when_asked = [&] { compares = true; };
+  run_until([&] { return compares; }, "connected again");
+  a.correct_bar(1, 123.25);
+  run_until_drained(a);
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(2, 1)) << "told once more, and by who had told it";
+  EXPECT_EQ(std::stod(redis_.stream(stream_key(1)).back().fields.at("average")),
+            record_of(1, 2).signal.average);
 }
 
 TEST_F(PublisherConflictTest, ABarThatBothTellOtherwiseIsAskedAboutAndTheProvenOneSentOnce) {

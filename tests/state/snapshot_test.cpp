@@ -170,6 +170,7 @@ TEST_F(SnapshotTest, AFullDiskIsASentenceAndTheSnapshotThatIsThereStays) {
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, ignored);
   EXPECT_THAT(error, testing::HasSubstr("snapshot.new: writing to it"));
+  EXPECT_FALSE(fs::exists(path() + ".new")) << "it takes the room of what else is to be written";
   const Snapshot snapshot(directory_);
   EXPECT_EQ(snapshot.taken_ms(), 1);
   EXPECT_EQ(count_true(snapshot), kSeries);
