@@ -426,6 +426,7 @@ TEST_F(FeedTest, AStreamThatComesDuringAHandOverIsOnBothConnections) {
   acknowledge_ = true;
   add(1, 1);
   wait([&] { return peer(1).received.size() == 2 && up().contains(1); });
+  ASSERT_EQ(peer(1).received.size(), 2U);
   EXPECT_THAT(peer(1).received[1], HasSubstr("sym1usdt@kline_1m"));
   EXPECT_THAT(peer(0).received.back(), HasSubstr("sym1usdt@kline_1m"));
   peer(1).send(R"({"result":null,"id":1})");
