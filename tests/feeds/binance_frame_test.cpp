@@ -136,6 +136,10 @@ TEST_F(BinanceFrame, TimesOffTheGridAreRefused) {
 TEST_F(BinanceFrame, WhatTheEventsOwnTimeContradictsIsRefused) {
   expect_refused("\"E\":1795477260071", "\"E\":1795477199998", "x is true more than a minute before k.T");
   EXPECT_EQ(parse_with("\"E\":1795477260071", "\"E\":1795477199999").kind, FrameKind::klines);
+  std::string forming = closed_;
+  forming.replace(forming.find("\"E\":1795477260071"), 17, "\"E\":1795477199998");
+  forming.replace(forming.find("\"x\":true"), 8, "\"x\":false");
+  EXPECT_EQ(parse(forming).kind, FrameKind::klines) << "it ends when it ends";
   for (const char* none : {"-1", "253402300800000", "9223372036854775807", "-9223372036854775808"})
     expect_refused("\"E\":1795477260071", std::string("\"E\":") + none, "E is not a time");
 }

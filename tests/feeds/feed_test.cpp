@@ -136,6 +136,16 @@ TEST_F(FeedTest, SpreadsStreamsOverConnections) {
   EXPECT_EQ(server_->peers.size(), 3U);
 }
 
+TEST_F(FeedTest, ConnectsNoFasterThanTheExchangeAllows) {
+  exchange_.streams_per_connection_ = 1;
+  exchange_.connect_spacing_ = std::chrono::hours(1);
+  start();
+  add(0, 1);
+  wait([&] { return up().size() == 1; });
+  EXPECT_FALSE(run_until(
+      io_, [&] { return server_->accepted > 1; }, std::chrono::seconds(1)));
+}
+
 TEST_F(FeedTest, WorksOverTls) {
   start("localhost");
   add(0, 0);
@@ -353,6 +363,8 @@ TEST_F(FeedTest, AnAnnouncedShutdownIsHandedOverAtOnce) {
   peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
   wait([&] { return recorder_.count("handed_over") == 1; });
   EXPECT_TRUE(recorder_.downs.empty());
+  EXPECT_EQ(feed_->counters().connects, 2U);
+  EXPECT_EQ(feed_->counters().disconnects, 1U);
 }
 
 TEST_F(FeedTest, ACutDuringTheHandOverIsADownOnlyForWhatTheNextDoesNotCarry) {
@@ -385,6 +397,59 @@ TEST_F(FeedTest, AFailedHandOverIsTriedAgain) {
   wait([&] { return recorder_.count("handed_over") == 1; });
   EXPECT_EQ(server_->peers.size(), 3U);
   EXPECT_TRUE(recorder_.downs.empty());
+}
+
+TEST_F(FeedTest, AConnectionThatTookOverEarlyIsHandedOverInItsTurn) {
+  exchange_.connection_lifetime_ = milliseconds(500);
+  start();
+  add(0, 0);
+  wait([&] { return up().size() == 1; });
+  acknowledge_ = false;
+  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
+  wait([&] { return server_->peers.size() == 2 && !peer(1).received.empty(); });
+  peer(0).cut();
+  wait([&] { return recorder_.downs.size() == 1; });
+  acknowledge_ = true;
+  peer(1).send(R"({"result":null,"id":1})");
+  wait([&] { return recorder_.ups.size() == 2; });
+  wait([&] { return recorder_.count("handed_over") == 1; });
+  EXPECT_EQ(recorder_.downs.size(), 1U);
+}
+
+TEST_F(FeedTest, AStreamThatComesDuringAHandOverIsOnBothConnections) {
+  start();
+  add(0, 0);
+  wait([&] { return up().size() == 1; });
+  acknowledge_ = false;
+  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
+  wait([&] { return server_->peers.size() == 2 && !peer(1).received.empty(); });
+  acknowledge_ = true;
+  add(1, 1);
+  wait([&] { return peer(1).received.size() == 2 && up().contains(1); });
+  ASSERT_EQ(peer(1).received.size(), 2U);
+  EXPECT_THAT(peer(1).received[1], HasSubstr("sym1usdt@kline_1m"));
+  EXPECT_THAT(peer(0).received.back(), HasSubstr("sym1usdt@kline_1m"));
+  peer(1).send(R"({"result":null,"id":1})");
+  wait([&] { return recorder_.count("handed_over") == 1; });
+  EXPECT_TRUE(recorder_.downs.empty());
+}
+
+TEST_F(FeedTest, WhatTheNextConnectionIsRefusedIsToldUpWhenItIsTakenAgain) {
+  exchange_.streams_per_request_ = 1;
+  start();
+  add(0, 1);
+  wait([&] { return up().size() == 2; });
+  bool refused = false;
+  server_->on_text = [&](Peer& peer, const std::string& text) {
+    const bool refuse = subscribes(text) && text.find("sym1usdt@") != std::string::npos && !refused;
+    refused = refused || refuse;
+    peer.send(refuse ? R"({"error":{"code":2,"msg":"Invalid request"},"id":)" + id_of(text) + "}"
+                     : R"({"result":null,"id":)" + id_of(text) + "}");
+  };
+  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
+  wait([&] { return recorder_.refused.size() == 1; });
+  wait([&] { return recorder_.ups.size() == 3; });
+  EXPECT_EQ(recorder_.ups.back(), 1U);
 }
 
 TEST_F(FeedTest, AStaleStreamIsSubscribedAnewThenReconnected) {
@@ -443,6 +508,7 @@ TEST_F(FeedTest, StreamsComeAndGoWithoutTouchingOthers) {
   feed_->remove(7);
   wait([&] { return !peer(0).open(); });
   EXPECT_TRUE(recorder_.downs.empty());
+  EXPECT_EQ(feed_->counters().disconnects, 1U);
   add(0, 0);
   wait([&] { return recorder_.ups.size() == 4; });
 }

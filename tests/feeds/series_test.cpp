@@ -29,6 +29,7 @@ struct Recorder final : SeriesHandler {
   std::vector<std::pair<Bar, Bar>> corrections, conflicts;
   std::vector<SeriesState> states;
   std::deque<std::pair<std::int64_t, std::int64_t>> fetches;
+  std::vector<int> priorities;  // of all of them
   int covered = 0, resubscribes = 0, asked_listing = 0;
 
   void on_bar(const Bar& bar, std::int64_t) override { bars.push_back(bar); }
@@ -42,7 +43,10 @@ struct Recorder final : SeriesHandler {
     earlier_from_ms = covered_from_ms;
   }
   void on_covered() override { ++covered; }
-  void fetch(std::int64_t from_ms, std::int64_t to_ms, int) override { fetches.emplace_back(from_ms, to_ms); }
+  void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) override {
+    fetches.emplace_back(from_ms, to_ms);
+    priorities.push_back(priority);
+  }
   void resubscribe() override { ++resubscribes; }
   void ask_listing() override { ++asked_listing; }
 };
@@ -143,6 +147,7 @@ TEST(Series, APageThatIsRefusedIsAskedForInSmallerOnes) {
   EXPECT_EQ(slots, (std::vector<std::int64_t>{10, 5, 2, 2, 2}));
   series.on_history(rows(0, 1, 60), 1, at(70));
   EXPECT_EQ(recorder.bars.size(), 2U);
+  EXPECT_EQ(recorder.fetches.back(), std::pair(bar_at(1).open_time_ms, bar_at(10).open_time_ms)) << "whole";
 }
 
 TEST(Series, AMarketThatTheExchangeHaltedIsNoDeadFeed) {
@@ -178,9 +183,18 @@ TEST(Series, AMarketThatTheExchangeHaltedIsNoDeadFeed) {
 TEST(Series, AHaltThatEndsIsFollowedByAnotherSubscription) {
   LiveSeries live;
   live.series.set_listing(Listing::halted, at(6));
-  live.series.set_listing(Listing::trading, at(7));
+  live.series.set_listing(Listing::trading, at(20));
   EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+  live.series.on_timer(at(20));
   EXPECT_EQ(live.recorder.resubscribes, 1) << "the exchange may have forgotten the one from before";
+}
+
+TEST(Series, WhatFellSilentBeforeTheListSaidWhyIsHaltedToo) {
+  LiveSeries live;
+  live.series.on_timer(at(15));
+  ASSERT_EQ(live.series.state(), SeriesState::stale);
+  live.series.set_listing(Listing::halted, at(15));
+  EXPECT_EQ(live.series.state(), SeriesState::halted);
 }
 
 TEST(Series, WhatLeftTheListHasEndedAndMayComeBack) {
@@ -240,6 +254,120 @@ TEST(Series, ABarBehindAHoleWaitsUntilRestHasFilledIt) {
   EXPECT_EQ(live.series.state(), SeriesState::live);
   EXPECT_EQ(live.series.counters().holes, 1U);
   EXPECT_EQ(live.series.counters().gap_bars, 2U);
+}
+
+TEST(Series, ABarThatWaitedIsToldAsSoonAsAFrameFillsTheHole) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(7));
+  EXPECT_EQ(live.recorder.bars.size(), 7U);
+}
+
+TEST(Series, AFrameThatClosedABarOutranksARowThatMayHaveBeenReadJustBefore) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(6, 101), true), 1, at(7));
+  live.series.on_history(rows(4, 9, 8), 1, at(8));
+  ASSERT_EQ(live.recorder.bars.size(), 8U);
+  EXPECT_EQ(live.recorder.bars[6], bar_at(6, 101));
+}
+
+TEST(Series, ABarThatIsClosedWithoutATradeAndThenWithOneIsTheLatter) {
+  LiveSeries live;
+  SeriesRules built = rules();
+  built.built_here = true;
+  live.series.set_rules(built);
+  Bar untraded = bar_at(5, 101);
+  untraded.volume = 0;
+  live.series.on_kline(kline_of(untraded, true), 1, at(6));
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
+  ASSERT_EQ(live.recorder.bars.size(), 6U);
+  EXPECT_EQ(live.series.bars().back(), bar_at(5));
+  EXPECT_TRUE(live.recorder.corrections.empty());
+  EXPECT_FALSE(live.series.has_pending());
+}
+
+TEST(Series, WhatIsKnownToBeMissingIsAskedForFirstAndThePastLast) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));  // behind a hole
+  live.series.on_history(rows(4, 8, 7), 1, at(7));
+  live.series.on_kline(kline_of(bar_at(8), false), 1, at(8));  // without the closing frame of 7
+  live.series.on_timer(at(8, 3000));
+  live.series.on_history(rows(7, 9, 8), 1, at(8, 3000));
+  live.series.on_stream_down(at(9), "cut");
+  live.series.on_stream_up(at(9));
+  live.series.on_history(rows(7, 10, 9), 1, at(9));
+  live.series.on_timer(at(19));  // silence, and its end
+  live.series.on_kline(kline_of(bar_at(19), false), 1, at(19));
+  live.series.on_history(rows(8, 17, 19), 1, at(19));
+  live.series.on_history(rows(18, 20, 19), 1, at(19));
+  live.series.require_from(kMinute.ordinal(kStartMs) - 5, at(19));
+  EXPECT_EQ(live.recorder.priorities, (std::vector<int>{2, 1, 0, 0, 1, 1, 1, 3}));
+}
+
+TEST(Series, WhatWasMissedDoesNotWaitForAllOfThePast) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 50, at(5));
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(7));
+  live.series.on_history(rows(-10, -1, 7), 1, at(7));
+  EXPECT_EQ(live.recorder.fetches.back().first, bar_at(4).open_time_ms);
+}
+
+TEST(Series, OfABarThatWaitsBehindAHoleTheNewestTellingCounts) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  live.series.on_kline(kline_of(bar_at(6, 101), true), 1, at(7));
+  HistoryResult answer = rows(4, 9, 8);
+  answer.rows.erase(answer.rows.begin() + 2);  // slot 6
+  live.series.on_history(answer, 1, at(8));
+  ASSERT_EQ(live.recorder.bars.size(), 8U);
+  EXPECT_EQ(live.recorder.bars[6], bar_at(6, 101));
+}
+
+TEST(Series, WhatWaitsBehindAHoleIsBoundedAndCounted) {
+  LiveSeries live;
+  for (std::int64_t slot = 6; slot < 6 + 1442; ++slot)
+    live.series.on_kline(kline_of(bar_at(slot), true), 1, at(slot + 1));
+  EXPECT_EQ(live.series.counters().pending_dropped, 2U);
+  EXPECT_EQ(live.recorder.bars.size(), 5U);
+}
+
+TEST(Series, WhatWaitsBehindAHoleIsAskedForAgainWhenOtherFramesBringTheBars) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(6, 101), true), 1, at(7));
+  live.series.set_rules(rules());
+  live.series.on_history(rows(4, 9, 8), 1, at(8));
+  ASSERT_EQ(live.recorder.bars.size(), 8U);
+  EXPECT_EQ(live.recorder.bars[6], bar_at(6));
+  EXPECT_TRUE(live.recorder.conflicts.empty());
+}
+
+TEST(Series, AnAnswerWithoutAClockOrWithOneALittleBehindDropsNothingThatAFrameTold) {
+  for (const std::int64_t clock_ms : {std::int64_t{0}, at(6, 50'000).utc_ms}) {
+    LiveSeries live;
+    live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+    HistoryResult answer = rows(4, 6, 7);
+    answer.server_time_ms = clock_ms;
+    live.series.on_history(answer, 1, at(7));
+    EXPECT_EQ(live.recorder.bars.size(), 7U);
+    EXPECT_EQ(live.series.counters().pending_dropped, 0U);
+  }
+}
+
+TEST(Series, AFrameFillsASlotThatRestShowedEmptyWhileNothingLaterWasLetThrough) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(7));
+  HistoryResult answer = rows(4, 7, 7);
+  answer.rows.erase(answer.rows.begin() + 1, answer.rows.begin() + 3);  // slots 5 and 6
+  live.series.on_history(answer, 1, at(7));
+  ASSERT_EQ(live.series.state(), SeriesState::live);
+  live.recorder.fetches.clear();
+  live.series.on_kline(kline_of(bar_at(5), true), 1, at(7));
+  live.series.on_kline(kline_of(bar_at(7), true), 1, at(8));
+  EXPECT_EQ(live.recorder.bars.size(), 7U);
+  EXPECT_EQ(live.series.state(), SeriesState::live) << "slot 6 is no hole";
+  EXPECT_TRUE(live.recorder.fetches.empty());
 }
 
 TEST(Series, ASlotWithoutARowBeforeALaterRowIsKnownToBeAbsent) {
@@ -321,6 +449,71 @@ TEST(Series, AnExchangeThatIsInTroubleForSecondsHasNoHalt) {
   ASSERT_EQ(series.bars().size(), 35U);
   EXPECT_EQ(series.counters().absent_slots, 0U);
   EXPECT_EQ(series.state(), SeriesState::live);
+}
+
+TEST(Series, EachPageOfAHaltIsLookedAtTwice) {
+  Recorder recorder;
+  Series series(rules(), kStartMs, recorder);
+  series.start(at(95));
+  series.on_stream_up(at(95));
+  int looks = 0;
+  answer_all(series, recorder, 95, [&](std::int64_t slot) {
+    if (slot == 25) ++looks;  // the first answer of its page is empty by mistake
+    return slot >= 25 && looks > 1;
+  });
+  ASSERT_EQ(series.bars().size(), 70U);
+  EXPECT_EQ(series.bars().front(), bar_at(25));
+}
+
+TEST(Series, WhatWasEmptyBeforeTheStreamCameUpAgainIsAskedForAgain) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(60));
+  answer_all(live.series, live.recorder, 60, [](std::int64_t slot) { return slot < 5; });
+  ASSERT_EQ(live.recorder.bars.size(), 5U);
+  live.series.on_stream_down(at(61), "cut");
+  live.series.on_stream_up(at(61));
+  answer_all(live.series, live.recorder, 61, [](std::int64_t) { return true; });
+  EXPECT_EQ(live.recorder.bars.size(), 61U);
+  EXPECT_EQ(live.series.counters().absent_slots, 0U);
+}
+
+TEST(Series, EmptyAnswersLongApartAreNoHaltTogether) {
+  for (const bool cut : {true, false}) {
+    LiveSeries live;
+    live.series.on_stream_down(at(5), "cut");
+    live.series.on_stream_up(at(60));
+    answer_all(
+        live.series, live.recorder, 60, [](std::int64_t) { return true; },
+        [](int answer, std::int64_t) { return answer == 1; });
+    ASSERT_EQ(live.recorder.bars.size(), 60U);
+    if (cut) {
+      live.series.on_stream_down(at(130), "cut");
+      live.series.on_stream_up(at(130));
+    }
+    live.series.on_kline(kline_of(bar_at(129), true), 1, at(130));
+    answer_all(
+        live.series, live.recorder, 130, [](std::int64_t) { return true; },
+        [](int, std::int64_t second) { return second < 9; });
+    EXPECT_EQ(live.recorder.bars.size(), 130U) << cut;
+    EXPECT_EQ(live.series.counters().absent_slots, 0U) << cut;
+  }
+}
+
+TEST(Series, AnEmptyAnswerFromBeforeTheStreamCameUpProvesNothing) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(60));
+  HistoryResult empty;
+  empty.server_time_ms = at(60).utc_ms;
+  live.series.on_history(empty, 1, at(60));
+  live.recorder.fetches.clear();
+  live.series.on_stream_up(at(61));
+  answer_all(
+      live.series, live.recorder, 61, [](std::int64_t) { return true; },
+      [](int, std::int64_t second) { return second < 9; });
+  EXPECT_EQ(live.recorder.bars.size(), 61U);
+  EXPECT_EQ(live.series.counters().absent_slots, 0U);
 }
 
 TEST(Series, APageOfThePastThatIsEmptyOrShortByMistakeIsNoListing) {
@@ -620,6 +813,7 @@ TEST(Series, ABarThatRestDoesNotShowYetIsAskedForAgainAndThenAGap) {
 TEST(Series, ASuccessorWithoutTheClosingMarkSendsUsToRestAfterThreeSeconds) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(6), false), 1, at(6, 2000));
+  live.series.on_kline(kline_of(bar_at(6), false), 1, at(6, 4000));  // the first began it
   live.series.on_timer(at(6, 4900));
   EXPECT_TRUE(live.recorder.fetches.empty());
   live.series.on_timer(at(6, 5000));
@@ -665,7 +859,19 @@ TEST(Series, AClosingFrameInTimeAsksNothing) {
   QuietSeries live;
   live.run(0, 9, [](std::int64_t) { return HistoryResult{}; });
   live.series.on_kline(kline_of(bar_at(5), true), 1, at(6, 9000));
-  EXPECT_TRUE(live.run(9, 60, [](std::int64_t) { return HistoryResult{}; }).empty());
+  EXPECT_TRUE(live.run(9, 69, [](std::int64_t) { return HistoryResult{}; }).empty());
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7, 9000));
+  EXPECT_TRUE(live.run(69, 120, [](std::int64_t) { return HistoryResult{}; }).empty());
+}
+
+TEST(Series, AnExchangesClockThatIsFarBehindPutsNothingOffForLong) {
+  QuietSeries live;
+  const auto asked = live.run(0, 1000, [](std::int64_t) {
+    HistoryResult result;
+    result.server_time_ms = kStartMs - 86'400'000;
+    return result;
+  });
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{10, 650}));
 }
 
 TEST(Series, AQuietBarIsAskedForAgainAfterARequestThatFailed) {
@@ -698,6 +904,18 @@ TEST(Series, AQuietBarThatRestLacksIsAskedForAgainSeldomerAndSeldomer) {
   EXPECT_EQ(live.series.state(), SeriesState::live);
   live.run(4000, 5000, [](std::int64_t second) { return rows(5, 5, 6, second * 1000); });
   EXPECT_EQ(live.recorder.bars.size(), 6U);
+}
+
+TEST(Series, APageThatMayStillGetItsRowsIsNoHalt) {
+  QuietSeries live;
+  live.run(0, 60, [](std::int64_t second) {
+    HistoryResult lagging;
+    lagging.server_time_ms = at(6, second * 1000).utc_ms;
+    return lagging;
+  });
+  live.series.on_kline(kline_of(bar_at(7), true), 1, at(8));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  EXPECT_LE(live.recorder.fetches[0].first, bar_at(5).open_time_ms);
 }
 
 TEST(Series, ABarThatIsNotOverByTheExchangesClockIsAskedForAgainWhenItIs) {
@@ -786,6 +1004,61 @@ TEST(Series, AnAnswerFromBeforeAnotherSubscriptionProvesNothingAfterIt) {
   EXPECT_EQ(live.recorder.bars.size(), 7U);
 }
 
+TEST(Series, AnAnswerFromBeforeASilenceProvesNothingAfterIt) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(6));
+  live.series.on_timer(at(16));
+  ASSERT_EQ(live.series.state(), SeriesState::stale);
+  live.series.on_kline(kline_of(bar_at(16), false), 1, at(16));
+  live.series.on_history(rows(4, 13, 6), 1, at(16));
+  EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+}
+
+TEST(Series, AStreamThatComesUpAsksAtOnceWhateverWasWaitedFor) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_stream_up(at(6));
+  HistoryResult failed;
+  failed.error = RestError::timeout;
+  live.series.on_history(failed, 1, at(6));
+  live.recorder.fetches.clear();
+  live.series.on_timer(at(6, 500));
+  EXPECT_TRUE(live.recorder.fetches.empty());
+  live.series.on_stream_down(at(6, 500), "cut");
+  live.series.on_stream_up(at(6, 500));
+  EXPECT_EQ(live.recorder.fetches.size(), 1U);
+}
+
+TEST(Series, AfterASuccessTheNextFailureIsTriedAgainSoon) {
+  LiveSeries live;
+  HistoryResult failed;
+  failed.error = RestError::timeout;
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  for (const std::int64_t second : {0, 1, 3}) {
+    live.series.on_timer(at(7, second * 1000));
+    live.series.on_history(failed, 1, at(7, second * 1000));
+  }
+  live.series.on_timer(at(7, 7000));
+  live.series.on_history(rows(4, 9, 7), 1, at(7, 7000));
+  ASSERT_EQ(live.recorder.bars.size(), 7U);
+  live.series.on_kline(kline_of(bar_at(8), true), 1, at(9));
+  live.series.on_history(failed, 1, at(9));
+  live.recorder.fetches.clear();
+  live.series.on_timer(at(9, 1000));
+  EXPECT_EQ(live.recorder.fetches.size(), 1U);
+}
+
+TEST(Series, WhileTheStreamIsDownItsSilenceIsNoneAndCountsFromWhenItIsUp) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  live.series.on_timer(at(20));
+  live.series.on_stream_up(at(20));
+  live.series.on_timer(at(20));
+  EXPECT_EQ(live.recorder.resubscribes, 0);
+  EXPECT_EQ(live.series.counters().stale, 0U);
+}
+
 TEST(Series, ANewerTellingOfTheNewestBarByFrameIsACorrectionAnOlderOneAConflict) {
   LiveSeries live;
   live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
@@ -799,7 +1072,10 @@ TEST(Series, ANewerTellingOfTheNewestBarByFrameIsACorrectionAnOlderOneAConflict)
 
 TEST(Series, SaysStaleAndAsksForANewSubscriptionWhenFramesStop) {
   LiveSeries live;
-  Now now = at(5);
+  live.series.on_kline(kline_of(bar_at(5), false), 1, at(5, 1));
+  live.series.on_timer(at(15));
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  Now now = at(5, 1);
   now.monotonic_ms += 600'000;
   live.series.on_timer(now);
   EXPECT_EQ(live.series.state(), SeriesState::stale);
@@ -815,7 +1091,7 @@ TEST(Series, BringsEarlierBarsInPagesWhenTheyAreNeeded) {
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
   EXPECT_EQ(live.recorder.fetches[0], std::pair(kStartMs - 10 * kMinuteMs, kStartMs - kMinuteMs));
   live.recorder.fetches.clear();
-  live.series.on_history(rows(-10, -1, 5), 1, at(5));
+  live.series.on_history(rows(-14, 2, 5), 1, at(5));  // more than was asked for
   EXPECT_EQ(live.recorder.covered, 0);
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
   HistoryResult listing_began = rows(-13, -11, 5);
@@ -828,7 +1104,20 @@ TEST(Series, BringsEarlierBarsInPagesWhenTheyAreNeeded) {
   EXPECT_EQ(live.recorder.covered, 1);
   EXPECT_EQ(live.series.covered_from(), first - 15);
   EXPECT_EQ(live.series.bars().front(), bar_at(-13));
+  EXPECT_EQ(live.series.bars().size(), 18U);
   EXPECT_EQ(live.recorder.bars.size(), 5U) << "earlier bars are not announced as new ones";
+}
+
+TEST(Series, OfTwoDemandsOnThePastTheFurtherOneIsMet) {
+  LiveSeries live;
+  const std::int64_t first = kMinute.ordinal(kStartMs);
+  live.series.require_from(first - 20, at(5));
+  live.series.require_from(first - 5, at(5));
+  live.series.on_history(rows(-10, -1, 5), 1, at(5));
+  EXPECT_EQ(live.recorder.covered, 0);
+  live.series.on_history(rows(-20, -11, 5), 1, at(5));
+  EXPECT_EQ(live.recorder.covered, 1);
+  EXPECT_EQ(live.series.covered_from(), first - 20);
 }
 
 TEST(Series, ThePreparedNextBarMovesNoOther) {
@@ -848,6 +1137,8 @@ TEST(Series, TrimKeepsTheNewestAndMovesTheCover) {
   EXPECT_EQ(live.series.bars().size(), 3U);
   EXPECT_EQ(live.series.bars().front(), bar_at(2));
   EXPECT_EQ(live.series.covered_from(), kMinute.ordinal(kStartMs) + 2);
+  live.series.on_timer(at(5));
+  EXPECT_TRUE(live.recorder.fetches.empty()) << "what was forgotten is not wanted";
 }
 
 /// An exchange that loses, repeats and delays frames, cuts connections, answers late or not at all, and has

@@ -114,6 +114,21 @@ TEST(TradeBars, ALateTradeIsTakenWhileItsSlotIsOpenAndCountedAfterThat) {
   EXPECT_EQ(t.built.closed.size(), 1U);
 }
 
+TEST(TradeBars, ASlotThatALateTradeBeginsEndsAsThoseBesideIt) {
+  Trading t;
+  for (const std::int64_t slot : {0, 1}) t.prompt(slot * kMinuteMs, 100);
+  t.now = 3 * kMinuteMs;
+  t.trade(3 * kMinuteMs, 100, 1, 1003);
+  t.trade(2 * kMinuteMs, 100, 1, 1002);
+  t.time(3 * kMinuteMs + kSettlingMs);
+  EXPECT_EQ(t.built.closed.size(), 2U);
+  t.trade(3 * kMinuteMs - 1, 100, 1, 1005);  // 1004 may be of slot 3 as well
+  for (const std::int64_t slot : {4, 5}) t.trade(slot * kMinuteMs, 100, 1, 1002 + slot);
+  t.time(5 * kMinuteMs + kSettlingMs);
+  ASSERT_EQ(t.built.closed.size(), 3U);
+  EXPECT_EQ(t.built.closed[2].open_time_ms, kStartMs + 4 * kMinuteMs);
+}
+
 TEST(TradeBars, TheOrderIsThatOfTheNumbersNotOfArrival) {
   Trading t;
   t.prompt(1'000, 90);
@@ -230,6 +245,9 @@ TEST(TradeBars, MemoryIsBoundedWhateverComes) {
   for (std::int64_t i = 1; i < 50'000; ++i) {  // each in another slot, with a hole in the numbers before it
     t.trade(i * kMinuteMs, 100, 1, 1000 + 2 * i);
   }
+  EXPECT_GE(t.bars.counters().unproven, 48'000U) << "slots that were given up";
+  t.trade(kMinuteMs, 100, 1, 1001);
+  EXPECT_EQ(t.bars.counters().duplicates, 1U) << "its hole was given up too";
   EXPECT_TRUE(t.built.closed.empty());
   t.trade(200'000'000'000, 100, 1, 1'000'000);  // 6 years on
   t.now += kSettlingMs;

@@ -92,6 +92,7 @@ TEST(TradeSeries, ARowThatIsFinalOutranksABuiltBarThatWaitedBehindAHole) {
   rig.answer();
   ASSERT_EQ(rig.told.size(), 4U);
   EXPECT_EQ(rig.told[3], market.bar(3));
+  EXPECT_TRUE(rig.corrections.empty()) << "it is told once";
 }
 
 TEST(TradeSeries, WhatRestSaidStandsAgainstWhatIsBuiltLater) {

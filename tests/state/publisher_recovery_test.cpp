@@ -147,6 +147,23 @@ TEST_F(PublisherRecoveryTest, AFullDiskOfRedisIsWaitedFor) {
   expect_all(server, daemon);
 }
 
+TEST_F(PublisherRecoveryTest, WhatStoppedASeriesIsGoneWithAllThatRedisForgot) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  Daemon before(io_, options_for(server));
+  before.add(1, 0, 3, 'a');
+  run_until_drained_after_first(before);
+  before.stop();
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 3, 'b');
+  run_until([&] { return daemon.publisher->stopped(1); }, "stopped");
+  redis.command({"FLUSHALL"});
+  daemon.publisher->look_after();
+  run_until([&] { return !daemon.publisher->stopped(1); }, "noticed");
+  run_until_drained(daemon);
+  expect_complete(redis, daemon, 1);
+}
+
 TEST_F(PublisherRecoveryTest, AnEmptyRedisGetsEveryBarSinceTheLastThatItHadAcknowledged) {
   RedisServer server;
   Daemon daemon(io_, options_for(server));

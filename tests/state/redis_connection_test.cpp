@@ -186,6 +186,48 @@ TEST_F(RedisConnectionTest, APasswordThatRedisQuotesIsNotPassedOn) {
   EXPECT_THAT(heard_.unreachable[0], ::testing::Not(HasSubstr("secret-word")));
 }
 
+TEST_F(RedisConnectionTest, WhatWaitedToBeWrittenIsNotWrittenToTheNextConnection) {
+  RedisServer server;
+  RedisConnection connection(io_, to(server.url()), heard_);
+  connection.start();
+  run_until([&] { return heard_.ready == 1; }, "ready");
+  server.signal(SIGSTOP);
+  const std::string big(4 << 20, 'x');
+  for (int i = 0; i < 3; ++i) connection.send({"ECHO", big}, nullptr);  // the first is being written
+  server.kill();
+  run_until([&] { return heard_.lost.size() == 1; }, "lost");
+  server.start();
+  run_until([&] { return heard_.ready == 2; }, "ready again");
+  std::string echo;
+  connection.send({"ECHO", "mine"}, [&](const Reply* reply) { echo = reply->text; });
+  run_until([&] { return !echo.empty(); }, "a reply");
+  EXPECT_EQ(echo, "mine");
+}
+
+TEST_F(RedisConnectionTest, HalfAReplyIsForgottenWithItsConnection) {
+  using boost::asio::local::stream_protocol;
+  const std::string path = ::testing::TempDir() + "/half-a-redis-" + std::to_string(getpid());
+  stream_protocol::acceptor acceptor(io_, path);
+  std::vector<stream_protocol::socket> peers;
+  const std::function<void()> accept = [&] {
+    acceptor.async_accept([&](const boost::system::error_code& error, stream_protocol::socket peer) {
+      if (error) return;
+      const bool first = peers.empty();
+      peers.push_back(std::move(peer));
+      const std::string_view text = first ? "+OK\r\n$1000\r\nhalf" : "+OK\r\n+PONG\r\n";
+      boost::asio::write(peers.back(), boost::asio::buffer(text));
+      if (first) peers.back().close();
+      accept();
+    });
+  };
+  accept();
+  RedisConnection connection(io_, to("unix://" + path), heard_);
+  connection.start();
+  run_until([&] { return heard_.ready == 1; }, "ready");
+  EXPECT_EQ(heard_.unreachable.size(), 1U);
+  std::filesystem::remove(path);
+}
+
 TEST_F(RedisConnectionTest, WhoSpeaksNoRespIsDropped) {
   const std::string path = ::testing::TempDir() + "/no-redis-" + std::to_string(getpid());
   boost::asio::local::stream_protocol::acceptor acceptor(io_, path);
