@@ -76,11 +76,11 @@ class Pipeline::Impl {
     reload_failed_ = false;
     if (config.instance != config_.instance || config.redis != config_.redis ||
         config.state_directory != config_.state_directory || config.http_listen != config_.http_listen ||
-        config.threads != config_.threads) {
-      log_event(
-          Level::warning, "reload",
-          {{"detail", std::string_view("instance, threads, redis, state and http stay as they were: only a "
-                                       "restart changes them")}});
+        config.threads != config_.threads || config.log != config_.log) {
+      log_event(Level::warning, "reload",
+                {{"detail",
+                  std::string_view("instance, threads, redis, state, http and log stay as they were: only "
+                                   "a restart changes them")}});
     }
     const auto left = std::make_shared<std::size_t>(workers_.size());
     for (const auto& worker : workers_) {
