@@ -40,6 +40,7 @@ class Pipeline::Impl {
         timer_(io),
         started_ms_(utc_ms()) {
     const auto count = static_cast<std::size_t>(config.threads);
+    const auto groups = std::make_shared<state::GroupSizes>(config.threads);
     reports_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto fail = [this](const std::exception_ptr& failure) {
@@ -51,7 +52,7 @@ class Pipeline::Impl {
             io_, [this, i, report = std::move(report)]() mutable { reports_[i] = std::move(report); });
       };
       workers_.push_back(std::make_unique<Worker>(
-          Worker::Context{config_, login, store_, bulk_, addresses_, {i, count}, fail, take_report}));
+          Worker::Context{config_, login, store_, bulk_, addresses_, groups, {i, count}, fail, take_report}));
     }
   }
 
