@@ -18,6 +18,7 @@
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/interval_source.hpp"
+#include "feeds/url.hpp"
 #include "state/redis_url.hpp"
 
 namespace atcd::daemon {
@@ -90,15 +91,17 @@ void read_profile(TomlReader& reader, Config& config) {
   config.profiles.push_back(std::move(profile));
 }
 
-void check_url(TomlReader& reader, std::string_view key, const std::string& url, std::string_view plain,
+void check_url(TomlReader& reader, std::string_view key, const std::string& text, std::string_view plain,
                std::string_view secure) {
-  if (url.empty()) return;
-  const bool known =
-      url.starts_with(std::string(plain) + "://") || url.starts_with(std::string(secure) + "://");
-  if (!known) {
-    reader.fault(key, "is \"" + url.substr(0, 80) + "\": it must be " + std::string(secure) +
-                          "://HOST[:PORT] or " + std::string(plain) + "://HOST[:PORT]");
-  }
+  if (text.empty()) return;
+  std::string ignored;
+  const auto url = feeds::Url::parse(text, ignored);
+  if (url && (url->scheme == plain || url->scheme == secure)) return;
+  // What stands before an @ may be a password.
+  const std::string shown =
+      text.find('@') == std::string::npos ? "is \"" + text.substr(0, 80) + "\"" : "has an @";
+  reader.fault(key, shown + ": it must be " + std::string(secure) + "://HOST[:PORT] or " +
+                        std::string(plain) + "://HOST[:PORT]");
 }
 
 std::string listed(const std::vector<std::string_view>& names) {
@@ -247,7 +250,10 @@ ConfigResult parse_config(std::string_view text) {
   top.tables("profile", [&](TomlReader& reader) { read_profile(reader, config); });
   top.tables("feed", [&](TomlReader& reader) { read_feed(reader, config); });
   top.table("redis", [&](TomlReader& reader) { read_redis(reader, config.redis); });
-  top.table("state", [&](TomlReader& reader) { reader.text("directory", config.state_directory); });
+  top.table("state", [&](TomlReader& reader) {
+    reader.text("directory", config.state_directory);
+    if (config.state_directory.empty()) reader.fault("directory", "is \"\": it must be a directory's path");
+  });
   top.table("http", [&](TomlReader& reader) {
     reader.text("listen", config.http_listen);
     if (!parse_http_listen(config.http_listen))
@@ -285,6 +291,12 @@ ConfigResult load_config(const std::string& path) {
     return result;
   }
   return parse_config(text);
+}
+
+ConfigResult load_config_to_run(const std::string& path) {
+  ConfigResult result = load_config(path);
+  check_authorities(result);
+  return result;
 }
 
 std::vector<std::string> error_lines(const std::string& path, const ConfigResult& result) {

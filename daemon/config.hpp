@@ -56,6 +56,8 @@ struct RedisConfig {
 struct LogConfig {
   std::string level = "info";     // debug, info, warning, error
   std::string format = "logfmt";  // or json
+
+  bool operator==(const LogConfig&) const = default;
 };
 
 struct Config {
@@ -105,6 +107,9 @@ inline constexpr std::size_t kLargestConfig = std::size_t{1} << 20;
 ConfigResult parse_config(std::string_view text);
 /// Reads the file; a file that can't be read is an error of line 0.
 ConfigResult load_config(const std::string& path);
+/// The same for a daemon that starts with it or takes it up: what its feeds read from files must be there
+/// too.
+ConfigResult load_config_to_run(const std::string& path);
 
 /// What is wrong between the tables of a configuration, as reading it says it (line 0).
 std::vector<ConfigError> check_config(const Config& config);

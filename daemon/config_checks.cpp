@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <stdexcept>
 
 #include "daemon/near_miss.hpp"
 #include "engine/series_id.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/interval_source.hpp"
+#include "feeds/tls.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -95,6 +97,20 @@ void check_feeds(ConfigResult& read) {
 void check_between_tables(ConfigResult& read) {
   check_profiles(read);
   check_feeds(read);
+}
+
+void check_authorities(ConfigResult& read) {
+  for (std::size_t i = 0; i < read.config.feeds.size(); ++i) {
+    const FeedConfig& feed = read.config.feeds[i];
+    const bool plain = feed.websocket_url.starts_with("ws://") && feed.rest_url.starts_with("http://");
+    if (feed.ca_file.empty() || plain) continue;
+    try {
+      feeds::make_tls_context({feed.ca_file, "", ""});
+    } catch (const std::runtime_error& failure) {
+      const std::string message = failure.what();  // it begins with the key
+      read.fault("feed[" + std::to_string(i) + "].ca_file", message.substr(message.find(' ') + 1));
+    }
+  }
 }
 
 }  // namespace atcd::daemon

@@ -8,4 +8,8 @@ namespace atcd::daemon {
 /// series that are named once, histories that the exchange can give. Adds what is wrong to the errors.
 void check_between_tables(ConfigResult& read);
 
+/// Reads the certificates that feeds trust, as each will, since a feed without them can't be made. Adds what
+/// can't be used to the errors.
+void check_authorities(ConfigResult& read);
+
 }  // namespace atcd::daemon

@@ -13,6 +13,7 @@
 #include <optional>
 #include <thread>
 
+#include "daemon/http_listen.hpp"
 #include "engine/interval.hpp"
 #include "engine/plan.hpp"
 #include "feeds/url.hpp"
@@ -153,10 +154,9 @@ class Warnings {
   }
 
   void look_at_http() {
-    const std::string& listen = config_.http_listen;
-    const std::string host = listen.substr(0, listen.rfind(':'));
-    if (listen.empty() || is_loopback(host)) return;
-    warn("http.listen", "is \"" + listen +
+    const auto listen = parse_http_listen(config_.http_listen);
+    if (!listen || !listen->endpoint || listen->endpoint->address().is_loopback()) return;
+    warn("http.listen", "is \"" + config_.http_listen +
                             "\", beyond this machine: the pages change nothing, but whoever "
                             "reaches them reads them");
   }

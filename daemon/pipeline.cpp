@@ -40,6 +40,7 @@ class Pipeline::Impl {
         timer_(io),
         started_ms_(utc_ms()) {
     const auto count = static_cast<std::size_t>(config.threads);
+    const auto groups = std::make_shared<state::GroupSizes>(config.threads);
     reports_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto fail = [this](const std::exception_ptr& failure) {
@@ -51,7 +52,7 @@ class Pipeline::Impl {
             io_, [this, i, report = std::move(report)]() mutable { reports_[i] = std::move(report); });
       };
       workers_.push_back(std::make_unique<Worker>(
-          Worker::Context{config_, login, store_, bulk_, addresses_, {i, count}, fail, take_report}));
+          Worker::Context{config_, login, store_, bulk_, addresses_, groups, {i, count}, fail, take_report}));
     }
   }
 
@@ -76,11 +77,11 @@ class Pipeline::Impl {
     reload_failed_ = false;
     if (config.instance != config_.instance || config.redis != config_.redis ||
         config.state_directory != config_.state_directory || config.http_listen != config_.http_listen ||
-        config.threads != config_.threads) {
-      log_event(
-          Level::warning, "reload",
-          {{"detail", std::string_view("instance, threads, redis, state and http stay as they were: only a "
-                                       "restart changes them")}});
+        config.threads != config_.threads || config.log != config_.log) {
+      log_event(Level::warning, "reload",
+                {{"detail",
+                  std::string_view("instance, threads, redis, state, http and log stay as they were: only "
+                                   "a restart changes them")}});
     }
     const auto left = std::make_shared<std::size_t>(workers_.size());
     for (const auto& worker : workers_) {

@@ -14,6 +14,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/feed_runner.hpp"
 #include "daemon/journal.hpp"
+#include "daemon/redis_options.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker_questions.hpp"
@@ -27,18 +28,6 @@ constexpr std::chrono::milliseconds kWarmLook{2};
 constexpr std::int64_t kTicksPerAudit = 5;
 constexpr std::int64_t kTicksPerUpkeep = 2;
 constexpr std::chrono::seconds kDrainTime{5};
-
-state::RedisOptions redis_options(const Config& config, RedisLogin login, const Share& share) {
-  state::RedisOptions options;
-  options.url = std::move(login.url);
-  options.tls = std::move(login.tls);
-  options.prefix = config.redis.prefix;
-  options.keep = config.redis.keep;
-  options.adopt = config.redis.adopt;
-  options.instance = config.instance;
-  options.owns = [share](std::string_view series) { return share.owns(series); };
-  return options;
-}
 
 Level level_of(state::PublishEvent event) {
   switch (event) {
@@ -77,7 +66,8 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
         bulk_(context.bulk),
         on_failure_(std::move(context.on_failure)),
         on_report_(std::move(context.on_report)),
-        publisher_(io_, redis_options(config_, std::move(context.login), share_), *this, *this),
+        group_sizes_(context.group_sizes),
+        publisher_(io_, redis_options(config_, std::move(context.login), share_, group_sizes_), *this, *this),
         journal_(publisher_),
         archive_(context.store, share_.worker, io_),
         timer_(io_),
@@ -238,6 +228,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
       const auto passed = std::chrono::steady_clock::now() - started_at_;
       status_.restored_us = std::chrono::ceil<std::chrono::microseconds>(passed).count();
       status_.warm = true;
+      group_sizes_->one_has_added();
       return;
     }
     warm_timer_.expires_after(kWarmLook);
@@ -338,6 +329,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   WorkerStatus status_;
   UpdateTimes update_times_;
   std::chrono::steady_clock::time_point started_at_;
+  std::shared_ptr<state::GroupSizes> group_sizes_;
   state::Publisher publisher_;
   Journal journal_;
   BarArchive archive_;

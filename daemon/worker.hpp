@@ -22,6 +22,7 @@
 #include "daemon/worker_report.hpp"
 #include "feeds/address_limits.hpp"
 #include "feeds/series.hpp"
+#include "state/group_sizes.hpp"
 
 namespace atcd::daemon {
 
@@ -43,7 +44,7 @@ struct WorkerStatus {
 
 /// A thread with its share of the symbols: their connections, their series and engines, and a connection to
 /// Redis, wired in the order of a message. Workers share nothing on that way; they meet in the history's
-/// writer, in the limits of the exchanges' addresses and in the log.
+/// writer, in the limits of the exchanges' addresses, in the sizes of groups and in the log.
 class Worker {
  public:
   struct Context {
@@ -52,6 +53,7 @@ class Worker {
     BarStore& store;
     Bulk& bulk;
     feeds::AddressBook& addresses;
+    std::shared_ptr<state::GroupSizes> group_sizes;
     Share share;
     /// Called from the worker's thread where it can't go on; nothing more comes from it.
     std::function<void(std::exception_ptr)> on_failure;

@@ -129,7 +129,7 @@ class Publisher::Impl final : public NodesHandler {
       link = std::make_unique<Link>(
           node, io_,
           SeriesSender::Parts{
-              io_, options_, node.connection(), history_, handler_, counters_, notices_, group_sizes_,
+              io_, options_, node.connection(), history_, handler_, counters_, notices_,
               [this, &node] { prepare_function(link_of(node)); },
               [this, &node](SeriesIndex series, std::uint32_t generation, std::string_view error) {
                 redirect_later(node, series, generation, error);
@@ -325,7 +325,6 @@ class Publisher::Impl final : public NodesHandler {
   SignalHistory& history_;
   PublishHandler& handler_;
   PublishCounters counters_;
-  std::map<std::string, std::int64_t> group_sizes_;
   RedisNodes nodes_;
   Notices notices_;
   std::map<RedisNode*, std::unique_ptr<Link>> links_;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "state/group_sizes.hpp"
 #include "state/latency_histogram.hpp"
 #include "state/redis_url.hpp"
 #include "state/signal_record.hpp"
@@ -33,6 +34,7 @@ struct RedisOptions {
   std::string instance = "main";
   /// Which series of the instance are this publisher's: others are published by another thread of the daemon.
   std::function<bool(std::string_view series)> owns = [](std::string_view) { return true; };
+  std::shared_ptr<GroupSizes> group_sizes = std::make_shared<GroupSizes>();  // of all the daemon's publishers
   std::chrono::milliseconds command_timeout{5000};
 };
 

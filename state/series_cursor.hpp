@@ -47,8 +47,8 @@ struct SeriesCursor {
 
   PublishedSeries info;
   SeriesText text;
-  std::uint16_t slot;                        // of all its keys, in a cluster
-  const std::int64_t* group_size = nullptr;  // series of its group, wherever they are
+  std::uint16_t slot;                            // of all its keys, in a cluster
+  const GroupSizes::Size* group_size = nullptr;  // series of its group, wherever they are
   std::uint32_t generation;  // tells a series from one that had the same index, or was elsewhere, before
   bool asking = false;       // it is with a server that is still importing its slot
   Phase phase = Phase::unready;

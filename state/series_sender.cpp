@@ -14,7 +14,6 @@ constexpr std::size_t kMostInFlight = 4096;  // records of all series, before an
 constexpr std::size_t kMostHeadsInFlight = 16'384;
 constexpr std::size_t kMostOutputBytes = std::size_t{16} << 20;
 constexpr std::size_t kFormingOutputBytes = std::size_t{1} << 20;  // more is waiting: the next update will do
-constexpr std::int64_t kMostGroupEntries = 1'000'000;
 constexpr std::uint32_t kHastyMoves = 3;  // from one server to another without a success in between
 
 std::int64_t utc_us() {
@@ -44,9 +43,8 @@ SeriesCursor* SeriesSender::find(SeriesIndex series, std::uint32_t generation) {
 }
 
 StreamLimits SeriesSender::limits(const SeriesCursor& cursor) const {
-  const std::int64_t symbols = *cursor.group_size;
   const std::int64_t keep = parts_.options.keep;
-  return {keep, keep > kMostGroupEntries / symbols ? kMostGroupEntries : keep * symbols};
+  return {keep, parts_.options.group_sizes->kept(*cursor.group_size, keep)};
 }
 
 void SeriesSender::on_ready() {
@@ -94,9 +92,7 @@ void SeriesSender::add(SeriesIndex series, PublishedSeries info, bool ready) {
   remove(series);
   auto cursor = std::make_unique<SeriesCursor>(std::move(info), next_generation_++, parts_.options);
   parts_.notices.add_series(cursor->text.name(), cursor->info.catalogue_json);
-  std::int64_t& group_size = parts_.group_sizes[cursor->info.id.group()];
-  ++group_size;
-  cursor->group_size = &group_size;
+  cursor->group_size = &parts_.options.group_sizes->add(cursor->info.id.group());
   SeriesCursor& added = *(cursors_[series] = std::move(cursor));
   if (ready) back_to_head(series, added);
 }
@@ -105,8 +101,7 @@ void SeriesSender::remove(SeriesIndex series) {
   const auto found = cursors_.find(series);
   if (found == cursors_.end()) return;
   parts_.notices.remove_series(found->second->text.name());
-  const auto group = parts_.group_sizes.find(found->second->info.id.group());
-  if (--group->second == 0) parts_.group_sizes.erase(group);
+  parts_.options.group_sizes->remove(found->second->info.id.group());
   cursors_.erase(found);
 }
 

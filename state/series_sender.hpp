@@ -40,8 +40,6 @@ class SeriesSender {
     PublishHandler& handler;
     PublishCounters& counters;
     Notices& notices;
-    /// Series of each group, wherever they are.
-    std::map<std::string, std::int64_t>& group_sizes;
     std::function<void()> on_function_missing;
     /// Another server has the series: MOVED or ASK. Asked from inside an answer.
     std::function<void(SeriesIndex, std::uint32_t generation, std::string_view error)> on_redirected;

@@ -64,7 +64,7 @@ int connect(const std::string& path, const ConfigResult& read) {
 }
 
 int check(const std::string& path, bool connecting) {
-  const ConfigResult read = load_config(path);
+  const ConfigResult read = load_config_to_run(path);
   print_errors(path, read);
   if (!read.errors.empty()) return kBadUsage;
   print_summary(read.config);

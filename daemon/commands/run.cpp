@@ -124,7 +124,7 @@ class Service {
   /// `told` is called, where there is one, when it is known what the reload came to.
   void reload(const std::function<void(const ReloadReport&)>& told) {
     sd_notify(0, "RELOADING=1");
-    const ConfigResult result = load_config(config_path_);
+    const ConfigResult result = load_config_to_run(config_path_);
     report(config_path_, result);
     if (result.errors.empty()) {
       ++running_.read;
@@ -203,7 +203,7 @@ void give_large_blocks_back() {
 
 int run(const std::string& config_path) {
   give_large_blocks_back();
-  const ConfigResult result = load_config(config_path);
+  const ConfigResult result = load_config_to_run(config_path);
   if (!result.errors.empty()) {
     print_errors(config_path, result);
     return kBadUsage;

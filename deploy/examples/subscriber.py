@@ -5,7 +5,7 @@
 
 - It begins with the latest signal and goes on with the stream from that entry's ID: the stream is the record.
 - The push is a doorbell only: it says "look at the stream now". A lost push costs a second, not a signal.
-- A series is trusted while now <= next_close_ms + grace and an instance that beats says LIVE.
+- A series is trusted while Redis answers, now <= next_close_ms + grace, and an instance that beats says LIVE.
 
 Needs redis-py (Debian: python3-redis). Every field is described in deploy/redis.md.
 """
@@ -18,6 +18,12 @@ import redis
 
 POLL_S = 1.0  # how late a signal can be whose push got lost
 RETRY_S = 0.5  # between tries to reach Redis
+ANSWER_S = 2.0  # a Redis that takes longer can't be reached; without it one that hangs would be trusted for ever
+
+
+def connect(url, **extra):
+    """The client of a Subscriber."""
+    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=ANSWER_S, **extra)
 
 
 def keys_of(series, prefix="atc"):
@@ -32,8 +38,9 @@ class Subscriber:
     trust begins or ends. Fields are text, as Redis holds them. One thread: run() until stop() or an exception."""
 
     def __init__(self, client, series, on_signal, on_trust, grace_s=5.0, instances=(), prefix="atc"):
-        self.client = client  # made with decode_responses=True
+        self.client = client  # made by connect()
         self.on_signal, self.on_trust = on_signal, on_trust
+        # The daemons to believe; where none is named the one that wrote the newest entry. Of twins name both.
         self.grace_s, self.instances, self.prefix = grace_s, list(instances), prefix
         self.keys = {name: keys_of(name, prefix) for name in series}
         self.position = {}  # series: ID of the last entry that was handled
@@ -119,11 +126,12 @@ def main():
     parser.add_argument("--url", default="redis://127.0.0.1:6379")
     parser.add_argument("--username")
     parser.add_argument("--password-file")
+    parser.add_argument("--instance", action="append", default=[], help="a daemon to believe; of twins name both")
     parser.add_argument("series", nargs="+", metavar="SERIES", help="exchange:market:symbol:interval:profile")
     options = parser.parse_args()
     password = open(options.password_file).readline().strip() if options.password_file else None
     extra = {name: value for name, value in (("username", options.username), ("password", password)) if value}
-    client = redis.Redis.from_url(options.url, decode_responses=True, **extra)
+    client = connect(options.url, **extra)
 
     def on_signal(name, fields):
         turned = " TURNED" if fields["trend"] != fields["previous_trend"] else ""
@@ -134,7 +142,7 @@ def main():
         print(f"{name} {'trusted' if trusted else 'NOT trusted'}: {why}", flush=True)
 
     try:
-        Subscriber(client, options.series, on_signal, on_trust).run()
+        Subscriber(client, options.series, on_signal, on_trust, instances=options.instance).run()
     except KeyboardInterrupt:
         pass
 

@@ -183,6 +183,43 @@ TEST(Config, SecretsDoNotBelongIntoTheUrl) {
   EXPECT_THAT(errors, testing::Not(HasSubstr("secret")));
 }
 
+TEST(Config, AnAddressThatNoFeedCanUseIsRefused) {
+  const auto with = [](std::string_view key, std::string_view url) {
+    return all(parse_config(std::string(kFeed) + std::string(key) + " = \"" + std::string(url) + "\"\n"));
+  };
+  for (const std::string_view url :
+       {"wss://", "wss://host:99999", "wss://host:0", "wss://a b", "https://host", "host"}) {
+    EXPECT_THAT(with("websocket_url", url), HasSubstr("7: feed[0].websocket_url is \"" + std::string(url) +
+                                                      "\": it must be wss://HOST[:PORT] or ws:"));
+  }
+  EXPECT_THAT(with("rest_url", "https://host:x"),
+              HasSubstr("it must be https://HOST[:PORT] or http://HOST[:PORT]"));
+  for (const std::string_view url : {"wss://host", "ws://127.0.0.1:9500", "wss://[::1]:9443"})
+    EXPECT_EQ(with("websocket_url", url), "") << url;
+  const std::string secret = with("rest_url", "https://me:secret@host");
+  EXPECT_THAT(secret, HasSubstr("7: feed[0].rest_url has an @: it must be https://"));
+  EXPECT_THAT(secret, Not(HasSubstr("secret")));
+}
+
+TEST(Config, CertificatesThatAFeedCannotReadAreToldBeforeItIsMade) {
+  const std::string path = testing::TempDir() + "atcd_ca.toml";
+  const auto with = [&path](std::string_view lines) {
+    std::ofstream(path) << kFeed << lines;
+    return all(load_config_to_run(path));
+  };
+  EXPECT_EQ(with(""), "");
+  EXPECT_THAT(with("ca_file = \"/no/ca.pem\"\n"),
+              HasSubstr("7: feed[0].ca_file \"/no/ca.pem\" cannot be read as certificates in PEM form"));
+  EXPECT_THAT(with("ca_file = \"" + path + "\"\n"), HasSubstr("cannot be read as certificates")) << "no PEM";
+  EXPECT_EQ(with("ca_file = \"/no/ca.pem\"\nwebsocket_url = \"ws://h\"\nrest_url = \"http://h\"\n"), "")
+      << "nothing is verified";
+}
+
+TEST(Config, TheStateDirectoryIsNotTheRootOfAllFiles) {
+  EXPECT_THAT(errors_with("[state]\ndirectory = \"\"\n"),
+              HasSubstr("2: state.directory is \"\": it must be a directory's path"));
+}
+
 TEST(Config, AnchorsAreUtcTimes) {
   const auto with = [](std::string_view anchor) {
     return parse_config("[[profile]]\nname = \"default\"\nanchor = " + std::string(anchor) + "\n" +

@@ -138,7 +138,8 @@ TEST(ConfigWarnings, PagesAndPricesThatLeaveTheMachine) {
   EXPECT_THAT(warnings_of("[http]\nlisten = \"0.0.0.0:9464\"\n"),
               HasSubstr("2: http.listen is \"0.0.0.0:9464\", beyond this machine"));
   EXPECT_THAT(warnings_of("[http]\nlisten = \"[::]:9464\"\n"), HasSubstr("beyond this machine"));
-  EXPECT_EQ(warnings_of("[http]\nlisten = \"[::1]:9464\"\n"), "");
+  for (const std::string_view near : {"[::1]:9464", "127.0.0.1:0", "off"})
+    EXPECT_EQ(warnings_of("[http]\nlisten = \"" + std::string(near) + "\"\n"), "") << near;
   const std::string feed =
       std::string(kFeed) + "websocket_url = \"ws://proxy.example\"\nrest_url = \"http://127.0.0.1\"\n";
   EXPECT_THAT(text_of(config_warnings(read(feed), kNow)),

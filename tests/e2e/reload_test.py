@@ -1,6 +1,6 @@
 """A reload while a symbol is halted: who leaves the exchange's list runs one more period, who leaves the configuration goes
 at once, also where what is left of it names nothing that the exchange lists. And a profile that comes to what runs has its
-engine before the next bar closes."""
+engine before the next bar closes. A feed that could not be made is refused and ends nothing."""
 import os
 import signal
 import subprocess
@@ -34,8 +34,39 @@ def a_profile_comes_to_what_runs():
         assert daemon.wait(30) == 0
 
 
+def what_no_feed_can_be_made_of_is_refused():
+    """The daemon goes on with the configuration before, whatever a reload finds."""
+    with Workplace() as place:
+        client = place.redis()
+        simulator = place.simulator("--symbols", "BTCUSDT", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"])
+        daemon = place.daemon(config)
+        key = "atc:1:{binance:spot:1m:default}:stream:BTCUSDT"
+
+        def reload(text, event):
+            before = len(place.log_lines("daemon", event))
+            with open(place.path("daemon.toml"), "w") as file:
+                file.write(text)
+            daemon.send_signal(signal.SIGHUP)
+            wait_for(lambda: daemon.poll() is not None or len(place.log_lines("daemon", event)) > before, f"{event} is logged")
+            assert daemon.poll() is None, "it goes on"
+            published = client.xlen(key)
+            wait_for(lambda: client.xlen(key) > published + 2, "its bars are published")
+
+        wait_for(lambda: client.xlen(key) > 2, "the first signals")
+        for feed in (config.replace(simulator.ws_url, "wss://"), config.replace(simulator.rest_url, "https://127.0.0.1:99999"),
+                     config.replace("rest_share", 'ca_file = "/no/ca.pem"\nrest_share').replace("ws://", "wss://")):
+            reload(feed, "event=reload_refused")
+            checked = subprocess.run([harness.ATCD, "check", "--config", place.path("daemon.toml")], capture_output=True, text=True)
+            assert checked.returncode == 2 and ": feed[0]." in checked.stderr, checked
+        reload(config + '[log]\nlevel = "debug"\n', "log stay as they were: only a restart changes them")
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+
+
 def main():
     a_profile_comes_to_what_runs()
+    what_no_feed_can_be_made_of_is_refused()
     with Workplace() as place:
         client = place.redis()
         simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")

@@ -1,11 +1,10 @@
 """deploy/examples/subscriber.py: every signal once and in order, though its connections are cut, Redis and the daemon die
-and come back; trust ends and returns."""
+and come back, and Redis hangs; trust ends and returns."""
 import importlib.util
 import os
+import signal
 import sys
 import threading
-
-import redis
 
 import harness
 from harness import Workplace, wait_for
@@ -34,7 +33,7 @@ def main():
 
         heard = {name: [] for name in SERIES}
         trust = {name: [] for name in SERIES}
-        reader = redis.Redis(unix_socket_path=place.path("redis.sock"), decode_responses=True)
+        reader = example.connect(client.url)
         # The market's clock runs ahead of ours: only the heartbeat can end trust here.
         subscriber = example.Subscriber(reader, SERIES, lambda name, fields: heard[name].append(fields),
                                         lambda name, trusted, why: trust[name].append((trusted, why)))
@@ -60,6 +59,12 @@ def main():
         wait_for(trusted(False), "trust ends when the daemon beats no more")
         daemon = place.daemon(config)
         wait_for(trusted(True), "trust comes back with the daemon")
+        hear_more(3)
+
+        server.send_signal(signal.SIGSTOP)
+        wait_for(trusted(False), "trust ends while Redis hangs")
+        server.send_signal(signal.SIGCONT)
+        wait_for(trusted(True), "trust comes back when it goes on")
         hear_more(3)
 
         server.kill()
