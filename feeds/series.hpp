@@ -208,8 +208,8 @@ class Series {
   std::int64_t last_frame_ms_ = 0;
   // Nothing was traded in the last bar that REST closed, since the last frame and the last complaint.
   bool untraded_ = false;
-  int failures_ = 0;
-  int errors_ = 0;  // of REST, since the last answer
+  int failures_ = 0, past_failures_ = 0;  // of requests forward and backward, in a row
+  int errors_ = 0;                        // of REST, since the last answer
   bool stream_up_ = false;
   bool caught_up_ = false;  // since the stream came up, nothing is missing before next_
   SeriesState state_ = SeriesState::catching_up;

@@ -97,9 +97,12 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
 /// A page of the past that is refused again and again is no reason to wait with what is missing now.
 void Series::history_failed(std::string_view why, const Request& request, const Now& now) {
   ++counters_.history_errors;
-  ++failures_;
   ++errors_;
-  (request.backward ? look_again_at_ms_ : retry_at_ms_) = now.monotonic_ms + retry_after_ms(failures_);
+  if (request.backward) {
+    look_again_at_ms_ = now.monotonic_ms + retry_after_ms(++past_failures_);
+    return;
+  }
+  retry_at_ms_ = now.monotonic_ms + retry_after_ms(++failures_);
   const bool held_up = state_ == SeriesState::catching_up && !pending_.empty();
   if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
 }
@@ -238,7 +241,7 @@ void Series::take_backward(const HistoryResult& result, const Request& request, 
     const std::int64_t ordinal = slot_of(row);
     if (ordinal >= request.from && ordinal <= request.to) earlier.push_back(row);
   }
-  failures_ = 0;
+  past_failures_ = 0;
   if (!believed(request, earlier, now)) return;
   counters_.closed_by_history += earlier.size();
   counters_.absent_slots += static_cast<std::uint64_t>(request.to - request.from + 1) - earlier.size();

@@ -776,6 +776,12 @@ TEST(Series, AHoleDoesNotWaitForAPastThatIsRefusedAgainAndAgain) {
   live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
   EXPECT_EQ(live.recorder.fetches[0].first, bar_at(4).open_time_ms);
+  live.recorder.fetches.clear();
+  live.series.on_history(refused, 1, at(7));  // its own first failure
+  EXPECT_EQ(live.series.state(), SeriesState::catching_up);
+  live.series.on_timer(at(7, 1000));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  EXPECT_EQ(live.recorder.fetches[0].first, bar_at(4).open_time_ms);
 }
 
 TEST(Series, EarlierBarsThatNoLongerAdjoinAfterATrimAreDropped) {
