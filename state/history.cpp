@@ -290,7 +290,7 @@ bool History::write_block(Series series, BlockKind kind, std::span<const engine:
   IndexRecord record{kIndexMagic, 0, blocks_end_, header};
   record.checksum = record_checksum(record);
   if (!blocks_.write(blocks_end_, bytes_.data(), bytes_.size())) return fail(blocks_);
-  if (!index_.write(index_end_, &record, sizeof record)) return fail(index_);
+  if (!write_unindexed() || !index_.write(index_end_, &record, sizeof record)) return fail(index_);
   entry.blocks.push_back(place_of(blocks_end_, header));
   blocks_end_ += static_cast<std::int64_t>(bytes_.size());
   index_end_ += static_cast<std::int64_t>(sizeof record);

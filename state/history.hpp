@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -149,6 +150,7 @@ class History {
   void read_names();
   void read_index();
   void scan_blocks(std::int64_t from);
+  bool write_unindexed();
   void read_tail(Series series);
   std::string read_slot(Series series);
   void see_new_blocks();
@@ -178,7 +180,8 @@ class History {
   std::unordered_map<std::string, Series> by_name_;
   std::vector<std::string> problems_;
   std::string error_;
-  std::string bytes_;  // of the block that is being written
+  std::string bytes_;                  // of the block that is being written
+  std::deque<IndexRecord> unindexed_;  // of blocks that were found, and not in the index
   std::int64_t blocks_end_ = 0;
   std::int64_t index_end_ = 0;  // of what was written, or looked at
 };

@@ -216,11 +216,11 @@ void History::scan_blocks(std::int64_t from) {
     if (access_ == Access::write) {
       IndexRecord record{kIndexMagic, 0, at, header};
       record.checksum = record_checksum(record);
-      if (!index_.write(index_end_, &record, sizeof record)) throw std::runtime_error(index_.error());
-      index_end_ += std::int64_t{sizeof record};
+      unindexed_.push_back(record);
     }
     at = end;
   }
+  write_unindexed();  // what a full disk refuses goes before the next block's
   // Few bytes at the end are a block whose writer died before it was whole: nobody was told that it is
   // written, and sealed bars are in their tail still.
   if (const std::int64_t rest = blocks_.size() - blocks_end_; rest > kLongestBlock) skipped += rest;
@@ -228,6 +228,14 @@ void History::scan_blocks(std::int64_t from) {
     problems_.push_back(directory_ + "/blocks: " + std::to_string(skipped) + " bytes from " +
                         std::to_string(from) + " on are no blocks and were passed over");
   }
+}
+
+bool History::write_unindexed() {
+  for (; !unindexed_.empty(); unindexed_.pop_front()) {
+    if (!index_.write(index_end_, &unindexed_.front(), sizeof(IndexRecord))) return false;
+    index_end_ += std::int64_t{sizeof(IndexRecord)};
+  }
+  return true;
 }
 
 void History::read_tail(Series series) {

@@ -113,6 +113,32 @@ TEST_F(DiskFaultTest, ACorrectionThatIsCutOffAnywhereCostsNoOtherBar) {
   }
 }
 
+TEST_F(DiskFaultTest, AStartOnAFullDiskHasAlsoTheBlockThatTheIndexLacks) {
+  const auto bars = some_bars(3 * kBlockBars + 5, 1);
+  const auto append = [&](History& history, std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      ASSERT_TRUE(history.append(*history.add("a"), bars[i], bars[i].open_time_ms)) << history.error();
+    }
+  };
+  {
+    History history(directory_, History::Access::write);
+    append(history, 0, 2 * kBlockBars + 5);
+  }
+  const std::string index = directory_ + "/index";
+  fs::resize_file(index, sizeof(IndexRecord));  // as where it is the index that finds no room
+  {
+    writes_left = 0;
+    History history(directory_, History::Access::write);
+    EXPECT_EQ(history.newest(*history.find("a"), 0).bars.size(), 2 * kBlockBars + 5);
+    writes_left = std::numeric_limits<long>::max();
+    append(history, 2 * kBlockBars + 5, bars.size());
+  }
+  EXPECT_EQ(fs::file_size(index), 3 * sizeof(IndexRecord));
+  History history(directory_, History::Access::read);
+  EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars);
+  EXPECT_EQ(history.problems(), std::vector<std::string>{});
+}
+
 TEST_F(DiskFaultTest, ASnapshotThatCannotBeSyncedLeavesTheOneBefore) {
   ASSERT_EQ(write_snapshot(directory_, std::vector<std::string>{snapshot_header(1)}), "");
   disk_is_bad = true;
