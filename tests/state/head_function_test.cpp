@@ -78,9 +78,10 @@ TEST_F(HeadFunctionTest, AnOlderLatestBecomesTheEntryAgain) {
   redis_.command(head());
   EXPECT_EQ(redis_.hash(kLast), refreshed(newest())) << "the gap before another bar is gone";
 
-  add("2000-1");
+  add("2000-1", {{"gap_from_ms", "500"}});
+  redis_.command({"HSET", kLast, "gap_from_ms", "400"});
   redis_.command(head());
-  EXPECT_EQ(redis_.hash(kLast).at("rev"), "1");
+  EXPECT_EQ(redis_.hash(kLast), refreshed(newest())) << "with its own gap";
 
   redis_.command({"HSET", kLast, "close_ms", "nonsense"});
   redis_.command(head());

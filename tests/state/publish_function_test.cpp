@@ -148,6 +148,20 @@ TEST_F(PublishFunctionTest, SaysDifferentForOtherContentOfTheHead) {
   EXPECT_EQ(dump(), before);
 }
 
+TEST_F(PublishFunctionTest, ComparesEveryFieldOfTheContent) {
+  publish({"2000", "1000"});
+  for (const std::size_t value : {15U, 17U, 19U, 21U}) {
+    auto command = Call{"2000", "1000"}.command();
+    command.at(value) = "0.25";
+    EXPECT_EQ(redis_.texts(command), (Answer{"different", "0"})) << command.at(value - 1);
+  }
+}
+
+TEST_F(PublishFunctionTest, AStreamThatASubscriberMadeIsEmpty) {
+  redis_.command({"XGROUP", "CREATE", kStream, "bots", "0", "MKSTREAM"});
+  EXPECT_EQ(publish({"2000", "1000"}), (Answer{"added", "0"}));
+}
+
 TEST_F(PublishFunctionTest, ComparesTextsSoThatEveryBitCounts) {
   publish({"2000", "1000", "0"});
   EXPECT_EQ(publish({"2000", "1000", "-0"}), (Answer{"different", "0"}));
@@ -370,6 +384,18 @@ TEST_F(PublishFunctionTest, AMissingRightIsSeenBeforeAnythingIsWrittenAfterTheHe
   }
   EXPECT_EQ(answer(all_rights), "");
   EXPECT_EQ(ids().size(), 2U);
+}
+
+TEST_F(PublishFunctionTest, AKeyThatMayOnlyBeReadIsSeenBeforeAnythingIsWritten) {
+  publish({"2000", "1000"});
+  const std::string before = dump();
+  const std::vector<std::string> keys = {kStream, kLast, kAll};
+  for (const std::string& read_only : keys) {
+    std::vector<std::string> rights = {"+@all", "resetkeys"};
+    for (const std::string& key : keys) rights.push_back((key == read_only ? "%R~" : "~") + key);
+    EXPECT_NE(error_with(rights, Call{"3000", "2000", "0.5", false, true}), "") << read_only;
+    EXPECT_EQ(dump(), before) << read_only;
+  }
 }
 
 TEST_F(PublishFunctionTest, OutOfMemoryIsRefusedBeforeAnyEffect) {

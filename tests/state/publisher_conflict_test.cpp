@@ -253,6 +253,25 @@ TEST_F(PublisherConflictTest, GoingOnWithoutAnAnswerRepairsNothing) {
   EXPECT_EQ(newest_id(), id_of(3, 0));
 }
 
+TEST_F(PublisherConflictTest, AnotherConnectionIsNoAnswer) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  daemon.stop();
+  daemon.history.series[1].records.back().bar.close = 77;
+  daemon.start();
+  daemon.announce(1);
+  run_until([&] { return daemon.history.differences.size() == 1; }, "asked");
+  daemon.close_bar(1);
+  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  run_until([&] { return daemon.publisher->counters().disconnects == 1; }, "lost");
+  run_until_idle(daemon);
+  EXPECT_EQ(newest_id(), id_of(2, 0)) << "the exchange is still being asked";
+  daemon.publisher->answered(1);
+  run_until_drained(daemon);
+  EXPECT_EQ(newest_id(), id_of(3, 0));
+}
+
 TEST_F(PublisherConflictTest, ACorrectionThatComesWhileTheStreamIsBroughtLevelIsSent) {
   Daemon daemon(io_, options_for(server_));
   daemon.add(1, 0, 3);

@@ -296,6 +296,23 @@ TEST_F(PublisherFaultTest, AnOutputFullOfEventsDelaysTheFunctionAndNoMore) {
   expect_complete(redis, daemon, 1);
 }
 
+TEST_F(PublisherFaultTest, ABarForWhichTheOutputIsTooFullIsSentWhenThereIsRoom) {
+  RedisServer server;
+  RedisOptions options = options_for(server);
+  options.command_timeout = std::chrono::minutes(1);
+  Daemon daemon(io_, options);
+  daemon.add(1, 0, 1);
+  run_until_drained_after_first(daemon);
+  server.signal(SIGSTOP);
+  const std::string detail(1000, 'x');
+  for (int i = 0; i < 80'000; ++i) daemon.publisher->event("state", 1, "s", detail);
+  daemon.close_bar(1);
+  server.signal(SIGCONT);
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "there is room");
+  RedisClient redis = server.client();
+  expect_complete(redis, daemon, 1);
+}
+
 TEST_F(PublisherFaultTest, ARedisThatIsFullNoMoreIsAskedForAllHeadsTogether) {
   RedisServer server;
   RedisClient redis = server.client();

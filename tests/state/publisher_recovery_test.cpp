@@ -147,6 +147,20 @@ TEST_F(PublisherRecoveryTest, AFullDiskOfRedisIsWaitedFor) {
   expect_all(server, daemon);
 }
 
+TEST_F(PublisherRecoveryTest, WhatWaitedForItsTurnWhenTheConnectionWasLostGetsItOnTheNext) {
+  RedisServer server;
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  server.client().command({"CONFIG", "SET", "maxmemory", "1"});
+  for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
+  run_until([&] { return daemon.publisher->counters().errors >= 1; }, "refused: they wait");
+  server.kill();
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  server.start();
+  run_until([&] { return daemon.publisher->connected() && daemon.publisher->unpublished() == 0; }, "settled");
+  expect_all(server, daemon);
+}
+
 TEST_F(PublisherRecoveryTest, WhatStoppedASeriesIsGoneWithAllThatRedisForgot) {
   RedisServer server;
   RedisClient redis = server.client();
