@@ -223,12 +223,12 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   void look_whether_warm() {
     const bool resolved = std::all_of(runners_.begin(), runners_.end(),
                                       [](const auto& entry) { return entry.second->resolved_once(); });
+    if (resolved && !std::exchange(added_, true)) group_sizes_->one_has_added();
     if (resolved && publisher_.connected() && publisher_.settled()) {
       tell_status();
       const auto passed = std::chrono::steady_clock::now() - started_at_;
       status_.restored_us = std::chrono::ceil<std::chrono::microseconds>(passed).count();
       status_.warm = true;
-      group_sizes_->one_has_added();
       return;
     }
     warm_timer_.expires_after(kWarmLook);
@@ -343,6 +343,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   boost::asio::steady_timer timer_, warm_timer_;
   std::int64_t ticks_ = 0;
   bool filling_ = false;
+  bool added_ = false;  // the series that it begins with
   bool prepare_posted_ = false;
   bool stopping_ = false;
   std::thread thread_;

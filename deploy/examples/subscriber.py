@@ -52,10 +52,9 @@ class Subscriber:
         while not self.stopping:
             try:
                 self.follow()
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError,
-                    redis.exceptions.BusyLoadingError) as error:
+            except redis.exceptions.RedisError as error:  # also where it refuses: whoever is told can mend it
                 for name in self.keys:
-                    self.set_trust(name, False, f"Redis can't be reached: {error}")
+                    self.set_trust(name, False, f"Redis can't be read: {error}")
                 time.sleep(RETRY_S)
 
     def stop(self):

@@ -1,5 +1,5 @@
 """deploy/examples/subscriber.py: every signal once and in order, though its connections are cut, Redis and the daemon die
-and come back, and Redis hangs; trust ends and returns."""
+and come back, and Redis hangs or refuses; trust ends and returns."""
 import importlib.util
 import os
 import signal
@@ -65,6 +65,12 @@ def main():
         wait_for(trusted(False), "trust ends while Redis hangs")
         server.send_signal(signal.SIGCONT)
         wait_for(trusted(True), "trust comes back when it goes on")
+        hear_more(3)
+
+        client.execute_command("ACL SETUSER default -xrange")
+        wait_for(trusted(False), "trust ends when Redis refuses a command")
+        client.execute_command("ACL SETUSER default +@all")
+        wait_for(trusted(True), "trust comes back when it refuses no more")
         hear_more(3)
 
         server.kill()

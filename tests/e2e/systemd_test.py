@@ -63,6 +63,11 @@ def trial(place, container):
         before = length("ETHUSDT")
         wait_in(container, "atcd", lambda: length("ETHUSDT") > before + 3, what)
 
+    # Root may hand the password to another command, before the service has ever run.
+    checked = container.run("systemd-run", "-qP", "-p", "LoadCredential=redis-password:/etc/credstore/atcd.redis-password",
+                            "atcd", "check", "--connect", "--config", "/etc/atcd/atcd.toml")
+    assert "redis.test:6379: Redis " in checked, checked
+
     container.systemctl("start", "atcd")  # returns once it is ready
     assert container.show("atcd", "ActiveState") == "active"
     wait_in(container, "atcd", lambda: length("BTCUSDT") > 3 and length("ETHUSDT") > 3, "first signals")
