@@ -15,8 +15,8 @@ std::uint64_t History::corrections(Series series) const {
 }
 
 /// Where the block is damaged that tells what a bar was corrected to, or that it exists, those written before
-/// it hold what is known to be untrue of that slot. It becomes a hole in them, so that it is asked for again;
-/// what was written later is of what came then.
+/// it hold what is known to be untrue of that slot. It becomes a hole in them, so that it is asked for again,
+/// and what they told of it is forgotten; what was written later is of what came then.
 void History::cut_out_damaged(Entry& entry) {
   const auto tells = [](const BlockPlace& place) {
     return place.kind == BlockKind::patch || place.kind == BlockKind::missing;
@@ -30,6 +30,7 @@ void History::cut_out_damaged(Entry& entry) {
       continue;
     }
     for (const BlockPlace& before : std::exchange(kept, {})) {
+      if (tells(before) && before.covered_from_ms == place.covered_from_ms) continue;
       if (before.kind != BlockKind::bars) {
         kept.push_back(before);
         continue;

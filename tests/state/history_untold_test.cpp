@@ -18,7 +18,7 @@ constexpr std::size_t kPatched = kBlockBars + 5, kMissing = 2 * kBlockBars - 9;
 
 class UntoldBars : public HistoryTest {
  protected:
-  /// In the second of two blocks: one bar was corrected, one was missing and came.
+  /// In the second of two blocks: one bar was corrected twice, one was missing and came.
   void SetUp() override {
     HistoryTest::SetUp();
     History history(directory_, History::Access::write);
@@ -31,6 +31,9 @@ class UntoldBars : public HistoryTest {
       const std::int64_t covered_from_ms = bars_[i == kMissing + 1 ? kMissing : i].open_time_ms;
       ASSERT_TRUE(history.append(series, i == kPatched ? before : bars_[i], covered_from_ms));
     }
+    Bar between = before;
+    between.volume += 1;
+    ASSERT_TRUE(history.correct(series, between, 0));
     ASSERT_TRUE(history.correct(series, bars_[kPatched], 1));
     ASSERT_TRUE(history.add_missing(series, bars_[kMissing], 2));
     ASSERT_EQ(history.newest(series, 0).bars, bars_);
@@ -47,11 +50,14 @@ class UntoldBars : public HistoryTest {
     }
     return found;
   }
+  /// The last of its kind.
   void damage(BlockKind kind) const {
     std::string bytes = read("blocks");
+    std::size_t last = 0;
     for (const auto& [at, found] : blocks()) {
-      if (found == kind) bytes[at + sizeof(BlockHeader)] ^= 1;
+      if (found == kind) last = at;
     }
+    bytes[last + sizeof(BlockHeader)] ^= 1;
     write("blocks", bytes);
   }
   static std::vector<StoredBars> parts_of(History& history) {
