@@ -13,6 +13,8 @@
 #include <memory>
 #include <utility>
 
+#include "daemon/compare.hpp"
+
 namespace atcd::daemon {
 namespace {
 
@@ -65,7 +67,28 @@ bool read_integer(std::string_view text, std::int64_t& value) {
 struct Header {
   std::size_t fields = 0;
   std::optional<std::size_t> close, source, open, open_ms;
+  std::optional<std::size_t> other_time;  // only where there is no open_ms
+  std::string other_time_name{};
 };
+
+/// What others call the time of a bar, the finest first, in small letters.
+constexpr std::array<std::string_view, 8> kTimeNames = {"open_time_ms", "open_time", "open time", "timestamp",
+                                                        "unix",         "datetime",  "time",      "date"};
+
+void find_other_time(const std::vector<std::string_view>& names, Header& header) {
+  const auto small = [](std::string_view name) {
+    std::string result(name);
+    for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return result;
+  };
+  for (const std::string_view known : kTimeNames) {
+    for (std::size_t i = 0; i < names.size() && !header.other_time; ++i) {
+      if (small(names[i]) != known) continue;
+      header.other_time = i;
+      header.other_time_name = names[i];
+    }
+  }
+}
 
 std::string read_header(const std::vector<std::string_view>& names, bool opens, Header& header) {
   header.fields = names.size();
@@ -88,6 +111,7 @@ std::string read_header(const std::vector<std::string_view>& names, bool opens, 
     for (const auto name : names) found += (found.empty() ? "" : ", ") + std::string(name);
     return "line 1: the header has no column close; it has: " + found;
   }
+  if (!header.open_ms) find_other_time(names, header);
   return {};
 }
 
@@ -140,7 +164,10 @@ class Parser {
     // An empty line is a missing close where close is the only column, and nothing in a wider file.
     if (line_ > 1 && line.empty() && header_.fields > 1) return {};
     split_csv_line(line, fields_);
-    return line_ == 1 ? read_header(fields_, opens_, header_) : read_row(header_, fields_, line_, bars);
+    if (line_ == 1) return read_header(fields_, opens_, header_);
+    std::string refusal = read_row(header_, fields_, line_, bars);
+    if (refusal.empty() && header_.other_time) refusal = check_order();
+    return refusal;
   }
 
   std::string end() const {
@@ -150,9 +177,22 @@ class Parser {
   std::size_t line() const { return line_; }
 
  private:
+  /// Many files have the newest bar first, which would give signals too. What is no time that can be read
+  /// says nothing.
+  std::string check_order() {
+    const std::string_view text = fields_[*header_.other_time];
+    const auto time_ms = chart_time_ms(text);
+    const bool earlier = time_ms && other_time_ms_ && *time_ms < *other_time_ms_;
+    if (time_ms) other_time_ms_ = time_ms;
+    return earlier ? refuse(line_, header_.other_time_name, text,
+                            "no earlier than that of the bar before: the oldest bar comes first")
+                   : "";
+  }
+
   bool opens_;
   Header header_;
   std::vector<std::string_view> fields_;
+  std::optional<std::int64_t> other_time_ms_;  // of the row before
   std::size_t line_ = 0;
 };
 

@@ -51,6 +51,7 @@ class Held {
   /// That are held.
   std::size_t size() const { return bars_.size(); }
   const std::string& name() const { return series_.name; }
+  void set_doubts(const std::vector<std::string>& doubts) { doubts_ = doubts; }
   engine::BatchInput input() const { return {bars_.closes, bars_.sources}; }
 
   /// Of a series whose engine has taken all.
@@ -84,7 +85,7 @@ class Held {
 
   ScanRow row_of(double close, std::int64_t open_ms, double average, int trend, std::int64_t trend_since_ms,
                  const std::array<double, kFamilies>& layer1) const {
-    ScanRow row{series_.name, bars(), std::nullopt, close, average, trend, std::nullopt, layer1};
+    ScanRow row{series_.name, bars(), std::nullopt, close, average, trend, std::nullopt, layer1, doubts_};
     if (!times_known_) return row;
     row.close_time_ms = series_.interval->close_time_ms(open_ms);
     row.trend_since_ms = trend_since_ms;
@@ -100,6 +101,7 @@ class Held {
   std::optional<engine::Incremental> engine_;
   double last_close_ = 0;
   std::int64_t last_open_ms_ = 0;
+  std::vector<std::string> doubts_;
 };
 
 /// Has batches computed by the device, for whichever thread comes first, or by the thread itself.
@@ -232,6 +234,7 @@ class Scan {
           series, [&](const CsvBars& more, std::size_t begin) { held.take(more, begin); },
           [&] { held.restart(); });
       if (!refusal.empty()) return refusal;
+      held.set_doubts(reader.doubts());
       return held.by_engine() ? engine::check_bars(*plan_, held.bars())
                               : engine::check_batch(*plan_, held.input());
     } catch (const std::exception& failure) {

@@ -50,6 +50,7 @@ struct ScanRow {
   int trend = 0;
   std::optional<std::int64_t> trend_since_ms;  // as in a signal
   std::array<double, engine::kFamilies> layer1{};
+  std::vector<std::string> doubts{};  // as ScanReader has them
 };
 
 struct ScanResult {

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/clock.hpp"
+#include "daemon/csv_doubts.hpp"
 #include "daemon/signal_series.hpp"
 #include "state/live_history.hpp"
 
@@ -63,6 +65,7 @@ class CsvReader final : public ScanReader {
   std::string read(const ScanSeries& series, const TakeScanBars& take,
                    const std::function<void()>&) override {
     CsvBarFile file(series.key);
+    doubts_.clear();
     return options_.live_anchors ? read_since_anchor(file, series, take) : read_all(file, series, take);
   }
 
@@ -110,6 +113,7 @@ class CsvReader final : public ScanReader {
  private:
   std::string read_all(CsvBarFile& file, const ScanSeries& series, const TakeScanBars& take) {
     bool times_known = series.interval.has_value();
+    CsvDoubts doubts;
     CsvBars bars;
     for (bool ended = false; !ended;) {
       bars.drop(bars.size() == 0 ? 0 : bars.size() - 1);  // the next time must come after the last
@@ -120,16 +124,19 @@ class CsvReader final : public ScanReader {
       if (!refusal.empty()) return refusal;
       ended = bars.size() - begin < kPieceBars;
       times_known = times_known && check_times(bars, begin, *series.interval).empty();
+      doubts.take(bars, begin);
       std::vector<std::int64_t> doubtful;
       if (!times_known) doubtful.swap(bars.open_ms);
       take(bars, begin);
       if (!times_known) bars.open_ms.swap(doubtful);
     }
+    if (times_known) doubt(doubts.running(*series.interval, utc_ms()));
     return {};
   }
 
   std::string read_since_anchor(CsvBarFile& file, const ScanSeries& series, const TakeScanBars& take) {
     const Anchors anchors(*options_.live_anchors, series);
+    CsvDoubts doubts;
     CsvBars bars;
     for (bool ended = false; !ended;) {
       const std::size_t begin = bars.size();
@@ -137,6 +144,7 @@ class CsvReader final : public ScanReader {
       if (refusal.empty()) refusal = check_values(bars, begin, options_.parameters.dialect);
       if (refusal.empty()) refusal = check_times(bars, begin, *series.interval);
       if (!refusal.empty()) return refusal;
+      doubts.take(bars, begin);
       ended = bars.size() - begin < kPieceBars;
       if (bars.size() == 0) break;
       const auto first =
@@ -144,7 +152,19 @@ class CsvReader final : public ScanReader {
       bars.drop(static_cast<std::size_t>(first - bars.open_ms.begin()));
     }
     take(bars, 0);
+    if (bars.size() == 0) return {};
+    const std::int64_t anchor_ms = anchors.anchor_ms(doubts.last_open_ms());
+    if (doubts.first_open_ms() > anchor_ms) {
+      doubt("its bars begin at " + std::to_string(doubts.first_open_ms()) + ", after its anchor at " +
+            std::to_string(anchor_ms) +
+            ": live publishes another signal, unless nothing was traded between, as with a new listing");
+    }
+    doubt(doubts.running(*series.interval, utc_ms()));
     return {};
+  }
+
+  void doubt(std::string sentence) {
+    if (!sentence.empty()) doubts_.push_back(std::move(sentence));
   }
 
   const ScanOptions& options_;
@@ -216,6 +236,7 @@ class HistoryReader final : public ScanReader {
   std::string read(const ScanSeries& series, const TakeScanBars& take,
                    const std::function<void()>& restart) override {
     return read_unchanged(series, restart, [&](state::History::Series number) {
+      doubts_.clear();
       return options_.live_anchors ? read_since_anchor(number, series, take) : read_all(number, take);
     });
   }
@@ -252,7 +273,14 @@ class HistoryReader final : public ScanReader {
 
  private:
   std::string read_all(state::History::Series number, const TakeScanBars& take) {
+    std::int64_t covered_to_ms = 0;
     history_.now().read_all(number, 0, [&](const state::StoredBars& stored) {
+      if (covered_to_ms != 0 && stored.covered_from_ms > covered_to_ms) {
+        doubts_ = {"it has holes, the last from " + std::to_string(covered_to_ms) + " to " +
+                   std::to_string(stored.covered_from_ms) +
+                   ": it is computed as if nothing was traded there"};
+      }
+      covered_to_ms = stored.covered_to_ms;
       CsvBars bars;
       for (const engine::Bar& bar : stored.bars) add(bars, bar);
       take(bars, 0);

@@ -55,6 +55,12 @@ class ScanReader {
   virtual std::string read_newest(const ScanSeries& series, std::size_t count, CsvBars& bars) = 0;
   /// All bars; their times must be known.
   virtual std::string read_whole(const ScanSeries& series, WholeSeries& whole) = 0;
+
+  /// Why the signal of what read() gave last may be another than the one that live publishes, sentences.
+  const std::vector<std::string>& doubts() const { return doubts_; }
+
+ protected:
+  std::vector<std::string> doubts_;
 };
 
 /// What a directory holds.

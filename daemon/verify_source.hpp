@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/config.hpp"
 #include "daemon/verification.hpp"
@@ -36,6 +37,8 @@ class BarSource {
   virtual bool read(const PublishedSeries& series, std::int64_t from_ms, const Take& take) = 0;
   /// Looks anew at what is on disk.
   virtual void renew() = 0;
+  /// What was found damaged there, a sentence each: why some signals can't be recomputed.
+  virtual std::vector<std::string> problems() const = 0;
 };
 
 /// What the daemon keeps on disk, also while it goes on writing.
@@ -48,6 +51,7 @@ class FromHistory final : public BarSource {
   std::int64_t begins_ms(const PublishedSeries& series) override;
   bool read(const PublishedSeries& series, std::int64_t from_ms, const Take& take) override;
   void renew() override { history_.reopen(); }
+  std::vector<std::string> problems() const override { return history_.problems(); }
 
  private:
   std::optional<state::History::Series> number_of(const PublishedSeries& series);

@@ -34,11 +34,11 @@ std::uint32_t block_checksum(const BlockHeader& header, std::span<const std::byt
 
 std::int64_t slot_at(History::Series series) { return std::int64_t{series} * kSlotBytes; }
 
-/// Takes from `bars` those that open before the boundary and appends them to `out`, newest first.
-void prepend_reversed(std::span<const engine::Bar> bars, std::int64_t boundary_ms,
+/// Takes from `bars` those that open between the boundaries and appends them to `out`, newest first.
+void prepend_reversed(std::span<const engine::Bar> bars, std::int64_t from_ms, std::int64_t boundary_ms,
                       std::vector<engine::Bar>& out) {
   for (std::size_t i = bars.size(); i-- > 0;) {
-    if (bars[i].open_time_ms < boundary_ms) out.push_back(bars[i]);
+    if (bars[i].open_time_ms >= from_ms && bars[i].open_time_ms < boundary_ms) out.push_back(bars[i]);
   }
 }
 
@@ -121,8 +121,7 @@ StoredBars History::newest(Series series, std::int64_t from_ms) {
   stored.covered_from_ms = entry.tail.covered_from_ms;
   stored.covered_to_ms = entry.tail_covered_to_ms;
   if (entry.tail.magic == 0) {  // damaged, or never begun
-    for (const BlockPlace& place : entry.blocks)
-      stored.covered_to_ms = std::max(stored.covered_to_ms, place.covered_to_ms);
+    stored.covered_to_ms = newest_in_blocks(series).to_ms;
     stored.covered_from_ms = stored.covered_to_ms;
   }
   if (from_ms >= stored.covered_from_ms) {
@@ -147,7 +146,7 @@ StoredBars History::newest_before(Series series, std::int64_t boundary_ms, std::
   StoredBars stored{{}, boundary_ms, boundary_ms};
   std::vector<engine::Bar> backward;
   if (entry.tail.covered_from_ms < boundary_ms && boundary_ms <= entry.tail_covered_to_ms) {
-    prepend_reversed(tail(series), boundary_ms, backward);
+    prepend_reversed(tail(series), entry.tail.covered_from_ms, boundary_ms, backward);
     stored.covered_from_ms = entry.tail.covered_from_ms;
   }
   reach_back(entry, from_ms, backward, stored);
@@ -161,7 +160,7 @@ void History::reach_back(const Entry& entry, std::int64_t from_ms, std::vector<e
   while (stored.covered_from_ms > from_ms) {
     const BlockPlace* place = block_before(entry, stored.covered_from_ms);
     if (place == nullptr || !read_block(*place, block)) break;
-    prepend_reversed(block, stored.covered_from_ms, backward);
+    prepend_reversed(block, place->covered_from_ms, stored.covered_from_ms, backward);
     stored.covered_from_ms = place->covered_from_ms;
   }
   stored.bars.assign(backward.rbegin(), backward.rend());
@@ -198,7 +197,8 @@ bool History::read_all(Series series, std::int64_t from_ms,
     if (to_ms <= told_to_ms) return;
     StoredBars stored{{}, std::max(begin_ms, told_to_ms), to_ms};
     for (const engine::Bar& bar : bars) {
-      if (bar.open_time_ms >= stored.covered_from_ms) stored.bars.push_back(bar);
+      const bool here = bar.open_time_ms >= stored.covered_from_ms && bar.open_time_ms < to_ms;
+      if (here) stored.bars.push_back(bar);
     }
     patch(entry, stored);
     told_to_ms = to_ms;

@@ -48,9 +48,9 @@ struct LateBar {
 ///   index   where each block lies; made anew from the blocks where it is damaged or behind
 ///   instruments  of what each series' bars are the prices
 /// Few files, so that a start maps five of them however many series there are, and a commit syncs as few.
-/// Whatever was torn or damaged costs the bars that it held: it is left out, and problems() says so.
-/// Blocks are written in order and never changed. A bar that was corrected stays as a superseded one.
-/// One thread.
+/// Whatever was torn or damaged costs the bars that it held: it is left out, and problems() says so. Where
+/// that is what a bar was corrected to, the bar as it was before is left out too. Blocks are written in order
+/// and never changed. A bar that was corrected stays as a superseded one. One thread.
 class History {
  public:
   using Access = MappedFile::Access;
@@ -149,6 +149,7 @@ class History {
   void set_aside(const std::string& why);
   void read_names();
   void read_index();
+  void see_lost_blocks();
   void scan_blocks(std::int64_t from);
   bool write_unindexed();
   void read_tail(Series series);
@@ -157,6 +158,7 @@ class History {
   void drop_what_is_in_blocks(Entry& entry);
   bool fail(const MappedFile& file);
 
+  void cut_out_damaged(Entry& entry);
   bool read_block(const BlockPlace& place, std::vector<engine::Bar>& bars);
   const BlockPlace* block_before(const Entry& entry, std::int64_t boundary_ms) const;
   void patch(const Entry& entry, StoredBars& stored);

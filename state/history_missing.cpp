@@ -1,4 +1,7 @@
+// Bars that were thought not to exist, and what is told of a bar beside its block.
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "state/history.hpp"
 
@@ -9,6 +12,37 @@ std::uint64_t History::corrections(Series series) const {
   return static_cast<std::uint64_t>(std::count_if(blocks.begin(), blocks.end(), [](const BlockPlace& place) {
     return place.kind == BlockKind::superseded || place.kind == BlockKind::missing;
   }));
+}
+
+/// Where the block is damaged that tells what a bar was corrected to, or that it exists, those written before
+/// it hold what is known to be untrue of that slot. It becomes a hole in them, so that it is asked for again,
+/// and what they told of it is forgotten; what was written later is of what came then.
+void History::cut_out_damaged(Entry& entry) {
+  const auto tells = [](const BlockPlace& place) {
+    return place.kind == BlockKind::patch || place.kind == BlockKind::missing;
+  };
+  if (std::none_of(entry.blocks.begin(), entry.blocks.end(), tells)) return;
+  std::vector<BlockPlace> kept;
+  std::vector<engine::Bar> bar;
+  for (const BlockPlace& place : entry.blocks) {
+    if (!tells(place) || read_block(place, bar)) {
+      kept.push_back(place);
+      continue;
+    }
+    for (const BlockPlace& before : std::exchange(kept, {})) {
+      if (tells(before) && before.covered_from_ms == place.covered_from_ms) continue;
+      if (before.kind != BlockKind::bars) {
+        kept.push_back(before);
+        continue;
+      }
+      BlockPlace older = before, newer = before;
+      older.covered_to_ms = std::min(before.covered_to_ms, place.covered_from_ms);
+      newer.covered_from_ms = std::max(before.covered_from_ms, place.covered_to_ms);
+      if (older.covered_from_ms < older.covered_to_ms) kept.push_back(older);
+      if (newer.covered_from_ms < newer.covered_to_ms) kept.push_back(newer);
+    }
+  }
+  entry.blocks = std::move(kept);
 }
 
 /// The tail's rows are read where they lie, so that the bar is put among those of blocks: patch().

@@ -96,6 +96,7 @@ void History::open_files(Access access) {
   }
   read_names();
   read_index();
+  for (Entry& entry : series_) cut_out_damaged(entry);
   for (Series series = 0; series < series_.size(); ++series) read_tail(series);
 }
 
@@ -173,6 +174,7 @@ void History::read_index() {
     if (end > blocks_.size()) {
       problems_.push_back(directory_ + "/blocks: ends at " + std::to_string(blocks_.size()) +
                           ", within or before the block at " + std::to_string(record.offset));
+      see_lost_blocks();
       break;
     }
     if (header.series < series_.size() && series_[header.series].name_hash == header.name_hash) {
@@ -189,6 +191,23 @@ void History::read_index() {
   }
   // What lies behind belongs to nothing: the next block is written over it.
   if (index_.size() > index_end_ && !index_.truncate(index_end_)) throw std::runtime_error(index_.error());
+}
+
+/// What the index has from here on is not there. Bars of it are a hole as it is; what was told of a bar that
+/// is held counts as damaged.
+void History::see_lost_blocks() {
+  for (std::int64_t at = index_end_; at + kRecordBytes <= index_.size(); at += kRecordBytes) {
+    const auto record = record_at<IndexRecord>(index_.view(at, sizeof(IndexRecord)));
+    const BlockHeader& header = record.header;
+    const bool intact = record.magic == kIndexMagic && record.checksum == record_checksum(record);
+    const bool tells = header.kind == BlockKind::patch || header.kind == BlockKind::missing;
+    if (!intact || !tells || header.series >= series_.size() ||
+        series_[header.series].name_hash != header.name_hash) {
+      continue;
+    }
+    series_[header.series].blocks.push_back({record.offset, header.covered_from_ms, header.covered_to_ms,
+                                             header.at_ms, header.bytes, header.count, header.kind});
+  }
 }
 
 /// Finds the blocks that the index does not have: those of a crash, or all.

@@ -75,10 +75,10 @@ void HistoryPort::put(Change change) {
   // Many at once, as when history is fetched: the thread begins before the queue is full.
   if (++since_wake_ >= kQueued / 4) commit();
   if (kept_.empty() && queue_.push(change)) return;
-  // Bars can be had again, but not which series they belong to: that much is always kept.
-  const bool bars =
-      change.kind != Kind::open && change.kind != Kind::instrument && change.kind != Kind::begin_anew;
-  if (kept_.size() >= kMostKept && bars) {
+  // Bars can be had again, as of a hole. Which series they belong to can't, and what was told of a bar that
+  // is held would be missed by nobody: that is always kept, and there is little of it.
+  const bool bars = change.kind == Kind::append || change.kind == Kind::insert;
+  if (kept_.size() >= most_kept_ && bars) {
     ++dropped_;
     return;
   }

@@ -16,8 +16,8 @@ class HistoryWriter;
 
 /// One thread's way to a HistoryWriter. The calls only put down what is to be done: they never wait for the
 /// disk, nor for other threads. All of them belong to one thread. What is put down is written after commit(),
-/// in order. While the disk takes nothing it is kept, up to kMostKept changes; beyond that it is dropped and
-/// counted, and the history has a hole there.
+/// in order. While the disk takes nothing it is kept, up to kMostKept changes; beyond that bars are dropped
+/// and counted, and the history has a hole there.
 class HistoryPort {
  public:
   /// A caller's number for a series, from open().
@@ -25,7 +25,7 @@ class HistoryPort {
   static constexpr std::size_t kMostKept = 1'000'000;
   static constexpr std::size_t kQueued = 8192;  // beside those, on their way to the writing thread
 
-  explicit HistoryPort(HistoryWriter& writer) : writer_(writer) {}
+  HistoryPort(HistoryWriter& writer, std::size_t most_kept) : writer_(writer), most_kept_(most_kept) {}
   HistoryPort(const HistoryPort&) = delete;
   HistoryPort& operator=(const HistoryPort&) = delete;
 
@@ -65,6 +65,7 @@ class HistoryPort {
   void move_kept();
 
   HistoryWriter& writer_;
+  std::size_t most_kept_;
 
   // The caller's.
   Handle next_handle_ = 0;

@@ -8,12 +8,13 @@ namespace atcd::state {
 namespace {
 
 constexpr std::chrono::seconds kPause{1};  // between two syncs, and before what was refused is tried again
+constexpr int kWakesAtOnce = 64;
 
 }  // namespace
 
-HistoryWriter::HistoryWriter(std::unique_ptr<History> history, std::size_t ports)
+HistoryWriter::HistoryWriter(std::unique_ptr<History> history, std::size_t ports, std::size_t most_kept)
     : problems_(history->problems()), history_(std::move(history)) {
-  for (std::size_t i = 0; i < ports; ++i) ports_.push_back(std::make_unique<HistoryPort>(*this));
+  for (std::size_t i = 0; i < ports; ++i) ports_.push_back(std::make_unique<HistoryPort>(*this, most_kept));
   thread_ = std::thread([this] { run(); });
 }
 
@@ -56,7 +57,8 @@ void HistoryWriter::run() {
   auto next_sync = Clock::now() + kPause;
   while (!stopping_) {
     if (!wake_.try_acquire_for(kPause) && !dirty_ && !refused_) continue;
-    while (wake_.try_acquire()) {
+    // Some, not all: who waits for room in a queue may wake us faster than this takes.
+    for (int woken = 0; woken < kWakesAtOnce && wake_.try_acquire(); ++woken) {
     }
     write_all();
     if (Clock::now() < next_sync) continue;

@@ -23,7 +23,8 @@ class HistoryWriter {
     std::uint64_t written = 0, dropped = 0, failures = 0, syncs = 0;
   };
 
-  explicit HistoryWriter(std::unique_ptr<History> history, std::size_t ports = 1);
+  explicit HistoryWriter(std::unique_ptr<History> history, std::size_t ports = 1,
+                         std::size_t most_kept = HistoryPort::kMostKept);
   /// Writes what is left, once, and brings it to the disk. The threads that used the ports have ended.
   ~HistoryWriter();
   HistoryWriter(const HistoryWriter&) = delete;

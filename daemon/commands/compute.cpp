@@ -5,10 +5,12 @@
 #include <string_view>
 #include <utility>
 
+#include "daemon/clock.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/parameter_options.hpp"
 #include "daemon/compare.hpp"
 #include "daemon/csv_compute.hpp"
+#include "daemon/csv_doubts.hpp"
 #include "daemon/csv_table.hpp"
 #include "daemon/output_file.hpp"
 #include "gpu/planner.hpp"
@@ -41,6 +43,21 @@ ComputeOptions options_of(const Typed& typed, OptionReader& reader) {
     reader.errors.emplace_back("--compare writes no rows, so that -o must not be given with it");
   if (reader.errors.empty()) reader.errors = check_options(options);
   return options;
+}
+
+/// What is to be known beside the signals that live publishes for the file.
+void tell_doubts(const Typed& typed, const ComputeOptions& options, const CsvDoubts& doubts) {
+  if (!options.live_anchors || !doubts.any_bars()) return;
+  const std::string from = "atcd compute: " + typed.input + ": ";
+  if (const std::int64_t whole_ms = doubts.whole_from_ms(*options.live_anchors);
+      whole_ms > doubts.first_open_ms()) {
+    std::cerr << from << "its bars begin at " << doubts.first_open_ms()
+              << ", after the anchors of those that open before " << whole_ms
+              << ": live publishes other signals of these, unless nothing was traded before, as with a new "
+                 "listing\n";
+  }
+  const std::string running = doubts.running(options.live_anchors->interval, utc_ms());
+  if (!running.empty()) std::cerr << from << running << '\n';
 }
 
 /// Prints how the chart's export and what is computed agree.
@@ -92,16 +109,24 @@ int compute(const Typed& typed) {
   }
   if (!typed.compare.empty()) return compare(typed, options);
   CsvBarFile input(typed.input);
+  CsvDoubts doubts;
   // What is refused before anything is written leaves no file.
   OutputFile output(typed.output);
   std::string error = compute_csv(
-      options, [&](std::size_t most, CsvBars& bars) { return input.read(most, bars); },
+      options,
+      [&](std::size_t most, CsvBars& bars) {
+        const std::size_t begin = bars.size();
+        std::string wrong = input.read(most, bars);
+        doubts.take(bars, begin);
+        return wrong;
+      },
       [&](std::string_view text) { return output.write(text); });
   if (!error.empty()) {
     error = typed.input + ": " + error;
   } else if (!output.commit()) {
     error = output.error();
   } else {
+    tell_doubts(typed, options, doubts);
     return kDone;
   }
   std::cerr << "atcd compute: " << error << '\n';

@@ -100,6 +100,9 @@ int check(const Settings& settings) {
       }
     };
     read_settled(live, [&](History& history) { return history.read_all(series_of(history, name), 0, take); });
+    History& history = live.now();
+    history.read_superseded(series_of(history, name), [](const Bar&, std::int64_t) {});
+    history.late(series_of(history, name));
   }
   end_progress();
   print_problems(live.problems());

@@ -135,6 +135,11 @@ int scan(const Typed& typed) {
   }
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (!written) std::cerr << "atcd scan: cannot write to standard output\n";
+  for (std::size_t i = 0; i < count; ++i) {
+    const ScanRow& row = result.rows[i];
+    for (const std::string& doubt : row.doubts)
+      std::cerr << "atcd scan: " << row.series << ": " << doubt << '\n';
+  }
   for (const std::string& refusal : result.refused) std::cerr << "atcd scan: " << refusal << '\n';
   return written && result.refused.empty() ? kDone : kFailed;
 }

@@ -16,7 +16,9 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/commands/commands.hpp"
@@ -31,7 +33,7 @@ namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kRedraw{200};
 /// What is shown of a signal; all other fields are left to --json.
-constexpr std::array<const char*, 6> kFields = {"series",  "close_ms", "close",
+constexpr std::array<const char*, 7> kFields = {"series",  "close_ms", "rev",           "close",
                                                 "average", "trend",    "previous_trend"};
 using Row = std::map<std::string, std::string, std::less<>>;
 
@@ -49,6 +51,11 @@ std::int64_t number(const Row& row, std::string_view name) {
     std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
   }
   return value;
+}
+
+/// In its stream: a bar that was corrected has the next rev.
+std::pair<std::int64_t, std::int64_t> place(const Row& row) {
+  return {number(row, "close_ms"), number(row, "rev")};
 }
 
 std::string text(const Row& row, std::string_view name) {
@@ -110,10 +117,11 @@ std::string line_of(const Row& row) {
   std::array<char, 256> buffer{};
   const std::int64_t trend = number(row, "trend");
   const bool turned = trend != number(row, "previous_trend");
-  std::snprintf(buffer.data(), buffer.size(), "%-20s %-34.60s %12s %8s  %-5s%s",
+  const bool corrected = number(row, "rev") > 0;
+  std::snprintf(buffer.data(), buffer.size(), "%-20s %-34.60s %12s %8s  %-5s%s%s",
                 time_text(number(row, "close_ms")).c_str(), text(row, "series").c_str(),
                 text(row, "close").c_str(), rounded(row, "average").c_str(), trend_text(trend).c_str(),
-                turned ? " turned" : "");
+                turned ? " turned" : "", corrected ? " corrected" : "");
   return buffer.data();
 }
 
@@ -179,6 +187,7 @@ class Tap final : state::NodesHandler, state::ConnectionHandler {
       if (reply->is_error()) return on_trouble("refused: " + std::string(reply->text));
       connected_ = true;
       trouble_.clear();
+      told_.clear();
       read_latest();
     });
   }
@@ -218,7 +227,7 @@ class Tap final : state::NodesHandler, state::ConnectionHandler {
     if (row.empty() || !wanted(text(row, "series"))) return;
     ++pushed_;
     if (options_.json) {
-      std::cout << json << '\n' << std::flush;
+      print(json);
     } else {
       show(std::move(row));
     }
@@ -227,19 +236,23 @@ class Tap final : state::NodesHandler, state::ConnectionHandler {
   void show(Row row) {
     if (row.empty()) return;
     Row& shown = rows_[text(row, "series")];
-    if (number(row, "close_ms") < number(shown, "close_ms")) return;
-    const bool same = number(row, "close_ms") == number(shown, "close_ms");
+    if (place(row) < place(shown)) return;
+    const bool same = place(row) == place(shown);
     shown = std::move(row);
     if (table_ || same) return;
-    if (!headed_) std::cout << heading() << '\n';
-    headed_ = true;
-    std::cout << line_of(shown) << '\n' << std::flush;
+    if (!std::exchange(headed_, true)) print(heading());
+    print(line_of(shown));
+  }
+
+  /// A file that takes no more, as on a full disk, would lack signals and nobody would be told.
+  void print(std::string_view line) {
+    std::cout << line << '\n' << std::flush;
+    if (!std::cout) io_.stop();
   }
 
   void on_trouble(std::string why) {
-    if (why == trouble_) return;
     trouble_ = std::move(why);
-    if (!table_) {
+    if (!table_ && told_.insert(trouble_).second) {
       std::cerr << "atcd: Redis " << trouble_ << "; trying again, signals pushed meanwhile are not shown\n";
     }
   }
@@ -259,18 +272,19 @@ class Tap final : state::NodesHandler, state::ConnectionHandler {
 
   void draw() {
     winsize size{};
-    const std::size_t height =
-        ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 4 ? size.ws_row : 24;
+    const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    const std::size_t height = known && size.ws_row > 4 ? size.ws_row : 24;
+    // A line that wraps takes the place of two.
+    const std::size_t width = known && size.ws_col > 0 ? size.ws_col : std::string::npos;
     const std::size_t shown = std::min(rows_.size(), height - 3);
-    std::string out = "\x1b[H\x1b[2J";
-    out += heading();
-    out += '\n';
+    std::string out = "\x1b[H\x1b[2J" + std::string(heading()).substr(0, width) + '\n';
     auto row = rows_.begin();
-    for (std::size_t i = 0; i < shown; ++i, ++row) out += line_of(row->second) + "\n";
-    out += std::to_string(rows_.size()) + " series, " + std::to_string(pushed_) + " signals";
-    if (shown < rows_.size()) out += ", " + std::to_string(rows_.size() - shown) + " series below the screen";
-    if (!trouble_.empty()) out += "; Redis " + trouble_;
-    std::cout << out << '\n' << std::flush;
+    for (std::size_t i = 0; i < shown; ++i, ++row) out += line_of(row->second).substr(0, width) + '\n';
+    std::string last = std::to_string(rows_.size()) + " series, " + std::to_string(pushed_) + " signals";
+    if (shown < rows_.size())
+      last += ", " + std::to_string(rows_.size() - shown) + " series below the screen";
+    if (!trouble_.empty()) last += "; Redis " + trouble_;
+    print(out + last.substr(0, width));
   }
 
   TapOptions options_;
@@ -286,6 +300,7 @@ class Tap final : state::NodesHandler, state::ConnectionHandler {
   bool connected_ = false;
   std::uint64_t pushed_ = 0;
   std::string trouble_;
+  std::set<std::string> told_;  // servers and listener may have troubles of their own, in turn
   std::map<std::string, Row> rows_;
   simdjson::ondemand::parser parser_;
 };

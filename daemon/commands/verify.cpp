@@ -91,6 +91,9 @@ class FromExchange final : public BarSource {
   void renew() override {
     if (held_) held_->renew();
   }
+  std::vector<std::string> problems() const override {
+    return held_ ? held_->problems() : std::vector<std::string>();
+  }
 
  private:
   struct Market {
@@ -215,6 +218,7 @@ class Verify {
     if (total_.too_new != 0)
       std::cout << ", " << total_.too_new << " series have a newer bar than is known here";
     std::cout << '\n';
+    for (const std::string& problem : problems_) std::cerr << "atcd: " << problem << '\n';
     if (total_.equal == 0) std::cerr << "atcd: nothing was verified\n";
     return total_.equal == 0 ? kFailed : kDone;
   }
@@ -238,6 +242,7 @@ class Verify {
       total_.too_new += verdict.too_new;
       if (!verdict.last_id.empty()) series.last_id = verdict.last_id;
     }
+    for (std::string& problem : source->problems()) problems_.insert(std::move(problem));
     if (isatty(STDERR_FILENO) != 0) std::cerr << "\r\x1b[K";
     return true;
   }
@@ -324,6 +329,7 @@ class Verify {
   RedisReader redis_;
   std::string keys_;
   Verdict total_;
+  std::set<std::string> problems_;  // of all rounds
 };
 
 int run_verify(const Settings& settings) {

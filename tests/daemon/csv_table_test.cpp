@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace atcd::daemon {
@@ -44,6 +46,29 @@ TEST(CsvTableTest, ErrorsNameTheLineAndTheValue) {
   EXPECT_EQ(parse_csv_bars("close,src\n1,2\n1\n").error, "line 3: there are 1 fields, but the header has 2");
   EXPECT_EQ(parse_csv_bars("close,open_ms\n1,1.5\n").error,
             "line 2: open_ms is \"1.5\", but must be a whole number of milliseconds since 1970");
+}
+
+TEST(CsvTableTest, WhateverTheTimeIsCalledTheNewestBarFirstIsRefused) {
+  EXPECT_EQ(
+      parse_csv_bars("timestamp,close\n1700000120,1\n1700000060,2\n").error,
+      "line 3: timestamp is \"1700000060\", but must be no earlier than that of the bar before: the oldest "
+      "bar comes first");
+  for (const char* name : {"Open time", "unix", "DateTime", "time", "date", "open_time_ms"}) {
+    const std::string header = "close,\"" + std::string(name) + "\"\n";
+    for (const auto& [earlier, later] : {std::pair{"1700000000000", "1700000060000"},
+                                         std::pair{"2023-11-14 22:13:20", "2023-11-14 22:14:20"},
+                                         std::pair{"1700000000000000", "1700000060000000"}}) {
+      const std::string first = "1," + std::string(earlier) + "\n", second = "2," + std::string(later) + "\n";
+      EXPECT_EQ(parse_csv_bars(header + first + second).error, "") << header << first;
+      EXPECT_EQ(parse_csv_bars(header + first + first).error, "") << "a day may stand beside a time of day";
+      EXPECT_NE(parse_csv_bars(header + second + first).error.find("line 3: " + std::string(name) + " is"),
+                std::string::npos)
+          << header << first;
+    }
+  }
+  EXPECT_EQ(parse_csv_bars("time,close\n10:02,1\nx,2\n10:01,3\n").error, "")
+      << "what is no time says nothing";
+  EXPECT_EQ(parse_csv_bars("time,open_ms,close\n9,60000,1\n8,120000,2\n").error, "") << "open_ms is the time";
 }
 
 }  // namespace

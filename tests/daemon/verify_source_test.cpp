@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <span>
 #include <stdexcept>
 
@@ -105,6 +106,21 @@ TEST_F(VerifySourceTest, ABarOfABlockThatIsCorrectedMeanwhileIsNoDifference) {
   const Verdict verdict = verify(source);
   EXPECT_EQ(verdict.difference, "");
   EXPECT_EQ(verdict.equal, kTail + 1 - kFirst);
+}
+
+TEST_F(VerifySourceTest, WhatIsDamagedIsToldBesideWhatCouldNotBeRecomputed) {
+  append(std::span(bars_).subspan(kTail));
+  const std::string blocks = directory_ + "/history/blocks";
+  std::fstream file(blocks, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(fs::file_size(blocks) / 2));
+  file.put('\x55').put('\xaa').put('\x55').put('\xaa');
+  file.close();
+  FromHistory source(directory_);
+  const Verdict verdict = verify(source);
+  EXPECT_EQ(verdict.difference, "");
+  EXPECT_GT(verdict.unknown, 0U);
+  ASSERT_EQ(source.problems().size(), 1U);
+  EXPECT_THAT(source.problems()[0], HasSubstr("is damaged: its 512 bars are left out"));
 }
 
 TEST_F(VerifySourceTest, ADifferenceIsLookedAtTwice) {

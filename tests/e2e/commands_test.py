@@ -24,6 +24,44 @@ def must_be_forbidden(call):
     raise AssertionError("was allowed")
 
 
+def check_tap(place, client):
+    """What it shows of signals that this test pushes itself: a bar that is corrected too, and no line that wraps."""
+    shown = place.spawn("tap", [ATCD, "tap", "--url", client.url])
+    wait_for(client.pubsub_numpat, "tap listens")
+    series = "binance:spot:BTCUSDT:1m:default"
+
+    def push(close_ms, rev, close):
+        client.publish(f"atc:1:signal:{series}", json.dumps({
+            "v": 1, "series": series, "close_ms": close_ms, "rev": rev, "close": close, "average": 1, "trend": 1,
+            "previous_trend": 1}))
+
+    for close_ms, rev, close in ((1795489380000, 0, 11.5), (1795489380000, 1, 22.5), (1795489380000, 1, 22.5),
+                                 (1795489380000, 0, 11.5), (1795489440000, 0, 33.5)):
+        push(close_ms, rev, close)
+    wait_for(lambda: place.log_lines("tap", " 33.5 "), "all are shown")
+    lines = [line.split() for line in open(place.path("tap.log")).read().splitlines()[1:]]
+    assert [line[3] for line in lines] == ["11.5", "22.5", "33.5"], lines
+    assert [line[-1] == "corrected" for line in lines] == [False, True, False], lines
+    shown.terminate()
+    assert shown.wait(30) == 0
+
+    # What takes no more ends it: a file would lack signals from then on.
+    wait_for(lambda: client.pubsub_numpat() == 0, "tap is gone")
+    filling = place.spawn("filling", ["sh", "-c", f"exec {ATCD} tap --json --url {client.url} > /dev/full"])
+    wait_for(client.pubsub_numpat, "tap listens")
+    push(1795489380000, 0, 11.5)
+    assert filling.wait(harness.DEADLINE_S) == 1
+    assert place.log_lines("filling", "cannot write to standard output")
+
+    wait_for(lambda: client.pubsub_numpat() == 0, "tap is gone")
+    command = f"stty rows 20 cols 60; {ATCD} tap --url {client.url} --seconds 2"
+    narrow = subprocess.Popen(["script", "-qec", command, "/dev/null"], stdout=subprocess.PIPE, text=True)
+    wait_for(client.pubsub_numpat, "tap listens")
+    push(1795489380000, 0, 11.5)
+    lines = [line for line in re.sub("\x1b\\[[A-Z0-9]+", "", narrow.communicate()[0]).splitlines() if line]
+    assert any(series in line for line in lines) and max(map(len, lines)) <= 60, lines
+
+
 def check_refusals(place, simulator):
     """check --connect against a Redis and an exchange that are not as they should be; it changes nothing there."""
     client = place.redis("other")
@@ -77,6 +115,8 @@ def main():
         with open(place.path("password"), "w") as file:
             file.write("CHANGE-ME\n")
 
+        check_tap(place, client)
+
         # redis-setup loads the function, and says so; a second time it is there.
         first = run("redis-setup", "--url", client.url)
         assert first.returncode == 0 and "is loaded" in first.stdout, first
@@ -123,8 +163,15 @@ def main():
         only = run("tap", *access, "--seconds", "2", "*:ETHUSDT:*").stdout
         assert "ETHUSDT" in only and "BTCUSDT" not in only, only
         assert not client.execute_command("ACL", "LOG"), "tap asks for nothing that a subscriber may not do"
-        refused = run("tap", "--url", client.url, "--username", "bot", "--password-file", "/dev/null", "--seconds", "1")
-        assert refused.returncode != 0, refused
+        empty = run("tap", "--url", client.url, "--username", "bot", "--password-file", "/dev/null", "--seconds", "1")
+        assert empty.returncode == 2 and "it is empty" in empty.stderr, empty
+        with open(place.path("wrong"), "w") as file:
+            file.write("nobody's\n")
+        refused = run("tap", "--url", client.url, "--username", "bot", "--password-file", place.path("wrong"), "--seconds", "2")
+        assert refused.returncode == 1 and "WRONGPASS" in refused.stderr, refused
+        client.acl_log_reset()
+        told = refused.stderr.splitlines()
+        assert told and len(set(told)) == len(told), f"the same is said once: {told}"
 
         # On a terminal: a table that is drawn again and again.
         command = f"stty rows 20 cols 120; {ATCD} tap --url {client.url} --seconds 2"

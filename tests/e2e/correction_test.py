@@ -19,6 +19,23 @@ def verify(config, *arguments):
     return subprocess.run([ATCD, "verify", "--config", config, *arguments], capture_output=True, text=True, timeout=300)
 
 
+def check_history(place):
+    """Every block is looked at, also those of bars as they were before they were corrected."""
+    check = [ATCD, "history", "check", "--directory", place.directory]
+    whole = subprocess.run(check, capture_output=True, text=True)
+    assert whole.returncode == 0 and ", 0 problems" in whole.stdout, whole
+    superseded, header_bytes = 1, 64
+    with open(place.path("history/blocks"), "r+b") as file:
+        blocks = file.read()
+        at = 0
+        while int.from_bytes(blocks[at + 22:at + 24], "little") != superseded:
+            at += header_bytes + (int.from_bytes(blocks[at + 24:at + 28], "little") + 7) // 8 * 8
+        file.seek(at + header_bytes)
+        file.write(bytes([blocks[at + header_bytes] ^ 1]))
+    damaged = subprocess.run(check, capture_output=True, text=True)
+    assert damaged.returncode == 1 and "is damaged: its 1 bars are left out" in damaged.stderr, damaged
+
+
 def main():
     with Workplace() as place:
         client = place.redis()
@@ -106,6 +123,7 @@ def main():
         daemon.terminate()
         assert daemon.wait(60) == 0
         subscriber.finish()
+        check_history(place)
 
         found = entries(client, KEY)
         revisions = [entry for entry, fields in found if fields["rev"] != "0"]

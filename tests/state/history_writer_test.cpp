@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -128,6 +129,55 @@ TEST_F(HistoryWriterTest, WhatAFullDiskRefusesIsKeptAndWrittenOnceThereIsRoom) {
   EXPECT_NE(problems[0].find("File too large"), std::string::npos) << problems[0];
   EXPECT_EQ(writing->counters().dropped, 0U);
   EXPECT_EQ(reread("a"), bars);
+}
+
+TEST_F(HistoryWriterTest, WhoWakesItWithoutEndDoesNotKeepItFromWriting) {
+  constexpr std::size_t kOthers = 4;
+  const auto bars = some_bars(100, 1);
+  HistoryWriter writing(std::make_unique<History>(directory_, History::Access::write), kOthers + 1);
+  std::atomic<bool> ended{false};
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i <= kOthers; ++i) {
+    others.emplace_back([&, i] {
+      while (!ended) writing.port(i).commit();
+    });
+  }
+  const auto series = writing.port(0).open("a");
+  for (const Bar& bar : bars) writing.port(0).append(series, bar, bar.open_time_ms);
+  writing.port(0).commit();
+  wait_for([&] { return writing.counters().written == bars.size() + 1; }, [] {});
+  ended = true;
+  for (std::thread& other : others) other.join();
+}
+
+TEST_F(HistoryWriterTest, WhereBarsAreDroppedWhatIsToldOfThoseThatAreHeldIsKept) {
+  const auto bars = some_bars(3, 1);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  HistoryWriter writing(std::make_unique<History>(directory_, History::Access::write), 1, 100);
+  HistoryPort& port = writing.port(0);
+  const rlimit none{100, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &none);
+  const auto series = port.open("a");
+  for (const Bar& bar : bars) port.append(series, bar, bar.open_time_ms);
+  while (writing.counters().dropped == 0) port.append(series, bars[0], bars[0].open_time_ms);
+  Bar corrected = bars[1];
+  corrected.volume += 1;
+  const LateBar late{bars[0], bars[2].close_time_ms};
+  port.correct(series, corrected, 5);
+  port.keep_late(series, late);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, ignored);
+  ASSERT_EQ(writing.counters().dropped, 1U);
+  wait_for([&] { return port.waiting() == 0; }, [&] { port.commit(); });
+  const auto expect_all = [&] {
+    History history(directory_, History::Access::read);
+    const auto read = history.find("a");
+    return read && history.newest(*read, 0).bars == std::vector<Bar>{bars[0], corrected, bars[2]} &&
+           history.late(*read) == std::vector<LateBar>{late};
+  };
+  wait_for(expect_all, [] {});
 }
 
 TEST_F(HistoryWriterTest, EachThreadHasAPortOfItsOwn) {
