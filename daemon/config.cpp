@@ -18,6 +18,7 @@
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/interval_source.hpp"
+#include "feeds/url.hpp"
 #include "state/redis_url.hpp"
 
 namespace atcd::daemon {
@@ -90,15 +91,15 @@ void read_profile(TomlReader& reader, Config& config) {
   config.profiles.push_back(std::move(profile));
 }
 
-void check_url(TomlReader& reader, std::string_view key, const std::string& url, std::string_view plain,
-               std::string_view secure) {
+/// As a feed reads it, for what that refuses would end a daemon that runs.
+void check_url(TomlReader& reader, std::string_view key, const std::string& url, std::string_view plain) {
   if (url.empty()) return;
-  const bool known =
-      url.starts_with(std::string(plain) + "://") || url.starts_with(std::string(secure) + "://");
-  if (!known) {
-    reader.fault(key, "is \"" + url.substr(0, 80) + "\": it must be " + std::string(secure) +
-                          "://HOST[:PORT] or " + std::string(plain) + "://HOST[:PORT]");
-  }
+  const std::string secure = std::string(plain) + "s";
+  std::string ignored;
+  const auto read = feeds::Url::parse(url, ignored);
+  if (read && (read->scheme == plain || read->scheme == secure)) return;
+  reader.fault(key, "is \"" + url.substr(0, 80) + "\": it must be " + secure + "://HOST[:PORT] or " +
+                        std::string(plain) + "://HOST[:PORT]");
 }
 
 std::string listed(const std::vector<std::string_view>& names) {
@@ -164,8 +165,8 @@ void read_feed(TomlReader& reader, Config& config) {
   reader.text("websocket_url", feed.websocket_url, "wss://HOST[:PORT] or ws://HOST[:PORT]");
   reader.text("rest_url", feed.rest_url, "https://HOST[:PORT] or http://HOST[:PORT]");
   reader.text("ca_file", feed.ca_file);
-  check_url(reader, "websocket_url", feed.websocket_url, "ws", "wss");
-  check_url(reader, "rest_url", feed.rest_url, "http", "https");
+  check_url(reader, "websocket_url", feed.websocket_url, "ws");
+  check_url(reader, "rest_url", feed.rest_url, "http");
   if (feed.symbols.empty()) reader.fault("symbols", "is empty: name symbols, or patterns such as \"*USDT\"");
   if (feed.profiles.empty()) reader.fault("profiles", "is empty: name at least one profile");
   config.feeds.push_back(std::move(feed));

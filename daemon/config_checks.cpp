@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <stdexcept>
+#include <string_view>
 
 #include "daemon/near_miss.hpp"
 #include "engine/series_id.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/interval_source.hpp"
+#include "feeds/tls.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -90,11 +93,32 @@ void check_feeds(ConfigResult& read) {
   }
 }
 
+/// The exchange's own addresses, where none are given, are secure.
+bool uses_tls(const FeedConfig& feed) {
+  const auto secure = [](const std::string& url, std::string_view scheme) {
+    return url.empty() || url.starts_with(scheme);
+  };
+  return secure(feed.websocket_url, "wss:") || secure(feed.rest_url, "https:");
+}
+
 }  // namespace
 
 void check_between_tables(ConfigResult& read) {
   check_profiles(read);
   check_feeds(read);
+}
+
+void check_feed_files(ConfigResult& read) {
+  for (std::size_t i = 0; i < read.config.feeds.size(); ++i) {
+    const FeedConfig& feed = read.config.feeds[i];
+    if (feed.ca_file.empty() || !uses_tls(feed)) continue;
+    try {
+      feeds::make_tls_context({feed.ca_file, "", ""});
+    } catch (const std::runtime_error& failure) {
+      const std::string_view what = failure.what();  // "ca_file "PATH" cannot be read ..."
+      read.fault("feed[" + std::to_string(i) + "].ca_file", std::string(what.substr(what.find(' ') + 1)));
+    }
+  }
 }
 
 }  // namespace atcd::daemon

@@ -18,6 +18,7 @@
 #include "daemon/bulk.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/config.hpp"
+#include "daemon/config_checks.hpp"
 #include "daemon/control.hpp"
 #include "daemon/http_listen.hpp"
 #include "daemon/http_pages.hpp"
@@ -41,6 +42,13 @@ void report(const std::string& path, const ConfigResult& result) {
     log_event(Level::error, "config_error",
               {{"file", path}, {"line", error.line}, {"key", error.key}, {"message", error.message}});
   }
+}
+
+/// With what only this machine can tell, before anything is begun or changed.
+ConfigResult load(const std::string& path) {
+  ConfigResult result = load_config(path);
+  if (result.errors.empty()) check_feed_files(result);
+  return result;
 }
 
 /// The service while it runs: signals of the process, and what systemd is told.
@@ -124,7 +132,7 @@ class Service {
   /// `told` is called, where there is one, when it is known what the reload came to.
   void reload(const std::function<void(const ReloadReport&)>& told) {
     sd_notify(0, "RELOADING=1");
-    const ConfigResult result = load_config(config_path_);
+    const ConfigResult result = load(config_path_);
     report(config_path_, result);
     if (result.errors.empty()) {
       ++running_.read;
@@ -203,7 +211,7 @@ void give_large_blocks_back() {
 
 int run(const std::string& config_path) {
   give_large_blocks_back();
-  const ConfigResult result = load_config(config_path);
+  const ConfigResult result = load(config_path);
   if (!result.errors.empty()) {
     print_errors(config_path, result);
     return kBadUsage;

@@ -1,4 +1,5 @@
 #include "daemon/config.hpp"
+#include "daemon/config_checks.hpp"
 #include "tests/locations.hpp"
 
 #include <gmock/gmock.h>
@@ -157,6 +158,39 @@ TEST(Config, FeedsAreCheckedAgainstTheExchangeTable) {
   EXPECT_THAT(feed("exchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrefresh = \"soon\"\n"),
               HasSubstr("a time such as"));
   EXPECT_THAT(all(parse_config("")), HasSubstr("at least one [[feed]] is needed"));
+}
+
+TEST(Config, AnAddressThatNoFeedTakesIsRefused) {
+  const auto feed = [](std::string_view line) {
+    return all(parse_config(std::string(kFeed) + std::string(line) + "\n"));
+  };
+  for (const char* good : {"ws://127.0.0.1", "wss://[::1]:65535/path", "ws://a-host.example:1"})
+    EXPECT_EQ(feed("websocket_url = \"" + std::string(good) + "\""), "") << good;
+  for (const char* bad : {"http://a", "ws://", "ws://a:0", "ws://a:65536", "ws://a:port", "ws://[::1",
+                          "ws://a b", "wss://a/?query", "WS://a"})
+    EXPECT_THAT(feed("websocket_url = \"" + std::string(bad) + "\""),
+                HasSubstr("7: feed[0].websocket_url is \"" + std::string(bad) +
+                          "\": it must be wss://HOST[:PORT] or ws://HOST[:PORT]"));
+  EXPECT_THAT(feed("rest_url = \"https://a:99999\""),
+              HasSubstr("it must be https://HOST[:PORT] or http://HOST[:PORT]"));
+}
+
+TEST(Config, AFileThatNoFeedCouldTrustIsRefused) {
+  const auto with = [](std::string_view lines) {
+    ConfigResult read = parse_config(std::string(kFeed) + std::string(lines));
+    check_feed_files(read);
+    return all(read);
+  };
+  EXPECT_EQ(with(""), "");
+  EXPECT_THAT(
+      with("ca_file = \"/no/such/file\"\n"),
+      HasSubstr(
+          "7: feed[0].ca_file \"/no/such/file\" cannot be read as certificates in PEM form: No such file"));
+  EXPECT_THAT(with("ca_file = \"" ATCD_SOURCE_DIR "/deploy/atcd.toml\"\n"),
+              HasSubstr("certificates in PEM form"));
+  EXPECT_EQ(with("ca_file = \"/no/such/file\"\nwebsocket_url = \"ws://a\"\nrest_url = \"http://a\"\n"), "")
+      << "nobody reads it";
+  EXPECT_THAT(with("ca_file = \"/no/such/file\"\nwebsocket_url = \"ws://a\"\n"), HasSubstr("ca_file"));
 }
 
 TEST(Config, ASeriesMayBeNamedOnce) {

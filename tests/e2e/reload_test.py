@@ -1,6 +1,6 @@
 """A reload while a symbol is halted: who leaves the exchange's list runs one more period, who leaves the configuration goes
-at once, also where what is left of it names nothing that the exchange lists. And a profile that comes to what runs has its
-engine before the next bar closes."""
+at once, also where what is left of it names nothing that the exchange lists. A profile that comes to what runs has its
+engine before the next bar closes. What only a feed would find wrong is refused as other errors are."""
 import os
 import signal
 import subprocess
@@ -34,8 +34,39 @@ def a_profile_comes_to_what_runs():
         assert daemon.wait(30) == 0
 
 
+def second_feed(*lines):
+    return "\n".join(['[[feed]]', 'exchange = "bybit"', 'market = "spot"', 'symbols = ["ETHUSDT"]', 'intervals = ["1m"]', *lines, ""])
+
+
+def what_only_a_feed_finds_wrong():
+    with Workplace() as place:
+        client = place.redis()
+        simulator = place.simulator("--symbols", "BTCUSDT", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"])
+        daemon = place.daemon(config)
+
+        def goes_on():
+            reached = client.xlen("atc:1:{binance:spot:1m:default}:stream:BTCUSDT")
+            wait_for(lambda: client.xlen("atc:1:{binance:spot:1m:default}:stream:BTCUSDT") > reached + 3, "signals")
+
+        goes_on()
+        for number, wrong in enumerate(('websocket_url = "ws://127.0.0.1:99999"', 'ca_file = "/no/such/file"'), start=1):
+            with open(place.path("daemon.toml"), "w") as file:
+                file.write(config + second_feed(wrong))
+            daemon.send_signal(signal.SIGHUP)
+            wait_for(lambda: len(place.log_lines("daemon", "event=reload_refused")) == number or daemon.poll() is not None,
+                     "the reload is refused")
+            assert daemon.poll() is None, f"{wrong} ended the daemon"
+            goes_on()
+            refused = place.spawn(f"refused-{number}", [harness.ATCD, "run", "--config", place.path("daemon.toml")])
+            assert refused.wait(60) == 2, "a start refuses it too"
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+
+
 def main():
     a_profile_comes_to_what_runs()
+    what_only_a_feed_finds_wrong()
     with Workplace() as place:
         client = place.redis()
         simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
