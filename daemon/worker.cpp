@@ -113,6 +113,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   const WorkerView& view() const { return view_; }
 
   void reload(const Config& config) {
+    if (stopping_) return;  // no feed begins any more
     configure(config);
     config_.profiles = config.profiles;
     config_.feeds = config.feeds;

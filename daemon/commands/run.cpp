@@ -131,6 +131,10 @@ class Service {
 
   /// `told` is called, where there is one, when it is known what the reload came to.
   void reload(const std::function<void(const ReloadReport&)>& told) {
+    if (stopping_) {
+      return log_event(Level::warning, "reload",
+                       {{"detail", std::string_view("the daemon is ending: nothing is taken up any more")}});
+    }
     sd_notify(0, "RELOADING=1");
     const ConfigResult result = load(config_path_);
     report(config_path_, result);

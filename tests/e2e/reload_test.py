@@ -1,6 +1,7 @@
 """A reload while a symbol is halted: who leaves the exchange's list runs one more period, who leaves the configuration goes
 at once, also where what is left of it names nothing that the exchange lists. A profile that comes to what runs has its
-engine before the next bar closes. What only a feed would find wrong is refused as other errors are."""
+engine before the next bar closes. What only a feed would find wrong is refused as other errors are; and a daemon that ends
+begins nothing any more."""
 import os
 import signal
 import subprocess
@@ -64,9 +65,32 @@ def what_only_a_feed_finds_wrong():
         assert daemon.wait(30) == 0
 
 
+def a_reload_at_the_end():
+    with Workplace() as place:
+        client = place.redis()
+        server = place.processes[-1][1]
+        options = ("--symbols", "2", "--speed", "240", "--weight-limit", "1000000")
+        simulator = place.simulator("--seed", "3", *options)
+        other = place.simulator("--exchange", "bybit", "--seed", "4", *options, name="other")
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"])
+        daemon = place.daemon(config)
+        wait_for(lambda: client.xlen("atc:1:{binance:spot:1m:default}:stream:BTCUSDT") > 3, "the first signals")
+        server.send_signal(signal.SIGSTOP)  # what is ready is waited for
+        daemon.terminate()
+        wait_for(lambda: place.log_lines("daemon", "event=stopping"), "it begins to end")
+        with open(place.path("daemon.toml"), "w") as file:
+            file.write(config + second_feed(f'websocket_url = "{other.ws_url}"', f'rest_url = "{other.rest_url}"'))
+        daemon.send_signal(signal.SIGHUP)
+        assert daemon.wait(60) == 0
+        connected = place.log_lines("daemon", "event=connected")
+        assert len(connected) == 1, f"a feed was begun at the end: {connected}"
+        assert place.log_lines("daemon", "the daemon is ending"), "and that is told"
+
+
 def main():
     a_profile_comes_to_what_runs()
     what_only_a_feed_finds_wrong()
+    a_reload_at_the_end()
     with Workplace() as place:
         client = place.redis()
         simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
