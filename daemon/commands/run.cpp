@@ -1,5 +1,4 @@
 #include <malloc.h>
-#include <systemd/sd-daemon.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -25,6 +24,7 @@
 #include "daemon/http_server.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pipeline.hpp"
+#include "daemon/service_manager.hpp"
 #include "daemon/watchdog.hpp"
 #include "gpu/planner.hpp"
 
@@ -61,7 +61,7 @@ class Service {
         planner_(planner_options()),
         bulk_(planner_),
         pipeline_(io_, config, login, bulk_),
-        watchdog_(io_, pipeline_.signs_of_life()),
+        watchdog_(io_, manager_, pipeline_.signs_of_life()),
         control_(io_, config_path, running_, pipeline_,
                  {[this](auto told) { reload(std::move(told)); },
                   [this](auto told) { stop("drain", std::move(told)); }}),
@@ -80,7 +80,7 @@ class Service {
       log_event(Level::info, "http_listening", {{"address", http_->address()}});
     }
     ready_at_latest_ = std::chrono::steady_clock::now() + kLongestStart;
-    sd_notify(0, "STATUS=taking up the last run's history");
+    manager_.tell("STATUS=taking up the last run's history");
     look_whether_warm();
     io_.run();
   }
@@ -118,7 +118,7 @@ class Service {
 
   void look_whether_warm() {
     if (pipeline_.warm() || std::chrono::steady_clock::now() >= ready_at_latest_) {
-      sd_notify(0, "READY=1");
+      manager_.tell_state("READY=1");
       pipeline_.fill();
       tell_status();
       return;
@@ -135,14 +135,14 @@ class Service {
       return log_event(Level::warning, "reload",
                        {{"detail", std::string_view("the daemon is ending: nothing is taken up any more")}});
     }
-    sd_notify(0, "RELOADING=1");
+    manager_.tell_state("RELOADING=1");
     const ConfigResult result = load(config_path_);
     report(config_path_, result);
     if (result.errors.empty()) {
       ++running_.read;
       running_.config.feeds = result.config.feeds;
       running_.config.profiles = result.config.profiles;
-      const auto ready = [] { sd_notify(0, "READY=1"); };
+      const auto ready = [this] { tell_ready(); };
       if (!told) return pipeline_.reload(result.config, ready);
       return pipeline_.reload_and_tell(result.config, ready, [told](const Changes& changes) {
         told({{}, changes});
@@ -150,8 +150,13 @@ class Service {
     }
     pipeline_.reload_refused();
     log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
-    sd_notify(0, "READY=1");
+    tell_ready();
     if (told) told({error_lines(config_path_, result), {}});
+  }
+
+  /// Again: after a reload.
+  void tell_ready() {
+    if (!stopping_) manager_.tell_state("READY=1");
   }
 
   void stop(std::string_view cause, const std::function<void(const Drained&)>& told) {
@@ -165,7 +170,7 @@ class Service {
     control_.refuse();
     stopping_ = true;
     stopping_since_ = now;
-    sd_notify(0, "STOPPING=1\nSTATUS=bringing what is ready to Redis");
+    manager_.tell_state("STOPPING=1\nSTATUS=bringing what is ready to Redis");
     status_timer_.cancel();
     warm_timer_.cancel();
     watchdog_.stop();
@@ -182,7 +187,7 @@ class Service {
     text += std::to_string(status.live) + " of " + std::to_string(status.series) + " series live, Redis " +
             (status.redis_connected ? "connected" : "not connected") + ", " +
             std::to_string(status.unpublished) + " bars unpublished";
-    sd_notify(0, text.c_str());
+    manager_.tell(text);
     status_timer_.expires_after(kStatusPeriod);
     status_timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error && !stopping_) tell_status();
@@ -196,6 +201,7 @@ class Service {
   gpu::Planner planner_;
   Bulk bulk_;
   Pipeline pipeline_;
+  ServiceManager manager_;
   Watchdog watchdog_;
   Control control_;
   boost::asio::signal_set signals_;
