@@ -19,6 +19,7 @@
 #include "daemon/config.hpp"
 #include "daemon/config_checks.hpp"
 #include "daemon/control.hpp"
+#include "daemon/end_limit.hpp"
 #include "daemon/http_listen.hpp"
 #include "daemon/http_pages.hpp"
 #include "daemon/http_server.hpp"
@@ -36,6 +37,7 @@ constexpr std::chrono::milliseconds kSameRequest{500};
 constexpr std::chrono::milliseconds kWarmLook{2};
 // A Redis that is away must not keep the service from being up.
 constexpr std::chrono::seconds kLongestStart{5};
+constexpr std::chrono::seconds kLongestEnd{10};  // when all is written
 
 void report(const std::string& path, const ConfigResult& result) {
   for (const ConfigError& error : result.errors) {
@@ -200,6 +202,7 @@ class Service {
   std::unique_ptr<HttpServer> http_;
   gpu::Planner planner_;
   Bulk bulk_;
+  EndLimit end_limit_{kLongestEnd};  // before what may hang, behind what writes
   Pipeline pipeline_;
   ServiceManager manager_;
   Watchdog watchdog_;
