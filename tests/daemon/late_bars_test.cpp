@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <future>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/bulk.hpp"
@@ -18,70 +20,92 @@ namespace {
 
 namespace simulator = feeds::simulator;
 
-struct Seen {
-  std::size_t bars = 0, late = 0;
-};
+using Subject = SelfAudit::Subject;
 
-/// Of the only series.
-Seen seen(Worker& worker) {
-  std::promise<Seen> told;
-  worker.ask([&told](const WorkerView& view) {
-    Seen seen;
-    for (const auto& [index, series] : view.outputs) {
-      if (const auto subject = series->whole_subject(*series->output(index)))
-        seen = {subject->bars.size(), subject->late.size()};
-    }
-    told.set_value(seen);
+/// The bars of the only series, and what was told of them since.
+std::optional<Subject> seen(Worker& worker) {
+  const auto told = std::make_shared<std::promise<std::optional<Subject>>>();
+  worker.ask([told](const WorkerView& view) {
+    if (view.outputs.empty()) return told->set_value({});
+    ask_subject(view, view.outputs.begin()->first,
+                [told](std::optional<Subject> subject) { told->set_value(std::move(subject)); });
   });
-  return told.get_future().get();
+  return told->get_future().get();
+}
+std::size_t bars(Worker& worker) {
+  const auto subject = seen(worker);
+  return subject ? subject->bars.size() : 0;
+}
+std::size_t late(Worker& worker) {
+  const auto subject = seen(worker);
+  return subject ? subject->late.size() : 0;
 }
 
-TEST(LateBarsTest, AreForgottenWithTheBarsThatTheyAreOf) {
-  simulator::ServerOptions options;
-  options.venue.symbols = simulator::first_symbols(1);
-  options.venue.speed = 3000;
-  options.venue.weight_limit = 1'000'000;
-  const simulator::testing::RunningServer exchange(options);
-  const std::string symbol = options.venue.symbols[0].symbol;
-  state::RedisServer redis;
-  const std::string address = "://127.0.0.1:" + std::to_string(exchange.port());
-  const ConfigResult read = parse_config(
-      "[[profile]]\nname = \"default\"\nhistory_bars = 60\nanchor_period = 60\n"
-      "[[feed]]\nexchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrest_share = 1.0\n"
-      "symbols = [\"" +
-      symbol + "\"]\nwebsocket_url = \"ws" + address + "\"\nrest_url = \"http" + address + "\"\n");
-  ASSERT_TRUE(read.errors.empty()) << read.errors[0].key << " " << read.errors[0].message;
-  std::string error;
-  const auto url = state::parse_redis_url(redis.url(), error);
-  ASSERT_TRUE(url) << error;
+class LateBarsTest : public ::testing::Test {
+ protected:
+  /// A worker that has the bars of the exchange's only symbol.
+  void begin(double speed) {
+    simulator::ServerOptions options;
+    options.venue.symbols = simulator::first_symbols(1);
+    options.venue.speed = speed;
+    options.venue.weight_limit = 1'000'000;
+    exchange_.emplace(options);
+    symbol_ = options.venue.symbols[0].symbol;
+    const std::string address = "://127.0.0.1:" + std::to_string(exchange_->port());
+    const ConfigResult read = parse_config(
+        "[[profile]]\nname = \"default\"\nhistory_bars = 60\nanchor_period = 60\n"
+        "[[feed]]\nexchange = \"binance\"\nmarket = \"spot\"\nintervals = [\"1m\"]\nrest_share = 1.0\n"
+        "symbols = [\"" +
+        symbol_ + "\"]\nwebsocket_url = \"ws" + address + "\"\nrest_url = \"http" + address + "\"\n");
+    ASSERT_TRUE(read.errors.empty()) << read.errors[0].key << " " << read.errors[0].message;
+    std::string error;
+    const auto url = state::parse_redis_url(redis_.url(), error);
+    ASSERT_TRUE(url) << error;
+    const std::string directory = redis_.directory() + "/state";
+    std::filesystem::create_directory(directory);
+    store_.emplace(directory, 1);
+    worker_ = std::make_unique<Worker>(Worker::Context{read.config,
+                                                       {*url, nullptr},
+                                                       *store_,
+                                                       bulk_,
+                                                       addresses_,
+                                                       {0, 1},
+                                                       [](const auto&) {},
+                                                       [](const WorkerReport&) {}});
+    worker_->start();
+    worker_->fill();
+  }
+  Worker& worker() { return *worker_; }
+  void control(const std::string& target) { simulator::testing::post(exchange_->port(), "/sim/" + target); }
+  bool live() const {
+    return worker_->status().by_state[static_cast<std::size_t>(feeds::SeriesState::live)] == 1;
+  }
 
-  const std::string directory = redis.directory() + "/state";
-  std::filesystem::create_directory(directory);
-  BarStore store(directory, 1);
-  gpu::Planner planner({nullptr, 1});
-  Bulk bulk(planner);
-  feeds::AddressBook addresses;
-  Worker worker({read.config,
-                 {*url, nullptr},
-                 store,
-                 bulk,
-                 addresses,
-                 {0, 1},
-                 [](const auto&) {},
-                 [](const WorkerReport&) {}});
-  worker.start();
-  worker.fill();
-  ASSERT_TRUE(simulator::testing::eventually([&] { return seen(worker).bars > 120; }));
-  simulator::testing::post(exchange.port(), "/sim/correct?symbol=" + symbol + "&bars_ago=20");
-  ASSERT_TRUE(simulator::testing::eventually([&] { return seen(worker).late == 1; }));
+  std::string symbol_;
+
+ private:
+  std::optional<simulator::testing::RunningServer> exchange_;
+  state::RedisServer redis_;
+  std::optional<BarStore> store_;
+  gpu::Planner planner_{{nullptr, 1}};
+  Bulk bulk_{planner_};
+  feeds::AddressBook addresses_;
+  std::unique_ptr<Worker> worker_;
+};
+
+TEST_F(LateBarsTest, AreForgottenWithTheBarsThatTheyAreOf) {
+  begin(3000);
+  ASSERT_TRUE(simulator::testing::eventually([&] { return bars(worker()) > 120; }));
+  control("correct?symbol=" + symbol_ + "&bars_ago=20");
+  ASSERT_TRUE(simulator::testing::eventually([&] { return late(worker()) == 1; }));
   std::size_t most = 0;
   const bool trimmed = simulator::testing::eventually([&] {
-    const std::size_t bars = seen(worker).bars;
-    most = std::max(most, bars);
-    return bars < most;
+    const std::size_t held = bars(worker());
+    most = std::max(most, held);
+    return held < most;
   });
   EXPECT_TRUE(trimmed) << most << " bars are held";
-  EXPECT_TRUE(simulator::testing::eventually([&] { return seen(worker).late == 0; }));
+  EXPECT_TRUE(simulator::testing::eventually([&] { return late(worker()) == 0; }));
 }
 
 }  // namespace
