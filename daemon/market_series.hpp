@@ -157,6 +157,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void on_bar(const engine::Bar& bar, std::int64_t received_us) override;
   void on_correction(const engine::Bar& before, const engine::Bar& now, std::int64_t received_us) override;
   void on_conflict(const engine::Bar& used, const engine::Bar& other) override;
+  void on_confirmed(const engine::Bar& used) override;
   void on_state(feeds::SeriesState state, std::string_view reason) override;
   void on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) override;
   void on_covered() override;
@@ -187,6 +188,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   void restore();
   std::string_view resume_engine(Output& output, const state::SnapshotEntry& entry);
   void archive(const engine::Bar& bar);
+  void told_otherwise(const engine::Bar& used, const engine::Bar& told, const std::string& detail);
+  void ask_again();
   void correct_archived(const engine::Bar& bar);
   bool is_newest(std::int64_t after_close_ms) const;
   bool can_answer() const { return loaded_ || restored_; }
@@ -230,7 +233,9 @@ class MarketSeries final : public feeds::SeriesHandler,
   state::Instrument instrument_;  // of which the bars are
   std::int64_t from_ms_;
   std::vector<state::LateBar> late_;            // of the bars, in the order in which they came
-  std::uint64_t corrections_ = 0;     // of the bars, in all runs
+  std::optional<std::int64_t> ask_again_from_;  // ordinal of the first that is not confirmed yet
+  std::int64_t ask_again_at_ms_ = 0;            // monotonic
+  std::uint64_t corrections_ = 0;               // of the bars, in all runs
   struct Forming {
     engine::Bar bar;
     std::int64_t received_us;

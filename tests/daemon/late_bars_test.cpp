@@ -10,6 +10,7 @@
 #include <string>
 
 #include "daemon/bulk.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/worker.hpp"
 #include "daemon/worker_questions.hpp"
 #include "tests/feeds/simulator_client.hpp"
@@ -48,6 +49,7 @@ class LateBarsTest : public ::testing::Test {
     simulator::ServerOptions options;
     options.venue.symbols = simulator::first_symbols(1);
     options.venue.speed = speed;
+    options.venue.start_ms = utc_ms() / 60'000 * 60'000 + 20'000;  // the bars before have settled
     options.venue.weight_limit = 1'000'000;
     exchange_.emplace(options);
     symbol_ = options.venue.symbols[0].symbol;
@@ -77,8 +79,20 @@ class LateBarsTest : public ::testing::Test {
   }
   Worker& worker() { return *worker_; }
   void control(const std::string& target) { simulator::testing::post(exchange_->port(), "/sim/" + target); }
-  bool live() const {
-    return worker_->status().by_state[static_cast<std::size_t>(feeds::SeriesState::live)] == 1;
+  /// How often the worker has connected, where it misses nothing since; else 0.
+  std::uint64_t connects() {
+    const auto told = std::make_shared<std::promise<std::uint64_t>>();
+    worker_->ask([told](const WorkerView& view) {
+      const bool live =
+          !view.outputs.empty() && view.outputs.begin()->second->series().state() == feeds::SeriesState::live;
+      told->set_value(live ? feed_rows(view)[0].counters.connects : 0);
+    });
+    return told->get_future().get();
+  }
+  bool reconnects() {
+    const std::uint64_t before = connects();
+    control("cut?how=reset");
+    return simulator::testing::eventually([&] { return connects() > before; });
   }
 
   std::string symbol_;
@@ -106,6 +120,29 @@ TEST_F(LateBarsTest, AreForgottenWithTheBarsThatTheyAreOf) {
   });
   EXPECT_TRUE(trimmed) << most << " bars are held";
   EXPECT_TRUE(simulator::testing::eventually([&] { return late(worker()) == 0; }));
+}
+
+/// A server of REST that is behind shows a bar as it was before its last trades, for the next run to take.
+TEST_F(LateBarsTest, WhatRestTookBackDoesNotHold) {
+  begin(0);
+  const auto close_a_bar = [&] {
+    const std::size_t before = bars(worker());
+    control("advance?ms=60000");
+    return simulator::testing::eventually([&] { return bars(worker()) > before; });
+  };
+  ASSERT_TRUE(simulator::testing::eventually([&] { return connects() > 0 && bars(worker()) > 60; }));
+  ASSERT_TRUE(close_a_bar());
+  ASSERT_TRUE(reconnects()) << "the first answer after a jump of the exchange's clock is not believed";
+  control("rest?how=unsettled&count=1");
+  ASSERT_TRUE(reconnects());
+  ASSERT_EQ(late(worker()), 1U);
+  ASSERT_TRUE(close_a_bar());
+  ASSERT_TRUE(simulator::testing::eventually([&] { return late(worker()) == 2; }));
+  const auto subject = seen(worker());
+  const engine::Bar& used = subject->bars[subject->bars.size() - 2];
+  EXPECT_EQ(subject->late[0].bar.open_time_ms, used.open_time_ms);
+  EXPECT_FALSE(same_prices(subject->late[0].bar, used));
+  EXPECT_EQ(subject->late[1].bar, used);
 }
 
 }  // namespace
