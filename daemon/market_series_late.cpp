@@ -48,7 +48,8 @@ void MarketSeries::told_otherwise(const engine::Bar& used, const engine::Bar& to
   ask_again_at_ms_ = monotonic_ms() + kAskAgainAfterMs;
 }
 
-/// Until what is told is what was told before.
+/// Until what is told is what was told before. Of these bars alone: where REST and the frames of an exchange
+/// differ for good, each answer would else be a reason to ask for the next bars.
 void MarketSeries::ask_again() {
   if (!ask_again_from_ || comparing_ || monotonic_ms() < ask_again_at_ms_) return;
   // Not the newest: frames outrank REST as long as no other bar follows.
@@ -67,7 +68,13 @@ void MarketSeries::ask_again() {
     series.ask_again_at_ms_ = monotonic_ms() + kAskAgainAfterMs;
     if (result.error == feeds::RestError::none && series.ask_again_from_ == from)
       series.ask_again_from_.reset();
-    series.series_.compare(result, utc_us());
+    feeds::HistoryResult of_these = result;
+    std::erase_if(of_these.rows, [&series](const engine::Bar& row) {
+      return std::none_of(series.late_.begin(), series.late_.end(), [&row](const state::LateBar& late) {
+        return late.bar.open_time_ms == row.open_time_ms;
+      });
+    });
+    series.series_.compare(of_these, utc_us());
   };
   context_.feed.fetch_history(request, kAskAgainPriority, compare);
 }

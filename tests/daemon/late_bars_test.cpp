@@ -89,6 +89,14 @@ class LateBarsTest : public ::testing::Test {
     });
     return told->get_future().get();
   }
+  /// How many rows of REST the only series has compared with its bars.
+  std::uint64_t compared() {
+    const auto told = std::make_shared<std::promise<std::uint64_t>>();
+    worker_->ask([told](const WorkerView& view) {
+      told->set_value(view.outputs.begin()->second->series().counters().compared);
+    });
+    return told->get_future().get();
+  }
   bool reconnects() {
     const std::uint64_t before = connects();
     control("cut?how=reset");
@@ -143,6 +151,23 @@ TEST_F(LateBarsTest, WhatRestTookBackDoesNotHold) {
   EXPECT_EQ(subject->late[0].bar.open_time_ms, used.open_time_ms);
   EXPECT_FALSE(same_prices(subject->late[0].bar, used));
   EXPECT_EQ(subject->late[1].bar, used);
+}
+
+/// Where REST and frames differ for good one answer would else give rise to the next question, and so on.
+TEST_F(LateBarsTest, OnlyWhatWasToldOtherwiseIsAskedForAgain) {
+  begin(0);
+  ASSERT_TRUE(simulator::testing::eventually([&] { return connects() > 0 && bars(worker()) > 60; }));
+  control("turn_away?ms=600000");
+  control("cut?how=reset");
+  ASSERT_TRUE(simulator::testing::eventually([&] { return connects() == 0; }));
+  control("correct?symbol=" + symbol_ + "&bars_ago=3");  // nobody hears of it
+  control("turn_away?ms=1");
+  ASSERT_TRUE(simulator::testing::eventually([&] { return connects() > 0; }));
+  ASSERT_EQ(compared(), 0U);
+  control("correct?symbol=" + symbol_ + "&bars_ago=6");
+  ASSERT_TRUE(simulator::testing::eventually([&] { return compared() > 0; }));
+  EXPECT_EQ(compared(), 1U);
+  EXPECT_EQ(late(worker()), 1U);
 }
 
 }  // namespace
