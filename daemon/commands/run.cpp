@@ -46,13 +46,6 @@ void report(const std::string& path, const ConfigResult& result) {
   }
 }
 
-/// With what only this machine can tell, before anything is begun or changed.
-ConfigResult load(const std::string& path) {
-  ConfigResult result = load_config(path);
-  if (result.errors.empty()) check_feed_files(result);
-  return result;
-}
-
 /// The service while it runs: signals of the process, and what systemd is told.
 class Service {
  public:
@@ -138,7 +131,8 @@ class Service {
                        {{"detail", std::string_view("the daemon is ending: nothing is taken up any more")}});
     }
     manager_.tell_state("RELOADING=1");
-    const ConfigResult result = load(config_path_);
+    ConfigResult result = load_config(config_path_);
+    if (result.errors.empty()) check_feed_files(result);  // before anything is changed
     report(config_path_, result);
     if (result.errors.empty()) {
       ++running_.read;
@@ -224,10 +218,15 @@ void give_large_blocks_back() {
 
 int run(const std::string& config_path) {
   give_large_blocks_back();
-  const ConfigResult result = load(config_path);
+  ConfigResult result = load_config(config_path);
   if (!result.errors.empty()) {
     print_errors(config_path, result);
     return kBadUsage;
+  }
+  check_feed_files(result);
+  if (!result.errors.empty()) {
+    print_errors(config_path, result);
+    return kFailed;  // a file may be there when the service manager tries again
   }
   std::string error;
   auto login = redis_login(result.config.redis, error);
