@@ -195,21 +195,6 @@ void MarketSeries::on_state(feeds::SeriesState state, std::string_view reason) {
   }
 }
 
-void MarketSeries::on_conflict(const engine::Bar& used, const engine::Bar& other) {
-  const bool known = std::any_of(late_.rbegin(), late_.rend(),
-                                 [&](const state::LateBar& late) { return late.bar == other; });
-  if (known) return;  // REST says it again and again
-  const state::LateBar late{other, series_.interval().open_time_ms(series_.next())};
-  late_.push_back(late);
-  context_.archive.writer().keep_late(archived_, late);
-  for (const auto& output : outputs_) {
-    output->signals.forget_next();
-    context_.journal.event(Level::warning, "late_correction", output->name,
-                           "a bar that was used already came again with " + prices(other) + " instead of " +
-                               prices(used) + "; what was published stays, the next run takes the new one");
-  }
-}
-
 void MarketSeries::on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) {
   const std::int64_t covered_to_ms = series_.bars().size() > bars.size()
                                          ? series_.bars()[bars.size()].open_time_ms

@@ -123,10 +123,15 @@ class MarketSeries final : public feeds::SeriesHandler,
   void prepare();
   /// Forgets bars that no anchor can need any more, once all are published.
   void trim();
-  /// What there is to audit of the output at present.
-  std::optional<SelfAudit::Subject> audit_subject(const Output& output) const;
-  /// The same with all bars that the archive has, however long the series has run.
-  std::optional<SelfAudit::Subject> whole_subject(const Output& output);
+  /// Takes up all bars that the archive has: those of a subject that is to be whole however long the series
+  /// has run.
+  void read_archive() { history(); }
+  /// Copies what there is to audit of the output to a subject that was empty before the first call, at most
+  /// kCopiedAtOnce bars: no bar waits until years of them are copied. Where bars other than new ones came
+  /// since the call before it begins anew.
+  enum class Copied : std::uint8_t { some, all, nothing };
+  Copied copy_subject(const Output& output, SelfAudit::Subject& subject) const;
+  static constexpr std::size_t kCopiedAtOnce = 1024;
   /// Appends the output's engine to the pieces of a snapshot.
   void save(const Output& output, std::string& bytes) const;
 
@@ -152,6 +157,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void on_bar(const engine::Bar& bar, std::int64_t received_us) override;
   void on_correction(const engine::Bar& before, const engine::Bar& now, std::int64_t received_us) override;
   void on_conflict(const engine::Bar& used, const engine::Bar& other) override;
+  void on_confirmed(const engine::Bar& used) override;
   void on_state(feeds::SeriesState state, std::string_view reason) override;
   void on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) override;
   void on_covered() override;
@@ -182,6 +188,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   void restore();
   std::string_view resume_engine(Output& output, const state::SnapshotEntry& entry);
   void archive(const engine::Bar& bar);
+  void told_otherwise(const engine::Bar& used, const engine::Bar& told, const std::string& detail);
+  void ask_again();
   void correct_archived(const engine::Bar& bar);
   bool is_newest(std::int64_t after_close_ms) const;
   bool can_answer() const { return loaded_ || restored_; }
@@ -224,8 +232,10 @@ class MarketSeries final : public feeds::SeriesHandler,
   BarArchive::Handle archived_ = 0;
   state::Instrument instrument_;  // of which the bars are
   std::int64_t from_ms_;
-  std::vector<state::LateBar> late_;  // of the bars, in the order in which they came
-  std::uint64_t corrections_ = 0;     // of the bars, in all runs
+  std::vector<state::LateBar> late_;            // of the bars, in the order in which they came
+  std::optional<std::int64_t> ask_again_from_;  // ordinal of the first that is not confirmed yet
+  std::int64_t ask_again_at_ms_ = 0;            // monotonic
+  std::uint64_t corrections_ = 0;               // of the bars, in all runs
   struct Forming {
     engine::Bar bar;
     std::int64_t received_us;

@@ -1,4 +1,5 @@
 // What a market series takes over from earlier runs, and what it leaves for later ones.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -69,18 +70,27 @@ bool MarketSeries::take_up(const MissingEngine& computed) {
   return computed.output->resumed;
 }
 
-std::optional<SelfAudit::Subject> MarketSeries::audit_subject(const Output& output) const {
-  const BarHistory bars = known();
-  if (bars.bars.empty()) return std::nullopt;
-  const auto held = output.signals.held(bars.bars.back());
-  if (!held) return std::nullopt;
-  return SelfAudit::Subject{output.profile,    output.id, {bars.bars.begin(), bars.bars.end()},
-                            bars.covered_from, late_,     *held};
-}
-
-std::optional<SelfAudit::Subject> MarketSeries::whole_subject(const Output& output) {
-  history();
-  return audit_subject(output);
+MarketSeries::Copied MarketSeries::copy_subject(const Output& output, SelfAudit::Subject& subject) const {
+  const BarHistory known = this->known();
+  if (known.bars.empty()) return Copied::nothing;
+  const auto held = output.signals.held(known.bars.back());
+  if (!held) return Copied::nothing;
+  // Bars before the others, and those that go, move its beginning; any other change is counted.
+  if (subject.covered_from != known.covered_from || subject.corrections != corrections_) subject.bars.clear();
+  if (subject.bars.empty()) {
+    subject.profile = output.profile;
+    subject.id = output.id;
+    subject.covered_from = known.covered_from;
+    subject.corrections = corrections_;
+    subject.bars.reserve(known.bars.size() + kCopiedAtOnce);
+  }
+  const auto left = known.bars.subspan(subject.bars.size());
+  const auto now = left.first(std::min(left.size(), kCopiedAtOnce));
+  subject.bars.insert(subject.bars.end(), now.begin(), now.end());
+  if (now.size() < left.size()) return Copied::some;
+  subject.late = late_;
+  subject.held = *held;
+  return Copied::all;
 }
 
 void MarketSeries::save(const Output& output, std::string& bytes) const {

@@ -138,6 +138,7 @@ void MarketSeries::on_timer() {
     tell_lost_trades();
   }
   series_.on_timer(now());
+  ask_again();
   go_on_alone();
   preview_what_waits();
 }

@@ -26,7 +26,8 @@ class SelfAudit {
     std::vector<engine::Bar> bars;
     std::int64_t covered_from = 0;  // ordinal, as in BarHistory
     std::vector<state::LateBar> late;
-    AnchoredSignal held;  // of the newest bar
+    AnchoredSignal held;            // of the newest bar
+    std::uint64_t corrections = 0;  // of the series' bars, in all runs; for who copies them piece by piece
   };
 
   struct Counters {

@@ -7,6 +7,7 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/log.hpp"
+#include "daemon/service_manager.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -46,8 +47,10 @@ std::string what_is_stuck(const std::vector<const SignsOfLife*>& workers, const 
   return "";
 }
 
-Watchdog::Watchdog(boost::asio::io_context& io, std::vector<const SignsOfLife*> workers)
-    : workers_(std::move(workers)),
+Watchdog::Watchdog(boost::asio::io_context& io, ServiceManager& manager,
+                   std::vector<const SignsOfLife*> workers)
+    : manager_(manager),
+      workers_(std::move(workers)),
       watchdog_ms_(asked_for_ms()),
       patience_(Patience::with(watchdog_ms_)),
       period_((watchdog_ms_ == 0 ? kUsualWatchdogMs : watchdog_ms_) / kLooks),
@@ -60,7 +63,7 @@ void Watchdog::stop() { timer_.cancel(); }
 void Watchdog::look() {
   const std::string before = std::exchange(stuck_, what_is_stuck(workers_, patience_, monotonic_ms()));
   if (stuck_.empty()) {
-    sd_notify(0, "WATCHDOG=1");
+    manager_.tell("WATCHDOG=1");
     if (!before.empty()) log_event(Level::warning, "watchdog", {{"detail", std::string_view("all goes on")}});
   } else if (before.empty()) {
     log_event(Level::error, "watchdog", {{"detail", std::string_view(stuck_)}});

@@ -10,6 +10,8 @@
 
 namespace atcd::daemon {
 
+class ServiceManager;
+
 /// A worker's life as its thread shows it, in milliseconds of the monotonic clock; 0: it has not begun. Any
 /// thread.
 struct SignsOfLife {
@@ -38,7 +40,7 @@ std::string what_is_stuck(const std::vector<const SignsOfLife*>& workers, const 
 class Watchdog {
  public:
   /// What `workers` points to outlives it.
-  Watchdog(boost::asio::io_context& io, std::vector<const SignsOfLife*> workers);
+  Watchdog(boost::asio::io_context& io, ServiceManager& manager, std::vector<const SignsOfLife*> workers);
 
   void start();
   void stop();
@@ -48,6 +50,7 @@ class Watchdog {
  private:
   void look();
 
+  ServiceManager& manager_;
   std::vector<const SignsOfLife*> workers_;
   std::int64_t watchdog_ms_;  // 0: the service manager has none
   Patience patience_;

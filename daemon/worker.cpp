@@ -23,11 +23,9 @@
 namespace atcd::daemon {
 namespace {
 
-constexpr std::chrono::seconds kTick{1};
+constexpr std::chrono::seconds kTick{1}, kDrainTime{5};
 constexpr std::chrono::milliseconds kWarmLook{2};
-constexpr std::int64_t kTicksPerAudit = 5;
-constexpr std::int64_t kTicksPerUpkeep = 2;
-constexpr std::chrono::seconds kDrainTime{5};
+constexpr std::int64_t kTicksPerAudit = 5, kTicksPerUpkeep = 2;
 
 Level level_of(state::PublishEvent event) {
   switch (event) {
@@ -103,6 +101,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   const WorkerView& view() const { return view_; }
 
   void reload(const Config& config) {
+    if (stopping_) return;  // no feed begins any more
     configure(config);
     config_.profiles = config.profiles;
     config_.feeds = config.feeds;
@@ -309,13 +308,14 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     if (const auto difference = audit_.take_difference()) {
       journal_.event(Level::error, "audit", difference->series, difference->detail);
     }
-    if (ticks_ % kTicksPerAudit != 0 || audit_.busy() || outputs_.empty()) return;
-    auto next = outputs_.upper_bound(audited_);
-    if (next == outputs_.end()) next = outputs_.begin();
-    audited_ = next->first;
-    const Output* output = next->second->output(audited_);
-    if (output == nullptr) return;
-    if (auto subject = next->second->audit_subject(*output)) audit_.begin(std::move(*subject));
+    if (ticks_ % kTicksPerAudit != 0 || copying_ || audit_.busy() || outputs_.empty()) return;
+    const auto next = outputs_.upper_bound(audited_);
+    audited_ = (next == outputs_.end() ? outputs_.begin() : next)->first;
+    copying_ = true;
+    ask_subject(view_, audited_, [this](std::optional<SelfAudit::Subject> subject) {
+      copying_ = false;
+      if (subject) audit_.begin(std::move(*subject));
+    });
   }
 
   boost::asio::io_context io_{1};
@@ -335,6 +335,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   BarArchive archive_;
   SelfAudit audit_;
   state::SeriesIndex audited_ = 0;
+  bool copying_ = false;  // what is to be audited
   SeriesNumbers numbers_;
   std::map<state::SeriesIndex, MarketSeries*> outputs_;
   std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;

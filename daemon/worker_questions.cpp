@@ -56,14 +56,32 @@ void collect_rows(const WorkerView& view, const std::shared_ptr<RowsAsked>& aske
   boost::asio::post(view.io, [&view, asked] { collect_rows(view, asked); });
 }
 
+using Subject = SelfAudit::Subject;
+
+void copy_subject(const WorkerView& view, state::SeriesIndex index, std::shared_ptr<Subject> subject,
+                  std::function<void(std::optional<Subject>)> done) {
+  const auto found = view.outputs.find(index);
+  const Output* output = found == view.outputs.end() ? nullptr : found->second->output(index);
+  const auto copied =
+      output == nullptr ? MarketSeries::Copied::nothing : found->second->copy_subject(*output, *subject);
+  if (copied == MarketSeries::Copied::nothing) return done(std::nullopt);
+  if (copied == MarketSeries::Copied::all) return done(std::move(*subject));
+  boost::asio::post(view.io, [&view, index, subject = std::move(subject), done = std::move(done)]() mutable {
+    copy_subject(view, index, std::move(subject), std::move(done));
+  });
+}
+
 void look_for_subject(
     const WorkerView& view, state::SeriesIndex first, const std::string& name,
     std::function<void(std::optional<SelfAudit::Subject>, std::optional<feeds::SeriesState>)> done) {
   auto next = view.outputs.lower_bound(first);
   for (std::size_t looked = 0; next != view.outputs.end() && looked < kNamesAtOnce; ++next, ++looked) {
     const Output* output = next->second->output(next->first);
-    if (output != nullptr && output->name == name)
-      return done(next->second->whole_subject(*output), next->second->state_of(*output));
+    if (output == nullptr || output->name != name) continue;
+    next->second->read_archive();
+    return ask_subject(view, next->first,
+                       [done = std::move(done), state = next->second->state_of(*output)](
+                           std::optional<Subject> subject) { done(std::move(subject), state); });
   }
   if (next == view.outputs.end()) return done(std::nullopt, std::nullopt);
   boost::asio::post(view.io, [&view, at = next->first, name, done = std::move(done)]() mutable {
@@ -138,6 +156,11 @@ void ask_subject(
     const WorkerView& view, const std::string& series,
     std::function<void(std::optional<SelfAudit::Subject>, std::optional<feeds::SeriesState>)> done) {
   look_for_subject(view, 0, series, std::move(done));
+}
+
+void ask_subject(const WorkerView& view, state::SeriesIndex series,
+                 std::function<void(std::optional<SelfAudit::Subject>)> done) {
+  copy_subject(view, series, std::make_shared<Subject>(), std::move(done));
 }
 
 void watch_changes(const WorkerView& view, const std::shared_ptr<Changes>& changes) {

@@ -37,6 +37,9 @@ std::vector<FeedRow> feed_rows(const WorkerView& view);
 void ask_subject(
     const WorkerView& view, const std::string& series,
     std::function<void(std::optional<SelfAudit::Subject>, std::optional<feeds::SeriesState>)> done);
+/// The same by the series' number, of the bars that are held in memory.
+void ask_subject(const WorkerView& view, state::SeriesIndex series,
+                 std::function<void(std::optional<SelfAudit::Subject>)> done);
 
 /// From now on `changes` collects what is added, removed and refused.
 void watch_changes(const WorkerView& view, const std::shared_ptr<Changes>& changes);

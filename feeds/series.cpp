@@ -177,19 +177,23 @@ void Series::built_again(const engine::Bar& bar) {
   if (there && !same_prices(bars_[index], bar)) ++counters_.built_otherwise;
 }
 
-/// `corrects`: the bar outranks one that is here, if that is the newest.
-void Series::seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects,
+void Series::row_again(const engine::Bar& row, bool corrects, std::int64_t received_us) {
+  if (seen_again(slot_of(row), row, corrects, received_us)) handler_.on_confirmed(row);
+}
+
+/// `corrects`: the bar outranks one that is here, if that is the newest. True where one with its prices is.
+bool Series::seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects,
                         std::int64_t received_us) {
   const std::size_t index = index_at(bar.open_time_ms);
   if (index == bars_.size() || bars_[index].open_time_ms != bar.open_time_ms) {
     // Trimmed, or a slot that REST showed to be empty: nothing to compare with.
     ++counters_.duplicates;
-    return;
+    return false;
   }
   engine::Bar& used = bars_[index];
   if (same_prices(used, bar)) {
     ++counters_.duplicates;
-    return;
+    return true;
   }
   const bool newest = index + 1 == bars_.size() && ordinal + 1 == next_;
   if (newest && corrects) {
@@ -197,11 +201,12 @@ void Series::seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corre
     const engine::Bar before = used;
     used = bar;
     handler_.on_correction(before, bar, received_us);
-    return;
+    return false;
   }
   // What was published outranks a later telling.
   ++counters_.conflicting;
   handler_.on_conflict(used, bar);
+  return false;
 }
 
 void Series::append(const engine::Bar& bar, std::int64_t received_us) {

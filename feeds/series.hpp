@@ -62,6 +62,8 @@ class SeriesHandler {
   virtual void on_correction(const engine::Bar& before, const engine::Bar& now, std::int64_t received_us) = 0;
   /// A closed bar that was used already came again with other prices; the one used stays.
   virtual void on_conflict(const engine::Bar& used, const engine::Bar& other) = 0;
+  /// A row of REST tells a closed bar as it was used.
+  virtual void on_confirmed(const engine::Bar& used) { static_cast<void>(used); }
   virtual void on_state(SeriesState state, std::string_view reason) = 0;
   /// Bars older than all others came: every one from covered_from_ms to the next of bars().
   virtual void on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) = 0;
@@ -157,7 +159,8 @@ class Series {
   void doubt_request();
   void look_anew();
   void close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now);
-  void seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects, std::int64_t received_us);
+  void row_again(const engine::Bar& row, bool corrects, std::int64_t received_us);
+  bool seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects, std::int64_t received_us);
   void built_again(const engine::Bar& bar);
   bool waits_for_rest(const engine::Bar& bar) const { return rules_.built_here && bar.volume == 0; }
   bool is_final(const HistoryResult& result, std::size_t row) const;

@@ -119,7 +119,7 @@ void Series::compare(const HistoryResult& result, std::int64_t received_us) {
     const engine::Bar& row = result.rows[i];
     if (slot_of(row) >= next_) return;
     ++counters_.compared;
-    seen_again(slot_of(row), row, true, received_us);
+    row_again(row, true, received_us);
   }
 }
 
@@ -145,7 +145,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     }
     skip_to(ordinal);
     if (ordinal < next_) {
-      if (ordinal >= request.from && final_row) seen_again(ordinal, row, rules_.built_here, received_us);
+      if (ordinal >= request.from && final_row) row_again(row, rules_.built_here, received_us);
       continue;
     }
     if (!final_row) {

@@ -1,5 +1,4 @@
 #include <malloc.h>
-#include <systemd/sd-daemon.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -18,12 +17,15 @@
 #include "daemon/bulk.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/config.hpp"
+#include "daemon/config_checks.hpp"
 #include "daemon/control.hpp"
+#include "daemon/end_limit.hpp"
 #include "daemon/http_listen.hpp"
 #include "daemon/http_pages.hpp"
 #include "daemon/http_server.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pipeline.hpp"
+#include "daemon/service_manager.hpp"
 #include "daemon/watchdog.hpp"
 #include "gpu/planner.hpp"
 
@@ -35,6 +37,7 @@ constexpr std::chrono::milliseconds kSameRequest{500};
 constexpr std::chrono::milliseconds kWarmLook{2};
 // A Redis that is away must not keep the service from being up.
 constexpr std::chrono::seconds kLongestStart{5};
+constexpr std::chrono::seconds kLongestEnd{10};  // when all is written
 
 void report(const std::string& path, const ConfigResult& result) {
   for (const ConfigError& error : result.errors) {
@@ -53,7 +56,7 @@ class Service {
         planner_(planner_options()),
         bulk_(planner_),
         pipeline_(io_, config, login, bulk_),
-        watchdog_(io_, pipeline_.signs_of_life()),
+        watchdog_(io_, manager_, pipeline_.signs_of_life()),
         control_(io_, config_path, running_, pipeline_,
                  {[this](auto told) { reload(std::move(told)); },
                   [this](auto told) { stop("drain", std::move(told)); }}),
@@ -72,7 +75,7 @@ class Service {
       log_event(Level::info, "http_listening", {{"address", http_->address()}});
     }
     ready_at_latest_ = std::chrono::steady_clock::now() + kLongestStart;
-    sd_notify(0, "STATUS=taking up the last run's history");
+    manager_.tell("STATUS=taking up the last run's history");
     look_whether_warm();
     io_.run();
   }
@@ -110,7 +113,7 @@ class Service {
 
   void look_whether_warm() {
     if (pipeline_.warm() || std::chrono::steady_clock::now() >= ready_at_latest_) {
-      sd_notify(0, "READY=1");
+      manager_.tell_state("READY=1");
       pipeline_.fill();
       tell_status();
       return;
@@ -123,14 +126,18 @@ class Service {
 
   /// `told` is called, where there is one, when it is known what the reload came to.
   void reload(const std::function<void(const ReloadReport&)>& told) {
-    sd_notify(0, "RELOADING=1");
+    if (stopping_) {
+      return log_event(Level::warning, "reload",
+                       {{"detail", std::string_view("the daemon is ending: nothing is taken up any more")}});
+    }
+    manager_.tell_state("RELOADING=1");
     const ConfigResult result = load_config_to_run(config_path_);
     report(config_path_, result);
     if (result.errors.empty()) {
       ++running_.read;
       running_.config.feeds = result.config.feeds;
       running_.config.profiles = result.config.profiles;
-      const auto ready = [] { sd_notify(0, "READY=1"); };
+      const auto ready = [this] { tell_ready(); };
       if (!told) return pipeline_.reload(result.config, ready);
       return pipeline_.reload_and_tell(result.config, ready, [told](const Changes& changes) {
         told({{}, changes});
@@ -138,8 +145,13 @@ class Service {
     }
     pipeline_.reload_refused();
     log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
-    sd_notify(0, "READY=1");
+    tell_ready();
     if (told) told({error_lines(config_path_, result), {}});
+  }
+
+  /// Again: after a reload.
+  void tell_ready() {
+    if (!stopping_) manager_.tell_state("READY=1");
   }
 
   void stop(std::string_view cause, const std::function<void(const Drained&)>& told) {
@@ -153,7 +165,7 @@ class Service {
     control_.refuse();
     stopping_ = true;
     stopping_since_ = now;
-    sd_notify(0, "STOPPING=1\nSTATUS=bringing what is ready to Redis");
+    manager_.tell_state("STOPPING=1\nSTATUS=bringing what is ready to Redis");
     status_timer_.cancel();
     warm_timer_.cancel();
     watchdog_.stop();
@@ -170,7 +182,7 @@ class Service {
     text += std::to_string(status.live) + " of " + std::to_string(status.series) + " series live, Redis " +
             (status.redis_connected ? "connected" : "not connected") + ", " +
             std::to_string(status.unpublished) + " bars unpublished";
-    sd_notify(0, text.c_str());
+    manager_.tell(text);
     status_timer_.expires_after(kStatusPeriod);
     status_timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error && !stopping_) tell_status();
@@ -183,7 +195,9 @@ class Service {
   std::unique_ptr<HttpServer> http_;
   gpu::Planner planner_;
   Bulk bulk_;
+  EndLimit end_limit_{kLongestEnd};  // before what may hang, behind what writes
   Pipeline pipeline_;
+  ServiceManager manager_;
   Watchdog watchdog_;
   Control control_;
   boost::asio::signal_set signals_;
@@ -203,10 +217,15 @@ void give_large_blocks_back() {
 
 int run(const std::string& config_path) {
   give_large_blocks_back();
-  const ConfigResult result = load_config_to_run(config_path);
+  ConfigResult result = load_config(config_path);
   if (!result.errors.empty()) {
     print_errors(config_path, result);
     return kBadUsage;
+  }
+  check_authorities(result);
+  if (!result.errors.empty()) {
+    print_errors(config_path, result);
+    return kFailed;  // a file may be there when the service manager tries again
   }
   std::string error;
   auto login = redis_login(result.config.redis, error);

@@ -1,4 +1,5 @@
 #include "daemon/config.hpp"
+#include "daemon/config_checks.hpp"
 #include "tests/locations.hpp"
 
 #include <gmock/gmock.h>
@@ -187,8 +188,8 @@ TEST(Config, AnAddressThatNoFeedCanUseIsRefused) {
   const auto with = [](std::string_view key, std::string_view url) {
     return all(parse_config(std::string(kFeed) + std::string(key) + " = \"" + std::string(url) + "\"\n"));
   };
-  for (const std::string_view url :
-       {"wss://", "wss://host:99999", "wss://host:0", "wss://a b", "https://host", "host"}) {
+  for (const std::string_view url : {"wss://", "wss://host:99999", "wss://host:0", "wss://[::1",
+                                     "wss://a/?query", "WS://a", "wss://a b", "https://host", "host"}) {
     EXPECT_THAT(with("websocket_url", url), HasSubstr("7: feed[0].websocket_url is \"" + std::string(url) +
                                                       "\": it must be wss://HOST[:PORT] or ws:"));
   }

@@ -4,11 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <filesystem>
 #include <future>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/bulk.hpp"
@@ -120,6 +125,38 @@ TEST(WorkerTest, AStreamThatCannotBePublishedHasItsOwnBarsKeptAndNoOther) {
   EXPECT_TRUE(trimmed) << most[other] << " bars are held";
   EXPECT_GE(bars_held(running.worker())[stuck], most[stuck]);
   EXPECT_GT(most[stuck], 350U) << "so many that they would have been trimmed";
+}
+
+TEST(WorkerTest, WhatIsAuditedIsCopiedInPiecesBehindWhateverElseIsReady) {
+  const simulator::ServerOptions options = fast_exchange();
+  const simulator::testing::RunningServer exchange(options);
+  ConfigResult read = config_of(exchange.port(), {{"127.0.0.1", {options.venue.symbols[0].symbol}}});
+  ASSERT_TRUE(read.errors.empty());
+  constexpr std::int64_t kBars = 3 * MarketSeries::kCopiedAtOnce;
+  read.config.profiles[0].anchor.history_bars = kBars;
+  state::RedisServer redis;
+  RunningWorker running(read.config, redis);
+  struct Copy {
+    std::vector<std::string> order;  // of what the worker's thread did
+    std::promise<std::optional<SelfAudit::Subject>> subject;
+  };
+  const auto copied = [&running] {
+    const auto copy = std::make_shared<Copy>();
+    running.worker().ask([copy](const WorkerView& view) {
+      if (view.outputs.empty()) return copy->subject.set_value({});
+      ask_subject(view, view.outputs.begin()->first, [copy](std::optional<SelfAudit::Subject> subject) {
+        copy->order.emplace_back("subject");
+        copy->subject.set_value(std::move(subject));
+      });
+      boost::asio::post(view.io, [copy] { copy->order.emplace_back("other"); });
+    });
+    const auto subject = copy->subject.get_future().get();
+    if (!subject || std::ssize(subject->bars) < kBars) return false;
+    EXPECT_EQ(copy->order, (std::vector<std::string>{"other", "subject"})) << subject->bars.size();
+    EXPECT_TRUE(SelfAudit::recompute(*subject));
+    return true;
+  };
+  EXPECT_TRUE(simulator::testing::eventually(copied));
 }
 
 TEST(WorkerTest, WhatAFeedCountedStaysInItsMarketsSumsWhenAReloadEndsIt) {

@@ -1,6 +1,7 @@
 """A reload while a symbol is halted: who leaves the exchange's list runs one more period, who leaves the configuration goes
 at once, also where what is left of it names nothing that the exchange lists. And a profile that comes to what runs has its
-engine before the next bar closes. A feed that could not be made is refused and ends nothing."""
+engine before the next bar closes. A feed that could not be made is refused and ends nothing; and a daemon that ends begins
+nothing any more."""
 import os
 import signal
 import subprocess
@@ -34,6 +35,10 @@ def a_profile_comes_to_what_runs():
         assert daemon.wait(30) == 0
 
 
+def second_feed(*lines):
+    return "\n".join(['[[feed]]', 'exchange = "bybit"', 'market = "spot"', 'symbols = ["ETHUSDT"]', 'intervals = ["1m"]', *lines, ""])
+
+
 def what_no_feed_can_be_made_of_is_refused():
     """The daemon goes on with the configuration before, whatever a reload finds."""
     with Workplace() as place:
@@ -59,14 +64,39 @@ def what_no_feed_can_be_made_of_is_refused():
             reload(feed, "event=reload_refused")
             checked = subprocess.run([harness.ATCD, "check", "--config", place.path("daemon.toml")], capture_output=True, text=True)
             assert checked.returncode == 2 and ": feed[0]." in checked.stderr, checked
+            started = subprocess.run([harness.ATCD, "run", "--config", place.path("daemon.toml")], capture_output=True, text=True)
+            assert started.returncode == (1 if "ca_file" in feed else 2), "a file may be there the next time"
         reload(config + '[log]\nlevel = "debug"\n', "log stay as they were: only a restart changes them")
         daemon.terminate()
         assert daemon.wait(30) == 0
 
 
+def a_reload_at_the_end():
+    with Workplace() as place:
+        client = place.redis()
+        server = place.processes[-1][1]
+        options = ("--symbols", "2", "--speed", "240", "--weight-limit", "1000000")
+        simulator = place.simulator("--seed", "3", *options)
+        other = place.simulator("--exchange", "bybit", "--seed", "4", *options, name="other")
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"])
+        daemon = place.daemon(config)
+        wait_for(lambda: client.xlen("atc:1:{binance:spot:1m:default}:stream:BTCUSDT") > 3, "the first signals")
+        server.send_signal(signal.SIGSTOP)  # what is ready is waited for
+        daemon.terminate()
+        wait_for(lambda: place.log_lines("daemon", "event=stopping"), "it begins to end")
+        with open(place.path("daemon.toml"), "w") as file:
+            file.write(config + second_feed(f'websocket_url = "{other.ws_url}"', f'rest_url = "{other.rest_url}"'))
+        daemon.send_signal(signal.SIGHUP)
+        assert daemon.wait(60) == 0
+        connected = place.log_lines("daemon", "event=connected")
+        assert len(connected) == 1, f"a feed was begun at the end: {connected}"
+        assert place.log_lines("daemon", "the daemon is ending"), "and that is told"
+
+
 def main():
     a_profile_comes_to_what_runs()
     what_no_feed_can_be_made_of_is_refused()
+    a_reload_at_the_end()
     with Workplace() as place:
         client = place.redis()
         simulator = place.simulator("--symbols", "4", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")

@@ -27,6 +27,7 @@ struct Recorder final : SeriesHandler {
   std::vector<Bar> bars, earlier;
   std::int64_t earlier_from_ms = 0;
   std::vector<std::pair<Bar, Bar>> corrections, conflicts;
+  std::vector<Bar> confirmed;
   std::vector<SeriesState> states;
   std::deque<std::pair<std::int64_t, std::int64_t>> fetches;
   std::vector<int> priorities;  // of all of them
@@ -37,6 +38,7 @@ struct Recorder final : SeriesHandler {
     corrections.emplace_back(before, now);
   }
   void on_conflict(const Bar& used, const Bar& other) override { conflicts.emplace_back(used, other); }
+  void on_confirmed(const Bar& used) override { confirmed.push_back(used); }
   void on_state(SeriesState state, std::string_view) override { states.push_back(state); }
   void on_earlier(std::span<const Bar> more, std::int64_t covered_from_ms) override {
     earlier.assign(more.begin(), more.end());
@@ -238,6 +240,20 @@ TEST(Series, AClosingFrameAppliesOnceAndInOrder) {
   EXPECT_EQ(live.recorder.bars.size(), 6U);
   EXPECT_EQ(live.series.counters().duplicates, before + 1);
   EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
+TEST(Series, ARowThatTellsABarAsItWasUsedConfirmsIt) {
+  LiveSeries live;
+  live.series.on_kline(kline_of(bar_at(3), true), 1, at(6));
+  EXPECT_TRUE(live.recorder.confirmed.empty()) << "a frame that comes twice says nothing new";
+  HistoryResult answer = rows(2, 5, 5);
+  answer.rows[1] = bar_at(3, 101);
+  live.series.compare(answer, 1);
+  EXPECT_EQ(live.recorder.conflicts.size(), 1U);
+  EXPECT_EQ(live.recorder.confirmed, (std::vector{bar_at(2), bar_at(4)}));
+  live.series.compare(rows(3, 5, 5), 1);
+  EXPECT_EQ(live.recorder.confirmed, (std::vector{bar_at(2), bar_at(4), bar_at(3), bar_at(4)}));
+  EXPECT_EQ(live.recorder.conflicts.size(), 1U);
 }
 
 TEST(Series, ABarBehindAHoleWaitsUntilRestHasFilledIt) {
