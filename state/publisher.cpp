@@ -53,7 +53,6 @@ class Publisher::Impl final : public NodesHandler {
   Impl& operator=(const Impl&) = delete;
 
   void start() { nodes_.start(); }
-
   void drain(std::chrono::milliseconds timeout, std::function<void(std::size_t)> done) {
     drained_ = std::move(done);
     drain_until_ = std::chrono::steady_clock::now() + timeout;
@@ -222,14 +221,13 @@ class Publisher::Impl final : public NodesHandler {
     ++redirections_;
     boost::asio::post(io_,
                       [self = self_, name = node.name(), series, generation, error = std::string(error)] {
-                        if (*self == nullptr) return;
-                        --(*self)->redirections_;
-                        (*self)->redirect(name, series, generation, error);
+                        if (*self != nullptr) (*self)->redirect(name, series, generation, error);
                       });
   }
 
   void redirect(const std::string& from, SeriesIndex series, std::uint32_t generation,
                 const std::string& error) {
+    --redirections_;
     const auto home = homes_.find(series);
     if (home == homes_.end() || home->second->node.name() != from) return;
     Link& link = *home->second;
