@@ -128,6 +128,15 @@ TEST_F(DamagedHistory, WithoutItsIndexItGivesAll) {
   EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars_);
 }
 
+TEST_F(DamagedHistory, WithoutItsTailItGivesWhatWasSealed) {
+  std::string tails = read("tails");
+  std::fill(tails.begin(), tails.begin() + sizeof(TailHeader), '\0');
+  write("tails", tails);
+  History history(directory_, History::Access::write);
+  EXPECT_EQ(history.newest(*history.find("a"), 0).bars,
+            std::vector<Bar>(bars_.begin(), bars_.begin() + 2 * kBlockBars));
+}
+
 TEST_F(DamagedHistory, ACrashBetweenBlockAndTailDoublesNothing) {
   // The tail as it was when it was full, beside the block that was made of it.
   std::string tails;

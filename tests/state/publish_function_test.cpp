@@ -386,18 +386,6 @@ TEST_F(PublishFunctionTest, AMissingRightIsSeenBeforeAnythingIsWrittenAfterTheHe
   EXPECT_EQ(ids().size(), 2U);
 }
 
-TEST_F(PublishFunctionTest, AKeyThatMayOnlyBeReadIsSeenBeforeAnythingIsWritten) {
-  publish({"2000", "1000"});
-  const std::string before = dump();
-  const std::vector<std::string> keys = {kStream, kLast, kAll};
-  for (const std::string& read_only : keys) {
-    std::vector<std::string> rights = {"+@all", "resetkeys"};
-    for (const std::string& key : keys) rights.push_back((key == read_only ? "%R~" : "~") + key);
-    EXPECT_NE(error_with(rights, Call{"3000", "2000", "0.5", false, true}), "") << read_only;
-    EXPECT_EQ(dump(), before) << read_only;
-  }
-}
-
 TEST_F(PublishFunctionTest, OutOfMemoryIsRefusedBeforeAnyEffect) {
   publish({"2000", "1000"});
   const std::string before = dump();

@@ -43,6 +43,42 @@ TEST_F(PublisherLevelTest, ABarThatDoesNotFollowTheHeadIsSentOnceTheHeadWasAsked
   EXPECT_EQ(daemon.history.differences[0].close_ms, record_of(1, 3).bar.close_time_ms);
 }
 
+TEST_F(PublisherLevelTest, WhatHistoryHasMeanwhileIsSentWhenItIsResumed) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  daemon.history.series[1].records.push_back(record_of(1, 3));
+  daemon.publisher->resume(1);
+  run_until_drained(daemon);
+  expect_complete(redis_, daemon, 1);
+}
+
+TEST_F(PublisherLevelTest, WhereHistoryBeginsBehindTheHeadTheGapIsNamed) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  daemon.stop();
+  auto& records = daemon.history.series[1].records;
+  records = {record_of(1, 5), record_of(1, 6)};
+  daemon.start();
+  daemon.announce(1);
+  run_until([&] { return daemon.publisher->counters().added == 2; }, "sent");
+  const auto entries = redis_.stream(stream_key(1));
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[1].fields.at("gap_from_ms"), entries[0].fields.at("close_ms"));
+  EXPECT_FALSE(entries[2].fields.contains("gap_from_ms"));
+}
+
+TEST_F(PublisherLevelTest, TheOldestBarThatWaitsIsThatOfAllSeries) {
+  server_.kill();
+  Daemon daemon(io_, options_for(server_));
+  for (const auto& [series, bar] : {std::pair(1U, 5), std::pair(2U, 0), std::pair(3U, 8)}) {
+    daemon.add(series, bar, 1);
+    daemon.close_bar(series);
+  }
+  EXPECT_EQ(daemon.publisher->oldest_unpublished_us(), record_of(2, 1).received_us);
+}
+
 TEST_F(PublisherLevelTest, AGroupsStreamKeepsAsMuchAsThoseOfItsSeriesTogether) {
   RedisOptions options = options_for(server_);
   options.keep = 100;
