@@ -71,6 +71,7 @@ class LateBarsTest : public ::testing::Test {
                                                        *store_,
                                                        bulk_,
                                                        addresses_,
+                                                       std::make_shared<state::GroupSizes>(1),
                                                        {0, 1},
                                                        [](const auto&) {},
                                                        [](const WorkerReport&) {}});

@@ -71,6 +71,7 @@ class RunningWorker {
                  store_,
                  bulk_,
                  addresses_,
+                 std::make_shared<state::GroupSizes>(1),
                  {0, 1},
                  [](const auto&) {},
                  [this](WorkerReport report) {
