@@ -244,6 +244,7 @@ TEST(Series, AClosingFrameAppliesOnceAndInOrder) {
 
 TEST(Series, ARowThatTellsABarAsItWasUsedConfirmsIt) {
   LiveSeries live;
+  live.recorder.confirmed.clear();
   live.series.on_kline(kline_of(bar_at(3), true), 1, at(6));
   EXPECT_TRUE(live.recorder.confirmed.empty()) << "a frame that comes twice says nothing new";
   HistoryResult answer = rows(2, 5, 5);
@@ -315,7 +316,7 @@ TEST(Series, WhatIsKnownToBeMissingIsAskedForFirstAndThePastLast) {
   live.series.on_timer(at(19));  // silence, and its end
   live.series.on_kline(kline_of(bar_at(19), false), 1, at(19));
   live.series.on_history(rows(8, 17, 19), 1, at(19));
-  live.series.on_history(rows(18, 20, 19), 1, at(19));
+  live.series.on_history(rows(16, 20, 19), 1, at(19));
   live.series.require_from(kMinute.ordinal(kStartMs) - 5, at(19));
   EXPECT_EQ(live.recorder.priorities, (std::vector<int>{2, 1, 0, 0, 1, 1, 1, 3}));
 }
