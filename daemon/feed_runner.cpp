@@ -85,9 +85,10 @@ FeedReport FeedRunner::retire() {
 
 // ---- which series there are
 
-/// Somebody's stream is silent: the list tells a halt from a dead feed. Not over and over.
+/// Somebody's stream is silent: the list tells a halt from a dead feed. Not over and over, nor while one is
+/// waited for: those that pile up while REST is paused would go before all else afterwards.
 void FeedRunner::ask_for_list() {
-  if (std::chrono::steady_clock::now() - resolved_at_ >= kBetweenLists) resolve();
+  if (resolving_ == 0 && std::chrono::steady_clock::now() - resolved_at_ >= kBetweenLists) resolve();
 }
 
 void FeedRunner::resolve() {
