@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes longer than a change may wait for: 200 kills of the daemon, 200 faults of Redis and 200 kills of a process
 # that writes a history instead of 20 each, 100,000 series and parameter sets over all paths instead of 2,000, 500 faults
-# of the exchange instead of 60, every fuzzer for ten minutes instead of seven seconds, 24 market hours of soak (24 minutes)
+# of the exchange instead of 62, every fuzzer for ten minutes instead of five seconds, 24 market hours of soak (24 minutes)
 # instead of 90 seconds; and an exchange that stands still for three minutes, which must not wake the watchdog. The last
 # line is the verdict. Arguments: KILLS [FUZZ_SECONDS [EXCHANGE_FAULTS [SOAK_MARKET_HOURS]]].
 set -euo pipefail
