@@ -27,6 +27,7 @@ say "installing what is missing (Debian packages)"
 "$here/deploy/install-dependencies.sh"
 say "building the release (a few minutes the first time)"
 cd "$here"
+export CCACHE_SLOPPINESS=pch_defines,time_macros  # or it keeps nothing that is compiled with precompiled headers
 command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
 cmake --preset release >/dev/null
 cmake --build --preset release

@@ -12,9 +12,9 @@ exchange_faults=${3:-500}
 soak_hours=${4:-24}
 
 deploy/install-dependencies.sh --tests
-launcher=()
-command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-cmake --preset dev "${launcher[@]}" >/dev/null
+export CCACHE_SLOPPINESS=pch_defines,time_macros  # or it keeps nothing that is compiled with precompiled headers
+command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
+cmake --preset dev >/dev/null
 cmake --build --preset dev
 export ATCD_KILLS=$kills ATCD_PROGRAM=$PWD/build/dev/atcd ATCD_BAD_DISK_LIBRARY=$PWD/build/dev/tests/libbad_disk.so
 ATCD_PATH_TRIALS=100000 build/dev/engine_tests --gtest_filter='PathsTest.*'
@@ -35,7 +35,7 @@ fuzz() {
 export -f fuzz
 
 if [ "$fuzz_seconds" -gt 0 ]; then
-  cmake --preset asan "${launcher[@]}" >/dev/null
+  cmake --preset asan >/dev/null
   cmake --build --preset asan
   for source in tests/fuzz/*_fuzz.cpp; do basename "$source" .cpp; done | grep -v canary |
     xargs -P "$(nproc)" -I{} bash -c "fuzz {} $fuzz_seconds"

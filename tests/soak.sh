@@ -8,6 +8,7 @@ cd "$here"
 case " $* " in *" -h "*|*" --help "*) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 
 deploy/install-dependencies.sh --tests
+export CCACHE_SLOPPINESS=pch_defines,time_macros  # or it keeps nothing that is compiled with precompiled headers
 command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
 cmake --preset dev >/dev/null
 cmake --build --preset dev --target atcd bad_disk
