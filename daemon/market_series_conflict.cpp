@@ -63,7 +63,9 @@ void MarketSeries::on_answer(state::SeriesIndex index, std::int64_t open_ms,
   if (at < series_.bars().size() && series_.bars()[at].open_time_ms == open_ms) ours = series_.bars()[at];
   const std::int64_t settling_ms = context_.exchange.settling_time().count();
   const Verdict told = verdict(ours, open_ms, result, settling_ms);
-  if (told != Verdict::open || found->asked >= kMostAsks) {
+  // One answer may lack its oldest rows; that the next one does too is not to be expected.
+  const bool doubted = told == Verdict::open || (told == Verdict::absent && found->asked == 1);
+  if (!doubted || found->asked >= kMostAsks) {
     const Question question = *found;
     questions_.erase(found);
     return settle(question, told, result);
