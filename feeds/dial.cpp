@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -29,6 +30,20 @@ void set_socket_options(Stream::Tcp::socket::native_handle_type socket) {
 
 }  // namespace
 
+std::vector<Stream::Tcp::endpoint> alternating(std::vector<Stream::Tcp::endpoint> addresses) {
+  if (addresses.empty()) return addresses;
+  const auto others = std::stable_partition(
+      addresses.begin(), addresses.end(),
+      [kind = addresses.front().protocol()](const auto& address) { return address.protocol() == kind; });
+  std::vector<Stream::Tcp::endpoint> ordered;
+  auto first = addresses.begin();
+  for (auto other = others; first != others || other != addresses.end();) {
+    if (first != others) ordered.push_back(*first++);
+    if (other != addresses.end()) ordered.push_back(*other++);
+  }
+  return ordered;
+}
+
 Dial::Dial(Stream& stream, const Url& url, Done done)
     : stream_(stream), url_(url), done_(std::move(done)), resolver_(stream.get_executor()) {}
 
@@ -47,6 +62,7 @@ void Dial::start() {
                           [self = shared_from_this()](const auto& error, const auto& results) {
                             if (error) return self->finish("cannot resolve " + self->url_.host, error);
                             for (const auto& result : results) self->addresses_.push_back(result.endpoint());
+                            self->addresses_ = alternating(std::move(self->addresses_));
                             self->connect(0);
                           });
 }

@@ -11,6 +11,10 @@
 
 namespace atcd::feeds {
 
+/// The addresses with one of IPv6 and one of IPv4 in turn, each kind in its order, that of the first one
+/// first: where a network drops what is sent by one of the two, the second address is of the other.
+std::vector<Stream::Tcp::endpoint> alternating(std::vector<Stream::Tcp::endpoint> addresses);
+
 /// Resolves, connects (one address after the other) and secures a stream: its certificate must be good for
 /// the host's name. Lives until `done` was called, with an empty text or with the reason; whoever owns the
 /// stream is kept alive by what `done` holds and bounds the whole by a timer that drops the socket.
