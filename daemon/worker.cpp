@@ -30,6 +30,7 @@ constexpr std::int64_t kTicksPerAudit = 5, kTicksPerUpkeep = 2;
 Level level_of(state::PublishEvent event) {
   switch (event) {
     case state::PublishEvent::refused:
+    case state::PublishEvent::instance_taken:
     case state::PublishEvent::stopped:
     case state::PublishEvent::conflict:
       return Level::error;
@@ -48,9 +49,10 @@ Level level_of(state::PublishEvent event) {
   return Level::debug;
 }
 
-constexpr std::array<std::string_view, 11> kEventNames = {
-    "redis_connected", "redis_disconnected", "redis_refused", "redis_moved", "series_stopped", "conflict",
-    "published",       "published_already",  "behind",        "unknown",     "backfilled"};
+constexpr std::array<std::string_view, 12> kEventNames = {
+    "redis_connected", "redis_disconnected", "redis_refused", "instance_taken",    "redis_moved",
+    "series_stopped",  "conflict",           "published",     "published_already", "behind",
+    "unknown",         "backfilled"};
 static_assert(static_cast<std::size_t>(state::PublishEvent::backfilled) + 1 == kEventNames.size());
 
 }  // namespace
@@ -314,7 +316,10 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     copying_ = true;
     ask_subject(view_, audited_, [this](std::optional<SelfAudit::Subject> subject) {
       copying_ = false;
-      if (subject) audit_.begin(std::move(*subject));
+      if (!subject) return;
+      const std::string name = subject->id.name();
+      if (audit_.begin(std::move(*subject))) return;
+      journal_.log(Level::warning, "audit", name, "left out: no thread could be had for it");
     });
   }
 

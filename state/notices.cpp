@@ -9,6 +9,7 @@ namespace {
 constexpr std::string_view kEventsKept = "100000";  // in Redis
 constexpr std::string_view kHeartbeatTtlMs = "10000";
 constexpr std::size_t kPairsPerCommand = 200;
+constexpr std::array<std::string_view, 3> kIdentity = {"host", "pid", "started_ms"};  // of a heartbeat
 
 }  // namespace
 
@@ -38,6 +39,7 @@ bool Notices::send(const std::string& key, std::span<const std::string_view> arg
 void Notices::on_ready(RedisNode& node) {
   const auto here = [&](const std::string& key) { return nodes_.serving(key) == &node.connection(); };
   told_.clear();
+  if (here(daemon_key_)) beaten_ = false;
   if (here(configs_key_)) write_configs();
   if (here(catalogue_key_)) write_catalogue();
   if (here(state_key_)) {
@@ -236,7 +238,8 @@ void Notices::on_event_reply(std::uint64_t number, const Reply* reply) {
   send_all_events();
 }
 
-void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
+void Notices::heartbeat(const Fields& fields) {
+  look_who_beats(fields);
   std::vector<std::string_view> arguments = {"HSET", daemon_key_};
   for (const auto& [name, value] : fields) {
     arguments.push_back(name);
@@ -246,7 +249,38 @@ void Notices::heartbeat(const std::vector<std::pair<std::string, std::string>>& 
   send(daemon_key_, {"MULTI"}, checked("MULTI"));
   send(daemon_key_, arguments, checked("HSET"));
   send(daemon_key_, {"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
-  send(daemon_key_, {"EXEC"}, checked("EXEC"));
+  send(daemon_key_, {"EXEC"}, [this](const Reply* reply) {
+    beaten_ = reply != nullptr && !reply->is_error();
+    checked("EXEC")(reply);
+  });
+}
+
+/// Where it is not the one whose last beat was ours, two daemons have one name: each overwrites what the
+/// other says of its series, and bots believe that a dead one lives.
+void Notices::look_who_beats(const Fields& ours) {
+  if (!beaten_) return;  // it may be that of an earlier run
+  std::array<std::string, 3> wanted;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto found = std::find_if(ours.begin(), ours.end(),
+                                    [i](const auto& field) { return field.first == kIdentity[i]; });
+    if (found != ours.end()) wanted[i] = found->second;
+  }
+  send(daemon_key_, {"HMGET", daemon_key_, kIdentity[0], kIdentity[1], kIdentity[2]},
+       [this, wanted = std::move(wanted)](const Reply* reply) {
+         if (reply == nullptr) return;
+         if (reply->is_error()) return on_error("HMGET", reply->text);
+         if (reply->elements.size() != wanted.size() || reply->elements[0].type == ReplyType::nil) return;
+         const bool same =
+             std::equal(wanted.begin(), wanted.end(), reply->elements.begin(),
+                        [](const std::string& own, const Reply& there) { return own == there.text; });
+         if (same || !told_.insert(daemon_key_).second) return;
+         std::string detail = "on host ";
+         detail.append(reply->elements[0].text).append(", pid ").append(reply->elements[1].text);
+         detail.append(" another daemon beats as instance ")
+             .append(instance_)
+             .append(": each needs a name of its own");
+         handler_.on_publish_event(PublishEvent::instance_taken, "", detail);
+       });
 }
 
 void Notices::look_after() {

@@ -22,6 +22,8 @@ namespace atcd::state {
 /// of the publisher, on its thread.
 class Notices {
  public:
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+
   /// `on_missing` is called when keys that were written are gone from Redis.
   Notices(RedisNodes& nodes, const RedisOptions& options, PublishCounters& counters, PublishHandler& handler,
           std::function<void()> on_missing);
@@ -41,7 +43,7 @@ class Notices {
   /// The series is not published: whatever state it has, Redis says HALTED with this reason. "" ends it.
   void set_stop_reason(const std::string& name, const std::string& reason);
   void event(std::string_view event, std::int64_t at_ms, std::string_view series, std::string_view detail);
-  void heartbeat(const std::vector<std::pair<std::string, std::string>>& fields);
+  void heartbeat(const Fields& fields);
   /// As Publisher's.
   void look_after();
   /// Also those that were sent and came to nothing; but where Redis refused, only one until it takes that.
@@ -87,6 +89,7 @@ class Notices {
   void on_event_reply(std::uint64_t number, const Reply* reply);
   void look_for_missing();
   void look_for(const std::string& key, const std::string& field, void (Notices::*write)());
+  void look_who_beats(const Fields& ours);
   void on_error(std::string_view what, std::string_view error);
   RedisConnection::Callback checked(const char* what);
 
@@ -109,6 +112,7 @@ class Notices {
   std::uint64_t tried_event_ = 0;   // that one, while its answer is awaited
   std::set<std::string> told_;      // errors named since the connection was made
   bool incomplete_ = false;         // something could not be written
+  bool beaten_ = false;             // since the connection was made: what beats there from now on is ours
 };
 
 }  // namespace atcd::state

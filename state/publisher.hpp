@@ -65,7 +65,8 @@ enum class PublishEvent : std::uint8_t {
   connected,
   disconnected,
   refused,
-  moved,  // in a cluster: series are with another server from now on
+  instance_taken,  // another daemon beats under this one's name
+  moved,           // in a cluster: series are with another server from now on
   stopped,
   conflict,
   published,

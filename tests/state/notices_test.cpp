@@ -198,6 +198,27 @@ TEST_F(NoticesTest, TheHeartbeatEndsTenSecondsAfterTheLastBeat) {
   EXPECT_LE(ttl_ms, 10'000);
 }
 
+TEST_F(NoticesTest, AnotherDaemonOfTheSameNameIsToldOnce) {
+  Daemon one(io_, options_for(server_)), other(io_, options_for(server_));
+  run_until([&] { return one.publisher->connected() && other.publisher->connected(); }, "connected");
+  const auto beat = [&](Daemon& daemon, const char* host) {
+    daemon.publisher->heartbeat({{"beat_ms", "5"}, {"host", host}, {"pid", "7"}, {"started_ms", "3"}});
+    run_until_idle(daemon);
+  };
+  beat(one, "before");  // an earlier run's
+  for (int i = 0; i < 3; ++i) beat(other, "here");
+  EXPECT_EQ(other.handler.count(PublishEvent::instance_taken), 0U);
+  for (int i = 0; i < 3; ++i) {
+    beat(one, "there");
+    beat(other, "here");
+  }
+  EXPECT_EQ(other.handler.count(PublishEvent::instance_taken), 1U);
+  EXPECT_THAT(other.handler.detail(PublishEvent::instance_taken), HasSubstr("host there, pid 7"));
+  redis_.command({"DEL", "atc:1:daemon:main"});
+  beat(other, "here");
+  EXPECT_EQ(other.handler.count(PublishEvent::instance_taken), 1U);
+}
+
 TEST_F(NoticesTest, FormingBarsArePushedAndNotKept) {
   Daemon daemon(io_, options_for(server_));
   daemon.add(1, 0, 1);
