@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "daemon/catalogue.hpp"
@@ -182,16 +183,20 @@ void Control::explain(const std::string& series, const Answer& answer) {
       return answer(
           control_error_json(series + " has no signal yet: it is " + std::string(feeds::state_name(*state))));
     }
-    computing_.push_back(std::async(std::launch::async, [this, answer, subject = std::move(*found)] {
-      const auto explanation = daemon::explain(subject);
-      std::string json =
-          explanation ? "{\"ok\":true,\"engine_agrees\":" +
-                            std::string(same_bits(explanation->computed, subject.held) ? "true" : "false") +
-                            ",\"explanation\":" + explanation_json(*explanation) + "}"
-                      : control_error_json("the bars of " + subject.id.name() +
-                                           " that are known do not reach back to bar 0");
-      boost::asio::post(io_, [answer, json = std::move(json)] { answer(json); });
-    }));
+    try {
+      computing_.push_back(std::async(std::launch::async, [this, answer, subject = std::move(*found)] {
+        const auto explanation = daemon::explain(subject);
+        std::string json =
+            explanation ? "{\"ok\":true,\"engine_agrees\":" +
+                              std::string(same_bits(explanation->computed, subject.held) ? "true" : "false") +
+                              ",\"explanation\":" + explanation_json(*explanation) + "}"
+                        : control_error_json("the bars of " + subject.id.name() +
+                                             " that are known do not reach back to bar 0");
+        boost::asio::post(io_, [answer, json = std::move(json)] { answer(json); });
+      }));
+    } catch (const std::system_error&) {
+      answer(control_error_json("no thread could be had to explain " + series + ": ask again"));
+    }
   });
 }
 

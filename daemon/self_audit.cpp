@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "engine/interval.hpp"
@@ -9,8 +10,11 @@
 
 namespace atcd::daemon {
 
-void SelfAudit::begin(Subject subject) {
+bool SelfAudit::begin(Subject subject) try {
   running_ = std::async(std::launch::async, [subject = std::move(subject)] { return audit(subject); });
+  return true;
+} catch (const std::system_error&) {
+  return false;
 }
 
 std::optional<SelfAudit::Difference> SelfAudit::take_difference() {

@@ -36,8 +36,8 @@ class SelfAudit {
   };
 
   bool busy() const { return running_.valid(); }
-  /// Only while not busy().
-  void begin(Subject subject);
+  /// Only while not busy(). False, and nothing is under way, where no thread can be had.
+  bool begin(Subject subject);
   /// Takes the result once it is there: of a difference the series and a sentence, else empty.
   struct Difference {
     std::string series, detail;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "daemon/clock.hpp"
@@ -21,9 +22,16 @@ void SnapshotTaker::add(std::vector<std::string> entries) {
   if (missing_ == 0) return;  // write_now() came in between
   std::move(entries.begin(), entries.end(), std::back_inserter(pieces_));
   if (--missing_ > 0) return;
-  writing_ = std::async(std::launch::async, [directory = directory_, pieces = std::exchange(pieces_, {})] {
-    return state::write_snapshot(directory, pieces);
-  });
+  std::vector<std::string> whole = std::exchange(pieces_, {});
+  try {
+    writing_ = std::async(std::launch::async, [directory = directory_, pieces = std::move(whole)] {
+      return state::write_snapshot(directory, pieces);
+    });
+  } catch (const std::system_error& failure) {
+    std::promise<std::string> refused;
+    refused.set_value(std::string("no thread could be had to write the snapshot: ") + failure.what());
+    writing_ = refused.get_future();
+  }
 }
 
 std::string SnapshotTaker::write_now(std::vector<std::string> entries) {

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include "tests/daemon/no_threads.hpp"
+
 namespace atcd::daemon {
 namespace {
 
@@ -27,7 +29,7 @@ SelfAudit::Subject subject() {
 }
 
 std::optional<SelfAudit::Difference> result_of(SelfAudit& audit, SelfAudit::Subject of) {
-  audit.begin(std::move(of));
+  EXPECT_TRUE(audit.begin(std::move(of)));
   EXPECT_TRUE(audit.busy());
   std::optional<SelfAudit::Difference> difference;
   while (audit.busy()) {
@@ -70,6 +72,17 @@ TEST(SelfAudit, BarsThatDoNotReachBarZeroSayNothing) {
   tail.covered_from += 250;
   EXPECT_FALSE(result_of(audit, tail));
   EXPECT_EQ(audit.counters().audited, 0U);
+}
+
+TEST(SelfAudit, WithoutAThreadItIsLeftOut) {
+  SelfAudit audit;
+  {
+    const NoThreads none;
+    EXPECT_FALSE(audit.begin(subject()));
+  }
+  EXPECT_FALSE(audit.busy());
+  EXPECT_FALSE(result_of(audit, subject()));
+  EXPECT_EQ(audit.counters().audited, 1U);
 }
 
 }  // namespace
