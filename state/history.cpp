@@ -67,7 +67,7 @@ bool History::fail(const MappedFile& file) {
 
 bool History::read_block(const BlockPlace& place, std::vector<engine::Bar>& bars) {
   bars.resize(place.count);
-  const auto all = blocks_.view(place.offset, static_cast<std::size_t>(block_bytes(place)));
+  const auto all = blocks_.readable(place.offset, static_cast<std::size_t>(block_bytes(place)));
   if (!all.empty()) {
     const auto header = record_at<BlockHeader>(all);
     const auto bytes = all.subspan(sizeof header, place.bytes);
@@ -89,22 +89,6 @@ const BlockPlace* History::block_before(const Entry& entry, std::int64_t boundar
     if (at->kind == BlockKind::bars && holds) return &*at;
   }
   return nullptr;
-}
-
-void History::patch(const Entry& entry, StoredBars& stored) {
-  std::vector<engine::Bar> other;
-  for (const BlockPlace& place : entry.blocks) {
-    const bool here =
-        place.covered_from_ms < stored.covered_to_ms && place.covered_to_ms > stored.covered_from_ms;
-    const bool missing = place.kind == BlockKind::missing;
-    if ((place.kind != BlockKind::patch && !missing) || !here || !read_block(place, other)) continue;
-    const auto at =
-        std::lower_bound(stored.bars.begin(), stored.bars.end(), other[0].open_time_ms,
-                         [](const engine::Bar& bar, std::int64_t ms) { return bar.open_time_ms < ms; });
-    const bool there = at != stored.bars.end() && at->open_time_ms == other[0].open_time_ms;
-    if (there && !missing) *at = other[0];
-    if (!there && missing) stored.bars.insert(at, other[0]);
-  }
 }
 
 std::span<const engine::Bar> History::tail(Series series) {

@@ -45,6 +45,29 @@ void History::cut_out_damaged(Entry& entry) {
   entry.blocks = std::move(kept);
 }
 
+/// What a bar was corrected to, and bars that were missing, among those of blocks.
+void History::patch(const Entry& entry, StoredBars& stored) {
+  std::vector<engine::Bar> other;
+  for (const BlockPlace& place : entry.blocks) {
+    const bool here =
+        place.covered_from_ms < stored.covered_to_ms && place.covered_to_ms > stored.covered_from_ms;
+    const bool missing = place.kind == BlockKind::missing;
+    if ((place.kind != BlockKind::patch && !missing) || !here) continue;
+    if (!read_block(place, other)) {  // it was there when the history was opened
+      stored.covered_from_ms = std::min(stored.covered_to_ms, place.covered_to_ms);
+      std::erase_if(stored.bars,
+                    [&](const engine::Bar& bar) { return bar.open_time_ms < stored.covered_from_ms; });
+      continue;
+    }
+    const auto at =
+        std::lower_bound(stored.bars.begin(), stored.bars.end(), other[0].open_time_ms,
+                         [](const engine::Bar& bar, std::int64_t ms) { return bar.open_time_ms < ms; });
+    const bool there = at != stored.bars.end() && at->open_time_ms == other[0].open_time_ms;
+    if (there && !missing) *at = other[0];
+    if (!there && missing) stored.bars.insert(at, other[0]);
+  }
+}
+
 /// The tail's rows are read where they lie, so that the bar is put among those of blocks: patch().
 bool History::add_missing(Series series, const engine::Bar& bar, std::int64_t at_ms) {
   const Entry& entry = series_[series];

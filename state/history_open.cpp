@@ -77,6 +77,11 @@ void History::map_files() {
     const bool may_lack =
         files[i] == &instruments_ && access_ == Access::read && !std::filesystem::exists(path);
     if (!may_lack && !files[i]->open(path, access_)) throw std::runtime_error(files[i]->error());
+    const bool small = files[i] == &names_ || files[i] == &index_;  // and of no use in part
+    if (small && files[i]->size() > 0 &&
+        files[i]->readable(0, static_cast<std::size_t>(files[i]->size())).empty()) {
+      throw std::runtime_error(files[i]->error());
+    }
   }
 }
 
@@ -215,13 +220,15 @@ void History::scan_blocks(std::int64_t from) {
   std::int64_t at = from;
   std::int64_t skipped = 0;  // before the last block that was found
   while (at + std::int64_t{sizeof(BlockHeader)} <= blocks_.size()) {
-    const auto header = record_at<BlockHeader>(blocks_.view(at, sizeof(BlockHeader)));
+    const auto first = blocks_.readable(at, sizeof(BlockHeader));
+    const auto header = first.empty() ? BlockHeader{} : record_at<BlockHeader>(first);
     const std::int64_t end = at + std::int64_t{sizeof header} + padded(header.bytes);
     bool intact = header.magic == kBlockMagic && header.count >= 1 && header.count <= kBlockBars &&
                   end <= blocks_.size();
     if (intact) {
-      const auto bytes = blocks_.view(at + std::int64_t{sizeof header}, header.bytes);
-      intact = header.checksum == checksum_of(bytes.data(), bytes.size(), record_checksum(header));
+      const auto bytes = blocks_.readable(at + std::int64_t{sizeof header}, header.bytes);
+      intact = bytes.size() == header.bytes &&
+               header.checksum == checksum_of(bytes.data(), bytes.size(), record_checksum(header));
     }
     if (!intact) {
       at += 8;
@@ -273,7 +280,7 @@ std::string History::read_slot(Series series) {
   entry.tail_bars = 0;
   entry.tail_covered_to_ms = 0;
   const std::int64_t slot = std::int64_t{series} * kSlotBytes;
-  const auto bytes = tails_.view(slot, kSlotBytes);
+  const auto bytes = tails_.readable(slot, kSlotBytes);
   if (entry.name.empty()) return {};
   const auto header = bytes.empty() ? TailHeader{} : record_at<TailHeader>(bytes);
   if (header.magic != kTailMagic || header.name_hash != entry.name_hash ||

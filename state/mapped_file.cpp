@@ -98,6 +98,19 @@ std::span<const std::byte> MappedFile::view(std::int64_t offset, std::size_t cou
   return {mapping_ + offset, count};
 }
 
+std::span<const std::byte> MappedFile::readable(std::int64_t offset, std::size_t count) {
+  const auto bytes = view(offset, count);
+  if (bytes.empty()) return bytes;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t begin = static_cast<std::size_t>(offset) / page * page;
+  const std::size_t size = static_cast<std::size_t>(offset) + count - begin;
+  void* const pages = const_cast<std::byte*>(mapping_ + begin);
+  // A kernel before 5.14 does not know it: there it is found out by looking.
+  if (::madvise(pages, size, MADV_POPULATE_READ) == 0 || errno == EINVAL) return bytes;
+  fail("reading it");
+  return {};
+}
+
 void MappedFile::unmap() {
   if (mapping_ != nullptr) ::munmap(const_cast<std::byte*>(mapping_), mapped_);
   mapping_ = nullptr;

@@ -37,6 +37,9 @@ class MappedFile {
   /// The bytes from offset on, empty where the file does not hold all of them. Valid until the next call that
   /// makes the file larger or smaller.
   std::span<const std::byte> view(std::int64_t offset, std::size_t count);
+  /// As view(), but empty also where they cannot be read, as from a bad sector or where somebody else has cut
+  /// the file off: looking at them would end the program by SIGBUS.
+  std::span<const std::byte> readable(std::int64_t offset, std::size_t count);
 
  private:
   bool fail(const char* what);

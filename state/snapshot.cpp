@@ -151,7 +151,7 @@ bool Snapshot::read(const std::string& path) {
   std::error_code absent;
   if (!fs::exists(path, absent)) return false;
   if (!file_.open(path, MappedFile::Access::read)) return refuse(path, file_.error(), false), false;
-  const auto bytes = file_.view(0, static_cast<std::size_t>(file_.size()));
+  const auto bytes = file_.readable(0, static_cast<std::size_t>(file_.size()));
   if (bytes.size() < sizeof(FileHeader)) return refuse(path, "it is too short", true), false;
   const auto header = value_at<FileHeader>(bytes);
   if (header.magic != kSnapshotMagic || header.checksum != record_checksum(header)) {

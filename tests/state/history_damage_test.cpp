@@ -154,6 +154,33 @@ TEST_F(DamagedHistory, ACrashBetweenBlockAndTailDoublesNothing) {
   EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars_);
 }
 
+TEST_F(DamagedHistory, BlocksThatCanBeReadNoMoreAreLeftOut) {
+  History history(directory_, History::Access::write);
+  const auto series = *history.find("a");
+  ASSERT_EQ(history.newest(series, 0).bars, bars_);
+  fs::resize_file(path("blocks"), 0);  // as with a bad sector, looking at what was there raises SIGBUS
+  const StoredBars stored = history.newest(series, 0);
+  ASSERT_FALSE(stored.bars.empty());
+  EXPECT_EQ(stored.covered_from_ms, stored.bars.front().open_time_ms);
+  EXPECT_TRUE(std::equal(stored.bars.rbegin(), stored.bars.rend(), bars_.rbegin()));
+  EXPECT_FALSE(history.problems().empty());
+}
+
+TEST_F(DamagedHistory, ACorrectionThatCanBeReadNoMoreLeavesNothingBeforeIt) {
+  Bar corrected = bars_[100];
+  corrected.close = corrected.high;
+  History history(directory_, History::Access::write);
+  const auto series = *history.find("a");
+  ASSERT_TRUE(history.correct(series, corrected, 1));
+  ASSERT_EQ(history.newest(series, 0).bars[100], corrected);
+  std::string blocks = read("blocks");
+  blocks[blocks.size() - 8] ^= 1;  // the correction's, which is the last
+  std::fstream(path("blocks"), std::ios::binary | std::ios::in | std::ios::out) << blocks;
+  const StoredBars stored = history.newest(series, 0);
+  EXPECT_EQ(stored.covered_from_ms, corrected.close_time_ms);
+  EXPECT_EQ(stored.bars, std::vector<Bar>(bars_.begin() + 101, bars_.end()));
+}
+
 TEST_F(DamagedHistory, GoesOnAfterEveryKindOfDamage) {
   const auto files = all_files();
   const auto more = some_bars(700, 4, bars_.back().close_time_ms / kMinuteMs);
