@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "tests/certificates.hpp"
+#include "tests/deadline.hpp"
 
 namespace atcd::feeds::testing {
 
@@ -33,7 +34,7 @@ using tests::Certificates;
 /// Runs the io_context until the condition holds; false at the deadline.
 template <class Condition>
 bool run_until(asio::io_context& io, Condition&& condition,
-               std::chrono::seconds deadline = std::chrono::seconds(60)) {
+               std::chrono::seconds deadline = tests::deadline()) {
   const auto end = std::chrono::steady_clock::now() + deadline;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;

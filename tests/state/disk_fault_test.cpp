@@ -13,6 +13,7 @@
 
 #include "state/history_writer.hpp"
 #include "state/snapshot.hpp"
+#include "tests/deadline.hpp"
 #include "tests/state/bars.hpp"
 
 namespace {
@@ -54,7 +55,7 @@ class DiskFaultTest : public testing::Test {
     fs::remove_all(directory_);
   }
   static void wait_for(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto end = std::chrono::steady_clock::now() + tests::deadline();
     while (!condition()) {
       ASSERT_LT(std::chrono::steady_clock::now(), end);
       std::this_thread::yield();

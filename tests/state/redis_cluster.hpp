@@ -107,7 +107,7 @@ class RedisCluster {
 
   template <typename Condition>
   static void wait(const Condition& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto deadline = std::chrono::steady_clock::now() + tests::deadline();
     while (!condition()) {
       if (std::chrono::steady_clock::now() > deadline)
         throw std::runtime_error("the cluster does not settle");

@@ -133,7 +133,7 @@ TEST_F(RedisClusterTest, ADrainWaitsForWhatIsBetweenTwoServers) {
   daemon.close_bar(kFirst);
   std::size_t left = 0, drains = 0;
   const auto drain = [&] {  // looks at once, behind every single step
-    daemon.publisher->drain(std::chrono::seconds(60), [&](std::size_t unacknowledged) {
+    daemon.publisher->drain(tests::deadline(), [&](std::size_t unacknowledged) {
       left = std::max(left, unacknowledged);
       ++drains;
     });

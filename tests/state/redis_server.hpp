@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/deadline.hpp"
+
 extern char** environ;
 
 namespace atcd::state {
@@ -200,7 +202,7 @@ class RedisServer {
 
  private:
   void wait_until_it_answers() const {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto deadline = std::chrono::steady_clock::now() + tests::deadline();
     for (;;) {
       try {
         const auto reply = client().raw({"PING"});
