@@ -319,7 +319,7 @@ RedisConnection::Callback Notices::checked(const char* what) {
 
 void Notices::on_error(std::string_view what, std::string_view error) {
   incomplete_ = true;
-  if (error_kind(error) == ErrorKind::reroute) nodes_.look_again();
+  if (error_kind(error) == ErrorKind::reroute || error.starts_with("CLUSTERDOWN")) nodes_.look_again();
   ++counters_.errors;
   if (!told_.insert(std::string(what) + std::string(error.substr(0, error.find(' ')))).second) return;
   std::string detail = "command=\"";

@@ -275,6 +275,7 @@ void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::str
     if (first) parts_.on_function_missing();
     return;
   }
+  if (error.starts_with("CLUSTERDOWN")) parts_.nodes.look_again();  // the others may know who serves it
   switch (error_kind(error)) {
     case ErrorKind::retryable:
       // Some of this series' keys are on their way to another server, or nobody serves its slot: no reason to
