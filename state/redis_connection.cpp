@@ -223,6 +223,7 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
         continue;
       }
       const Pending command = pending_.pop();
+      answered_at_ = arrived_at;
       if (options_.command_times != nullptr) options_.command_times->add(arrived_at - command.queued_at);
       if (command.callback) command.callback(&reader_.reply());
     }
@@ -231,7 +232,13 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
   /// One timer for all commands: it looks at the oldest and goes back to sleep until that one's deadline.
   void watch_deadline() {
     if (deadline_armed_ || pending_.empty()) return;
-    wake_at(pending_.front().queued_at + options_.command_timeout);
+    wake_at(deadline());
+  }
+
+  /// Who answers one after the other is slow, not gone: all that waits would only have to be sent again, from
+  /// the first on.
+  Clock::time_point deadline() {
+    return std::max(pending_.front().queued_at, answered_at_) + options_.command_timeout;
   }
 
   void wake_at(Clock::time_point when) {
@@ -241,7 +248,7 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
       if (error) return;
       deadline_armed_ = false;
       if (pending_.empty()) return;
-      if (Clock::now() < pending_.front().queued_at + options_.command_timeout) return watch_deadline();
+      if (Clock::now() < deadline()) return watch_deadline();
       // It may have been us who slept: what has arrived is read before anyone is blamed.
       if (wire_->has_input()) return wake_at(Clock::now() + kReadFirst);
       lose("timeout: " + address() + " did not answer within " + timeout_text());
@@ -272,6 +279,7 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
   std::uint64_t attempt_ = 0;
   int failures_ = 0;  // since a useful connection
   Clock::time_point ready_since_;
+  Clock::time_point answered_at_;  // when a command was answered last
   bool deadline_armed_ = false;
   std::shared_ptr<RedisWire> wire_;
   std::string queued_;  // commands not yet being written

@@ -109,6 +109,25 @@ TEST_F(RedisConnectionTest, ACommandWithoutAnAnswerEndsTheConnection) {
   run_until([&] { return heard_.ready == 2; }, "ready again");
 }
 
+TEST_F(RedisConnectionTest, WhoAnswersOneAfterTheOtherIsSlowNotGone) {
+  RedisServer server;
+  ConnectionOptions options = to(server.url());
+  options.command_timeout = std::chrono::milliseconds(1000);
+  RedisConnection connection(io_, options, heard_);
+  connection.start();
+  run_until([&] { return heard_.ready == 1; }, "ready");
+  int answered = 0, lost = 0;
+  for (int i = 0; i < 8; ++i) {
+    connection.send({"BLPOP", "nothing", "0.25"},
+                    [&](const Reply* reply) { ++(reply != nullptr ? answered : lost); });
+  }
+  run_until([&] { return answered + lost == 8; }, "all told");
+  ASSERT_EQ(answered, 8) << "twice the time that one may take, together";
+  bool gone = false;
+  connection.send({"BLPOP", "nothing", "0"}, [&](const Reply* reply) { gone = reply == nullptr; });
+  run_until([&] { return gone; }, "dropped");
+}
+
 TEST_F(RedisConnectionTest, WhoNeverAnswersTheGreetingIsGivenUp) {
   RedisServer server;
   server.signal(SIGSTOP);
