@@ -78,6 +78,9 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
     // Who lets us in and is of no use is not tried ever faster than who does not let us in.
     const bool useful = !by_us || Clock::now() - ready_since_ > options_.longest_backoff;
     if (was_ready && useful) failures_ = 0;
+    // An address that drops what is sent to it takes all the time there is: the next attempt begins with the
+    // next one, and stays with one that answers.
+    if (state_ == State::connecting) ++first_address_;
     const auto self = shared_from_this();
     ++attempt_;
     close();
@@ -149,7 +152,7 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
                                  : "no connection to " + address() + " within " + timeout_text());
     }));
     wire_ = std::make_shared<RedisWire>(io_, options_.address, options_.tls, *this);
-    wire_->open();
+    wire_->open(first_address_);
   }
 
   void on_wire_open() override { greet(); }
@@ -277,7 +280,8 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
   asio::io_context& io_;
   State state_ = State::idle;
   std::uint64_t attempt_ = 0;
-  int failures_ = 0;  // since a useful connection
+  int failures_ = 0;               // since a useful connection
+  std::size_t first_address_ = 0;  // of those that the host's name has
   Clock::time_point ready_since_;
   Clock::time_point answered_at_;  // when a command was answered last
   bool deadline_armed_ = false;
