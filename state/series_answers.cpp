@@ -67,6 +67,7 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
       } else {
         end_stop(*cursor);
         cursor->other_config = false;
+        cursor->begins = true;
         cursor->own_ms = 0;
         // A stream that was lost goes on from the newest bar that is known to have been in it: whoever read
         // up to there misses nothing.
@@ -92,6 +93,7 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   if (cursor.other_config && !parts_.options.adopt) return stop(cursor, config);
   end_stop(cursor);
   if (cursor.told_head_ms <= *head_ms) cursor.told_head_ms = 0;
+  cursor.begins = false;
   cursor.own_ms = 0;
   cursor.position_ms = *head_ms;
   cursor.head_rev = *rev;
@@ -194,6 +196,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   ++(added ? parts_.counters.added : parts_.counters.same);
   if (added && sent.source == Source::live) ++parts_.counters.pushes;
   if (added) cursor.yields = false;
+  cursor.begins = false;
   if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
   if (!sent.check) {
     cursor.failures = 0;
