@@ -197,7 +197,9 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   if (added && sent.source == Source::live) ++parts_.counters.pushes;
   if (added) cursor.yields = false;
   cursor.begins = false;
-  if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
+  // What was sent before an error, or before a newer one came, proves nothing about that.
+  if (sent.correction && sent.epoch == cursor.epoch && cursor.correction_ms == sent.close_ms)
+    cursor.correction_ms = 0;
   if (!sent.check) {
     cursor.failures = 0;
     if (sent.close_ms > cursor.acknowledged_ms) count_delay(cursor, sent.close_ms);

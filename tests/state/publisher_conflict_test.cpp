@@ -296,6 +296,23 @@ TEST_F(PublisherConflictTest, ACorrectionThatComesWhileTheStreamIsBroughtLevelIs
   EXPECT_EQ(entries[2].id, id_of(3, 0));
 }
 
+TEST_F(PublisherConflictTest, ASecondCorrectionThatComesBeforeTheFirstIsAcknowledgedIsSentToo) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  daemon.correct_bar(1, 123.25);
+  bool compares = false;
+  daemon.history.when_asked = [&] { compares = true; };
+  run_until([&] { return compares; }, "the first is on its way");
+  daemon.correct_bar(1, 124.5);
+  run_until_drained(daemon);
+  EXPECT_EQ(newest_id(), id_of(2, 2));
+  EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
+  EXPECT_TRUE(daemon.history.differences.empty()) << "both are ours";
+}
+
 TEST_F(PublisherConflictTest, WhatRedisRefusedOfACorrectionIsSentAgain) {
   Daemon daemon(io_, options_for(server_));
   daemon.add(1, 0, 3);
