@@ -231,7 +231,17 @@ TEST_F(RedisClusterTest, AServerThatTheOthersHaveReplacedIsLeftThoughItAnswers) 
 TEST_F(RedisClusterTest, AHeartbeatFindsItsServerToo) {
   RedisCluster cluster(2);
   Daemon daemon(io_, options_for(cluster));
-  run_until([&] { return daemon.publisher->connected(); }, "connected");
+  // With each of the two, and because the second was not there yet with the first.
+  const auto layouts_read = [&] {
+    int calls = 0;
+    for (std::size_t i = 0; i < cluster.size(); ++i) {
+      const std::string text = cluster.command(i, {"INFO", "commandstats"}), name = "cluster|slots:calls=";
+      const auto at = text.find(name);
+      if (at != std::string::npos) calls += std::stoi(text.substr(at + name.size()));
+    }
+    return calls;
+  };
+  run_until([&] { return layouts_read() >= 3; }, "all is known");
   const std::string key = "atc:1:daemon:main";
   const std::size_t cut_off = cluster.owner(key), other = 1 - cut_off;
   cluster.command(cut_off, {"CONFIG", "SET", "cluster-require-full-coverage", "yes"});
@@ -333,6 +343,25 @@ TEST_F(RedisClusterTest, TheReplicaOfADeadServerTakesOver) {
     RedisClient redis = cluster.node(owner).server.client();
     expect_complete(redis, daemon, series);
   }
+}
+
+TEST_F(RedisClusterTest, AClusterThatCameBackUnderOtherAddressesIsFoundThroughTheUrl) {
+  RedisCluster cluster(1);
+  const ReservedPort port, bus;
+  RedisOptions options = options_for(cluster);
+  options.url = redis_url(cluster.url() + ",127.0.0.1:" + port.text());
+  Daemon daemon(io_, options);
+  add_all(daemon);
+  cluster.node(0).server.kill();  // the only one that serves anything
+  close_all(daemon);
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  const RedisServer other({"--port", port.text(), "--bind", "127.0.0.1", "--cluster-enabled", "yes",
+                           "--cluster-port", bus.text()});
+  RedisClient redis = other.client();
+  redis.command({"CLUSTER", "ADDSLOTSRANGE", "0", std::to_string(kClusterSlots - 1)});
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "published there");
+  run_until_drained(daemon);
+  for (SeriesIndex series = kFirst; series < kEnd; ++series) expect_complete(redis, daemon, series);
 }
 
 TEST_F(RedisClusterTest, AClusterTakenForASingleServerIsSaid) {
