@@ -159,7 +159,7 @@ TEST_F(RedisConnectionTest, OfANameTheNextAddressIsTriedWhereOneDropsWhatIsSentT
   tcp::socket first(io_);
   first.connect(silent.local_endpoint());
   ConnectionOptions options = to("redis://" + std::string(kTwoAddresses) + ":" + port.text());
-  options.command_timeout = std::chrono::milliseconds(300);
+  options.command_timeout = std::chrono::milliseconds(1000);
   RedisConnection connection(io_, options, heard_);
   connection.start();
   run_until([&] { return heard_.ready == 1 || heard_.unreachable.size() == 5; }, "ready");
