@@ -39,7 +39,7 @@ bool Notices::send(const std::string& key, std::span<const std::string_view> arg
 void Notices::on_ready(RedisNode& node) {
   const auto here = [&](const std::string& key) { return nodes_.serving(key) == &node.connection(); };
   told_.clear();
-  if (here(daemon_key_)) beaten_ = false;
+  if (here(daemon_key_)) beaten_.reset();
   if (here(configs_key_)) write_configs();
   if (here(catalogue_key_)) write_catalogue();
   if (here(state_key_)) {
@@ -239,7 +239,7 @@ void Notices::on_event_reply(std::uint64_t number, const Reply* reply) {
 }
 
 void Notices::heartbeat(const Fields& fields) {
-  look_who_beats(fields);
+  look_who_beats();
   std::vector<std::string_view> arguments = {"HSET", daemon_key_};
   for (const auto& [name, value] : fields) {
     arguments.push_back(name);
@@ -249,29 +249,38 @@ void Notices::heartbeat(const Fields& fields) {
   send(daemon_key_, {"MULTI"}, checked("MULTI"));
   send(daemon_key_, arguments, checked("HSET"));
   send(daemon_key_, {"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
-  send(daemon_key_, {"EXEC"}, [this](const Reply* reply) {
-    beaten_ = reply != nullptr && !reply->is_error();
+  send(daemon_key_, {"EXEC"}, [this, ours = identity_of(fields)](const Reply* reply) {
+    if (reply == nullptr || reply->is_error()) {
+      beaten_.reset();
+    } else {
+      beaten_ = ours;
+    }
     checked("EXEC")(reply);
   });
 }
 
-/// Where it is not the one whose last beat was ours, two daemons have one name: each overwrites what the
-/// other says of its series, and bots believe that a dead one lives.
-void Notices::look_who_beats(const Fields& ours) {
-  if (!beaten_) return;  // it may be that of an earlier run
-  std::array<std::string, 3> wanted;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const auto found = std::find_if(ours.begin(), ours.end(),
+Notices::Identity Notices::identity_of(const Fields& beat) {
+  Identity identity;
+  for (std::size_t i = 0; i < identity.size(); ++i) {
+    const auto found = std::find_if(beat.begin(), beat.end(),
                                     [i](const auto& field) { return field.first == kIdentity[i]; });
-    if (found != ours.end()) wanted[i] = found->second;
+    if (found != beat.end()) identity[i] = found->second;
   }
+  return identity;
+}
+
+/// Where our last beat is not what is there, two daemons have one name: each overwrites what the other says
+/// of its series, and bots believe that a dead one lives. That beat's words count: the host may have got
+/// another name since.
+void Notices::look_who_beats() {
+  if (!beaten_) return;  // it may be that of an earlier run
   send(daemon_key_, {"HMGET", daemon_key_, kIdentity[0], kIdentity[1], kIdentity[2]},
-       [this, wanted = std::move(wanted)](const Reply* reply) {
-         if (reply == nullptr) return;
+       [this](const Reply* reply) {
+         if (reply == nullptr || !beaten_) return;
          if (reply->is_error()) return on_error("HMGET", reply->text);
-         if (reply->elements.size() != wanted.size() || reply->elements[0].type == ReplyType::nil) return;
+         if (reply->elements.size() != beaten_->size() || reply->elements[0].type == ReplyType::nil) return;
          const bool same =
-             std::equal(wanted.begin(), wanted.end(), reply->elements.begin(),
+             std::equal(beaten_->begin(), beaten_->end(), reply->elements.begin(),
                         [](const std::string& own, const Reply& there) { return own == there.text; });
          if (same || !told_.insert(daemon_key_).second) return;
          std::string detail = "on host ";
@@ -319,7 +328,7 @@ RedisConnection::Callback Notices::checked(const char* what) {
 
 void Notices::on_error(std::string_view what, std::string_view error) {
   incomplete_ = true;
-  if (error_kind(error) == ErrorKind::reroute) nodes_.look_again();
+  if (error_kind(error) == ErrorKind::reroute || error.starts_with("CLUSTERDOWN")) nodes_.look_again();
   ++counters_.errors;
   if (!told_.insert(std::string(what) + std::string(error.substr(0, error.find(' ')))).second) return;
   std::string detail = "command=\"";

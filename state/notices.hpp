@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -68,6 +70,9 @@ class Notices {
   };
   using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;
 
+  using Identity = std::array<std::string, 3>;  // of who beats
+
+  static Identity identity_of(const Fields& beat);
   static std::string json_of(const State& state);
 
   bool send(const std::string& key, std::span<const std::string_view> arguments,
@@ -89,7 +94,7 @@ class Notices {
   void on_event_reply(std::uint64_t number, const Reply* reply);
   void look_for_missing();
   void look_for(const std::string& key, const std::string& field, void (Notices::*write)());
-  void look_who_beats(const Fields& ours);
+  void look_who_beats();
   void on_error(std::string_view what, std::string_view error);
   RedisConnection::Callback checked(const char* what);
 
@@ -112,7 +117,7 @@ class Notices {
   std::uint64_t tried_event_ = 0;   // that one, while its answer is awaited
   std::set<std::string> told_;      // errors named since the connection was made
   bool incomplete_ = false;         // something could not be written
-  bool beaten_ = false;             // since the connection was made: what beats there from now on is ours
+  std::optional<Identity> beaten_;  // our last beat since the connection was made: what is there is ours
 };
 
 }  // namespace atcd::state

@@ -128,7 +128,7 @@ class Publisher::Impl final : public NodesHandler {
       link = std::make_unique<Link>(
           node, io_,
           SeriesSender::Parts{
-              io_, options_, node.connection(), history_, handler_, counters_, notices_,
+              io_, options_, nodes_, node.connection(), history_, handler_, counters_, notices_,
               [this, &node] { prepare_function(link_of(node)); },
               [this, &node](SeriesIndex series, std::uint32_t generation, std::string_view error) {
                 redirect_later(node, series, generation, error);
@@ -161,15 +161,18 @@ class Publisher::Impl final : public NodesHandler {
     link.sender.on_lost();
     link.told_unreachable = true;
     tell(PublishEvent::disconnected, "reason", reason);
-    // Those that asked here are to try at home again.
-    settle([&](const SeriesCursor& cursor) { return &link_of(nodes_.owner(cursor.slot)) == &link; }, link);
+    send_guests_home(link);
   }
 
   void on_node_unreachable(RedisNode& node, std::string_view reason) override {
-    // Attempts go on; one line an outage is enough.
-    if (!std::exchange(link_of(node).told_unreachable, true)) {
-      tell(PublishEvent::disconnected, "reason", reason);
-    }
+    Link& link = link_of(node);  // attempts go on: one line an outage is enough
+    if (!std::exchange(link.told_unreachable, true)) tell(PublishEvent::disconnected, "reason", reason);
+    send_guests_home(link);
+  }
+
+  /// Those that asked here are to try at home again.
+  void send_guests_home(Link& link) {
+    settle([&](const SeriesCursor& cursor) { return &link_of(nodes_.owner(cursor.slot)) == &link; }, link);
   }
 
   void on_node_refused(RedisNode& node, std::string_view error) override {
@@ -179,10 +182,9 @@ class Publisher::Impl final : public NodesHandler {
     refuse(link, std::string(error));
   }
 
-  void on_node_gone(RedisNode& node) override {
-    Link& link = link_of(node);
-    settle([](const SeriesCursor&) { return false; }, link);
-    links_.erase(&node);
+  bool on_node_idle(RedisNode& node) override {
+    if (!link_of(node).sender.empty()) return false;  // guests: it is importing their slot
+    return links_.erase(&node) == 1;
   }
 
   void on_layout() override {
@@ -197,9 +199,7 @@ class Publisher::Impl final : public NodesHandler {
           },
           *link);
     }
-    if (moved != 0) {
-      handler_.on_publish_event(PublishEvent::moved, "", "series=" + std::to_string(moved));
-    }
+    if (moved != 0) handler_.on_publish_event(PublishEvent::moved, "", "series=" + std::to_string(moved));
   }
 
   /// Series of this server that are not at home there go to the one that serves their slot.

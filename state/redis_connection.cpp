@@ -78,6 +78,9 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
     // Who lets us in and is of no use is not tried ever faster than who does not let us in.
     const bool useful = !by_us || Clock::now() - ready_since_ > options_.longest_backoff;
     if (was_ready && useful) failures_ = 0;
+    // An address that drops what is sent to it takes all the time there is: the next attempt begins with the
+    // next one, and stays with one that answers.
+    if (state_ == State::connecting) ++first_address_;
     const auto self = shared_from_this();
     ++attempt_;
     close();
@@ -149,7 +152,7 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
                                  : "no connection to " + address() + " within " + timeout_text());
     }));
     wire_ = std::make_shared<RedisWire>(io_, options_.address, options_.tls, *this);
-    wire_->open();
+    wire_->open(first_address_);
   }
 
   void on_wire_open() override { greet(); }
@@ -223,6 +226,7 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
         continue;
       }
       const Pending command = pending_.pop();
+      answered_at_ = arrived_at;
       if (options_.command_times != nullptr) options_.command_times->add(arrived_at - command.queued_at);
       if (command.callback) command.callback(&reader_.reply());
     }
@@ -231,7 +235,13 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
   /// One timer for all commands: it looks at the oldest and goes back to sleep until that one's deadline.
   void watch_deadline() {
     if (deadline_armed_ || pending_.empty()) return;
-    wake_at(pending_.front().queued_at + options_.command_timeout);
+    wake_at(deadline());
+  }
+
+  /// Who answers one after the other is slow, not gone: all that waits would only have to be sent again, from
+  /// the first on.
+  Clock::time_point deadline() {
+    return std::max(pending_.front().queued_at, answered_at_) + options_.command_timeout;
   }
 
   void wake_at(Clock::time_point when) {
@@ -241,7 +251,7 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
       if (error) return;
       deadline_armed_ = false;
       if (pending_.empty()) return;
-      if (Clock::now() < pending_.front().queued_at + options_.command_timeout) return watch_deadline();
+      if (Clock::now() < deadline()) return watch_deadline();
       // It may have been us who slept: what has arrived is read before anyone is blamed.
       if (wire_->has_input()) return wake_at(Clock::now() + kReadFirst);
       lose("timeout: " + address() + " did not answer within " + timeout_text());
@@ -270,8 +280,10 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
   asio::io_context& io_;
   State state_ = State::idle;
   std::uint64_t attempt_ = 0;
-  int failures_ = 0;  // since a useful connection
+  int failures_ = 0;               // since a useful connection
+  std::size_t first_address_ = 0;  // of those that the host's name has
   Clock::time_point ready_since_;
+  Clock::time_point answered_at_;  // when a command was answered last
   bool deadline_armed_ = false;
   std::shared_ptr<RedisWire> wire_;
   std::string queued_;  // commands not yet being written

@@ -49,7 +49,8 @@ struct ConnectionOptions {
   std::function<void(Located)> locate;
   std::shared_ptr<boost::asio::ssl::context> tls;   // for an address that asks for it
   std::string client_name;                          // for CLIENT LIST
-  std::chrono::milliseconds command_timeout{5000};  // from sending a command to its reply; also of connecting
+  std::chrono::milliseconds command_timeout{5000};  // from sending a command, or the reply to the one before
+                                                    // it, to its reply; also of connecting
   std::chrono::milliseconds first_backoff{50};      // doubles with each failure, half of it is chance
   std::chrono::milliseconds longest_backoff{3000};
   std::size_t output_limit = std::size_t{64} << 20;  // bytes waiting to be written
@@ -59,8 +60,8 @@ struct ConnectionOptions {
 };
 
 /// One connection to one Redis, kept up for ever. Commands are pipelined: written at once when nothing is
-/// being written, else gathered into the next write. Replies come in order. When the oldest command in flight
-/// is not answered in time the connection is dropped. Text for events never holds the password. Used from
+/// being written, else gathered into the next write. Replies come in order. When no command is answered for
+/// too long the connection is dropped. Text for events never holds the password. Used from
 /// the io_context's thread only; after destruction no callback is called.
 class RedisConnection {
  public:

@@ -218,11 +218,10 @@ void RedisNodes::announce() {
 void RedisNodes::drop_idle() {
   for (auto entry = nodes_.begin(); entry != nodes_.end();) {
     RedisNode* node = entry->second.get();
-    if (serves(*node)) {
+    if (serves(*node) || !handler_.on_node_idle(*node)) {
       ++entry;
       continue;
     }
-    handler_.on_node_gone(*node);
     entry = nodes_.erase(entry);
   }
 }

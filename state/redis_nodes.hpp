@@ -52,8 +52,9 @@ class NodesHandler {
   virtual void on_node_refused(RedisNode& node, std::string_view error) = 0;
   /// Who serves which slot has changed.
   virtual void on_layout() {}
-  /// It serves no slot any more and is destroyed after this call.
-  virtual void on_node_gone(RedisNode&) {}
+  /// It serves no slot. Where true is answered it is destroyed after this call, else asked about again with
+  /// the next layout: it may be importing its first one.
+  virtual bool on_node_idle(RedisNode&) { return true; }
 
  protected:
   ~NodesHandler() = default;
@@ -62,7 +63,8 @@ class NodesHandler {
 /// The servers that hold the keys: one, the master that Sentinels name, or the masters of a cluster, each
 /// with a connection that is kept up. Sentinels are asked every second whether the master is still the same
 /// one; of a cluster the layout is read when the first server answers, when one
-/// is lost and when one redirects. Used from the io_context's thread only.
+/// is lost, when one redirects and when one says that it serves nobody. Used from the io_context's thread
+/// only.
 class RedisNodes {
  public:
   /// The addresses, users and passwords of `url` count, not those of `options`.

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
@@ -56,7 +57,7 @@ auto RedisWire::while_open(Function function) {
   };
 }
 
-void RedisWire::open() {
+void RedisWire::open(std::size_t first) {
   if (address_.host.empty()) {
     endpoints_ = {asio::local::stream_protocol::endpoint(address_.path)};
     return connect_to(0);
@@ -70,9 +71,12 @@ void RedisWire::open() {
   }
   resolver_.async_resolve(
       address_.host, std::to_string(address_.port),
-      while_open([this](const error_code& error, const asio::ip::tcp::resolver::results_type& found) {
+      while_open([this, first](const error_code& error, const asio::ip::tcp::resolver::results_type& found) {
         if (error) return end("cannot resolve " + address_.host + ": " + error.message());
         for (const auto& entry : found) endpoints_.emplace_back(entry.endpoint());
+        std::rotate(endpoints_.begin(),
+                    endpoints_.begin() + static_cast<std::ptrdiff_t>(first % endpoints_.size()),
+                    endpoints_.end());
         connect_to(0);
       }));
 }

@@ -39,7 +39,8 @@ class RedisWire : public std::enable_shared_from_this<RedisWire> {
   RedisWire(boost::asio::io_context& io, RedisAddress address, std::shared_ptr<boost::asio::ssl::context> tls,
             WireHandler& handler);
 
-  void open();
+  /// Of the addresses that the host's name has this one is tried first, counted from 0 and round.
+  void open(std::size_t first);
   /// Nothing is told any more.
   void close();
   /// Takes the text and leaves it empty. Only when no write is under way.

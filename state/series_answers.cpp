@@ -67,6 +67,7 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
       } else {
         end_stop(*cursor);
         cursor->other_config = false;
+        cursor->begins = true;
         cursor->own_ms = 0;
         // A stream that was lost goes on from the newest bar that is known to have been in it: whoever read
         // up to there misses nothing.
@@ -92,6 +93,7 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   if (cursor.other_config && !parts_.options.adopt) return stop(cursor, config);
   end_stop(cursor);
   if (cursor.told_head_ms <= *head_ms) cursor.told_head_ms = 0;
+  cursor.begins = false;
   cursor.own_ms = 0;
   cursor.position_ms = *head_ms;
   cursor.head_rev = *rev;
@@ -194,7 +196,10 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   ++(added ? parts_.counters.added : parts_.counters.same);
   if (added && sent.source == Source::live) ++parts_.counters.pushes;
   if (added) cursor.yields = false;
-  if (sent.correction && cursor.correction_ms == sent.close_ms) cursor.correction_ms = 0;
+  cursor.begins = false;
+  // What was sent before an error, or before a newer one came, proves nothing about that.
+  if (sent.correction && sent.epoch == cursor.epoch && cursor.correction_ms == sent.close_ms)
+    cursor.correction_ms = 0;
   if (!sent.check) {
     cursor.failures = 0;
     if (sent.close_ms > cursor.acknowledged_ms) count_delay(cursor, sent.close_ms);
@@ -275,6 +280,7 @@ void SeriesSender::on_failure(SeriesIndex series, SeriesCursor& cursor, std::str
     if (first) parts_.on_function_missing();
     return;
   }
+  if (error.starts_with("CLUSTERDOWN")) parts_.nodes.look_again();  // the others may know who serves it
   switch (error_kind(error)) {
     case ErrorKind::retryable:
       // Some of this series' keys are on their way to another server, or nobody serves its slot: no reason to

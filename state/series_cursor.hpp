@@ -73,8 +73,9 @@ struct SeriesCursor {
   std::int64_t yielded_ms = 0;     // with the correction of this bar it did, or need not
   bool other_config = false;       // adopted: the head's content can't be ours
   std::string stopped_for;         // the other configuration, while stopped; until a head says otherwise
-  bool page_was_full = false;
-  std::uint32_t failures = 0;                      // since the last success
+  bool begins = false;             // the stream is empty: it takes whichever bar comes first
+  bool page_was_full = false;      // there is more to be sent when all that was sent is answered
+  std::uint32_t failures = 0;      // since the last success
   std::chrono::steady_clock::time_point retry_at;  // of the retry that counts, while one is waited for
   std::uint64_t backfilled = 0;                    // acknowledged since it was last level
 

@@ -20,6 +20,7 @@
 #include "state/notices.hpp"
 #include "state/publisher.hpp"
 #include "state/redis_connection.hpp"
+#include "state/redis_nodes.hpp"
 #include "state/series_cursor.hpp"
 
 namespace atcd::state {
@@ -35,6 +36,7 @@ class SeriesSender {
   struct Parts {
     boost::asio::io_context& io;
     const RedisOptions& options;
+    RedisNodes& nodes;
     RedisConnection& connection;
     SignalHistory& history;
     PublishHandler& handler;

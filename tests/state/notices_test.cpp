@@ -219,6 +219,16 @@ TEST_F(NoticesTest, AnotherDaemonOfTheSameNameIsToldOnce) {
   EXPECT_EQ(other.handler.count(PublishEvent::instance_taken), 1U);
 }
 
+TEST_F(NoticesTest, AnotherNameOfTheHostIsNoOtherDaemon) {
+  Daemon daemon(io_, options_for(server_));
+  run_until([&] { return daemon.publisher->connected(); }, "connected");
+  for (const char* host : {"localhost", "localhost", "ip-10-0-0-1", "ip-10-0-0-1"}) {  // as at boot
+    daemon.publisher->heartbeat({{"beat_ms", "5"}, {"host", host}, {"pid", "7"}, {"started_ms", "3"}});
+    run_until_idle(daemon);
+  }
+  EXPECT_EQ(daemon.handler.count(PublishEvent::instance_taken), 0U);
+}
+
 TEST_F(NoticesTest, FormingBarsArePushedAndNotKept) {
   Daemon daemon(io_, options_for(server_));
   daemon.add(1, 0, 1);

@@ -75,6 +75,23 @@ TEST_F(PublisherConflictTest, WhatTwinsWithOtherOlderBarsPublishedStandsAndIsTol
   EXPECT_EQ(newest_id(), id_of(7, 0));
 }
 
+TEST_F(PublisherConflictTest, WhatStoodInARedisThatIsEmptiedIsWhereItGoesOn) {
+  Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
+  publish_and_differ(a, b);
+  a.stop();
+  b.announce(1);
+  run_until([&] { return b.publisher->counters().conflicts == 1; }, "they differ");
+  run_until_idle(b);
+  redis_.command({"FLUSHALL"});
+  for (std::int64_t bar = 3; bar < 8; ++bar)
+    differ(b.history.series[1].records.emplace_back(record_of(1, bar)));
+  b.publisher->look_after();
+  run_until([&] { return b.publisher->counters().added > 0; }, "noticed");
+  run_until_drained(b);
+  EXPECT_EQ(redis_.stream(stream_key(1)).front().id, id_of(2, 0));
+  EXPECT_EQ(redis_.stream(stream_key(1)).size(), 6U);
+}
+
 TEST_F(PublisherConflictTest, WhoseTellingDoesNotStandPublishesWhatTheOtherLeavesOut) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
   publish_and_differ(a, b);
@@ -152,9 +169,16 @@ TEST_F(PublisherConflictTest, WhoseTellingStandsCorrectsItsBarFirst) {
   EXPECT_EQ(newest_id(), id_of(2, 1)) << "told once more, and by who had told it";
   EXPECT_EQ(std::stod(redis_.stream(stream_key(1)).back().fields.at("average")),
             record_of(1, 2).signal.average);
+  b.correct_bar(1, 124.0);  // once more
+  io_.restart();
+  io_.run_for(std::chrono::milliseconds(50));
+  a.correct_bar(1, 124.0);
+  run_until_drained(a);
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(2, 2)) << "each correction once";
   b.correct_bar(1, 124.5);  // the other one is gone
   run_until_drained(b);
-  EXPECT_EQ(newest_id(), id_of(2, 2));
+  EXPECT_EQ(newest_id(), id_of(2, 3));
   EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
   const auto same = b.publisher->counters().same;
   differ(b.history.series[1].records.emplace_back(record_of(1, 3)));
@@ -294,6 +318,23 @@ TEST_F(PublisherConflictTest, ACorrectionThatComesWhileTheStreamIsBroughtLevelIs
   EXPECT_EQ(entries[1].id, id_of(2, 1));
   EXPECT_EQ(entries[1].fields.at("close"), "123.25");
   EXPECT_EQ(entries[2].id, id_of(3, 0));
+}
+
+TEST_F(PublisherConflictTest, ASecondCorrectionThatComesBeforeTheFirstIsAcknowledgedIsSentToo) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  daemon.correct_bar(1, 123.25);
+  bool compares = false;
+  daemon.history.when_asked = [&] { compares = true; };
+  run_until([&] { return compares; }, "the first is on its way");
+  daemon.correct_bar(1, 124.5);
+  run_until_drained(daemon);
+  EXPECT_EQ(newest_id(), id_of(2, 2));
+  EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
+  EXPECT_TRUE(daemon.history.differences.empty()) << "both are ours";
 }
 
 TEST_F(PublisherConflictTest, WhatRedisRefusedOfACorrectionIsSentAgain) {

@@ -267,6 +267,24 @@ TEST_F(PublisherFaultTest, ASeriesThatIsRefusedIsAskedForNoFasterHoweverOftenItI
   EXPECT_LT(daemon.publisher->counters().errors - before, 20U);
 }
 
+TEST_F(PublisherFaultTest, ASeriesThatWasRefusedForLongIsForgivenOnceItWasTaken) {
+  RedisServer server;
+  RedisClient redis = server.client();
+  redis.command({"SET", stream_key(1), "no stream"});
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 1);
+  run_until([&] { return daemon.publisher->counters().errors >= 5; }, "refused");
+  redis.command({"DEL", stream_key(1)});
+  run_until_drained_after_first(daemon);
+  for (const SeriesIndex series : {1U, 2U}) redis.command({"SET", stream_key(series), "no stream"});
+  const auto before = daemon.publisher->counters().errors;
+  daemon.close_bar(1);
+  Daemon fresh(io_, options_for(server));
+  fresh.add(2, 0, 1);
+  run_until([&] { return fresh.publisher->counters().errors == 5; }, "refused for the first time");
+  EXPECT_GE(daemon.publisher->counters().errors - before, 3U) << "tried again as soon";
+}
+
 TEST_F(PublisherFaultTest, WhatOthersWriteHoldsUpNoSeriesForEver) {
   RedisServer server;
   RedisClient redis = server.client();

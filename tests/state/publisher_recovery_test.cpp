@@ -1,6 +1,7 @@
 // What Redis had taken and lost again: the publisher finds out and sends it anew.
 #include <gmock/gmock.h>
 
+#include "state/publish_function.hpp"
 #include "tests/state/publisher_rig.hpp"
 
 namespace atcd::state {
@@ -23,6 +24,12 @@ class PublisherRecoveryTest : public PublisherTest {
       for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
     }
     run_until([&] { return daemon.publisher->unpublished() == 0; }, "acknowledged");
+  }
+  /// So many bars of every series close while nobody hears of it.
+  static void publish_unheard(Daemon& daemon, int bars) {
+    for (int bar = 0; bar < bars; ++bar) {
+      for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
+    }
   }
   static std::size_t entries(const RedisServer& server) {
     RedisClient redis = server.client();
@@ -192,6 +199,48 @@ TEST_F(PublisherRecoveryTest, AnEmptyRedisGetsEveryBarSinceTheLastThatItHadAckno
   run_until([&] { return daemon.publisher->connected() && daemon.publisher->unpublished() == 0; }, "settled");
   expect_all(server, daemon);
   EXPECT_EQ(server.client().stream(stream_key(0)).size(), 8U);
+}
+
+TEST_F(PublisherRecoveryTest, AnEmptyRedisGetsEveryBarSinceTheHeadThatARestartFound) {
+  RedisServer server;
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  daemon.stop();
+  daemon.start();
+  for (SeriesIndex series = 0; series < kSeries; ++series) daemon.announce(series);
+  run_until([&] { return daemon.publisher->counters().same == kSeries; }, "the heads are what we have");
+  server.kill();
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  publish_unheard(daemon, 7);
+  server.start();
+  run_until([&] { return daemon.publisher->connected() && daemon.publisher->unpublished() == 0; }, "settled");
+  expect_all(server, daemon);
+  EXPECT_EQ(server.client().stream(stream_key(0)).size(), 8U);
+}
+
+TEST_F(PublisherRecoveryTest, WhatAnEmptyRedisRefusedAtFirstIsNotLeftOut) {
+  RedisServer server;
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  publish(daemon, 20);
+  server.kill();
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  publish_unheard(daemon, 7);
+  server.start();
+  // Refuses the first three calls, as one whose replica comes while they are on their way.
+  std::string source(publish_function_source());
+  const std::string begin = "local function publish(keys, args)\n";
+  source.insert(source.find(begin) + begin.size(),
+                "if redis.call('INCR', 'calls') <= 3 then return redis.error_reply('NOREPLICAS none') end\n");
+  daemon.history.when_asked = [&] {
+    daemon.history.when_asked = nullptr;
+    server.client().command({"FUNCTION", "LOAD", "REPLACE", source});
+  };
+  run_until([&] { return daemon.publisher->connected() && daemon.publisher->unpublished() == 0; }, "settled");
+  EXPECT_GE(daemon.publisher->counters().errors, 3U);
+  expect_all(server, daemon);
+  for (SeriesIndex series = 0; series < kSeries; ++series)
+    EXPECT_EQ(server.client().stream(stream_key(series)).size(), 8U);
 }
 
 }  // namespace

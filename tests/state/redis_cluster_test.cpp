@@ -162,6 +162,104 @@ TEST_F(RedisClusterTest, ANewServerIsFoundThroughASlotThatMovesToIt) {
   expect_all(cluster, daemon);
 }
 
+TEST_F(RedisClusterTest, ANewServerIsPublishedToWhileItsFirstSlotIsStillOnItsWay) {
+  RedisCluster cluster(2);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  const std::size_t to = cluster.add_master();
+  const std::uint16_t slot = key_slot(stream_key(kFirst));
+  const std::size_t from = cluster.owner(stream_key(kFirst));
+  cluster.begin_move(slot, from, to);
+  while (cluster.move_keys(slot, from, to, 10)) {
+  }
+  for (int bar = 0; bar < 20 && !HasFatalFailure(); ++bar) {
+    close_all(daemon);
+    run_until([&] { return daemon.publisher->unpublished() == 0; }, "published where the slot is to be");
+    daemon.publisher->look_after();
+  }
+  EXPECT_EQ(cluster.node(to).server.client().raw({"EXISTS", stream_key(kFirst)})->type, REDIS_REPLY_ERROR)
+      << "the slot has not changed hands yet";
+  const auto& counters = daemon.publisher->counters();
+  EXPECT_EQ(counters.connects - counters.disconnects, 3U) << "it was not let go meanwhile";
+  cluster.end_move(slot, to);
+  close_all(daemon);
+  run_until_drained(daemon);
+  EXPECT_EQ(cluster.owner(stream_key(kFirst)), to);
+  expect_all(cluster, daemon);
+}
+
+TEST_F(RedisClusterTest, WhoImportsASlotAndDiesIsLeftForWhoStillHasIt) {
+  RedisCluster cluster(2);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  const std::size_t to = cluster.add_master();
+  const std::uint16_t slot = key_slot(stream_key(kFirst));
+  const std::size_t from = cluster.owner(stream_key(kFirst));
+  cluster.begin_move(slot, from, to);
+  while (cluster.move_keys(slot, from, to, 10)) {
+  }
+  cluster.node(to).server.kill();  // before anybody was sent there
+  daemon.close_bar(kFirst);
+  run_until([&] { return daemon.publisher->counters().errors >= 3; }, "sent there again and again");
+  // Its keys are given up: the old owner serves them, empty, from the newest bar on.
+  cluster.command(from, {"CLUSTER", "SETSLOT", std::to_string(slot), "STABLE"});
+  run_until_drained(daemon);
+  EXPECT_EQ(newest(cluster, kFirst), std::to_string(record_of(kFirst, 1).bar.close_time_ms));
+}
+
+TEST_F(RedisClusterTest, AServerThatTheOthersHaveReplacedIsLeftThoughItAnswers) {
+  RedisCluster cluster(2);
+  Daemon daemon(io_, options_for(cluster));
+  add_all(daemon);
+  // The two lose sight of each other, not of us. The first knows that it is alone, the second has all.
+  cluster.command(0, {"CONFIG", "SET", "cluster-require-full-coverage", "yes"});
+  cluster.command(0, {"CLUSTER", "FORGET", cluster.node(1).id});
+  cluster.command(1, {"CLUSTER", "FORGET", cluster.node(0).id});
+  cluster.command(1, {"CLUSTER", "ADDSLOTSRANGE", "0", std::to_string(kClusterSlots / 2 - 1)});
+  RedisCluster::wait([&] {
+    return cluster.command(0, {"CLUSTER", "INFO"}).find("cluster_state:fail") != std::string::npos;
+  });
+  close_all(daemon);
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "published by the second");
+  EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("CLUSTERDOWN"));
+  run_until_drained(daemon);
+  for (SeriesIndex series = kFirst; series < kEnd; ++series) {
+    RedisClient redis = cluster.node(1).server.client();
+    expect_complete(redis, daemon, series);
+  }
+}
+
+TEST_F(RedisClusterTest, AHeartbeatFindsItsServerToo) {
+  RedisCluster cluster(2);
+  Daemon daemon(io_, options_for(cluster));
+  // With each of the two, and because the second was not there yet with the first.
+  const auto layouts_read = [&] {
+    int calls = 0;
+    for (std::size_t i = 0; i < cluster.size(); ++i) {
+      const std::string text = cluster.command(i, {"INFO", "commandstats"}), name = "cluster|slots:calls=";
+      const auto at = text.find(name);
+      if (at != std::string::npos) calls += std::stoi(text.substr(at + name.size()));
+    }
+    return calls;
+  };
+  run_until([&] { return layouts_read() >= 3; }, "all is known");
+  const std::string key = "atc:1:daemon:main";
+  const std::size_t cut_off = cluster.owner(key), other = 1 - cut_off;
+  cluster.command(cut_off, {"CONFIG", "SET", "cluster-require-full-coverage", "yes"});
+  cluster.command(cut_off, {"CLUSTER", "FORGET", cluster.node(other).id});
+  cluster.command(other, {"CLUSTER", "FORGET", cluster.node(cut_off).id});
+  cluster.command(other, {"CLUSTER", "ADDSLOTS", std::to_string(key_slot(key))});
+  RedisCluster::wait([&] {
+    return cluster.command(cut_off, {"CLUSTER", "INFO"}).find("cluster_state:fail") != std::string::npos;
+  });
+  RedisClient redis = cluster.node(other).server.client();
+  const auto beats = [&] {
+    daemon.publisher->heartbeat({{"beat_ms", "1"}});
+    return redis.text({"EXISTS", key}) == "1";
+  };
+  run_until(beats, "it beats where it is served");
+}
+
 TEST_F(RedisClusterTest, WhatNobodyServesYetIsPublishedOnceItIsServed) {
   RedisCluster cluster(2, 1);
   const std::string slot = std::to_string(key_slot(stream_key(kFirst)));
@@ -246,6 +344,25 @@ TEST_F(RedisClusterTest, TheReplicaOfADeadServerTakesOver) {
     RedisClient redis = cluster.node(owner).server.client();
     expect_complete(redis, daemon, series);
   }
+}
+
+TEST_F(RedisClusterTest, AClusterThatCameBackUnderOtherAddressesIsFoundThroughTheUrl) {
+  RedisCluster cluster(1);
+  const ReservedPort port, bus;
+  RedisOptions options = options_for(cluster);
+  options.url = redis_url(cluster.url() + ",127.0.0.1:" + port.text());
+  Daemon daemon(io_, options);
+  add_all(daemon);
+  cluster.node(0).server.kill();  // the only one that serves anything
+  close_all(daemon);
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  const RedisServer other({"--port", port.text(), "--bind", "127.0.0.1", "--cluster-enabled", "yes",
+                           "--cluster-port", bus.text()});
+  RedisClient redis = other.client();
+  redis.command({"CLUSTER", "ADDSLOTSRANGE", "0", std::to_string(kClusterSlots - 1)});
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "published there");
+  run_until_drained(daemon);
+  for (SeriesIndex series = kFirst; series < kEnd; ++series) expect_complete(redis, daemon, series);
 }
 
 TEST_F(RedisClusterTest, AClusterTakenForASingleServerIsSaid) {

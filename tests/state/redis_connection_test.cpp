@@ -1,12 +1,30 @@
 #include "state/redis_connection.hpp"
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
+#include <netdb.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 
 #include "tests/state/publisher_rig.hpp"
+
+namespace {
+
+constexpr std::string_view kTwoAddresses = "two-addresses.test";
+
+}  // namespace
+
+/// In place of the C library's: knows one name more, with two addresses.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
+  static const auto real = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (name == nullptr || name != kTwoAddresses) return real(name, service, hints, found);
+  if (const int error = real("127.0.0.2", service, hints, found); error != 0) return error;
+  addrinfo* last = *found;
+  while (last->ai_next != nullptr) last = last->ai_next;
+  return real("127.0.0.1", service, hints, &last->ai_next);
+}
 
 namespace atcd::state {
 namespace {
@@ -107,6 +125,50 @@ TEST_F(RedisConnectionTest, ACommandWithoutAnAnswerEndsTheConnection) {
   run_until([&] { return lost; }, "dropped");
   EXPECT_THAT(heard_.lost.at(0), HasSubstr("did not answer within 100 ms"));
   run_until([&] { return heard_.ready == 2; }, "ready again");
+}
+
+TEST_F(RedisConnectionTest, WhoAnswersOneAfterTheOtherIsSlowNotGone) {
+  RedisServer server;
+  ConnectionOptions options = to(server.url());
+  options.command_timeout = std::chrono::milliseconds(1000);
+  RedisConnection connection(io_, options, heard_);
+  connection.start();
+  run_until([&] { return heard_.ready == 1; }, "ready");
+  int answered = 0, lost = 0;
+  for (int i = 0; i < 8; ++i) {
+    connection.send({"BLPOP", "nothing", "0.25"},
+                    [&](const Reply* reply) { ++(reply != nullptr ? answered : lost); });
+  }
+  run_until([&] { return answered + lost == 8; }, "all told");
+  ASSERT_EQ(answered, 8) << "twice the time that one may take, together";
+  bool gone = false;
+  connection.send({"BLPOP", "nothing", "0"}, [&](const Reply* reply) { gone = reply == nullptr; });
+  run_until([&] { return gone; }, "dropped");
+}
+
+TEST_F(RedisConnectionTest, OfANameTheNextAddressIsTriedWhereOneDropsWhatIsSentToIt) {
+  const ReservedPort port;
+  RedisServer server({"--port", port.text(), "--bind", "127.0.0.1"});
+  // Listens, takes one that nobody fetches and drops all others.
+  const auto number = static_cast<std::uint16_t>(std::stoi(port.text()));
+  using boost::asio::ip::tcp;
+  tcp::acceptor silent(io_);
+  silent.open(tcp::v4());
+  silent.bind({boost::asio::ip::make_address("127.0.0.2"), number});
+  silent.listen(0);
+  tcp::socket first(io_);
+  first.connect(silent.local_endpoint());
+  ConnectionOptions options = to("redis://" + std::string(kTwoAddresses) + ":" + port.text());
+  options.command_timeout = std::chrono::milliseconds(1000);
+  RedisConnection connection(io_, options, heard_);
+  connection.start();
+  run_until([&] { return heard_.ready == 1 || heard_.unreachable.size() == 5; }, "ready");
+  ASSERT_EQ(heard_.ready, 1);
+  ASSERT_FALSE(heard_.unreachable.empty()) << "the first address must be the silent one";
+  const std::size_t before = heard_.unreachable.size();
+  server.client().command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  run_until([&] { return heard_.ready == 2; }, "ready again");
+  EXPECT_EQ(heard_.unreachable.size(), before) << "it stays with the one that answers";
 }
 
 TEST_F(RedisConnectionTest, WhoNeverAnswersTheGreetingIsGivenUp) {
