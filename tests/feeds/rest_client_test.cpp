@@ -3,12 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/write.hpp>
-#include <deque>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "feeds/clocks.hpp"
@@ -303,81 +298,6 @@ TEST_F(RestClientTest, WhatOthersUsedIsReadFromTheHeader) {
   get("/2");
   EXPECT_FALSE(run_until(
       io_, [&] { return replies_.size() > 1; }, std::chrono::seconds(1)));
-}
-
-/// Answers request after request with these bytes.
-class ByteServer {
- public:
-  ByteServer(asio::io_context& io, std::deque<std::string> answers)
-      : answers_(std::move(answers)),
-        acceptor_(io, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
-    accept();
-  }
-  Url url() const {
-    std::string error;
-    return *Url::parse("http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()), error);
-  }
-  int accepted = 0;
-
- private:
-  struct Peer {
-    asio::ip::tcp::socket socket;
-    std::string request, answer;
-  };
-
-  void accept() {
-    acceptor_.async_accept([this](const boost::system::error_code& error, asio::ip::tcp::socket socket) {
-      if (error) return;
-      ++accepted;
-      serve(std::make_shared<Peer>(Peer{std::move(socket), {}, {}}));
-      accept();
-    });
-  }
-  void serve(const std::shared_ptr<Peer>& peer) {
-    peer->request.clear();
-    asio::async_read_until(peer->socket, asio::dynamic_buffer(peer->request), "\r\n\r\n",
-                           [this, peer](const boost::system::error_code& error, std::size_t) {
-                             if (error || answers_.empty()) return;
-                             peer->answer = std::move(answers_.front());
-                             answers_.pop_front();
-                             asio::async_write(
-                                 peer->socket, asio::buffer(peer->answer),
-                                 [this, peer](const boost::system::error_code& failed, std::size_t) {
-                                   if (!failed) serve(peer);
-                                 });
-                           });
-  }
-
-  std::deque<std::string> answers_;
-  asio::ip::tcp::acceptor acceptor_;
-};
-
-std::string ok(const std::string& body) {
-  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
-TEST_F(RestClientTest, WhatIsAnnouncedBeforeAnAnswerIsNoAnswer) {
-  ByteServer server(io_, {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ok("[1]"), ok("[2]")});
-  options_.http.url = server.url();
-  make_client();
-  get("/1");
-  get("/2");
-  wait_for(2);
-  EXPECT_EQ(replies_[0].body, "[1]") << replies_[0].message;
-  EXPECT_EQ(replies_[1].body, "[2]") << replies_[1].message;
-  EXPECT_EQ(server.accepted, 1);
-}
-
-TEST_F(RestClientTest, WhatComesBeyondAnAnswerIsNotTheNextOne) {
-  ByteServer server(io_, {ok("[1]") + ok("[another]"), ok("[2]")});
-  options_.http.url = server.url();
-  make_client();
-  get("/1");
-  get("/2");
-  wait_for(2);
-  EXPECT_EQ(replies_[0].body, "[1]") << replies_[0].message;
-  EXPECT_EQ(replies_[1].body, "[2]") << replies_[1].message;
-  EXPECT_EQ(server.accepted, 2);
 }
 
 TEST_F(RestClientTest, ABodyBeyondTheLimitIsRefused) {
