@@ -211,7 +211,7 @@ void MarketSeries::on_covered() {
 
 void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) {
   const feeds::HistoryRequest request{name_.symbol, name_.interval, from_ms, to_ms};
-  context_.feed.fetch_history(request, priority, [self = self_](const feeds::HistoryResult& result) {
+  context_.feed.fetch_history(request, priority, [self = self_, from_ms](const feeds::HistoryResult& result) {
     if (*self == nullptr) return;
     MarketSeries& series = **self;
     if (result.error != feeds::RestError::none) {
@@ -219,6 +219,7 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
                                   series.name_.symbol + " " + series.name_.interval, result.message);
     }
     feeds::HistoryResult own = result;
+    own.from_ms = from_ms;
     std::erase_if(own.rows,
                   [&](const engine::Bar& row) { return row.close_time_ms <= series.instrument_.listed_ms; });
     const std::uint64_t disproved = series.series_.counters().disproved;

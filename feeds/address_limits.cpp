@@ -9,9 +9,9 @@ void AddressLimits::set_share(double share) {
   rest_.set_share(share);
 }
 
-std::int64_t AddressLimits::take(int weight, std::int64_t now_ms) {
+std::int64_t AddressLimits::take(int weight, std::int64_t now_ms, bool can_wait) {
   const std::lock_guard lock(lock_);
-  const std::int64_t ready_ms = rest_.ready_at_ms(weight, now_ms);
+  const std::int64_t ready_ms = rest_.ready_at_ms(weight, now_ms, can_wait);
   if (ready_ms <= now_ms) rest_.sent(weight, now_ms);
   return std::max(ready_ms, now_ms);
 }
@@ -44,7 +44,7 @@ std::chrono::steady_clock::time_point AddressLimits::take_connect(std::chrono::s
 std::shared_ptr<AddressLimits> AddressBook::limits(const std::string& rest_url, const RestLimit& rest,
                                                    double share) {
   const std::lock_guard lock(lock_);
-  auto& found = by_url_[rest_url];
+  auto& found = limits_[{rest_url, rest.weight, rest.window.count()}];
   if (!found) {
     found = std::make_shared<AddressLimits>(rest, share);
   } else {

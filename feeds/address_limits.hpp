@@ -21,8 +21,8 @@ class AddressLimits {
   /// As RateLimiter.
   void set_share(double share);
   /// Takes the weight now (the answer is `now_ms`), or tells when to come again. Times in milliseconds of the
-  /// monotonic clock.
-  std::int64_t take(int weight, std::int64_t now_ms);
+  /// monotonic clock. `can_wait`: as RateLimiter.
+  std::int64_t take(int weight, std::int64_t now_ms, bool can_wait = false);
   /// As RateLimiter.
   void reported(std::int64_t used, std::int64_t now_ms);
   /// False where it was paused already.
@@ -42,12 +42,19 @@ class AddressLimits {
 /// The limits of each address of an exchange that the process uses. Any thread.
 class AddressBook {
  public:
-  /// Of who asks last the share holds, for all: a reload may bring another.
+  /// Of who asks last the share holds, for all: a reload may bring another. Behind a proxy's address there
+  /// may be several exchanges, each with a limit of its own.
   std::shared_ptr<AddressLimits> limits(const std::string& rest_url, const RestLimit& rest, double share);
 
  private:
   std::mutex lock_;
-  std::map<std::string, std::shared_ptr<AddressLimits>> by_url_;
+  struct Key {
+    std::string rest_url;
+    int weight;  // of the limit, and
+    std::int64_t window_ms;
+    auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy errs here
+  };
+  std::map<Key, std::shared_ptr<AddressLimits>> limits_;
 };
 
 }  // namespace atcd::feeds

@@ -60,8 +60,7 @@ class Feed::Impl final : private LinkHandler {
   void add(StreamIndex index, const StreamName& name) {
     if (stopped_) return;
     if (streams_.contains(index) || !names_.add(name, index))
-      return handler_.on_feed_event(Severity::error, "stream_added_twice",
-                                    "symbol=" + name.symbol + " interval=" + name.interval);
+      return handler_.on_feed_event(Severity::error, "stream_added_twice", named(name));
     streams_[index].name = name;
     place(index);
   }
@@ -259,9 +258,9 @@ class Feed::Impl final : private LinkHandler {
   void on_link_refused(Link& link, StreamIndex index, std::string_view reason) override {
     const auto found = streams_.find(index);
     if (found == streams_.end() || !found->second.slot) return;
-    const std::string why = "symbol=" + found->second.name.symbol +
-                            " interval=" + found->second.name.interval + " reason=\"" + std::string(reason) +
-                            "\"";
+    if (refuses_all(slot_of(link)->second, link, index))
+      return link.give_up("it refuses what is carried: " + std::string(reason));
+    const std::string why = named(found->second.name) + " reason=\"" + std::string(reason) + "\"";
     leave_slot(index, found->second);
     ask_again_later(index, found->second);
     tell(Severity::error, "subscription_refused", link, why);

@@ -48,6 +48,7 @@ struct HistoryResult {
   std::vector<engine::Bar> rows;    // oldest first, contiguity not promised
   std::int64_t server_time_ms = 0;  // the exchange's clock when it answered, as ExchangeClock believes it; 0:
                                     // unknown
+  std::int64_t from_ms = 0;         // open time of the first row that was asked for; 0: not told
 };
 
 struct SymbolsResult {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "feeds/backoff.hpp"
@@ -68,6 +69,16 @@ inline bool renew(FeedSlot& slot, const FeedStream& stream) {
   if (!silent || slot.standby || now - slot.renewed_at < kBetweenRenewals) return false;
   slot.renewed_at = now;
   return true;
+}
+
+/// Whether the connection that is to take over refuses what the present one carries, and has taken nothing:
+/// that is no news of the stream, and no reason to end it where it is carried.
+inline bool refuses_all(const FeedSlot& slot, const Link& link, StreamIndex stream) {
+  return slot.standby.get() == &link && !link.carries_any() && slot.active->carries(stream);
+}
+
+inline std::string named(const StreamName& name) {
+  return "symbol=" + name.symbol + " interval=" + name.interval;
 }
 
 inline Feed::Connections connections_of(const std::map<std::uint64_t, FeedSlot>& slots) {

@@ -99,13 +99,15 @@ class HttpSession::Impl : public std::enable_shared_from_this<HttpSession::Impl>
     HttpReply reply;
     auto& message = parser_->get();
     reply.status = message.result_int();
+    if (reply.status < 200) return read();  // the answer itself is still to come (100, 103)
     reply.date = message[http::field::date];
     reply.retry_after = message[http::field::retry_after];
     if (!options_.used_header.empty()) reply.used = message[options_.used_header];
     reply.body = std::move(message.body());
     answered_ = true;
     deadline_.cancel();
-    if (!parser_->keep_alive()) end();
+    // What came beyond the answer would be taken for that to the next request: bars of another symbol.
+    if (!parser_->keep_alive() || buffer_.size() > 0) end();
     std::exchange(done_, nullptr)(std::move(reply));
   }
 

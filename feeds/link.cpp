@@ -114,6 +114,7 @@ void Link::send(Request request) {
   connection_->send(request.subscribes ? exchange_.subscribe_text(names, id)
                                        : exchange_.unsubscribe_text(names, id));
   request.sent_at = steady_clock::now();
+  request.answered = false;
   waiting_.emplace(id, std::move(request));
   if (waiting_.size() == 1) watch_answers();
 }
@@ -127,11 +128,24 @@ void Link::watch_answers() {
     if (error || !self || self->handler_ == nullptr || self->waiting_.empty()) return;
     if (self->waiting_.begin()->second.sent_at + kLongestAnswer > steady_clock::now())
       return self->watch_answers();
-    ConnectionEnd end;
-    end.reason = "request " + std::to_string(self->waiting_.begin()->first) + " was not answered within " +
-                 std::to_string(kLongestAnswer.count()) + " s";
-    self->on_end(end);
+    self->oldest_left_unanswered();
   });
+}
+
+/// Who answers for others of the request does listen: what it is silent about is refused, alone.
+void Link::oldest_left_unanswered() {
+  const std::string silence = " was not answered within " + std::to_string(kLongestAnswer.count()) + " s";
+  const auto oldest = waiting_.begin();
+  if (!oldest->second.answered) return give_up("request " + std::to_string(oldest->first) + silence);
+  const Request request = std::move(oldest->second);
+  waiting_.erase(oldest);
+  watch_answers();
+  for (const Entry& entry : request.entries) {
+    if (handler_ == nullptr) return;
+    if (!request.subscribes) continue;
+    ++counters_.refusals;
+    handler_->on_link_refused(*this, entry.stream, "it" + silence + ", as others were");
+  }
 }
 
 void Link::on_message(std::string_view message, std::int64_t received_us) {
@@ -205,6 +219,7 @@ std::vector<Link::Entry> Link::take(Waiting::iterator request, const FrameResult
     taken = std::move(entries);
     entries.clear();
   }
+  request->second.answered = true;
   if (entries.empty()) waiting_.erase(request);
   watch_answers();
   return taken;

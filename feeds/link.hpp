@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
@@ -53,8 +54,11 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   void unsubscribe(StreamIndex stream, const StreamName& name);
   /// Closes in the background; nothing is told any more.
   void retire();
+  /// The same, told as its end.
+  void give_up(const std::string& reason) { on_end({reason}); }
 
   bool carries(StreamIndex stream) const { return carried_.contains(stream); }
+  bool carries_any() const { return !carried_.empty(); }
   /// Open, and no subscription waits for its answer.
   bool settled() const { return open_ && !subscribing(); }
   bool open() const { return open_; }
@@ -75,6 +79,7 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
     bool subscribes;
     std::vector<Entry> entries;
     std::chrono::steady_clock::time_point sent_at;
+    bool answered = false;  // for some of its streams, which are not among the entries any more
   };
 
   void on_open() override;
@@ -89,6 +94,7 @@ class Link final : public std::enable_shared_from_this<Link>, private Connection
   std::optional<Request> next_request();
   void send(Request request);
   void watch_answers();
+  void oldest_left_unanswered();
   using Waiting = std::map<std::int64_t, Request>;
   Waiting::iterator asked(const FrameResult& answer);
   static const Entry* entry_of(const Request& request, const StreamView& stream);

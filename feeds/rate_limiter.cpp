@@ -34,12 +34,13 @@ std::int64_t RateLimiter::sent_after(std::int64_t time_ms) const {
   return weight;
 }
 
-std::int64_t RateLimiter::ready_at_ms(int weight, std::int64_t now_ms) const {
+std::int64_t RateLimiter::ready_at_ms(int weight, std::int64_t now_ms, bool can_wait) const {
   std::int64_t ready_ms = std::max(now_ms, paused_until_ms_);
   // Our own share: wait until enough of it has left the window.
+  const std::int64_t share = can_wait ? share_ - share_ / 10 : share_;
   std::int64_t used = sent_after(ready_ms - window_ms_);
   for (const Sent& each : log_) {
-    if (used + weight <= share_ || used == 0) break;
+    if (used + weight <= share || used == 0) break;
     if (each.at_ms <= ready_ms - window_ms_) continue;
     ready_ms = each.at_ms + window_ms_;
     used = sent_after(ready_ms - window_ms_);

@@ -22,7 +22,8 @@ class RateLimiter {
   void set_share(double share);
 
   /// When a request of this weight may go: `now_ms` or later. One that outweighs the whole share goes alone.
-  std::int64_t ready_at_ms(int weight, std::int64_t now_ms) const;
+  /// One that can wait leaves a tenth of the share to those that can't.
+  std::int64_t ready_at_ms(int weight, std::int64_t now_ms, bool can_wait = false) const;
   void sent(int weight, std::int64_t now_ms);
   /// What the exchange says that the address used in this window (its used-weight header).
   void reported(std::int64_t used, std::int64_t now_ms);

@@ -123,7 +123,8 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
       if (channel == channels_.end()) return;  // the next answer pumps again
       const int weight = queue_.begin()->second.weight;
       const std::int64_t now_ms = monotonic_ms();
-      const std::int64_t ready_ms = options_.limits->take(weight, now_ms);
+      const bool can_wait = queue_.begin()->first.priority >= kPriorityThatCanWait;
+      const std::int64_t ready_ms = options_.limits->take(weight, now_ms, can_wait);
       if (ready_ms > now_ms) return wait(ready_ms - now_ms);
       queued_weight_ -= weight;
       channel->request = std::move(queue_.begin()->second);

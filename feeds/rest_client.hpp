@@ -32,6 +32,11 @@ struct RestReply {
   std::int64_t received_ms = 0;     // and when the reply was there
 };
 
+/// Requests of this priority and behind it leave a tenth of the share to the others, on whichever threads: a
+/// first load may be long enough to use up all that the limit's window has, and a hole would wait for its
+/// end.
+inline constexpr int kPriorityThatCanWait = 2;
+
 struct RestRequest {
   std::string target;  // path and query
   int weight = 1;

@@ -69,7 +69,8 @@ class SeriesHandler {
   virtual void on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) = 0;
   /// Bars now reach back to what was asked for.
   virtual void on_covered() = 0;
-  /// Fetch rows with open times from_ms to to_ms, then call on_history. Lower priority first.
+  /// Fetch rows with open times from_ms to to_ms, then call on_history. Lower priority first. One at a time,
+  /// but that another may be asked for in the place of a page of the past, whose answer is then no matter.
   virtual void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) = 0;
   virtual void resubscribe() = 0;
   /// What does the exchange's list say? set_listing() is the answer.

@@ -37,7 +37,9 @@ std::int64_t Series::page() const {
 }
 
 void Series::request_forward(const Now& now, int priority) {
-  if (request_ || now.monotonic_ms < retry_at_ms_) return;
+  // A page of the past may wait for long behind those of others: what is missing now does not wait for it.
+  const bool waits = request_ && !request_->backward;
+  if (waits || now.monotonic_ms < retry_at_ms_) return;
   // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
   const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
   std::int64_t first = again ? next_ - 1 : next_;
@@ -78,6 +80,9 @@ void Series::request_backward(const Now& now) {
 
 void Series::on_history(const HistoryResult& result, std::int64_t received_us, const Now& now) {
   if (!request_) return;
+  const bool is_answer =
+      result.from_ms == 0 || result.from_ms == rules_.interval.open_time_ms(request_->from);
+  if (!is_answer) return;  // to a page of the past, in whose place another request has come
   const Request request = *request_;
   request_.reset();
   if (result.error != RestError::none) return history_failed(result.message, request, now);
@@ -217,6 +222,7 @@ bool Series::beginning_believed(const HistoryResult& result, const Request& requ
   if (again && now.monotonic_ms >= believed_at_ms) return true;
   errors_ = ++failures_;
   retry_at_ms_ = std::max(now.monotonic_ms + retry_after_ms(failures_), believed_at_ms);
+  over_.reset();  // rows are there: it was not asked in vain
   return false;
 }
 

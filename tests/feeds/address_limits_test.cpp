@@ -64,5 +64,16 @@ TEST(AddressBook, OneAddressHasOneSetOfLimits) {
   EXPECT_NE(book.limits("https://www.okx.com", {40, milliseconds(2000), {}}, 0.5), bybit);
 }
 
+TEST(AddressBook, ExchangesBehindOneProxyHaveALimitEach) {
+  AddressBook book;
+  const RestLimit spot{6000, milliseconds(60'000), {}}, usdm{2400, milliseconds(60'000), {}};
+  const auto ours = book.limits("http://127.0.0.1:8080", spot, 0.5);
+  const auto others = book.limits("http://127.0.0.1:8080", usdm, 0.5);
+  EXPECT_EQ(ours->take(3000, 5000), 5000);
+  EXPECT_EQ(others->take(1200, 5000), 5000);
+  EXPECT_EQ(others->take(1, 5001), 65'000);
+  EXPECT_EQ(book.limits("http://127.0.0.1:8080", spot, 0.5), ours);
+}
+
 }  // namespace
 }  // namespace atcd::feeds

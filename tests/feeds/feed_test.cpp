@@ -452,6 +452,24 @@ TEST_F(FeedTest, WhatTheNextConnectionIsRefusedIsToldUpWhenItIsTakenAgain) {
   EXPECT_EQ(recorder_.ups.back(), 1U);
 }
 
+TEST_F(FeedTest, ANextConnectionThatRefusesEverythingTakesNothingFromThePresentOne) {
+  start();
+  add(0, 1);
+  wait([&] { return up().size() == 2; });
+  server_->on_text = [&](Peer& peer, const std::string& text) {
+    const bool refuse = server_->peers.size() < 4 && &peer != server_->peers[0].get();
+    peer.send(refuse ? R"({"error":{"code":2,"msg":"Invalid request"},"id":)" + id_of(text) + "}"
+                     : R"({"result":null,"id":)" + id_of(text) + "}");
+  };
+  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
+  wait([&] { return recorder_.count("handed_over") == 1; });
+  EXPECT_EQ(server_->peers.size(), 4U);
+  EXPECT_EQ(peer(0).received.size(), 1U) << "nothing was asked of it";
+  EXPECT_TRUE(recorder_.refused.empty());
+  EXPECT_TRUE(recorder_.downs.empty());
+  EXPECT_EQ(recorder_.ups.size(), 2U);
+}
+
 TEST_F(FeedTest, AStaleStreamIsSubscribedAnewThenReconnected) {
   start();
   add(0, 2);

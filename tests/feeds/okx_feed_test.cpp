@@ -85,6 +85,24 @@ TEST_F(OkxFeed, WhatARefusalLeavesUnansweredIsAskedForAgain) {
   EXPECT_EQ(server_->peers[0]->received.size(), 2U);
 }
 
+TEST_F(OkxFeed, AStreamThatIsLeftUnansweredCostsTheOthersNothing) {
+  start();
+  server_->on_text = [](Peer& peer, const std::string& text) {
+    const std::vector<std::string> args = args_of(text);
+    for (const std::string& arg : args) {
+      if (args.size() == 1 || arg.find("SYM1-") == std::string::npos) peer.send(ack(arg));
+    }
+  };
+  add(3);
+  wait([&] { return recorder_.refused.size() == 1; });
+  EXPECT_THAT(recorder_.refused, ElementsAre(1));
+  EXPECT_THAT(recorder_.last_reason, HasSubstr("was not answered within 10 s"));
+  wait([&] { return recorder_.ups.size() == 3; });
+  EXPECT_THAT(recorder_.ups, ElementsAre(0, 2, 1)) << "it is asked for again";
+  EXPECT_TRUE(recorder_.downs.empty());
+  EXPECT_EQ(server_->accepted, 1U);
+}
+
 TEST_F(OkxFeed, WhatIsRemovedMeanwhileIsNotAskedForAgain) {
   start();
   exchange_.request_spacing_ = milliseconds(50);

@@ -77,6 +77,18 @@ TEST(RateLimiter, WhatOutweighsTheShareGoesAlone) {
   EXPECT_EQ(limiter.ready_at_ms(20, 30000), 60000);
 }
 
+TEST(RateLimiter, WhatCanWaitLeavesATenthOfTheShareToTheOthers) {
+  RateLimiter limiter(200, 60'000, 0.5);
+  limiter.sent(89, 1000);
+  EXPECT_EQ(limiter.ready_at_ms(1, 2000, true), 2000);
+  limiter.sent(1, 2000);
+  EXPECT_EQ(limiter.ready_at_ms(1, 3000, true), 61'000);
+  EXPECT_EQ(limiter.ready_at_ms(10, 3000), 3000);
+  limiter.sent(10, 3000);
+  EXPECT_EQ(limiter.ready_at_ms(1, 4000), 61'000);
+  EXPECT_EQ(RateLimiter(10, 60'000, 0.5).ready_at_ms(5, 1000, true), 1000) << "of less than ten nothing";
+}
+
 TEST(RateLimiter, WithoutALimitNothingWaits) {
   RateLimiter limiter(0, 60'000, 0.5);
   for (int i = 0; i < 100; ++i) limiter.sent(1'000'000, i);

@@ -271,6 +271,18 @@ TEST_F(RestClientTest, StaysWithinItsShareOfTheLimit) {
   EXPECT_EQ(client_->pending(), 6U);
 }
 
+TEST_F(RestClientTest, ALongLoadLeavesRoomForWhatCannotWait) {
+  start();
+  options_.limits = limits(100, 0.2);
+  make_client();
+  for (int i = 0; i < 30; ++i) get("/load", 1, kPriorityThatCanWait);
+  wait_for(18);
+  get("/hole", 2, kPriorityThatCanWait - 1);
+  EXPECT_TRUE(run_until(
+      io_, [&] { return targets_.back() == "/hole"; }, std::chrono::seconds(10)));
+  EXPECT_EQ(targets_.size(), 19U);
+}
+
 TEST_F(RestClientTest, WhatOthersUsedIsReadFromTheHeader) {
   start();
   options_.limits = limits(1000, 0.5);

@@ -326,7 +326,6 @@ TEST(Series, WhatWasMissedDoesNotWaitForAllOfThePast) {
   live.series.require_from(kMinute.ordinal(kStartMs) - 50, at(5));
   live.series.on_stream_down(at(5), "cut");
   live.series.on_stream_up(at(7));
-  live.series.on_history(rows(-10, -1, 7), 1, at(7));
   EXPECT_EQ(live.recorder.fetches.back().first, bar_at(4).open_time_ms);
 }
 
@@ -799,6 +798,30 @@ TEST(Series, AHoleDoesNotWaitForAPastThatIsRefusedAgainAndAgain) {
   live.series.on_timer(at(7, 1000));
   ASSERT_EQ(live.recorder.fetches.size(), 1U);
   EXPECT_EQ(live.recorder.fetches[0].first, bar_at(4).open_time_ms);
+}
+
+TEST(Series, AHoleDoesNotWaitForAPageOfThePast) {
+  LiveSeries live;
+  live.series.require_from(kMinute.ordinal(kStartMs) - 5, at(5));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  const auto past = live.recorder.fetches[0];
+  live.series.on_kline(kline_of(bar_at(6), true), 1, at(7));
+  ASSERT_EQ(live.recorder.fetches.size(), 2U);
+  EXPECT_EQ(live.recorder.priorities.back(), 0);
+  HistoryResult page = rows(-5, -1, 7), missing = rows(4, 13, 7);
+  page.from_ms = past.first;
+  missing.from_ms = live.recorder.fetches[1].first;
+  live.series.on_history(page, 1, at(7));
+  EXPECT_TRUE(live.recorder.earlier.empty()) << "another request waits";
+  live.series.on_history(missing, 1, at(7));
+  EXPECT_EQ(live.recorder.bars.size(), 7U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+  ASSERT_EQ(live.recorder.fetches.size(), 3U);
+  EXPECT_EQ(live.recorder.fetches[2], past) << "asked for again";
+  live.series.on_history(page, 1, at(7));
+  EXPECT_EQ(live.recorder.earlier.size(), 5U);
+  live.series.on_history(page, 1, at(7));  // the other answer to it
+  EXPECT_EQ(live.series.bars().size(), 12U);
 }
 
 TEST(Series, EarlierBarsThatNoLongerAdjoinAfterATrimAreDropped) {
