@@ -139,7 +139,7 @@ state::SignalRecord MarketSeries::record(const Output&, std::size_t index, const
   record.received_us = received_us;
   // In its stream the bar before is another instrument's.
   if (record.prev_close_ms <= instrument_.replaced_ms) record.gap_from_ms = record.prev_close_ms;
-  const bool newest = index + 1 == bars.size() && !series_.has_pending();
+  const bool newest = index + 1 == bars.size() && !series_.later_closed();
   record.source =
       newest && series_.state() == feeds::SeriesState::live ? state::Source::live : state::Source::backfill;
   return record;
