@@ -230,10 +230,10 @@ MarketSeries& FeedRunner::series_for(const Wanted& output, std::int64_t exchange
       context_.archive.end_ms(archive_name(exchange_, {output.symbol.symbol, output.interval}));
   const std::int64_t clock_ms = exchange_time_ms != 0 ? exchange_time_ms : std::max(utc_ms(), held_to_ms);
   const engine::AnchorRule& rule = output.profile->anchor;
-  const std::int64_t slots_back = rule.history_bars + rule.anchor_period + 2;
-  const std::int64_t from_ms = rule.fixed_anchor_ms
-                                   ? *rule.fixed_anchor_ms
-                                   : interval.open_time_ms(interval.ordinal(clock_ms) - slots_back);
+  const std::int64_t slots_back = rule.fixed_anchor_ms ? 2 : rule.history_bars + rule.anchor_period + 2;
+  std::int64_t from_ms = interval.open_time_ms(interval.ordinal(clock_ms) - slots_back);
+  // Where that is yet to come it is no other profile's, and the series none that a wrong clock began.
+  if (rule.fixed_anchor_ms) from_ms = std::min(from_ms, *rule.fixed_anchor_ms);
   const MarketSeries::Context context{*feed_,
                                       router_,
                                       exchange_,

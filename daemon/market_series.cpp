@@ -120,6 +120,8 @@ void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& n
       context_.publisher.correct(output->index, now.close_time_ms);  // once it asks for signals
     } else if (const auto computed = output->signals.corrected(history())) {
       publish(*output, *computed, received_us, true);
+    } else {
+      context_.publisher.correct(output->index, now.close_time_ms);  // once it has the bars of its anchor
     }
     context_.journal.event(
         Level::warning, "correction", output->name,
@@ -139,7 +141,7 @@ state::SignalRecord MarketSeries::record(const Output&, std::size_t index, const
   record.received_us = received_us;
   // In its stream the bar before is another instrument's.
   if (record.prev_close_ms <= instrument_.replaced_ms) record.gap_from_ms = record.prev_close_ms;
-  const bool newest = index + 1 == bars.size() && !series_.has_pending();
+  const bool newest = index + 1 == bars.size() && !series_.later_closed();
   record.source =
       newest && series_.state() == feeds::SeriesState::live ? state::Source::live : state::Source::backfill;
   return record;
@@ -163,6 +165,7 @@ void MarketSeries::prepare() {
   if (!goes_on()) return;
   for (const auto& output : outputs_) {
     output->signals.prepare(history(), &context_.replays);
+    reach_anchor(*output);
     write_state(*output, "");
   }
 }
@@ -172,7 +175,7 @@ void MarketSeries::trim() {
   std::int64_t keep = 0;
   for (const auto& output : outputs_) {
     const engine::AnchorRule& rule = output->profile.anchor;
-    if (rule.fixed_anchor_ms || output->waiting) return;
+    if (rule.fixed_anchor_ms || output->waits_for) return;
     if (context_.publisher.unpublished(output->index) > 0) return;  // it may be asked for any of them
     // The present segment, the one before it (Redis may be that far behind) and a margin.
     keep = std::max(keep, rule.history_bars + 2 * rule.anchor_period + 100);
@@ -191,7 +194,7 @@ void MarketSeries::on_state(feeds::SeriesState state, std::string_view reason) {
   for (const auto& output : outputs_) {
     if (first_load && !series_.bars().empty()) output->signals.catch_up(history());
     write_state(*output, reason);
-    if (first_load) context_.publisher.resume(output->index);
+    if (first_load) resume(*output);
   }
 }
 
@@ -200,12 +203,22 @@ void MarketSeries::on_earlier(std::span<const engine::Bar> bars, std::int64_t co
                                          ? series_.bars()[bars.size()].open_time_ms
                                          : series_.interval().open_time_ms(series_.next());
   context_.archive.writer().insert(archived_, {bars.begin(), bars.end()}, covered_from_ms, covered_to_ms);
+  resume_covered();
 }
 
 void MarketSeries::on_covered() {
   for (const auto& output : outputs_) {
     // Also where nobody waited: signals that lacked the bars of their anchor can be had now.
-    if (std::exchange(output->waiting, false) || can_answer()) context_.publisher.resume(output->index);
+    if (std::exchange(output->waits_for, std::nullopt) || can_answer()) resume(*output);
+  }
+}
+
+/// Each goes on with its own bars: others may need those of years more.
+void MarketSeries::resume_covered() {
+  for (const auto& output : outputs_) {
+    if (!output->waits_for || *output->waits_for < series_.covered_from()) continue;
+    output->waits_for.reset();
+    resume(*output);
   }
 }
 
@@ -241,9 +254,21 @@ bool MarketSeries::reach_back(Output& output, std::int64_t ordinal) {
   if (!anchor || *anchor >= series_.covered_from()) return true;
   const std::int64_t depth = feeds::history_depth(context_.exchange, series_.interval());
   if (depth != std::numeric_limits<std::int64_t>::max() && series_.next() - *anchor > depth) return true;
-  output.waiting = true;
+  read_back_to(*anchor);
+  if (*anchor >= series_.covered_from()) return true;
+  output.waits_for = *anchor;
   series_.require_from(*anchor, now());
-  return !output.waiting;
+  return !output.waits_for;
+}
+
+/// The publisher asks for the bars that its signals need, but of a bar that closes without a signal for want
+/// of older ones it never hears.
+void MarketSeries::reach_anchor(Output& output) {
+  if (series_.bars().empty() || output.waits_for || output.signals.held(series_.bars().back())) return;
+  const std::int64_t newest = series_.interval().ordinal(series_.bars().back().open_time_ms);
+  const auto anchor = output.signals.anchor_slot(newest);
+  if (!anchor || *anchor >= series_.covered_from() || stopped(output)) return;
+  if (reach_back(output, newest) && *anchor >= series_.covered_from()) resume(output);
 }
 
 /// Of all bars only the newest lies after that time.

@@ -40,7 +40,7 @@ struct Output {
   feeds::SeriesState state = feeds::SeriesState::ended;  // as last written; ended: not yet
   std::int64_t anchor_ms = 0;                            // of the last published signal
   bool provisional = false;                              // each update of the running bar gives a signal
-  bool waiting = false;  // the publisher asked for bars that are being fetched
+  std::optional<std::int64_t> waits_for;                 // ordinal: bars from this slot on are being fetched
   bool resumed = false;  // its engine goes on from what the archive had: from a snapshot, or replayed at once
   std::int64_t published_ms = 0;  // close of the newest bar that Redis acknowledged in this run; 0: none
   std::int64_t lag_ms = 0;        // from that close to the acknowledgement
@@ -199,16 +199,21 @@ class MarketSeries final : public feeds::SeriesHandler,
   void go_on_alone();
   void write_state(Output& output, std::string_view reason);
   bool reach_back(Output& output, std::int64_t ordinal);
+  void read_back_to(std::int64_t ordinal);
+  void reach_anchor(Output& output);
+  void resume_covered();
+  void resume(const Output& output);
 
   // What Redis and we tell differently, in market_series_conflict.cpp.
   /// About one bar of one output.
   struct Question {
     state::SeriesIndex index;
     std::int64_t open_ms;
-    std::int64_t held_to_ms;  // monotonic: so long the publisher waits for the answer; 0: it does not
-    std::int64_t ask_at_ms;   // monotonic
-    int asked = 0;            // times
-    bool asking = false;      // a request is on its way
+    std::int64_t held_to_ms;        // monotonic: so long the publisher waits for the answer; 0: it does not
+    std::int64_t ask_at_ms;         // monotonic
+    int asked = 0;                  // times
+    bool asking = false;            // a request is on its way
+    std::uint64_t corrections = 0;  // of the bars, when it was made
   };
   void look_at_questions();
   void ask(Question& question);
@@ -245,6 +250,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   bool begun_ = false;                      // subscribed: what could be folded is
   bool told_ = false;                       // that bars came
   bool complete_ = false;                   // the archive has nothing more that is wanted
+  std::optional<std::int64_t> read_to_;     // ordinal: back to here it was read; before, it is as it was
   bool restored_ = false;  // the archive had bars, or others' bars were folded: history answers for streams
                            // that have begun
   bool loaded_ = false;    // the series was live once: history answers

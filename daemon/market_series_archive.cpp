@@ -37,9 +37,22 @@ BarHistory MarketSeries::history() {
     const auto earlier = context_.archive.earlier(archive_name_, boundary_ms, from_ms_);
     series_.restore_earlier(earlier.bars, earlier.covered_from_ms);
     const std::int64_t first_wanted = series_.interval().ordinal(from_ms_);
+    read_to_ = series_.covered_from();
     if (first_wanted < series_.covered_from()) series_.require_from(first_wanted, now());
   }
   return known();
+}
+
+/// Some signals need more than what is wanted of all: what earlier runs had is not asked for again, and what
+/// was published is of these bars. Not once some were forgotten: where they lay others may be by now.
+void MarketSeries::read_back_to(std::int64_t ordinal) {
+  if (!read_to_ || series_.covered_from() > *read_to_) return;
+  const engine::Interval& interval = series_.interval();
+  const std::int64_t boundary_ms = interval.open_time_ms(series_.covered_from());
+  const auto earlier = context_.archive.earlier(archive_name_, boundary_ms, interval.open_time_ms(ordinal));
+  if (earlier.covered_from_ms >= boundary_ms) return;
+  series_.restore_earlier(earlier.bars, earlier.covered_from_ms);
+  resume_covered();
 }
 
 /// Empty when the engine goes on from there, else why it can't.

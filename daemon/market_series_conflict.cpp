@@ -24,6 +24,14 @@ void MarketSeries::check_against_exchange(state::SeriesIndex index, std::int64_t
   ask(questions_.back());
 }
 
+/// Where the exchange is asked about a bar of it, and it waits for that, it goes on with the answer.
+void MarketSeries::resume(const Output& output) {
+  const bool asked = std::any_of(questions_.begin(), questions_.end(), [&](const Question& question) {
+    return question.index == output.index && question.held_to_ms != 0;
+  });
+  if (!asked) context_.publisher.resume(output.index);
+}
+
 void MarketSeries::look_at_questions() {
   std::erase_if(questions_, [&](const Question& question) { return output(question.index) == nullptr; });
   const std::int64_t at = monotonic_ms();
@@ -40,6 +48,7 @@ void MarketSeries::look_at_questions() {
 
 void MarketSeries::ask(Question& question) {
   question.asking = true;
+  question.corrections = corrections_;
   ++question.asked;
   // With the bar after it, which proves that the row is final.
   const std::int64_t next_ms = series_.interval().close_time_ms(question.open_ms);
@@ -63,8 +72,10 @@ void MarketSeries::on_answer(state::SeriesIndex index, std::int64_t open_ms,
   if (at < series_.bars().size() && series_.bars()[at].open_time_ms == open_ms) ours = series_.bars()[at];
   const std::int64_t settling_ms = context_.exchange.settling_time().count();
   const Verdict told = verdict(ours, open_ms, result, settling_ms);
-  // One answer may lack its oldest rows; that the next one does too is not to be expected.
-  const bool doubted = told == Verdict::open || (told == Verdict::absent && found->asked == 1);
+  // One answer may lack its oldest rows; that the next one does too is not to be expected. And one from
+  // before a correction has the bar as it was.
+  const bool doubted = told == Verdict::open || (told == Verdict::absent && found->asked == 1) ||
+                       (told == Verdict::wrong && found->corrections != corrections_);
   if (!doubted || found->asked >= kMostAsks) {
     const Question question = *found;
     questions_.erase(found);
@@ -82,13 +93,15 @@ void MarketSeries::on_answer(state::SeriesIndex index, std::int64_t open_ms,
 void MarketSeries::settle(const Question& question, Verdict told, const feeds::HistoryResult& result) {
   const engine::Bar* row = row_of(result, question.open_ms);
   const bool newest = !series_.bars().empty() && series_.bars().back().open_time_ms == question.open_ms;
+  // Of its stream it is still where the publisher has waited, whatever closed here since.
+  const bool sent_again = newest || question.held_to_ms != 0;
   std::string text = "the exchange did not tell what is right; what was published stays";
   switch (told) {
     case Verdict::open:
       break;
     case Verdict::confirmed:
       text = std::string("the exchange confirms our bar; ") +
-             (newest ? "it is sent once as a correction" : "what was published stays");
+             (sent_again ? "it is sent once as a correction" : "what was published stays");
       break;
     case Verdict::wrong:
       text = "our bar was wrong: replaced by the exchange's " + prices(*row);
@@ -113,10 +126,11 @@ void MarketSeries::settle(const Question& question, Verdict told, const feeds::H
     for (const auto& each : outputs_) each->signals.forget();
   }
   context_.publisher.answered(question.index);
-  if (!newest || told == Verdict::absent) return;
-  const std::int64_t close_ms = series_.bars().back().close_time_ms;
+  if (!sent_again || told == Verdict::absent) return;
+  const std::int64_t close_ms = series_.interval().close_time_ms(question.open_ms);
   for (const auto& each : outputs_) {
-    if (other_bars || each->index == question.index) context_.publisher.correct(each->index, close_ms);
+    if (each->index == question.index || (newest && other_bars))
+      context_.publisher.correct(each->index, close_ms);
   }
 }
 

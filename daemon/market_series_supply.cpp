@@ -154,7 +154,7 @@ void MarketSeries::go_on_alone() {
   alone_ = true;
   context_.journal.log(Level::warning, "alone", name_.symbol + " " + name_.interval,
                        "REST has not answered yet: what closes is published without it");
-  for (const auto& output : outputs_) context_.publisher.resume(output->index);
+  for (const auto& output : outputs_) resume(*output);
 }
 
 void MarketSeries::tell_lost_trades() {

@@ -134,6 +134,8 @@ class Series {
   std::int64_t next() const { return next_; }
   /// Closed bars wait behind a hole.
   bool has_pending() const { return !pending_.empty(); }
+  /// Later bars than those that are here are known to have closed.
+  bool later_closed() const { return has_pending() || rows_follow_; }
   const engine::Interval& interval() const { return rules_.interval; }
   const SeriesCounters& counters() const { return counters_; }
 
@@ -188,6 +190,7 @@ class Series {
   SeriesHandler& handler_;
   std::vector<engine::Bar> bars_;
   std::vector<PendingBar> pending_;  // closed by frame, in order, behind a hole
+  bool rows_follow_ = false;         // closed ones in the answer that is being taken
   std::int64_t covered_from_;        // ordinal
   std::int64_t next_;                // ordinal of the first slot that is not accounted for
   std::int64_t back_target_;         // ordinal that require_from asked for

@@ -158,7 +158,9 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
       break;
     }
     ++counters_.closed_by_history;
+    rows_follow_ = i + 1 < result.rows.size() && is_final(result, i + 1);
     append(row, received_us);
+    rows_follow_ = false;
     untraded_ = row.volume == 0;
   }
   release_pending();

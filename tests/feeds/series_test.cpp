@@ -901,6 +901,34 @@ TEST(Series, ABarWhoseClosingFrameNeverCameIsAskedForThoughNothingFollowsIt) {
   EXPECT_EQ(live.series.state(), SeriesState::live);
 }
 
+/// Where REST was away meanwhile its answer has several: only the last of them is the newest.
+TEST(Series, OfRowsThatComeAtOnceTheEarlierAreKnownToHaveLaterOnes) {
+  struct Looking final : SeriesHandler {
+    const Series* series = nullptr;
+    std::vector<bool> later;
+    void on_bar(const Bar&, std::int64_t) override { later.push_back(series->later_closed()); }
+    void on_correction(const Bar&, const Bar&, std::int64_t) override {}
+    void on_conflict(const Bar&, const Bar&) override {}
+    void on_state(SeriesState, std::string_view) override {}
+    void on_earlier(std::span<const Bar>, std::int64_t) override {}
+    void on_covered() override {}
+    void fetch(std::int64_t, std::int64_t, int) override {}
+    void resubscribe() override {}
+    void ask_listing() override {}
+  } handler;
+  Series series(rules(), kStartMs, handler);
+  handler.series = &series;
+  series.on_stream_up(at(2));
+  series.on_history(rows(0, 9, 2), 1, at(2));
+  ASSERT_EQ(series.state(), SeriesState::live);
+  handler.later.clear();
+  series.on_kline(kline_of(bar_at(3), false), 1, at(3));  // its successor, and no frame has closed it
+  series.on_timer(at(3, 4000));
+  series.on_history(rows(1, 10, 4), 1, at(4));
+  EXPECT_EQ(handler.later, (std::vector<bool>{true, false}));
+  EXPECT_EQ(series.state(), SeriesState::live);
+}
+
 TEST(Series, AClosingFrameInTimeAsksNothing) {
   QuietSeries live;
   live.run(0, 9, [](std::int64_t) { return HistoryResult{}; });
