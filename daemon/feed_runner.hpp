@@ -32,7 +32,7 @@ class Bulk;
 /// and bars.
 struct FeedKey {
   std::string exchange, market, websocket_url, rest_url, ca_file;
-  auto operator<=>(const FeedKey&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy errs here
+  auto operator<=>(const FeedKey&) const = default;
   static FeedKey of(const FeedConfig& config);
 };
 

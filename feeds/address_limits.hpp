@@ -52,7 +52,7 @@ class AddressBook {
     std::string rest_url;
     int weight;  // of the limit, and
     std::int64_t window_ms;
-    auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy errs here
+    auto operator<=>(const Key&) const = default;
   };
   std::map<Key, std::shared_ptr<AddressLimits>> limits_;
 };

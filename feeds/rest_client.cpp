@@ -100,7 +100,7 @@ class RestClient::Impl : public std::enable_shared_from_this<RestClient::Impl> {
   struct Order {
     int priority;
     std::uint64_t number;
-    auto operator<=>(const Order&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy errs here
+    auto operator<=>(const Order&) const = default;
   };
 
   struct Channel {
