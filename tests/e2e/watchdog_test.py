@@ -41,8 +41,9 @@ def threads(pid):
     """Name to number."""
     found = {}
     for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/comm") as file:
-            found[file.read().strip()] = int(thread)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # an audit's thread may have ended since
+            with open(f"/proc/{pid}/task/{thread}/comm") as file:
+                found[file.read().strip()] = int(thread)
     return found
 
 
