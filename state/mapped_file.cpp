@@ -105,8 +105,10 @@ std::span<const std::byte> MappedFile::readable(std::int64_t offset, std::size_t
   const std::size_t begin = static_cast<std::size_t>(offset) / page * page;
   const std::size_t size = static_cast<std::size_t>(offset) + count - begin;
   void* const pages = const_cast<std::byte*>(mapping_ + begin);
-  // A kernel before 5.14 does not know it: there it is found out by looking.
-  if (::madvise(pages, size, MADV_POPULATE_READ) == 0 || errno == EINVAL) return bytes;
+  // Only what would be a SIGBUS counts: want of memory is no damage, and kernels before 5.14 do not know the
+  // question.
+  if (::madvise(pages, size, MADV_POPULATE_READ) == 0 || (errno != EFAULT && errno != EHWPOISON))
+    return bytes;
   fail("reading it");
   return {};
 }
