@@ -39,15 +39,26 @@ BARS = {"1m": "1m", "1h": "1H"}
 STEP_MS = {"1m": 60_000, "1h": 3_600_000}
 
 
+def rest_rows(simulator, symbol, bar, from_ms, to_ms):
+    """From the bar that opens at from_ms to that which opens at to_ms, oldest first, asked for page by page."""
+    rows = []
+    while True:
+        answer = simulator.request("GET", f"/api/v5/market/candles?instId={symbol}&bar={bar}"
+                                          f"&before={from_ms - 1}&after={to_ms + 1}&limit=300")
+        page = json.loads(answer)["data"]  # the newest, newest first
+        rows = list(reversed(page)) + rows
+        if len(page) < 300:
+            return rows
+        to_ms = int(page[-1][0]) - 1
+
+
 def check_stream(simulator, client, key):
     """Every slot from the first to the last once, as REST has it. How many."""
     bars = [fields for _, fields in entries(client, key)]
     symbol, interval = bars[0]["symbol"], bars[0]["interval"]
     opens = [int(bar["open_ms"]) for bar in bars]
     assert all(b - a == STEP_MS[interval] for a, b in zip(opens, opens[1:])), (key, opens)
-    page = simulator.request("GET", f"/api/v5/market/candles?instId={symbol}&bar={BARS[interval]}"
-                                    f"&before={opens[0] - 1}&after={opens[-1] + 1}&limit=300")
-    rows = list(reversed(json.loads(page)["data"]))
+    rows = rest_rows(simulator, symbol, BARS[interval], opens[0], opens[-1])
     published = [[bar["open_ms"]] + [float(bar[name]) for name in ("open", "high", "low", "close", "volume")]
                  for bar in bars]
     assert published == [[row[0]] + [float(cell) for cell in row[1:6]] for row in rows], key
@@ -59,9 +70,8 @@ def check_three_days(simulator, client, symbol):
     bar = entries(client, f"atc:1:{{okx:swap:3d:default}}:stream:{symbol}")[-1][1]
     open_ms, day_ms = int(bar["open_ms"]), 86_400_000
     assert open_ms % (3 * day_ms) == 0 and int(bar["close_ms"]) == open_ms + 3 * day_ms, bar
-    page = simulator.request("GET", f"/api/v5/market/candles?instId={symbol}&bar=1Dutc"
-                                    f"&before={open_ms - 1}&after={open_ms + 3 * day_ms}")
-    days = [[float(cell) for cell in row[1:6]] for row in reversed(json.loads(page)["data"])]
+    rows = rest_rows(simulator, symbol, "1Dutc", open_ms, open_ms + 2 * day_ms)
+    days = [[float(cell) for cell in row[1:6]] for row in rows]
     assert len(days) == 3, days
     folded = [days[0][0], max(day[1] for day in days), min(day[2] for day in days), days[-1][3],
               sum(day[4] for day in days)]
@@ -77,8 +87,11 @@ def main():
         wait_for(lambda: client.xlen(watched) >= 10, "the first signals")
         simulator.control("cut?how=reset")
         wait_for(lambda: client.xlen(watched) >= 70, "signals go on after a cut")
-        series = sorted(client.keys("atc:1:{*}:stream:*"))
-        assert len(series) == 8, series
+        def all_streams():
+            keys = sorted(client.keys("atc:1:{*}:stream:*"))
+            return keys if len(keys) == 8 else None
+
+        series = wait_for(all_streams, "each of the eight series has a signal")
         for symbol in ("BTC-USDT-SWAP", "ETH-USDT-SWAP"):
             check_three_days(simulator, client, symbol)
         for key in series:
