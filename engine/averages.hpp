@@ -123,6 +123,14 @@ ATC_HOST_DEVICE inline T kama_pace(T noise, T moved, Mask begun) {
   if constexpr (!pine) return select(noise == 0.0, kLeast, pace);
 }
 
+/// The same in lts where values are defined and can't overflow: then the ratio is undefined only where
+/// nothing moved and that is 0 / 0, and else the floor changes nothing. A comparison less.
+template <class T>
+inline T calm_kama_pace(T noise, T moved) {
+  const T smooth = at_least_or_floor(fma(moved / noise, kSmoothRange, kSlowest), kSlowest);
+  return smooth * smooth;
+}
+
 /// Where a KAMA goes from: lts: undefined after missing values, from the newest value itself.
 template <bool pine, class T>
 ATC_HOST_DEVICE inline T kama_from(T before, T x) {

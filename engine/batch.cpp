@@ -124,7 +124,7 @@ class Runner {
       columns_[lane] = columns_of(task_.inputs[series], own ? task_.output(series) : BatchOutput{});
       if (own && task_.engine(series) != nullptr) columns_[lane].end = ends_->of_lane(lane);
     }
-    task_.kernel.run(task_.plan.constants(), growth_.data(), columns_.data(), scratch_.get());
+    kernel_of(members.size()).run(task_.plan.constants(), growth_.data(), columns_.data(), scratch_.get());
     for (std::size_t lane = 0; lane < members.size(); ++lane) {
       const BatchInput& input = task_.inputs[members[lane]];
       fill_trend_since(input, task_.output(members[lane]));
@@ -133,6 +133,11 @@ class Runner {
   }
 
  private:
+  const Kernel& kernel_of(std::size_t series) const {
+    const Kernel* few = task_.kernel.few;
+    return few != nullptr && series <= static_cast<std::size_t>(few->lanes) ? *few : task_.kernel;
+  }
+
   const Task& task_;
   const std::vector<double>& growth_;  // of the longest series
   std::vector<BatchColumns> columns_;

@@ -26,7 +26,14 @@ std::vector<const Kernel*> available_kernels() {
 }
 
 const Kernel& best_kernel() {
-  static const Kernel& best = *available_kernels().back();
+  static const Kernel best = [] {
+    Kernel fastest = *available_kernels().back();
+#if defined(__x86_64__)
+    // Half as many lanes take some two thirds of the time (perf/NOTES.md).
+    if (fastest.lanes == kAvx512Kernel.lanes) fastest.few = &kAvx2Kernel;
+#endif
+    return fastest;
+  }();
   return best;
 }
 

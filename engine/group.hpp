@@ -115,7 +115,8 @@ inline V kama_in_group(const PlanConstants& c, const Group<V>& g, const Parts& p
     const auto begun = broadcast<V>(static_cast<double>(g.bars)) >= broadcast<V>(c.kama_count[i]);
     return kama_value<pine>(kama_pace<pine>(noise, moved, begun), g.kama[i], x, begun);
   } else {
-    return ema_value(kama_pace<pine>(noise, moved, Always{}), g.kama[i], x);
+    if constexpr (pine) return ema_value(kama_pace<true>(noise, moved, Always{}), g.kama[i], x);
+    if constexpr (!pine) return ema_value(calm_kama_pace(noise, moved), g.kama[i], x);
   }
 }
 
@@ -187,11 +188,30 @@ inline void gather_averages(const PlanConstants& c, Group<V>& g) {
   }
 }
 
+/// Averages that may be defined at a bar, one bit each: without missing values none is before as many bars as
+/// its length, and no price can have crossed it.
+inline std::uint64_t begun_averages(const PlanConstants& c, std::int64_t bar) {
+  const double bars = static_cast<double>(bar + 1);
+  std::uint64_t begun = 0;
+  for (int i = 0; i < kLengthCount; ++i) {
+    const auto add = [&](int family, bool has) { begun |= std::uint64_t{has} << (family + i); };
+    add(kEma, bars >= c.ema_count[i]);
+    add(kHma, bars >= c.hma_count[i]);
+    add(kWma, bars >= c.wma_count[i]);
+    add(kDema, bars >= c.dema_count[i]);
+    add(kLsma, bars >= c.lsma_count[i]);
+    add(kKama, true);
+  }
+  return begun;
+}
+
 /// Decides the crossings of the lanes that are held. One that does not cross keeps its state: its average
 /// becomes the price, so that the relation changes nothing.
 template <bool pine, class V>
-inline void hold_states(Group<V>& g, V price) {
-  for (std::uint64_t rest = g.held_averages; rest != 0; rest &= rest - 1) {
+inline void hold_states(const PlanConstants& c, Group<V>& g, V price) {
+  std::uint64_t rest = g.held_averages;
+  if (!g.wild && g.bars < c.careful_bars) rest &= begun_averages(c, g.bars);
+  for (; rest != 0; rest &= rest - 1) {
     const int i = __builtin_ctzll(rest);
     const V relation = price - g.average[i];
     const V before = g.relation[i];

@@ -31,7 +31,8 @@ struct Tile {
   V layer1[kFamilyCount][kTile], layer2[kFamilyCount][kTile], published[kTile], trend[kTile];
   // Where the tile's bars go in the wanted columns, to be brought near while the bars are computed.
   int runs;
-  bool layers;  // whether layers 1 and 2 are wanted
+  bool layers;      // whether layers 1 and 2 are wanted
+  bool one_column;  // every lane's closes are its sources, which are not read again
   const double* run[(2 * kFamilyCount + 1) * kLanes<V>];
 };
 
@@ -235,7 +236,7 @@ template <bool pine, bool tame, bool some, class V>
   const bool usual = __builtin_expect(g.bars > c.cutout && no_infinity(r), 1);
   if (g.held_averages != 0 || (tame && !usual)) {
     if constexpr (tame) gather_averages<some>(c, g);
-    hold_states<pine>(g, price);
+    hold_states<pine>(c, g, price);
   }
   if (!usual) {
     step_unusual_layers<pine, some>(c, g, FollowingStates<false, true, V>{g, price}, r);
@@ -306,8 +307,8 @@ __attribute__((noinline)) void run_bars(const PlanConstants& c, Group<V>& g, con
                                         std::int64_t end, bool inner) {
   for (; at < end; ++at) {
     fetch_runs(tile, at);
-    run_bar<pine, known, careful, some>(c, g, growth[g.bars], columns, tile.closes[at], tile.sources[at],
-                                        inner);
+    const V x = tile.one_column ? tile.closes[at] : tile.sources[at];
+    run_bar<pine, known, careful, some>(c, g, growth[g.bars], columns, tile.closes[at], x, inner);
     put_into_tile<some>(c, g, tile, at);
   }
   if constexpr (!careful) {
@@ -331,10 +332,12 @@ void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, con
                   Tile<V>& tile) {
   std::int64_t bars = 0;
   bool inner = false, ends = false;
+  tile.one_column = true;
   for (int lane = 0; lane < kLanes<V>; ++lane) {
     bars = columns[lane].bars > bars ? columns[lane].bars : bars;
     inner |= columns[lane].averages != nullptr;
     ends |= columns[lane].end != nullptr;
+    tile.one_column &= columns[lane].sources == columns[lane].closes;
   }
   Trends<V> trends;
   while (g.bars < bars) {
@@ -343,7 +346,7 @@ void run_group_of(const PlanConstants& c, Group<V>& g, const double* growth, con
     const std::int64_t careful = g.wild ? end : c.careful_bars - from < end ? c.careful_bars - from : end;
     find_runs(columns, from, tile);
     read_columns(columns, &BatchColumns::closes, from, tile.closes);
-    read_columns(columns, &BatchColumns::sources, from, tile.sources);
+    if (!tile.one_column) read_columns(columns, &BatchColumns::sources, from, tile.sources);
     run_bars<pine, Known::nothing, true, some>(c, g, growth, columns, tile, 0, careful, inner);
     run_bars<pine, known, false, some>(c, g, growth, columns, tile, careful > 0 ? careful : 0, end, inner);
     write_tile(columns, from, end, tile);

@@ -60,7 +60,7 @@ std::int64_t variants_scratch_bytes(const PlanConstants& c, std::int64_t bars) {
 template <bool pine, class V>
 inline void share_bar(const PlanConstants& c, Group<V>& g, V price, V x, SharedBar<V>& shared) {
   run_averages<pine, Known::nothing, true, true>(c, g, x);
-  if (g.held_averages != 0) hold_states<pine>(g, price);
+  if (g.held_averages != 0) hold_states<pine>(c, g, price);
   shared = SharedBar<V>{return_of(price, g.close), {}, {}};
   for (int i = 0; i < kAverageCount; ++i) {
     const V state = side_or(g.state[i], price - g.average[i]);

@@ -170,6 +170,10 @@ struct Kernel {
 
   int screen_lanes;
   void (*screen)(const ScreenConstants&, const ScreenColumns&);
+
+  /// The kernel that computes a batch's group of no more series than that one has lanes faster, and so with
+  /// the same bits; or null. It wants no more scratch.
+  const Kernel* few = nullptr;
 };
 
 }  // namespace atcd::engine

@@ -60,6 +60,7 @@ inline Lanes toward_zero(Lanes a) {
 }
 // max gives its second operand where one is undefined.
 inline Lanes at_least(Lanes floor, Lanes a) { return _mm512_maskz_max_pd(0xff, floor, a); }
+inline Lanes at_least_or_floor(Lanes a, Lanes floor) { return _mm512_maskz_max_pd(0xff, a, floor); }
 inline bool any(LaneMask where) {
   return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(where), reinterpret_cast<__m512i>(where)) != 0;
 }
@@ -130,6 +131,7 @@ inline Lanes round_half_even(Lanes a) {
 inline Lanes toward_zero(Lanes a) { return _mm256_round_pd(a, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
 // max gives its second operand where one is undefined.
 inline Lanes at_least(Lanes floor, Lanes a) { return _mm256_max_pd(floor, a); }
+inline Lanes at_least_or_floor(Lanes a, Lanes floor) { return _mm256_max_pd(a, floor); }
 inline bool any(LaneMask where) { return _mm256_movemask_pd(reinterpret_cast<__m256d>(where)) != 0; }
 inline Lanes load_lanes(const double* from) { return _mm256_loadu_pd(from); }
 inline void store_lanes(double* to, Lanes a) { _mm256_storeu_pd(to, a); }
@@ -159,6 +161,7 @@ inline Lanes magnitude(Lanes a) { return vabsq_f64(a); }
 inline Lanes round_half_even(Lanes a) { return vrndnq_f64(a); }
 inline Lanes toward_zero(Lanes a) { return vrndq_f64(a); }
 inline Lanes at_least(Lanes floor, Lanes a) { return a < floor ? floor : a; }
+inline Lanes at_least_or_floor(Lanes a, Lanes floor) { return a > floor ? a : floor; }
 inline bool any(LaneMask where) { return (where[0] | where[1]) != 0; }
 inline Lanes load_lanes(const double* from) { return vld1q_f64(from); }
 inline void store_lanes(double* to, Lanes a) { vst1q_f64(to, a); }
@@ -219,6 +222,9 @@ inline Lanes fma(Lanes a, Lanes b, double c) { return fma(a, b, broadcast<Lanes>
 inline Lanes select(LaneMask where, double yes, Lanes no) { return select(where, broadcast<Lanes>(yes), no); }
 inline Lanes select(LaneMask where, Lanes yes, double no) { return select(where, yes, broadcast<Lanes>(no)); }
 inline Lanes at_least(double floor, Lanes a) { return at_least(broadcast<Lanes>(floor), a); }
+inline Lanes at_least_or_floor(Lanes a, double floor) {
+  return at_least_or_floor(a, broadcast<Lanes>(floor));
+}
 #endif
 
 /// What several averages of one series are computed in.

@@ -39,6 +39,8 @@ ATC_HOST_DEVICE inline double add_exact_product(double a, double b, double c) {
 ATC_HOST_DEVICE inline double select(bool where, double yes, double no) { return where ? yes : no; }
 /// a, but not below the floor; undefined stays undefined.
 ATC_HOST_DEVICE inline double at_least(double floor, double a) { return a < floor ? floor : a; }
+/// a, but not below the floor; the floor where a is undefined.
+ATC_HOST_DEVICE inline double at_least_or_floor(double a, double floor) { return a > floor ? a : floor; }
 ATC_HOST_DEVICE inline bool any(bool where) { return where; }
 ATC_HOST_DEVICE inline bool is_undefined(double a) { return a != a; }
 

@@ -15,6 +15,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/batch.hpp"
@@ -219,8 +221,13 @@ void clock_alone(benchmark::State& state) {
 }
 
 const int registered = [] {
-  for (const Kernel* kernel : available_kernels()) {
-    const std::string name = kernel->name;
+  std::vector<std::pair<std::string, const Kernel*>> kernels;
+  for (const Kernel* kernel : available_kernels()) kernels.emplace_back(kernel->name, kernel);
+  // The fastest as it is used where nobody forces one: few series by another, so the rest of a batch too.
+  if (best_kernel().few != nullptr) kernels.emplace_back("auto", &best_kernel());
+  for (const auto& each : kernels) {
+    const std::string name = each.first;
+    const Kernel* const kernel = each.second;
     const auto add = [](const std::string& title, auto&& body) {
       return benchmark::RegisterBenchmark(title.c_str(), body);
     };

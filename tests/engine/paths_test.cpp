@@ -58,12 +58,15 @@ RC_GTEST_PROP(PathsTest, ManySeriesAtOnceGiveTheBitsOfEachAlone, ()) {
     next.closes = maker.prices(first.closes.size() +
                                static_cast<std::size_t>(maker.one_in(3) ? maker.from_to(0, 150) : 0));
     if (!next.sources.empty()) next.sources = next.closes;
+    if (maker.one_in(4)) next.sources.clear();  // beside others that have sources of their own
     if (first.parameters.dialect == Dialect::lts && maker.one_in(5)) maker.lose_some(next.closes);
     series.push_back(next);
   }
   const auto middle = static_cast<std::size_t>(maker.from_to(0, static_cast<std::int64_t>(count)));
   const auto threads = static_cast<unsigned>(maker.from_to(1, 3));
-  for (const Kernel* kernel : available_kernels()) {
+  auto kernels = available_kernels();
+  kernels.push_back(&best_kernel());  // which leaves few series to another
+  for (const Kernel* kernel : kernels) {
     std::vector<Columns> columns;
     std::vector<std::vector<std::int64_t>> times;
     for (const Trial& one : series) {
