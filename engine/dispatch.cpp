@@ -30,7 +30,7 @@ const Kernel& best_kernel() {
     Kernel fastest = *available_kernels().back();
 #if defined(__x86_64__)
     // Half as many lanes take some two thirds of the time (perf/NOTES.md).
-    if (fastest.lanes == kAvx512Kernel.lanes) fastest.few = &kAvx2Kernel;
+    if (fastest.lanes == kAvx512Kernel.lanes && kAvx2Kernel.supported()) fastest.few = &kAvx2Kernel;
 #endif
     return fastest;
   }();

@@ -1,9 +1,10 @@
-// What one bar of one series costs: in batches of 99 and 2,000 series x 1,500 bars with each kernel, with all
-// 13 columns written and with the average alone, on one thread and on two; live, one series back to back and
-// round robin over 99, with prepare() before and inside the timed part; the preview of a forming bar; some of
-// the families only, whose columns are compared with the full computation's. Beside them a naive reference,
-// windows recomputed at every bar. Every kernel's results are compared with the baseline's before anything is
-// timed, and live's with the batch's.
+// What one bar of one series costs: in batches of 99 and 2,000 series x 1,500 bars with each kernel ("auto":
+// the fastest, which leaves few series to another) and with all 13 columns written and with the average
+// alone, on one thread and on two; live, one series back to back and round robin over 99, with prepare()
+// before and inside the timed part; the preview of a forming bar; some of the families only, whose columns
+// are compared with the full computation's. Beside them a naive reference, windows recomputed at every bar.
+// Every kernel's results are compared with the baseline's before anything is timed, and live's with the
+// batch's.
 
 #include <benchmark/benchmark.h>
 
