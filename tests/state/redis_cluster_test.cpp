@@ -44,6 +44,17 @@ class RedisClusterTest : public PublisherTest {
   static void close_all(Daemon& daemon) {
     for (SeriesIndex series = kFirst; series < kEnd; ++series) daemon.close_bar(series);
   }
+  /// The first series' slot is on its way from its owner to a new server, which has no other.
+  struct Move {
+    std::uint16_t slot;
+    std::size_t from, to;
+  };
+  static Move begin_first_move(RedisCluster& cluster) {
+    const std::size_t to = cluster.add_master();
+    const Move move{key_slot(stream_key(kFirst)), cluster.owner(stream_key(kFirst)), to};
+    cluster.begin_move(move.slot, move.from, move.to);
+    return move;
+  }
   void expect_all(RedisCluster& cluster, const Daemon& daemon) {
     for (SeriesIndex series = kFirst; series < kEnd; ++series) {
       RedisClient redis = cluster.node(cluster.owner(stream_key(series))).server.client();
@@ -149,10 +160,7 @@ TEST_F(RedisClusterTest, ANewServerIsFoundThroughASlotThatMovesToIt) {
   RedisCluster cluster(2);
   Daemon daemon(io_, options_for(cluster));
   add_all(daemon);
-  const std::size_t to = cluster.add_master();
-  const std::uint16_t slot = key_slot(stream_key(kFirst));
-  const std::size_t from = cluster.owner(stream_key(kFirst));
-  cluster.begin_move(slot, from, to);
+  const auto [slot, from, to] = begin_first_move(cluster);
   while (cluster.move_keys(slot, from, to, 10)) close_all(daemon);
   close_all(daemon);
   cluster.end_move(slot, to);
@@ -166,10 +174,7 @@ TEST_F(RedisClusterTest, ANewServerIsPublishedToWhileItsFirstSlotIsStillOnItsWay
   RedisCluster cluster(2);
   Daemon daemon(io_, options_for(cluster));
   add_all(daemon);
-  const std::size_t to = cluster.add_master();
-  const std::uint16_t slot = key_slot(stream_key(kFirst));
-  const std::size_t from = cluster.owner(stream_key(kFirst));
-  cluster.begin_move(slot, from, to);
+  const auto [slot, from, to] = begin_first_move(cluster);
   while (cluster.move_keys(slot, from, to, 10)) {
   }
   for (int bar = 0; bar < 20 && !HasFatalFailure(); ++bar) {
@@ -192,10 +197,7 @@ TEST_F(RedisClusterTest, WhoImportsASlotAndDiesIsLeftForWhoStillHasIt) {
   RedisCluster cluster(2);
   Daemon daemon(io_, options_for(cluster));
   add_all(daemon);
-  const std::size_t to = cluster.add_master();
-  const std::uint16_t slot = key_slot(stream_key(kFirst));
-  const std::size_t from = cluster.owner(stream_key(kFirst));
-  cluster.begin_move(slot, from, to);
+  const auto [slot, from, to] = begin_first_move(cluster);
   while (cluster.move_keys(slot, from, to, 10)) {
   }
   cluster.node(to).server.kill();  // before anybody was sent there
