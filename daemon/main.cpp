@@ -40,6 +40,15 @@ int main(int argc, char** argv) {
       "See also: atcd.toml(5) for every key of a configuration, atcd-redis(7) for what is written to Redis.");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // Where a word is mistyped, that is what is wrong, not that another one is missing.
+    const auto unknown = app.remaining(true);
+    if (unknown.empty()) {
+      app.exit(error);
+    } else {
+      app.exit(CLI::ExtrasError({unknown.rbegin(), unknown.rend()}));
+    }
+    return kBadUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadUsage;
   } catch (const std::exception& error) {

@@ -109,7 +109,17 @@ def check_warnings(place, simulator, client):
     assert bad.returncode == 2 and re.search(r"slow.toml:\d+:9: is no TOML: ", bad.stderr), bad
 
 
+def check_usage():
+    """A word that is not known is named, also where another one is missing; without any, what is missing is."""
+    for words, named in ((("rnu", "--config", "x"), "rnu --config x"), (("--verbose",), "--verbose"), (("history", "lst"), "lst"),
+                         (("compute", "--bogus"), "--bogus"), (("compute", "--bogus", "x.csv"), "--bogus"),
+                         ((), "A subcommand"), (("scan",), "directory")):
+        done = run(*words)
+        assert done.returncode == 2 and named in done.stderr and not done.stdout, done
+
+
 def main():
+    check_usage()
     with Workplace() as place:
         client = place.redis()
         with open(place.path("password"), "w") as file:
