@@ -1,119 +1,27 @@
-#include "feeds/feed.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <map>
-#include <set>
-#include <stdexcept>
+#include <chrono>
+#include <exception>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "feeds/binance.hpp"
-#include "feeds/clocks.hpp"
-#include "tests/feeds/exchange_wrapper.hpp"
+#include "tests/feeds/feed_rig.hpp"
 #include "tests/feeds/frame_reader.hpp"
-#include "tests/feeds/local_server.hpp"
 
 namespace atcd::feeds {
 namespace {
 
-namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using std::chrono::milliseconds;
-using testing::Certificates;
 using ::testing::ElementsAre;
+using testing::FeedTest;
 using testing::frame_text;
-using ::testing::Ge;
 using ::testing::HasSubstr;
+using testing::id_of;
 using testing::LocalServer;
 using testing::Peer;
 using testing::run_until;
-
-struct Recorder final : FeedHandler {
-  struct Seen {
-    StreamIndex stream;
-    engine::Bar bar;
-    bool closed;
-  };
-  void on_trades_interrupted(StreamIndex) override {}
-  void on_trade(StreamIndex, const Trade&, std::int64_t) override {}
-  void on_kline(StreamIndex stream, const Kline& kline, std::int64_t received_us) override {
-    klines.push_back({stream, kline.bar, kline.closed});
-    EXPECT_GT(received_us, 0);
-    if (then) then();
-  }
-  void on_stream_up(StreamIndex stream) override { ups.push_back(stream); }
-  void on_stream_down(StreamIndex stream, std::string_view reason) override {
-    downs.push_back(stream);
-    last_reason = reason;
-  }
-  void on_stream_refused(StreamIndex stream, std::string_view reason) override {
-    refused.push_back(stream);
-    last_reason = reason;
-  }
-  void on_feed_event(Severity, std::string_view event, std::string_view detail) override {
-    events.emplace_back(std::string(event) + " " + std::string(detail));
-  }
-  std::size_t count(std::string_view event) const {
-    return static_cast<std::size_t>(std::count_if(
-        events.begin(), events.end(), [&](const std::string& each) { return each.starts_with(event); }));
-  }
-
-  std::vector<Seen> klines;
-  std::vector<StreamIndex> ups, downs, refused;
-  std::vector<std::string> events;
-  std::string last_reason;
-  std::function<void()> then;
-};
-
-/// The request number in {"method":...,"id":7}.
-std::string id_of(const std::string& request) {
-  const auto at = request.rfind("\"id\":") + 5;
-  return request.substr(at, request.size() - at - 1);
-}
-
-bool subscribes(const std::string& request) { return request.find("\"SUBSCRIBE\"") != std::string::npos; }
-
-class FeedTest : public ::testing::Test {
- protected:
-  /// An exchange that acknowledges everything.
-  void start(const std::string& certificate = {}) {
-    server_ = std::make_unique<LocalServer>(io_, certificate);
-    server_->on_text = [this](Peer& peer, const std::string& text) {
-      if (acknowledge_) peer.send("{\"result\":null,\"id\":" + id_of(text) + "}");
-    };
-    FeedOptions options;
-    options.websocket_url = server_->websocket_url();
-    options.rest_url = server_->rest_url();
-    if (!certificate.empty()) options.ca_file = Certificates::get().file("ca.pem");
-    feed_ = std::make_unique<Feed>(io_, exchange_, options, recorder_);
-  }
-  void add(StreamIndex from, StreamIndex to) {
-    for (StreamIndex i = from; i <= to; ++i) feed_->add(i, {"SYM" + std::to_string(i) + "USDT", "1m"});
-  }
-  template <class Condition>
-  void wait(Condition condition) {
-    ASSERT_TRUE(run_until(io_, condition)) << ::testing::PrintToString(recorder_.events);
-  }
-  std::set<StreamIndex> up() const { return {recorder_.ups.begin(), recorder_.ups.end()}; }
-  std::string frame_of(StreamIndex stream) const {
-    std::string frame = frame_text("binance/2026-11-23-spot-kline-closed.json");
-    const std::string symbol = "SYM" + std::to_string(stream) + "USDT";
-    for (auto at = frame.find("BTCUSDT"); at != std::string::npos; at = frame.find("BTCUSDT"))
-      frame.replace(at, 7, symbol);
-    return frame;
-  }
-  Peer& peer(std::size_t index) { return *server_->peers.at(index); }
-
-  asio::io_context io_;
-  Recorder recorder_;
-  testing::ExchangeWrapper exchange_{binance_spot()};
-  std::unique_ptr<LocalServer> server_;
-  std::unique_ptr<Feed> feed_;
-  bool acknowledge_ = true;
-};
 
 TEST_F(FeedTest, SubscribesInBatchesAndTellsWhatIsUp) {
   exchange_.streams_per_request_ = 3;
@@ -325,189 +233,6 @@ TEST_F(FeedTest, ARefusedStreamIsAskedForAgainUntilItIsTaken) {
   EXPECT_EQ(recorder_.refused.size(), 2U) << "with the other one, alone, and once more";
 }
 
-TEST_F(FeedTest, HandsOverBeforeTheLifetimeEndsWithoutALoss) {
-  exchange_.connection_lifetime_ = milliseconds(400);
-  exchange_.connect_spacing_ = milliseconds(1);
-  start();
-  add(0, 3);
-  wait([&] { return recorder_.count("handed_over") >= 2; });
-  EXPECT_THAT(feed_->counters().connects_for, ElementsAre(1, 0, Ge(2U), 0));
-  EXPECT_EQ(recorder_.ups.size(), 4U) << "they never were down";
-  EXPECT_TRUE(recorder_.downs.empty());
-  EXPECT_GE(server_->peers.size(), 3U);
-  wait([&] { return !peer(0).open() && !peer(1).open(); });
-}
-
-TEST_F(FeedTest, TheOldConnectionStaysUntilTheNewOneCarriesEverything) {
-  start();
-  exchange_.connection_lifetime_ = milliseconds(300);
-  add(0, 1);
-  wait([&] { return up().size() == 2; });
-  acknowledge_ = false;
-  wait([&] { return server_->peers.size() == 2 && !peer(1).received.empty(); });
-  peer(1).send(frame_of(0));
-  peer(0).send(frame_of(1));
-  wait([&] { return recorder_.klines.size() == 2; });
-  EXPECT_TRUE(peer(0).open());
-  EXPECT_EQ(recorder_.count("handed_over"), 0U);
-  peer(1).send(R"({"result":null,"id":1})");
-  wait([&] { return recorder_.count("handed_over") == 1; });
-  wait([&] { return !peer(0).open(); });
-  EXPECT_TRUE(recorder_.downs.empty());
-}
-
-TEST_F(FeedTest, AnAnnouncedShutdownIsHandedOverAtOnce) {
-  start();
-  add(0, 1);
-  wait([&] { return up().size() == 2; });
-  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
-  wait([&] { return recorder_.count("handed_over") == 1; });
-  EXPECT_TRUE(recorder_.downs.empty());
-  EXPECT_EQ(feed_->counters().connects, 2U);
-  EXPECT_EQ(feed_->counters().disconnects, 1U);
-}
-
-TEST_F(FeedTest, ACutDuringTheHandOverIsADownOnlyForWhatTheNextDoesNotCarry) {
-  exchange_.streams_per_request_ = 1;
-  start();
-  add(0, 1);
-  wait([&] { return up().size() == 2; });
-  acknowledge_ = false;
-  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
-  wait([&] { return server_->peers.size() == 2 && peer(1).received.size() == 2; });
-  peer(1).send(R"({"result":null,"id":1})");
-  peer(1).send(frame_of(0));
-  wait([&] { return recorder_.klines.size() == 1; });
-  peer(0).cut();
-  wait([&] { return !recorder_.downs.empty(); });
-  EXPECT_THAT(recorder_.downs, ElementsAre(1));
-  peer(1).send(R"({"result":null,"id":2})");
-  wait([&] { return recorder_.ups.size() == 3; });
-  EXPECT_EQ(recorder_.ups.back(), 1U);
-}
-
-TEST_F(FeedTest, AFailedHandOverIsTriedAgain) {
-  start();
-  add(0, 0);
-  wait([&] { return up().size() == 1; });
-  server_->on_open = [this](Peer& each) {
-    if (server_->peers.size() == 2) each.cut();
-  };
-  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
-  wait([&] { return recorder_.count("handed_over") == 1; });
-  EXPECT_EQ(server_->peers.size(), 3U);
-  EXPECT_TRUE(recorder_.downs.empty());
-}
-
-TEST_F(FeedTest, AConnectionThatTookOverEarlyIsHandedOverInItsTurn) {
-  exchange_.connection_lifetime_ = milliseconds(500);
-  start();
-  add(0, 0);
-  wait([&] { return up().size() == 1; });
-  acknowledge_ = false;
-  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
-  wait([&] { return server_->peers.size() == 2 && !peer(1).received.empty(); });
-  peer(0).cut();
-  wait([&] { return recorder_.downs.size() == 1; });
-  acknowledge_ = true;
-  peer(1).send(R"({"result":null,"id":1})");
-  wait([&] { return recorder_.ups.size() == 2; });
-  wait([&] { return recorder_.count("handed_over") == 1; });
-  EXPECT_EQ(recorder_.downs.size(), 1U);
-}
-
-TEST_F(FeedTest, AStreamThatComesDuringAHandOverIsOnBothConnections) {
-  start();
-  add(0, 0);
-  wait([&] { return up().size() == 1; });
-  acknowledge_ = false;
-  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
-  wait([&] { return server_->peers.size() == 2 && !peer(1).received.empty(); });
-  acknowledge_ = true;
-  add(1, 1);
-  wait([&] { return peer(1).received.size() == 2 && up().contains(1); });
-  ASSERT_EQ(peer(1).received.size(), 2U);
-  EXPECT_THAT(peer(1).received[1], HasSubstr("sym1usdt@kline_1m"));
-  EXPECT_THAT(peer(0).received.back(), HasSubstr("sym1usdt@kline_1m"));
-  peer(1).send(R"({"result":null,"id":1})");
-  wait([&] { return recorder_.count("handed_over") == 1; });
-  EXPECT_TRUE(recorder_.downs.empty());
-}
-
-TEST_F(FeedTest, WhatTheNextConnectionIsRefusedIsToldUpWhenItIsTakenAgain) {
-  exchange_.streams_per_request_ = 1;
-  start();
-  add(0, 1);
-  wait([&] { return up().size() == 2; });
-  bool refused = false;
-  server_->on_text = [&](Peer& peer, const std::string& text) {
-    const bool refuse = subscribes(text) && text.find("sym1usdt@") != std::string::npos && !refused;
-    refused = refused || refuse;
-    peer.send(refuse ? R"({"error":{"code":2,"msg":"Invalid request"},"id":)" + id_of(text) + "}"
-                     : R"({"result":null,"id":)" + id_of(text) + "}");
-  };
-  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
-  wait([&] { return recorder_.refused.size() == 1; });
-  wait([&] { return recorder_.ups.size() == 3; });
-  EXPECT_EQ(recorder_.ups.back(), 1U);
-}
-
-TEST_F(FeedTest, ANextConnectionThatRefusesEverythingTakesNothingFromThePresentOne) {
-  start();
-  add(0, 1);
-  wait([&] { return up().size() == 2; });
-  server_->on_text = [&](Peer& peer, const std::string& text) {
-    const bool refuse = server_->peers.size() < 4 && &peer != server_->peers[0].get();
-    peer.send(refuse ? R"({"error":{"code":2,"msg":"Invalid request"},"id":)" + id_of(text) + "}"
-                     : R"({"result":null,"id":)" + id_of(text) + "}");
-  };
-  peer(0).send(frame_text("binance/2026-11-23-server-shutdown.json"));
-  wait([&] { return recorder_.count("handed_over") == 1; });
-  EXPECT_EQ(server_->peers.size(), 4U);
-  EXPECT_EQ(peer(0).received.size(), 1U) << "nothing was asked of it";
-  EXPECT_TRUE(recorder_.refused.empty());
-  EXPECT_TRUE(recorder_.downs.empty());
-  EXPECT_EQ(recorder_.ups.size(), 2U);
-}
-
-TEST_F(FeedTest, AStaleStreamIsSubscribedAnewThenReconnected) {
-  start();
-  add(0, 2);
-  wait([&] { return up().size() == 3; });
-  feed_->resubscribe(1);
-  wait([&] { return recorder_.ups.size() == 4; });
-  EXPECT_EQ(recorder_.ups.back(), 1U);
-  ASSERT_EQ(peer(0).received.size(), 3U);
-  EXPECT_THAT(peer(0).received[1], HasSubstr(R"("UNSUBSCRIBE","params":["sym1usdt@kline_1m"])"));
-  EXPECT_TRUE(subscribes(peer(0).received[2]));
-  feed_->resubscribe(1);
-  wait([&] { return recorder_.count("handed_over") == 1 && recorder_.ups.size() == 5; });
-  EXPECT_EQ(recorder_.ups.back(), 1U);
-  EXPECT_TRUE(recorder_.downs.empty()) << "the others did not miss a frame";
-  EXPECT_THAT(feed_->counters().connects_for, ElementsAre(1, 0, 0, 1));
-  feed_->resubscribe(1);
-  wait([&] { return recorder_.ups.size() == 6; });
-  EXPECT_EQ(server_->peers.size(), 2U) << "not again so soon";
-}
-
-TEST_F(FeedTest, OneSilentStreamIsNoReasonToGiveUpAConnectionThatTellsOfOthers) {
-  start();
-  add(0, 1);
-  wait([&] { return up().size() == 2; });
-  feed_->resubscribe(1);
-  wait([&] { return recorder_.ups.size() == 3; });
-  for (int i = 0; i < 2; ++i) peer(0).send(frame_of(0));  // more than an answer to the subscription
-  wait([&] { return recorder_.klines.size() == 2; });
-  feed_->resubscribe(1);
-  wait([&] { return recorder_.ups.size() == 4; });
-  EXPECT_EQ(server_->peers.size(), 1U);
-  peer(0).send(frame_of(1));  // the answer, and nothing else
-  wait([&] { return recorder_.klines.size() == 3; });
-  feed_->resubscribe(1);
-  wait([&] { return recorder_.count("handed_over") == 1; });
-  EXPECT_THAT(feed_->counters().connects_for, ElementsAre(1, 0, 0, 1));
-}
-
 TEST_F(FeedTest, StreamsComeAndGoWithoutTouchingOthers) {
   start();
   add(0, 1);
@@ -571,101 +296,6 @@ TEST_F(FeedTest, StopInsideACallbackIsFine) {
   peer(0).send(frame_of(0));
   wait([&] { return !peer(0).open(); });
   EXPECT_EQ(recorder_.klines.size(), 1U);
-}
-
-TEST_F(FeedTest, FetchesHistoryAndSymbols) {
-  start();
-  std::vector<std::string> targets;
-  server_->on_request = [&](const LocalServer::Request& request) {
-    targets.emplace_back(request.target());
-    LocalServer::Response response(http::status::ok, 11);
-    response.set(http::field::date, "Mon, 23 Nov 2026 23:41:02 GMT");
-    const bool klines = targets.back().find("klines") != std::string::npos;
-    const bool ticker = targets.back().find("ticker") != std::string::npos;
-    response.body() = frame_text(klines   ? "binance/2026-11-23-rest-spot-klines.json"
-                                 : ticker ? "binance/2026-11-23-rest-spot-ticker-24hr-mini.json"
-                                          : "binance/2026-11-23-rest-spot-exchange-info.json");
-    return response;
-  };
-  std::optional<HistoryResult> history;
-  std::optional<SymbolsResult> symbols;
-  feed_->fetch_history({"BTCUSDT", "1m", 1795477200000, 1795477260000}, 5,
-                       [&](HistoryResult result) { history = std::move(result); });
-  feed_->fetch_symbols(true, [&](SymbolsResult result) { symbols = std::move(result); });
-  EXPECT_FALSE(history || symbols) << "never from inside the call";
-  wait([&] { return history && symbols; });
-  EXPECT_EQ(history->error, RestError::none) << history->message;
-  EXPECT_EQ(history->rows.size(), 2U);
-  EXPECT_EQ(history->server_time_ms, 1795477262000);
-  EXPECT_EQ(symbols->symbols.size(), 2U);
-  EXPECT_EQ(symbols->symbols[0].quote_volume_24h, 1650123456.78);
-  EXPECT_EQ(targets[0], "/api/v3/exchangeInfo?showPermissionSets=false") << "the symbols go first";
-  EXPECT_EQ(feed_->counters().rest_requests, 3U);
-  EXPECT_EQ(feed_->counters().rest_errors, 0U);
-}
-
-TEST_F(FeedTest, OneAnswerWhoseClockIsAheadIsNotBelieved) {
-  start();
-  int answers = 0;
-  server_->on_request = [&](const LocalServer::Request&) {
-    LocalServer::Response response(http::status::ok, 11);
-    response.set(http::field::date,
-                 answers++ == 0 ? "Mon, 23 Nov 2026 23:41:02 GMT" : "Mon, 23 Nov 2026 23:51:02 GMT");
-    response.body() = "[]";
-    return response;
-  };
-  std::vector<std::int64_t> times;
-  for (std::size_t i = 1; i <= 3; ++i) {
-    feed_->fetch_history({"BTCUSDT", "1m", 1795477200000, 1795477260000}, 5,
-                         [&](const HistoryResult& result) { times.push_back(result.server_time_ms); });
-    wait([&] { return times.size() == i; });
-  }
-  EXPECT_EQ(times[0], 1795477262000);
-  EXPECT_LT(times[1], 1795477262000 + 300'000) << "not ten minutes in no time";
-  EXPECT_GE(times[2], 1795477262000 + 600'000) << "confirmed";
-}
-
-TEST_F(FeedTest, MeasuresTheExchangesClockByAnswersAndByFramesOnceTheyCome) {
-  start();
-  server_->on_request = [&](const LocalServer::Request&) {
-    LocalServer::Response response(http::status::ok, 11);
-    response.set(http::field::date, "Mon, 23 Nov 2026 23:41:02 GMT");
-    response.body() = "[]";
-    return response;
-  };
-  EXPECT_FALSE(feed_->exchange_ms(monotonic_ms()));
-  bool answered = false;
-  feed_->fetch_history({"BTCUSDT", "1m", 0, 60'000}, 5, [&](const HistoryResult&) { answered = true; });
-  wait([&] { return answered; });
-  const auto told_ms = [&] { return feed_->exchange_ms(monotonic_ms()).value_or(0); };
-  EXPECT_NEAR(static_cast<double>(told_ms()), 1795477262500, 600'000) << "and what passes here meanwhile";
-  add(0, 0);
-  wait([&] { return up().size() == 1; });
-  std::string frame = frame_of(0);
-  frame.replace(frame.find("\"E\":1795477260071"), 17, "\"E\":1795466460071");
-  frame.replace(frame.find("\"x\":true"), 8, "\"x\":false");
-  peer(0).send(frame);
-  wait([&] { return recorder_.klines.size() == 1; });
-  EXPECT_NEAR(static_cast<double>(told_ms()), 1795466460071, 600'000) << "three hours before the answer's";
-}
-
-TEST_F(FeedTest, ABodyOfAnotherFormIsAnError) {
-  start();
-  server_->on_request = [](const LocalServer::Request&) {
-    LocalServer::Response response(http::status::ok, 11);
-    response.body() = "<html>maintenance</html>";
-    return response;
-  };
-  std::optional<HistoryResult> history;
-  std::optional<SymbolsResult> symbols;
-  feed_->fetch_history({"BTCUSDT", "1m", 0, 60'000}, 5,
-                       [&](HistoryResult result) { history = std::move(result); });
-  feed_->fetch_symbols(true, [&](SymbolsResult result) { symbols = std::move(result); });
-  wait([&] { return history && symbols; });
-  EXPECT_EQ(history->error, RestError::bad_body);
-  EXPECT_THAT(history->message, HasSubstr("not a JSON array"));
-  EXPECT_EQ(symbols->error, RestError::bad_body);
-  EXPECT_EQ(feed_->counters().rest_errors, 2U);
 }
 
 TEST_F(FeedTest, BadOptionsAreRefusedAtTheStart) {
