@@ -182,7 +182,9 @@ class MarketSeries final : public feeds::SeriesHandler,
   void make_builder();
   void bars_came();
   void tell_lost_trades();
-  void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);
+  /// `before`: what it corrects; null: a bar that has just closed.
+  void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us,
+               const engine::Bar* before = nullptr);
   void preview(const engine::Bar& forming, std::int64_t received_us);
   void preview_what_waits();
   void restore();
