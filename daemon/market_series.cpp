@@ -102,7 +102,7 @@ void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
     // date for it.
     if (!loaded_ && !output->resumed) continue;
     const auto computed = context_.update_times.time([&] { return output->signals.newest(history()); });
-    if (computed && goes_on()) publish(*output, *computed, received_us, false);
+    if (computed && goes_on()) publish(*output, *computed, received_us);
   }
   keep_back();
   archive(bar);
@@ -119,7 +119,7 @@ void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& n
       output->signals.forget();
       context_.publisher.correct(output->index, now.close_time_ms);  // once it asks for signals
     } else if (const auto computed = output->signals.corrected(history())) {
-      publish(*output, *computed, received_us, true);
+      publish(*output, *computed, received_us, &before);
     } else {
       context_.publisher.correct(output->index, now.close_time_ms);  // once it has the bars of its anchor
     }
@@ -148,12 +148,13 @@ state::SignalRecord MarketSeries::record(const Output&, std::size_t index, const
 }
 
 void MarketSeries::publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us,
-                           bool correction) {
+                           const engine::Bar* before) {
   state::SignalRecord sent = record(output, series_.bars().size() - 1, computed, received_us);
-  sent.correction = correction;
+  sent.correction = before != nullptr;
+  if (before != nullptr) sent.before = *before;
   context_.publisher.publish(output.index, sent);
-  const std::int64_t before = std::exchange(output.anchor_ms, computed.anchor_ms);
-  if (before != 0 && before != computed.anchor_ms) {
+  const std::int64_t anchor_before_ms = std::exchange(output.anchor_ms, computed.anchor_ms);
+  if (anchor_before_ms != 0 && anchor_before_ms != computed.anchor_ms) {
     context_.journal.event(Level::info, "anchor", output.name,
                            "bar 0 is now " + std::to_string(computed.anchor_ms));
   }

@@ -123,9 +123,9 @@ class MarketSeries final : public feeds::SeriesHandler,
   void prepare();
   /// Forgets bars that no anchor can need any more, once all are published.
   void trim();
-  /// Takes up all bars that the archive has: those of a subject that is to be whole however long the series
-  /// has run.
-  void read_archive() { history(); }
+  /// Takes up what the archive has of the bars that the output's newest signal is computed from: an engine
+  /// that goes on from a snapshot has not needed them.
+  void read_archive(const Output& output);
   /// Copies what there is to audit of the output to a subject that was empty before the first call, at most
   /// kCopiedAtOnce bars: no bar waits until years of them are copied. Where bars other than new ones came
   /// since the call before it begins anew.
@@ -182,13 +182,17 @@ class MarketSeries final : public feeds::SeriesHandler,
   void make_builder();
   void bars_came();
   void tell_lost_trades();
-  void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us, bool correction);
+  /// `before`: what it corrects; null: a bar that has just closed.
+  void publish(Output& output, const AnchoredSignal& computed, std::int64_t received_us,
+               const engine::Bar* before = nullptr);
   void preview(const engine::Bar& forming, std::int64_t received_us);
   void preview_what_waits();
   void restore();
   std::string_view resume_engine(Output& output, const state::SnapshotEntry& entry);
   void archive(const engine::Bar& bar);
   void told_otherwise(const engine::Bar& used, const engine::Bar& told, const std::string& detail);
+  void ask_again_soon(const engine::Bar& told);
+  void ask_for_last_tellings();
   void ask_again();
   void correct_archived(const engine::Bar& bar);
   bool is_newest(std::int64_t after_close_ms) const;

@@ -17,6 +17,7 @@ void MarketSeries::restore() {
   late_ = std::move(opened.late);
   state::StoredBars& stored = opened.bars;
   restored_ = series_.restore(std::move(stored.bars), stored.covered_from_ms, stored.covered_to_ms);
+  ask_for_last_tellings();
 }
 
 void MarketSeries::leave() {
@@ -81,6 +82,13 @@ void MarketSeries::missing_engines(std::vector<MissingEngine>& missing) {
 bool MarketSeries::take_up(const MissingEngine& computed) {
   computed.output->resumed = computed.output->signals.go_on_from(*computed.job, known());
   return computed.output->resumed;
+}
+
+void MarketSeries::read_archive(const Output& output) {
+  const auto bars = history().bars;
+  if (bars.empty()) return;
+  const auto anchor = output.signals.anchor_slot(series_.interval().ordinal(bars.back().open_time_ms));
+  if (anchor && *anchor < series_.covered_from()) read_back_to(*anchor);
 }
 
 MarketSeries::Copied MarketSeries::copy_subject(const Output& output, SelfAudit::Subject& subject) const {

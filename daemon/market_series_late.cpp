@@ -43,9 +43,20 @@ void MarketSeries::told_otherwise(const engine::Bar& used, const engine::Bar& to
     output->signals.forget_next();
     context_.journal.event(Level::warning, "late_correction", output->name, detail);
   }
+  ask_again_soon(told);
+}
+
+void MarketSeries::ask_again_soon(const engine::Bar& told) {
   const std::int64_t slot = series_.interval().ordinal(told.open_time_ms);
   ask_again_from_ = std::min(ask_again_from_.value_or(slot), slot);
   ask_again_at_ms_ = monotonic_ms() + kAskAgainAfterMs;
+}
+
+/// Of an earlier run, or of before a reload: whether they were asked for once more is not written down.
+void MarketSeries::ask_for_last_tellings() {
+  for (const state::LateBar& late : late_) {
+    if (late.after_ms == late_.back().after_ms) ask_again_soon(late.bar);
+  }
 }
 
 /// Until what is told is what was told before. Of these bars alone: where REST and the frames of an exchange

@@ -78,7 +78,7 @@ void look_for_subject(
   for (std::size_t looked = 0; next != view.outputs.end() && looked < kNamesAtOnce; ++next, ++looked) {
     const Output* output = next->second->output(next->first);
     if (output == nullptr || output->name != name) continue;
-    next->second->read_archive();
+    next->second->read_archive(*output);
     return ask_subject(view, next->first,
                        [done = std::move(done), state = next->second->state_of(*output)](
                            std::optional<Subject> subject) { done(std::move(subject), state); });

@@ -16,8 +16,8 @@ class HistoryWriter;
 
 /// One thread's way to a HistoryWriter. The calls only put down what is to be done: they never wait for the
 /// disk, nor for other threads. All of them belong to one thread. What is put down is written after commit(),
-/// in order. While the disk takes nothing it is kept, up to kMostKept changes; beyond that bars are dropped
-/// and counted, and the history has a hole there.
+/// in order. While the disk takes nothing it is kept, up to kMostKept changes, and as many bars that came
+/// together; beyond that bars are dropped and counted, and the history has a hole there.
 class HistoryPort {
  public:
   /// A caller's number for a series, from open().
@@ -75,6 +75,7 @@ class HistoryPort {
   // Where the threads meet.
   BarQueue<Change, kQueued> queue_;
   std::atomic<std::uint64_t> dropped_{0};
+  std::atomic<std::size_t> bars_together_{0};  // of the changes that are not written yet
 
   // The writing thread's.
   std::vector<std::optional<History::Series>> numbers_;  // by handle

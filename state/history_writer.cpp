@@ -99,6 +99,7 @@ bool HistoryWriter::take(HistoryPort& port, Change& change) {
     refused_.emplace(Refused{&port, std::move(change)});
     return false;
   }
+  port.bars_together_ -= change.bars.size();
   ++written_;
   dirty_ = true;
   return true;

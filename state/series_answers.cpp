@@ -199,7 +199,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   cursor.begins = false;
   // What was sent before an error, or before a newer one came, proves nothing about that.
   if (sent.correction && sent.epoch == cursor.epoch && cursor.correction_ms == sent.close_ms)
-    cursor.correction_ms = 0;
+    cursor.end_correction();
   if (!sent.check) {
     cursor.failures = 0;
     if (sent.close_ms > cursor.acknowledged_ms) count_delay(cursor, sent.close_ms);

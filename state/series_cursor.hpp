@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "state/key_slot.hpp"
 #include "state/publisher.hpp"
@@ -63,19 +64,21 @@ struct SeriesCursor {
   std::int64_t own_ms = 0;       // the newest bar that we have sent since the head was read
   std::string head_content;      // of the head that was read, until it is compared
   std::int64_t head_rev = 0;
-  engine::Bar head_bar;            // its prices, as Redis has them
-  std::int64_t told_head_ms = 0;   // a head named by an answer; where its entry was trimmed or deleted
-  std::int64_t conflict_ms = 0;    // the exchange was asked about conflicts up to here: not again
-  std::int64_t doubt_ms = 0;       // Redis answered that it has other content for this bar
-  std::int64_t stands_ms = 0;      // anchor of the run of which Redis has other signals than ours: told
-  std::int64_t correction_ms = 0;  // a correction of this bar is to be sent or not yet acknowledged
-  bool yields = false;             // who published what stands goes first
-  std::int64_t yielded_ms = 0;     // with the correction of this bar it did, or need not
-  bool other_config = false;       // adopted: the head's content can't be ours
-  std::string stopped_for;         // the other configuration, while stopped; until a head says otherwise
-  bool begins = false;             // the stream is empty: it takes whichever bar comes first
-  bool page_was_full = false;      // there is more to be sent when all that was sent is answered
-  std::uint32_t failures = 0;      // since the last success
+  engine::Bar head_bar;                 // its prices, as Redis has them
+  std::int64_t told_head_ms = 0;        // a head named by an answer; where its entry was trimmed or deleted
+  std::int64_t conflict_ms = 0;         // the exchange was asked about conflicts up to here: not again
+  std::int64_t doubt_ms = 0;            // Redis answered that it has other content for this bar
+  std::int64_t stands_ms = 0;           // anchor of the run of which Redis has other signals than ours: told
+  std::int64_t correction_ms = 0;       // a correction of this bar is to be sent or not yet acknowledged
+  std::int64_t proven_ms = 0;           // with it the exchange's answer: it replaces whatever Redis has
+  std::vector<engine::Bar> superseded;  // what was told of it before: Redis may still have that
+  bool yields = false;                  // who published what stands goes first
+  std::int64_t yielded_ms = 0;          // with the correction of this bar it did, or need not
+  bool other_config = false;            // adopted: the head's content can't be ours
+  std::string stopped_for;              // the other configuration, while stopped; until a head says otherwise
+  bool begins = false;                  // the stream is empty: it takes whichever bar comes first
+  bool page_was_full = false;           // there is more to be sent when all that was sent is answered
+  std::uint32_t failures = 0;           // since the last success
   std::chrono::steady_clock::time_point retry_at;  // of the retry that counts, while one is waited for
   std::uint64_t backfilled = 0;                    // acknowledged since it was last level
 
@@ -85,6 +88,24 @@ struct SeriesCursor {
   std::int64_t first_remembered_ms = 0;
   std::int64_t first_remembered_us = 0;  // when it came, UTC
   std::size_t remembered = 0;
+
+  /// A correction of this bar; it was told as `before`.
+  void correct(std::int64_t close_ms, const engine::Bar& before, const engine::Bar& now) {
+    if (correction_ms != close_ms) superseded.clear();
+    std::erase_if(superseded, [&now](const engine::Bar& bar) { return same_prices(bar, now); });
+    superseded.push_back(before);
+    correction_ms = close_ms;
+    yielded_ms = 0;
+    conflict_ms = std::min(conflict_ms, close_ms - 1);  // it has spoken anew: it may be asked again
+  }
+  /// Redis has it.
+  void end_correction() { correction_ms = proven_ms = 0; }
+  /// The head that was read has what our correction replaces. Else a twin may have told a newer one.
+  bool head_superseded() const {
+    return proven_ms == position_ms ||
+           std::any_of(superseded.begin(), superseded.end(),
+                       [this](const engine::Bar& bar) { return same_prices(bar, head_bar); });
+  }
 
   /// There is nothing more to be done for now.
   void settle(Phase now) {

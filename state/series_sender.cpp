@@ -155,7 +155,7 @@ void SeriesSender::correct(SeriesIndex series, std::int64_t close_ms) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
   cursor->correction_ms = std::max(cursor->correction_ms, close_ms);
-  cursor->yielded_ms = close_ms;  // it is proven
+  cursor->yielded_ms = cursor->proven_ms = close_ms;
   if (cursor->phase != Phase::unready && cursor->phase != Phase::waiting && cursor->phase != Phase::stopped)
     back_to_head(series, *cursor);
 }
@@ -197,10 +197,7 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
   const std::int64_t close_ms = record.bar.close_time_ms;
-  if (record.correction) {
-    cursor->correction_ms = close_ms;
-    cursor->yielded_ms = 0;
-  }
+  if (record.correction) cursor->correct(close_ms, record.before, record.bar);
   if (close_ms > cursor->newest_ms) {
     cursor->newest_ms = close_ms;
     if (close_ms > cursor->acknowledged_ms && cursor->remembered++ == 0) {
@@ -222,8 +219,8 @@ void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const
     // same.
     const bool news = record.correction ? close_ms == cursor.position_ms : close_ms > cursor.own_ms;
     if (!news) return;
-    // Where our signals differ anyhow the bar itself decides: the head has its prices.
-    if (record.correction && cursor.stands_ms == record.anchor_ms) return back_to_head(series, cursor);
+    // A twin may have told one already, a newer one even: the head has its prices.
+    if (record.correction) return back_to_head(series, cursor);
     send(series, cursor, record, false);
     return;
   }

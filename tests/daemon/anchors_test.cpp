@@ -46,6 +46,26 @@ TEST_F(AnchorsTest, WhatTheDiskHasOfThemIsNotAskedForAgain) {
   EXPECT_LE(seen().by_history, 4U) << "three closed meanwhile";
 }
 
+/// Its engine goes on from the snapshot and needs none of them; who asks for its numbers does.
+TEST_F(AnchorsTest, ASnapshotsEngineIsExplainedByTheBarsOfItsOwnAnchor) {
+  open_exchange();
+  const std::string profiles =
+      profile("near", period(60)) + profile("since", anchor_at(start_ms_ - 3000 * kMinuteMs));
+  start(R"("near", "since")", profiles);
+  ASSERT_TRUE(has_published("near", 1) && has_published("since", 1));
+  ASSERT_TRUE(close_a_bar());
+  ASSERT_TRUE(has_published("since", 2));
+  stop();
+  start(R"("near", "since")", profiles);
+  ASSERT_TRUE(is_live());
+  ASSERT_EQ(seen().resumed, 2U);
+  const auto found = subject("since");
+  ASSERT_TRUE(found);
+  const auto computed = SelfAudit::recompute(*found);
+  ASSERT_TRUE(computed) << found->bars.size() << " bars";
+  EXPECT_TRUE(same_bits(*computed, found->held));
+}
+
 /// Live before its first bar, so that nobody asked for what lies before it.
 TEST_F(AnchorsTest, ANewListingsBarsReachBackToEachProfilesAnchor) {
   open_exchange(start_ms_ / kMinuteMs * kMinuteMs);

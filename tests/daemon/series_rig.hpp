@@ -103,6 +103,7 @@ class SeriesRig : public ::testing::Test {
     std::size_t resumed = 0;        // outputs whose engines go on from earlier ones
     std::uint64_t by_history = 0;   // of the bars
     std::uint64_t corrections = 0;  // of the newest bar
+    std::uint64_t connects = 0;     // of the feed
   };
   Seen seen() {
     const auto told = std::make_shared<std::promise<Seen>>();
@@ -114,11 +115,31 @@ class SeriesRig : public ::testing::Test {
                series.outputs().size(),
                0,
                series.series().counters().closed_by_history,
-               series.series().counters().corrections};
+               series.series().counters().corrections,
+               feed_rows(view)[0].counters.connects};
       for (const auto& output : series.outputs()) now.resumed += output->resumed ? 1U : 0U;
       told->set_value(now);
     });
     return told->get_future().get();
+  }
+  /// What the profile's newest signal is computed from.
+  std::optional<SelfAudit::Subject> subject(const std::string& profile_name) {
+    const auto told = std::make_shared<std::promise<std::optional<SelfAudit::Subject>>>();
+    worker_->ask([told, series = "binance:spot:" + symbol_ + ":1m:" + profile_name](const WorkerView& view) {
+      ask_subject(view, series, [told](std::optional<SelfAudit::Subject> found, auto) {
+        told->set_value(std::move(found));
+      });
+    });
+    return told->get_future().get();
+  }
+  /// The feed's connection is cut, and it has caught up since.
+  bool reconnects() {
+    const std::uint64_t before = seen().connects;
+    control("cut?how=reset");
+    return eventually([&] {
+      const Seen now = seen();
+      return now.connects > before && now.live;
+    });
   }
   bool is_live() {
     return eventually([this] { return seen().live; });

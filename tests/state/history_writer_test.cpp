@@ -180,6 +180,32 @@ TEST_F(HistoryWriterTest, WhereBarsAreDroppedWhatIsToldOfThoseThatAreHeldIsKept)
   wait_for(expect_all, [] {});
 }
 
+TEST_F(HistoryWriterTest, OfBarsThatCameTogetherNoMoreAreKeptThanOfOthers) {
+  const auto bars = some_bars(120, 1);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  HistoryWriter writing(std::make_unique<History>(directory_, History::Access::write), 1, 100);
+  HistoryPort& port = writing.port(0);
+  const rlimit none{100, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &none);
+  const auto series = port.open("a");
+  const auto insert = [&](std::size_t from, std::size_t to) {
+    port.insert(series, {bars.data() + from, bars.data() + to}, bars[from].open_time_ms,
+                bars[to - 1].close_time_ms);
+  };
+  insert(60, 120);
+  insert(0, 60);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, ignored);
+  EXPECT_EQ(writing.counters().dropped, 1U);
+  wait_for([&] { return writing.counters().written == 2; }, [&] { port.commit(); });
+  insert(0, 60);  // there is room again
+  wait_for([&] { return writing.counters().written == 3; }, [&] { port.commit(); });
+  EXPECT_EQ(writing.counters().dropped, 1U);
+  EXPECT_EQ(reread("a"), bars);
+}
+
 TEST_F(HistoryWriterTest, EachThreadHasAPortOfItsOwn) {
   const auto a = some_bars(12'000, 1), b = some_bars(12'000, 2);
   {

@@ -1,4 +1,4 @@
-// The publisher where Redis has another signal of a bar than ours, and where a correction has to get through.
+// The publisher where Redis has another signal of a bar than ours.
 #include <gmock/gmock.h>
 
 #include "tests/state/publisher_rig.hpp"
@@ -294,69 +294,6 @@ TEST_F(PublisherConflictTest, AnotherConnectionIsNoAnswer) {
   daemon.publisher->answered(1);
   run_until_drained(daemon);
   EXPECT_EQ(newest_id(), id_of(3, 0));
-}
-
-TEST_F(PublisherConflictTest, ACorrectionThatComesWhileTheStreamIsBroughtLevelIsSent) {
-  Daemon daemon(io_, options_for(server_));
-  daemon.add(1, 0, 3);
-  run_until_drained_after_first(daemon);
-  daemon.stop();
-  daemon.handler.when = [&](const RecordingHandler::Event& event) {
-    const bool head =
-        event.event == PublishEvent::same && event.detail.find("source=head") != std::string::npos;
-    if (!head) return;
-    daemon.handler.when = nullptr;
-    daemon.correct_bar(1, 123.25);
-  };
-  daemon.start();
-  daemon.announce(1);
-  run_until([&] { return daemon.handler.count(PublishEvent::same) > 0; }, "the head is compared");
-  daemon.close_bar(1);
-  run_until_drained(daemon);
-  const auto entries = redis_.stream(stream_key(1));
-  ASSERT_EQ(entries.size(), 3U);
-  EXPECT_EQ(entries[1].id, id_of(2, 1));
-  EXPECT_EQ(entries[1].fields.at("close"), "123.25");
-  EXPECT_EQ(entries[2].id, id_of(3, 0));
-}
-
-TEST_F(PublisherConflictTest, ASecondCorrectionThatComesBeforeTheFirstIsAcknowledgedIsSentToo) {
-  Daemon daemon(io_, options_for(server_));
-  daemon.add(1, 0, 3);
-  run_until_drained_after_first(daemon);
-  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
-  run_until([&] { return !daemon.publisher->connected(); }, "lost");
-  daemon.correct_bar(1, 123.25);
-  bool compares = false;
-  daemon.history.when_asked = [&] { compares = true; };
-  run_until([&] { return compares; }, "the first is on its way");
-  daemon.correct_bar(1, 124.5);
-  run_until_drained(daemon);
-  EXPECT_EQ(newest_id(), id_of(2, 2));
-  EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
-  EXPECT_TRUE(daemon.history.differences.empty()) << "both are ours";
-}
-
-TEST_F(PublisherConflictTest, WhatRedisRefusedOfACorrectionIsSentAgain) {
-  Daemon daemon(io_, options_for(server_));
-  daemon.add(1, 0, 3);
-  run_until_drained_after_first(daemon);
-  daemon.stop();
-  daemon.history.series[1].records.back().bar.close = 77;
-  daemon.start();
-  daemon.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
-    daemon.publisher->answered(series);
-    daemon.publisher->correct(series, close_ms);
-    // When history is asked next the head was read already: the correction is what is refused.
-    daemon.history.when_asked = [&] { redis_.command({"CONFIG", "SET", "maxmemory", "1"}); };
-  };
-  daemon.announce(1);
-  run_until([&] { return daemon.publisher->counters().errors >= 1; }, "refused");
-  daemon.history.when_asked = nullptr;
-  redis_.command({"CONFIG", "SET", "maxmemory", "0"});
-  run_until_drained(daemon);
-  run_until([&] { return newest_id() == id_of(2, 1); }, "corrected");
-  EXPECT_EQ(daemon.history.differences.size(), 1U);
 }
 
 }  // namespace

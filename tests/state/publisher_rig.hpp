@@ -181,9 +181,11 @@ class Daemon {
   /// The newest bar closes anew with another content.
   void correct_bar(SeriesIndex series, double close) {
     SignalRecord& record = history.series[series].records.back();
+    const engine::Bar before = record.bar;
     record.bar.close = close;
     SignalRecord sent = record;
     sent.correction = true;
+    sent.before = before;
     publisher->publish(series, sent);
   }
 

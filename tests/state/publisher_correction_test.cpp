@@ -1,0 +1,129 @@
+// The publisher where a correction has to get through, and where one is too old to.
+#include "tests/state/publisher_rig.hpp"
+
+namespace atcd::state {
+namespace {
+
+class PublisherCorrectionTest : public PublisherTest {
+ protected:
+  static std::string id_of(std::int64_t bar, int rev) {
+    return std::to_string(record_of(1, bar).bar.close_time_ms) + "-" + std::to_string(rev);
+  }
+  std::string newest_id() { return redis_.stream(stream_key(1)).back().id; }
+
+  RedisServer server_;
+  RedisClient redis_ = server_.client();
+};
+
+TEST_F(PublisherCorrectionTest, ACorrectionThatComesWhileTheStreamIsBroughtLevelIsSent) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  daemon.stop();
+  daemon.handler.when = [&](const RecordingHandler::Event& event) {
+    const bool head =
+        event.event == PublishEvent::same && event.detail.find("source=head") != std::string::npos;
+    if (!head) return;
+    daemon.handler.when = nullptr;
+    daemon.correct_bar(1, 123.25);
+  };
+  daemon.start();
+  daemon.announce(1);
+  run_until([&] { return daemon.handler.count(PublishEvent::same) > 0; }, "the head is compared");
+  daemon.close_bar(1);
+  run_until_drained(daemon);
+  const auto entries = redis_.stream(stream_key(1));
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[1].id, id_of(2, 1));
+  EXPECT_EQ(entries[1].fields.at("close"), "123.25");
+  EXPECT_EQ(entries[2].id, id_of(3, 0));
+}
+
+TEST_F(PublisherCorrectionTest, ASecondCorrectionThatComesBeforeTheFirstIsAcknowledgedIsSentToo) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  daemon.correct_bar(1, 123.25);
+  bool compares = false;
+  daemon.history.when_asked = [&] { compares = true; };
+  run_until([&] { return compares; }, "the first is on its way");
+  daemon.correct_bar(1, 124.5);
+  run_until_drained(daemon);
+  EXPECT_EQ(newest_id(), id_of(2, 2));
+  EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
+  EXPECT_TRUE(daemon.history.differences.empty()) << "both are ours";
+}
+
+TEST_F(PublisherCorrectionTest, ACorrectionThatATwinHasCorrectedOnceMoreIsNotPutOverThat) {
+  Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
+  for (Daemon* daemon : {&a, &b}) {
+    daemon->add(1, 0, 3);
+    run_until_drained_after_first(*daemon);
+  }
+  a.correct_bar(1, 123.25);
+  run_until_drained(a);
+  a.correct_bar(1, 124.5);
+  run_until_drained(a);
+  ASSERT_EQ(newest_id(), id_of(2, 2));
+  b.correct_bar(1, 123.25);  // it lags
+  run_until([&] { return b.history.differences.size() == 1; }, "asked");
+  run_until_idle(b);
+  EXPECT_EQ(newest_id(), id_of(2, 2)) << "whose is newer only the exchange knows";
+  b.correct_bar(1, 124.5);
+  b.publisher->answered(1);
+  b.close_bar(1);
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(3, 0));
+  EXPECT_EQ(redis_.stream(stream_key(1)).size(), 4U) << "each telling once";
+  EXPECT_EQ(b.history.differences.size(), 1U);
+}
+
+TEST_F(PublisherCorrectionTest, WhereTheHeadIsNeitherTellingACorrectionIsASecondReasonToAsk) {
+  Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
+  for (Daemon* daemon : {&a, &b}) {
+    daemon->add(1, 0, 3);
+    run_until_drained_after_first(*daemon);
+  }
+  a.correct_bar(1, 77);  // of which nobody else hears
+  run_until_drained(a);
+  b.correct_bar(1, 123.25);
+  run_until([&] { return b.history.differences.size() == 1; }, "asked");
+  b.publisher->answered(1);  // it did not tell
+  run_until_idle(b);
+  EXPECT_EQ(newest_id(), id_of(2, 1));
+  b.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
+    b.publisher->answered(series);
+    b.publisher->correct(series, close_ms);
+  };
+  b.correct_bar(1, 124.5);
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(2, 2));
+  EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
+}
+
+TEST_F(PublisherCorrectionTest, WhatRedisRefusedOfACorrectionIsSentAgain) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  daemon.stop();
+  daemon.history.series[1].records.back().bar.close = 77;
+  daemon.start();
+  daemon.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
+    daemon.publisher->answered(series);
+    daemon.publisher->correct(series, close_ms);
+    // When history is asked next the head was read already: the correction is what is refused.
+    daemon.history.when_asked = [&] { redis_.command({"CONFIG", "SET", "maxmemory", "1"}); };
+  };
+  daemon.announce(1);
+  run_until([&] { return daemon.publisher->counters().errors >= 1; }, "refused");
+  daemon.history.when_asked = nullptr;
+  redis_.command({"CONFIG", "SET", "maxmemory", "0"});
+  run_until_drained(daemon);
+  run_until([&] { return newest_id() == id_of(2, 1); }, "corrected");
+  EXPECT_EQ(daemon.history.differences.size(), 1U);
+}
+
+}  // namespace
+}  // namespace atcd::state
