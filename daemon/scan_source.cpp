@@ -179,7 +179,7 @@ class CsvFiles final : public ScanSource {
     });
     const auto same_name = [](const ScanSeries& a, const ScanSeries& b) { return a.name == b.name; };
     for (auto at = series.begin(); (at = std::adjacent_find(at, series.end(), same_name)) != series.end();) {
-      refused.push_back((at + 1)->key + ": " + at->key + " has the same name, but for the ending");
+      refused.push_back((at + 1)->key + ": " + at->key + " is of the same name");
       series.erase(at + 1);
     }
     if (series.empty() && refused.empty()) {
@@ -197,25 +197,29 @@ class CsvFiles final : public ScanSource {
     for (fs::directory_iterator at(folder, failure), end; !failure && at != end; at.increment(failure)) {
       std::error_code none;
       const std::string name = at->path().filename().string();
-      if (at->is_directory(none) && !at->is_symlink(none)) {
-        list(at->path(), prefix + name + "/");
-      } else if (at->is_regular_file(none)) {
-        for (const std::string_view ending : {".csv", ".csv.gz"}) {
-          if (name.size() > ending.size() && name.ends_with(ending))
-            add(prefix + name.substr(0, name.size() - ending.size()), at->path().string());
-        }
+      const bool folder_there = at->is_directory(none), link = at->is_symlink(none);
+      if (folder_there && !link) list(at->path(), prefix + name + "/");
+      if (folder_there && link) refuse(at->path(), "a link to a folder is not followed");
+      for (const std::string_view ending : {".csv", ".csv.gz"}) {
+        if (folder_there || name.size() <= ending.size() || !name.ends_with(ending)) continue;
+        at->is_regular_file(none) ? add(prefix + name.substr(0, name.size() - ending.size()), at->path())
+                                  : refuse(at->path(), "it is no file, or a link to none");
       }
     }
-    if (failure) refused.push_back(folder.string() + ": cannot be listed: " + failure.message());
+    if (failure) refuse(folder, "cannot be listed: " + failure.message());
   }
 
-  void add(std::string name, std::string path) {
-    ScanSeries found{std::move(name), std::move(path), std::nullopt};
+  void refuse(const fs::path& path, const std::string& why) { refused.push_back(path.string() + ": " + why); }
+
+  void add(std::string name, const fs::path& path) {
+    ScanSeries found{std::move(name), path.string(), std::nullopt};
     if (options_.live_anchors) {
+      // Live's name, which its anchors depend on, has no folders before the exchange.
+      found.name.erase(0, found.name.rfind('/', found.name.find(':')) + 1);
       std::string error;
       found.name += ":" + options_.live_anchors->profile;
       const auto anchors = parse_live_anchors(found.name, error);
-      if (!anchors) return refused.push_back(found.key + ": " + error);
+      if (!anchors) return refuse(path, error);
       found.interval = anchors->interval;
     } else {
       found.interval = interval_of(found.name);

@@ -93,6 +93,9 @@ void SweepSeries::find_runs(const WholeSeries& whole, const ScanSeries& series,
       if (!whole.late.empty()) {
         for (std::size_t k = run.anchor; k < run.end; ++k)
           run.other_closes.push_back(bar_for(segment, interval, known, k).close);
+        // Tellings that came too late for this run are nothing to it: the digest must not change with them.
+        const auto stored = closes_.begin() + static_cast<std::ptrdiff_t>(run.anchor);
+        if (std::equal(run.other_closes.begin(), run.other_closes.end(), stored)) run.other_closes = {};
       }
       runs_.push_back(std::move(run));
     }

@@ -179,13 +179,19 @@ TEST_F(ScanTest, WhatIsRefusedIsNamedAndTheOthersGoOn) {
   write("same.csv", walk(100, 3));
   write("same.csv.gz", walk(100, 4));
   write_text("notes.txt", "no series");
+  fs::create_directories(folder_ / "true-folder");
+  fs::create_symlink("nowhere", folder_ / "u-dangling.csv");
+  fs::create_symlink("true-folder", folder_ / "v-link");
+  fs::create_symlink("good-1m.csv", folder_ / "w-link-1m.csv");
   const ScanResult result = run();
-  ASSERT_EQ(result.rows.size(), 2U);
-  ASSERT_EQ(result.refused.size(), 4U);
-  EXPECT_EQ(result.refused[1], "bad: line 3: close is -2, but must be a finite number above 0, or empty");
-  EXPECT_EQ(result.refused[2], "few: there are 20 bars, but the longest length outside KAMA needs 34");
-  EXPECT_TRUE(result.refused[0].ends_with("has the same name, but for the ending")) << result.refused[0];
-  EXPECT_TRUE(result.refused[3].starts_with("torn: cannot read it: ")) << result.refused[3];
+  ASSERT_EQ(result.rows.size(), 3U);
+  ASSERT_EQ(result.refused.size(), 6U);
+  EXPECT_EQ(result.refused[3], "bad: line 3: close is -2, but must be a finite number above 0, or empty");
+  EXPECT_EQ(result.refused[4], "few: there are 20 bars, but the longest length outside KAMA needs 34");
+  EXPECT_TRUE(result.refused[0].ends_with("same.csv is of the same name")) << result.refused[0];
+  EXPECT_TRUE(result.refused[1].ends_with("u-dangling.csv: it is no file, or a link to none"));
+  EXPECT_TRUE(result.refused[2].ends_with("v-link: a link to a folder is not followed"));
+  EXPECT_TRUE(result.refused[5].starts_with("torn: cannot read it: ")) << result.refused[5];
 }
 
 TEST_F(ScanTest, ADirectoryWithNothingToComputeIsAnError) {
@@ -243,8 +249,10 @@ TEST_F(ScanTest, LiveAnchorsGiveWhatLivePublishes) {
   for (unsigned i = 0; i < 20; ++i) {
     const std::string name = "binance:spot:S" + std::to_string(i) + ":1m";
     append(history, name, walk(800 + 331 * i, i));
-    write("files/" + name + ".csv", walk(800 + 331 * i, i));
+    // Folders are no part of a series' name.
+    write((i % 2 == 0 ? "files/" : "files/below/it/") + name + ".csv", walk(800 + 331 * i, i));
   }
+  write("files/other/binance:spot:S0:1m.csv", walk(800, 7));
   append(history, "binance:spot:YOUNG:1m", walk(100, 99));  // its anchor lies before its first bar
   write("files/no:name.csv", walk(800, 1));
   const auto no_progress = [](std::size_t, std::size_t) {};
@@ -253,8 +261,9 @@ TEST_F(ScanTest, LiveAnchorsGiveWhatLivePublishes) {
   ASSERT_EQ(of_history.rows.size(), 20U);
   ASSERT_EQ(of_history.refused.size(), 1U);
   EXPECT_TRUE(of_history.refused[0].starts_with("binance:spot:YOUNG:1m:default: its bars begin at "));
-  ASSERT_EQ(of_files.refused.size(), 1U);
+  ASSERT_EQ(of_files.refused.size(), 2U);
   EXPECT_NE(of_files.refused[0].find("which has 3 parts"), std::string::npos) << of_files.refused[0];
+  EXPECT_TRUE(of_files.refused[1].ends_with("files/binance:spot:S0:1m.csv is of the same name"));
   for (const ScanRow& row : of_history.rows) {
     const auto number = static_cast<unsigned>(std::stoul(row.series.substr(14)));
     const auto bars = walk(800 + 331 * number, number);

@@ -8,7 +8,9 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <vector>
 
+#include "state/history.hpp"
 #include "tests/daemon/sweep_folder.hpp"
 
 namespace atcd::daemon {
@@ -85,6 +87,34 @@ TEST_F(SweepResultsTest, ResultsOfOtherInputsAreRefused) {
   // It is not read on when it is known to be none: all of it would not be held.
   std::filesystem::resize_file(results(), std::uintmax_t{1} << 40);
   EXPECT_EQ(refusal_of(options), results() + " holds no results of a sweep");
+}
+
+TEST_F(SweepResultsTest, WhatADaemonIsToldTooLateForTheseBarsChangesNothing) {
+  const std::vector<Bar> bars = walk(400, 1);
+  const auto tell = [&](std::size_t of, std::size_t at) {
+    state::History history(data().string(), state::History::Access::write);
+    Bar other = bars[of];
+    other.high = other.close *= 1.5;
+    ASSERT_TRUE(history.keep_late(*history.find(symbol(0)), {other, bars[at].close_time_ms}));
+  };
+  {
+    state::History history(data().string(), state::History::Access::write);
+    const auto series = *history.add(symbol(0));
+    std::int64_t covered_ms = bars.front().open_time_ms;
+    for (const Bar& bar : bars) {
+      ASSERT_TRUE(history.append(series, bar, covered_ms));
+      covered_ms = bar.close_time_ms;
+    }
+  }
+  SweepOptions options = live_options();
+  options.results = results();
+  options.range.to_ms = bars[350].open_time_ms;
+  const SweepResult before = run(options);
+  tell(340, 360);  // it holds from a later anchor on than those of the bars that are looked at
+  EXPECT_EQ(refusal_of(options), "");
+  expect_same(run(options), before);
+  tell(150, 160);
+  EXPECT_NE(refusal_of(options).find("holds results of other series, bars, anchors"), std::string::npos);
 }
 
 TEST_F(SweepResultsTest, AFileThatCanNotBeUsedIsRefused) {
