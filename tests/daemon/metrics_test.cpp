@@ -173,7 +173,7 @@ TEST(Health, ReadinessSaysWhatIsMissing) {
   EXPECT_THAT(why(), ElementsAre(HasSubstr("1 of 3 series are stopped: Redis holds signals of another")));
   status.stopped = 0;
   status.series = 0;
-  EXPECT_THAT(why(), ElementsAre(HasSubstr("there is no series yet")));
+  EXPECT_THAT(why(), ElementsAre(HasSubstr("list of symbols has not come, or has none that is asked for")));
   status.stopping = true;
   EXPECT_THAT(why(), ElementsAre("the daemon is stopping"));
 }

@@ -1,0 +1,52 @@
+"""Ready is who has caught up on every exchange once: one whose list of symbols comes late counts too, however long the others have
+been live by then."""
+import json
+import sys
+
+import harness
+from harness import Workplace, wait_for
+from metrics_test import Daemon
+
+
+def main():
+    with Workplace() as place:
+        client = place.redis()
+        options = ("--symbols", "BTCUSDT", "--speed", "0", "--start", "2026-11-24T00:00:20Z", "--weight-limit", "1000000")
+        simulator = place.simulator("--seed", "3", *options)
+        late = place.simulator("--exchange", "bybit", "--seed", "4", *options, name="late")
+        late.control("rest?how=hang&seconds=3&count=1000")  # its list, then its bars
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"],
+                                       http="127.0.0.1:0")
+        daemon = Daemon(place, config + f"""
+[[feed]]
+exchange = "bybit"
+market = "spot"
+symbols = ["BTC*"]
+intervals = ["1m"]
+websocket_url = "{late.ws_url}"
+rest_url = "{late.rest_url}"
+""")
+        daemon.start()
+        seen = {}
+
+        def look():
+            status = json.loads(daemon.ask("/status")[1])
+            by_state = status["series_by_state"]
+            if by_state["LIVE"] == 1 and status["series"] == 1:
+                seen["the first is live"] = True
+            if by_state["CATCHING_UP"] == 1 and by_state["LIVE"] == 1:
+                seen["the second catches up"] = True
+                assert not status["ready"] and "1 of 2 series are catching up" in status["not_ready_because"][0], status
+            return by_state["LIVE"] == 2
+
+        wait_for(look, "both are live")
+        assert len(seen) == 2, f"the moment was missed: {seen}"
+        wait_for(lambda: daemon.ask("/-/ready")[0].status == 200, "ready")
+        daemon.process.terminate()
+        assert daemon.process.wait(30) == 0
+        print("not ready before the second exchange's series had caught up")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
