@@ -4,6 +4,7 @@ import json
 import sys
 
 import harness
+from alert_rules import firing
 from harness import Workplace, wait_for
 from metrics_test import Daemon
 
@@ -42,6 +43,14 @@ rest_url = "{late.rest_url}"
         wait_for(look, "both are live")
         assert len(seen) == 2, f"the moment was missed: {seen}"
         wait_for(lambda: daemon.ask("/-/ready")[0].status == 200, "ready")
+
+        # Where REST shuts out who has lost his connection, his series wait for it as long as that takes: on one exchange only, so
+        # that the daemon is still ready, but it is told.
+        late.control("rest?how=418&seconds=3600&count=10000")
+        late.control("cut?how=reset")
+        daemon.until("it waits", lambda s: s['atcd_series{state="catching_up"}'] == 1, lambda s: s["atcd_ready"] == 1)
+        found = firing(place, *daemon.two_scrapes())
+        assert "AtcdSeriesNotLive" in found, found
         daemon.process.terminate()
         assert daemon.process.wait(30) == 0
         print("not ready before the second exchange's series had caught up")
