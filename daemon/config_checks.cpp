@@ -4,8 +4,11 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <string_view>
+#include <vector>
 
 #include "daemon/near_miss.hpp"
+#include "daemon/symbols.hpp"
 #include "engine/series_id.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/interval_source.hpp"
@@ -77,9 +80,71 @@ void check_series(ConfigResult& read, const FeedConfig& feed, const std::string&
   }
 }
 
+bool same_address(const FeedConfig& a, const FeedConfig& b) {
+  return a.websocket_url == b.websocket_url && a.rest_url == b.rest_url && a.ca_file == b.ca_file;
+}
+
+/// What one feed's texts say of symbols that are named outright. What only the exchange's list could tell, as
+/// whether a common symbol is one of the exchange's own, is left out.
+class Takes {
+ public:
+  explicit Takes(const FeedConfig& feed) : feed_(feed) {
+    for (const std::string& text : feed.symbols) {
+      if (text.find('*') == std::string::npos) {
+        outright_.insert(text);
+      } else {
+        patterns_.push_back(text);
+      }
+    }
+  }
+
+  const std::set<std::string_view>& outright() const { return outright_; }
+  bool has(std::string_view symbol) const {
+    const auto called = [&](std::string_view text) {
+      return is_common(text) == is_common(symbol) && matches(text, symbol);
+    };
+    const auto excluded = [&](std::string_view text) {
+      return is_common(text) != is_common(symbol) || matches(text, symbol);
+    };
+    return feed_.top == 0 &&
+           (outright_.contains(symbol) || std::any_of(patterns_.begin(), patterns_.end(), called)) &&
+           std::none_of(feed_.exclude.begin(), feed_.exclude.end(), excluded);
+  }
+
+ private:
+  const FeedConfig& feed_;
+  std::set<std::string_view> outright_;
+  std::vector<std::string_view> patterns_;
+};
+
+/// Feeds of one address share what both have; of two addresses each would publish it.
+void check_addresses(ConfigResult& read, const std::vector<Takes>& takes, std::size_t at) {
+  const FeedConfig& feed = read.config.feeds[at];
+  for (std::size_t i = 0; i < at; ++i) {
+    const FeedConfig& other = read.config.feeds[i];
+    if (feed.exchange != other.exchange || feed.market != other.market || same_address(feed, other)) continue;
+    const auto interval = std::find_first_of(feed.intervals.begin(), feed.intervals.end(),
+                                             other.intervals.begin(), other.intervals.end());
+    if (interval == feed.intervals.end()) continue;
+    for (const auto* names : {&takes[at].outright(), &takes[i].outright()}) {
+      const auto both = std::find_if(names->begin(), names->end(), [&](std::string_view symbol) {
+        return takes[at].has(symbol) && takes[i].has(symbol);
+      });
+      if (both == names->end()) continue;
+      read.fault("feed[" + std::to_string(at) + "]",
+                 "has " + std::string(both->substr(0, 80)) + " " + *interval + ", as feed[" +
+                     std::to_string(i) + "] has, which is of another websocket_url, rest_url or ca_file: " +
+                     "the bars of a series come from one; exclude it in one of them");
+      break;
+    }
+  }
+}
+
 void check_feeds(ConfigResult& read) {
   if (read.config.feeds.empty()) read.fault("feed", "is missing: at least one [[feed]] is needed");
   Named named;
+  const auto& feeds = read.config.feeds;
+  const std::vector<Takes> takes(feeds.begin(), feeds.end());
   for (std::size_t i = 0; i < read.config.feeds.size(); ++i) {
     const FeedConfig& feed = read.config.feeds[i];
     const std::string key = "feed[" + std::to_string(i) + "]";
@@ -89,6 +154,7 @@ void check_feeds(ConfigResult& read) {
       check_depth(read, feed, key, *profile);
       check_series(read, feed, key, name, named);
     }
+    check_addresses(read, takes, i);
   }
 }
 
@@ -97,6 +163,20 @@ void check_feeds(ConfigResult& read) {
 void check_between_tables(ConfigResult& read) {
   check_profiles(read);
   check_feeds(read);
+}
+
+std::string what_stays(const Config& running, const Config& read) {
+  std::string keys;
+  const auto look = [&keys](const char* key, bool same) {
+    if (!same) keys += (keys.empty() ? "" : ", ") + std::string(key);
+  };
+  look("instance", read.instance == running.instance);
+  look("threads", read.threads == running.threads);
+  look("redis", read.redis == running.redis);
+  look("state", read.state_directory == running.state_directory);
+  look("http", read.http_listen == running.http_listen);
+  look("log", read.log == running.log);
+  return keys.empty() ? keys : "what only a restart changes stays as it was: " + keys;
 }
 
 void check_authorities(ConfigResult& read) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "daemon/config.hpp"
 
 namespace atcd::daemon {
@@ -11,5 +13,9 @@ void check_between_tables(ConfigResult& read);
 /// Reads the certificates that feeds trust, as each will, since a feed without them can't be made. Adds what
 /// can't be used to the errors.
 void check_authorities(ConfigResult& read);
+
+/// Names what is another in `read` than in the one that runs and only a restart changes: a sentence, or
+/// empty.
+std::string what_stays(const Config& running, const Config& read);
 
 }  // namespace atcd::daemon

@@ -150,8 +150,10 @@ void add_feeds(Page& page, const PipelineStatus& status) {
     page.counter(with(labels, "kind", "rest"), number(feed.counters.rest_errors));
   }
   feed_gauge(page, status, "atcd_feed_last_message_timestamp_seconds",
-             "When the last websocket message was read; 0: none was.",
+             "When the last websocket message was read, an answer to a ping included; 0: none was.",
              [](const FeedReport& feed) { return seconds(feed.counters.last_frame_us); });
+  feed_counter(page, status, "atcd_feed_updates_total", "Tellings of a bar and trades in these messages.",
+               [](const FeedReport& feed) { return number(feed.counters.klines + feed.counters.trades); });
   feed_counter(page, status, "atcd_feed_gap_bars_total", "Bars that were missing when a later one closed.",
                [](const FeedReport& feed) { return number(feed.gap_bars); });
   feed_counter(page, status, "atcd_feed_backfilled_bars_total",

@@ -11,6 +11,7 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/clock_watch.hpp"
+#include "daemon/config_checks.hpp"
 #include "daemon/log.hpp"
 #include "daemon/run_mark.hpp"
 #include "daemon/snapshot_taker.hpp"
@@ -68,21 +69,14 @@ class Pipeline::Impl {
     tick();
   }
 
-  void reload_refused() {
-    ++reload_errors_;
-    reload_failed_ = true;
+  void configuration_read(bool usable) {
+    if (!usable) ++reload_errors_;
+    reload_failed_ = !usable;
   }
 
   void reload(const Config& config, const std::function<void()>& done) {
-    reload_failed_ = false;
-    if (config.instance != config_.instance || config.redis != config_.redis ||
-        config.state_directory != config_.state_directory || config.http_listen != config_.http_listen ||
-        config.threads != config_.threads || config.log != config_.log) {
-      log_event(Level::warning, "reload",
-                {{"detail",
-                  std::string_view("instance, threads, redis, state, http and log stay as they were: only "
-                                   "a restart changes them")}});
-    }
+    if (const std::string kept = what_stays(config_, config); !kept.empty())
+      log_event(Level::warning, "reload", {{"detail", kept}});
     const auto left = std::make_shared<std::size_t>(workers_.size());
     for (const auto& worker : workers_) {
       worker->reload(config, on_our_thread([this, left, done] {
@@ -103,8 +97,11 @@ class Pipeline::Impl {
     reload(config, done);
     const auto left = std::make_shared<std::size_t>(workers_.size());
     for (std::size_t i = 0; i < workers_.size(); ++i) {
-      const auto ready = on_our_thread([each, left, told] {
-        if (--*left == 0) told(all_of(each));
+      const auto ready = on_our_thread([each, left, told, kept = what_stays(config_, config)] {
+        if (--*left > 0) return;
+        Changes changes = all_of(each);
+        if (!kept.empty()) changes.problems.push_back(kept);
+        told(changes);
       });
       workers_[i]->ask([changes = each[i], ready](const WorkerView& view) {
         await_changes(view, kLongestChange, changes, ready);
@@ -299,7 +296,8 @@ class Pipeline::Impl {
       for (const auto& count : by_state) series += count;
       left += by_state[static_cast<std::size_t>(feeds::SeriesState::catching_up)];
     }
-    caught_up_ = caught_up_ || (series > 0 && left == 0);
+    // Before all are warm a feed may have none yet.
+    caught_up_ = caught_up_ || (warm() && series > 0 && left == 0);
   }
 
   void tell_archive_problems() {
@@ -372,7 +370,7 @@ void Pipeline::reload_and_tell(const Config& config, const std::function<void()>
   impl_->reload_and_tell(config, done, told);
 }
 void Pipeline::stop(const std::function<void(const Drained&)>& done) { impl_->stop(done); }
-void Pipeline::reload_refused() { impl_->reload_refused(); }
+void Pipeline::configuration_read(bool usable) { impl_->configuration_read(usable); }
 bool Pipeline::warm() const { return impl_->warm(); }
 void Pipeline::fill() { impl_->fill(); }
 void Pipeline::take_snapshot() { impl_->take_snapshot(); }

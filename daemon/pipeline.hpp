@@ -47,12 +47,12 @@ class Pipeline {
   /// Takes up another configuration: series that are in both are not touched. What only a restart can change
   /// (Redis, state, http, instance, threads) is named in the log and left as it is. Then calls `done`.
   void reload(const Config& config, const std::function<void()>& done);
-  /// The same, and tells what it came to once the exchanges' lists are there, or half a minute later. One at
-  /// a time.
+  /// The same, and tells what it came to, that included, once the exchanges' lists are there, or half a
+  /// minute later. One at a time.
   void reload_and_tell(const Config& config, const std::function<void()>& done,
                        const std::function<void(Changes)>& told);
-  /// A configuration that was to be taken up had errors: for the status.
-  void reload_refused();
+  /// The file was read again, and can be taken up or has errors: for the status.
+  void configuration_read(bool usable);
   /// Stops the feeds, brings what is ready to Redis, says what was flushed, then calls `done`.
   void stop(const std::function<void(const Drained&)>& done);
 

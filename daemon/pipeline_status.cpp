@@ -48,7 +48,8 @@ std::vector<std::string> why_not_ready(const PipelineStatus& status, std::int64_
   if (!status.redis_connected) why.emplace_back("Redis is not connected");
   if (!status.warm) why.emplace_back("what the last run knew is not in Redis yet");
   if (status.series == 0) {
-    why.emplace_back("there is no series yet: the exchange's list of symbols has not come");
+    why.emplace_back(
+        "there is no series: the exchange's list of symbols has not come, or has none that is asked for");
   } else if (!status.caught_up) {
     const std::int64_t left_ms = status.warm_up_ends_ms(now_ms) - now_ms;
     why.push_back(std::to_string(count(status, feeds::SeriesState::catching_up)) + " of " +

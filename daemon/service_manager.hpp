@@ -11,6 +11,9 @@ class ServiceManager {
  public:
   /// Where NOTIFY_SOCKET says; nowhere where it is not set.
   ServiceManager();
+  ~ServiceManager();
+  ServiceManager(const ServiceManager&) = delete;
+  ServiceManager& operator=(const ServiceManager&) = delete;
 
   /// A state that it must learn of ("READY=1"). Where it takes nothing just now it is told again before
   /// whatever comes next, unless that is another state.
@@ -22,7 +25,9 @@ class ServiceManager {
   bool send(const std::string& text) const;
   void tell_untold();
 
-  std::string path_;                   // empty: nobody wants to know
+  std::string path_;  // empty: nobody wants to know
+  // Held from the start on: who has no descriptor left is not dead.
+  int socket_ = -1;
   std::optional<std::string> untold_;  // the newest state, until it is taken
 };
 

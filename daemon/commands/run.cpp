@@ -133,6 +133,7 @@ class Service {
     manager_.tell_state("RELOADING=1");
     const ConfigResult result = load_config_to_run(config_path_);
     report(config_path_, result);
+    pipeline_.configuration_read(result.errors.empty());
     if (result.errors.empty()) {
       ++running_.read;
       running_.config.feeds = result.config.feeds;
@@ -143,7 +144,6 @@ class Service {
         told({{}, changes});
       });
     }
-    pipeline_.reload_refused();
     log_event(Level::error, "reload_refused", {{"file", config_path_}, {"errors", result.errors.size()}});
     tell_ready();
     if (told) told({error_lines(config_path_, result), {}});
@@ -217,6 +217,7 @@ void give_large_blocks_back() {
 
 int run(const std::string& config_path) {
   give_large_blocks_back();
+  std::signal(SIGPIPE, SIG_IGN);  // who reads the log may go: signals do not end with it
   ConfigResult result = load_config(config_path);
   if (!result.errors.empty()) {
     print_errors(config_path, result);
@@ -231,7 +232,7 @@ int run(const std::string& config_path) {
   auto login = redis_login(result.config.redis, error);
   if (!login) {
     std::cerr << config_path << ": " << error << '\n';
-    return kBadUsage;
+    return kFailed;  // likewise
   }
   start_logging(result.config.log);
   int status = kDone;

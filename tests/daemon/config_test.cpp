@@ -165,6 +165,40 @@ TEST(Config, ASeriesMayBeNamedOnce) {
               HasSubstr("binance:spot:BTCUSDT:1m:default a second time"));
 }
 
+TEST(Config, TheBarsOfASeriesComeFromOneAddress) {
+  const auto feed = [](const std::string& symbols, const std::string& keys) {
+    return "[[feed]]\nexchange = \"binance\"\nmarket = \"spot\"\nsymbols = [" + symbols + "]\n" + keys;
+  };
+  const std::string minute = "intervals = [\"1m\"]\n", proxy = "rest_url = \"https://proxy:443\"\n";
+  const std::string first = feed("\"BTC*\", \"ETH/*\"", minute);
+  for (const char* symbol : {"\"BTCUSDT\"", "\"ETH/USDT\"", "\"XRPUSDT\", \"BTCUSDT\""}) {
+    const std::string found = all(parse_config(first + feed(symbol, minute + proxy)));
+    EXPECT_THAT(found, HasSubstr("6: feed[1] has ")) << symbol;
+    EXPECT_THAT(found, HasSubstr(" 1m, as feed[0] has, which is of another websocket_url")) << symbol;
+    EXPECT_EQ(all(parse_config(first + feed(symbol, minute))), "") << "of one address they share it";
+  }
+  // Also where the one that takes all comes last, and for another profile.
+  EXPECT_THAT(all(parse_config("[[profile]]\nname = \"default\"\n[[profile]]\nname = \"other\"\n" +
+                               feed("\"BTCUSDT\"", minute + proxy + "profiles = [\"other\"]\n") + first)),
+              HasSubstr("feed[1] has BTCUSDT 1m, as feed[0]"));
+  for (const char* excluded : {"BTCEUR", "BTC/EUR"}) {
+    EXPECT_EQ(
+        all(parse_config(first + "exclude = [\"" + excluded + "\"]\n" + feed("\"BTCEUR\"", minute + proxy))),
+        "");
+  }
+  EXPECT_EQ(all(parse_config(first + feed("\"BTCUSDT\"", "intervals = [\"5m\"]\n" + proxy))), "");
+  EXPECT_EQ(all(parse_config(first + feed("\"XRPUSDT\"", minute + proxy))), "");
+}
+
+TEST(Config, OnlyARestartChangesSomeKeys) {
+  const Config running = parse_config(kFeed).config;
+  EXPECT_EQ(what_stays(running, running), "");
+  EXPECT_EQ(what_stays(running, parse_config("threads = 3\n" + std::string(kFeed) +
+                                             "[redis]\nkeep = 7\n[http]\nlisten = \"off\"\n")
+                                    .config),
+            "what only a restart changes stays as it was: threads, redis, http");
+}
+
 TEST(Config, TheBarsOfAllProfilesComeFromOneSource) {
   const std::string other = "[[profile]]\nname = \"default\"\n[[profile]]\nname = \"other\"\n";
   const std::string second = std::string(kFeed) + "profiles = [\"other\"]\n";

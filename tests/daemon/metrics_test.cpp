@@ -24,6 +24,8 @@ FeedReport feed_report(std::size_t exchange) {
   feed.exchange = &feeds::exchange_at(exchange);
   feed.connections = {1, 1};
   feed.counters.frames = 10;
+  feed.counters.klines = 6;
+  feed.counters.trades = 2;
   feed.counters.last_frame_us = kNowUs - 2'000'000;
   feed.counters.connects_for = {1, 2, 3, 4};
   feed.bars_closed = 5;
@@ -90,6 +92,7 @@ TEST(Metrics, TheTextParsesAndWorkersAreSummed) {
   EXPECT_EQ(samples.at("atcd_bars_closed_total" + feed + "}"), "10");
   EXPECT_EQ(samples.at("atcd_feed_connects_total" + feed + ",reason=\"lost\"}"), "4");
   EXPECT_EQ(samples.at("atcd_feed_connected" + feed + "}"), "0") << "one worker's connection is down";
+  EXPECT_EQ(samples.at("atcd_feed_updates_total" + feed + "}"), "16");
   EXPECT_EQ(samples.at("atcd_feed_event_lag_seconds_count" + feed + "}"), "2");
   EXPECT_EQ(samples.at("atcd_feed_event_lag_seconds_bucket" + feed + ",le=\"0.002\"}"), "0");
   EXPECT_EQ(samples.at("atcd_feed_event_lag_seconds_bucket" + feed + ",le=\"0.005\"}"), "2");
@@ -170,7 +173,7 @@ TEST(Health, ReadinessSaysWhatIsMissing) {
   EXPECT_THAT(why(), ElementsAre(HasSubstr("1 of 3 series are stopped: Redis holds signals of another")));
   status.stopped = 0;
   status.series = 0;
-  EXPECT_THAT(why(), ElementsAre(HasSubstr("there is no series yet")));
+  EXPECT_THAT(why(), ElementsAre(HasSubstr("list of symbols has not come, or has none that is asked for")));
   status.stopping = true;
   EXPECT_THAT(why(), ElementsAre("the daemon is stopping"));
 }

@@ -1,6 +1,7 @@
 #include "daemon/service_manager.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -80,6 +81,19 @@ TEST(ServiceManagerTest, OneThatReadsNothingHoldsNobodyUpAndLearnsTheNewestState
   EXPECT_EQ(manager.heard(), (Texts{"READY=1", "STATUS=goes on"}));
   service.tell("STATUS=still");
   EXPECT_EQ(manager.heard(), (Texts{"STATUS=still"})) << "a state is told once";
+}
+
+// A daemon that can open nothing more still works: it must not be killed for it.
+TEST(ServiceManagerTest, IsToldWhereNoDescriptorIsFree) {
+  const Manager manager(path_of("no-descriptor"));
+  ServiceManager service;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  service.tell("WATCHDOG=1");
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(manager.heard(), (Texts{"WATCHDOG=1"}));
 }
 
 TEST(ServiceManagerTest, WithoutOneNobodyIsTold) {

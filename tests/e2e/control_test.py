@@ -172,11 +172,21 @@ def check_changes(place, operator, client, write):
     write(["BTCUSDT", "ETHUSDT"], "no_such_key = 1\n")
     refused = operator.run("reload", ok=2)
     assert "nothing was changed" in refused.stderr and "no_such_key" in refused.stderr, refused
+    # A change by command does not mend the file.
+    operator.run("add", "binance:spot", "BNBUSDT")
+    assert operator.json("status")["reload_failed"], "a restart would fail"
+    operator.run("remove", "binance:spot", "BNBUSDT")
     write(["BTCUSDT", "ETHUSDT", "NOUSDT"])
     done = operator.run("reload")
     assert "0 series added, 0 removed, 1 problems" in done.stdout and "does not list NOUSDT" in done.stderr, done
+    assert not operator.json("status")["reload_failed"]
+    # What a reload does not take up is told, not only logged.
+    write(["BTCUSDT", "ETHUSDT"], 'log.level = "debug"\ninstance = "other"\n')
+    for _ in range(2):
+        done = operator.json("reload")
+        assert done["problems"] == ["what only a restart changes stays as it was: instance, log"], done
     write(["BTCUSDT", "ETHUSDT"])
-    operator.run("reload")
+    assert not operator.json("reload")["problems"]
 
 
 def check_explain_without_bars(operator, client, simulator, write):

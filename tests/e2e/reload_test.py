@@ -66,7 +66,7 @@ def what_no_feed_can_be_made_of_is_refused():
             assert checked.returncode == 2 and ": feed[0]." in checked.stderr, checked
             started = subprocess.run([harness.ATCD, "run", "--config", place.path("daemon.toml")], capture_output=True, text=True)
             assert started.returncode == (1 if "ca_file" in feed else 2), "a file may be there the next time"
-        reload(config + '[log]\nlevel = "debug"\n', "log stay as they were: only a restart changes them")
+        reload(config + '[log]\nlevel = "debug"\n', "what only a restart changes stays as it was: log")
         daemon.terminate()
         assert daemon.wait(30) == 0
 

@@ -224,6 +224,10 @@ def main():
         wrong.terminate()
         wrong.wait(30)
         assert "event=redis_refused" in open(place.path("wrong.log")).read()
+        # One that is not there may be when the service manager tries again, which it does not after a 2.
+        os.remove(place.path("redis.password"))
+        missing = place.spawn("missing", [harness.ATCD, "run", "--config", path])
+        assert missing.wait(30) == 1 and place.log_lines("missing", "redis.password can't be read: No such file"), "it is named"
     return 0
 
 
