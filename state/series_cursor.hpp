@@ -38,6 +38,9 @@ struct InFlight {
   std::int64_t anchor_ms = 0;
 };
 
+/// So many tellings of one bar are remembered while Redis may still have any of them.
+constexpr std::size_t kTellings = 16;
+
 /// One published series: where its stream stands and what is on the way.
 struct SeriesCursor {
   SeriesCursor(PublishedSeries published, std::uint32_t number, const RedisOptions& options)
@@ -93,6 +96,8 @@ struct SeriesCursor {
   void correct(std::int64_t close_ms, const engine::Bar& before, const engine::Bar& now) {
     if (correction_ms != close_ms) superseded.clear();
     std::erase_if(superseded, [&now](const engine::Bar& bar) { return same_prices(bar, now); });
+    // An exchange may tell anew without end. What is forgotten costs a question to it, no more.
+    if (superseded.size() == kTellings) superseded.erase(superseded.begin());
     superseded.push_back(before);
     correction_ms = close_ms;
     yielded_ms = 0;

@@ -1,4 +1,5 @@
 // The publisher where a correction has to get through, and where one is too old to.
+#include "state/series_cursor.hpp"
 #include "tests/state/publisher_rig.hpp"
 
 namespace atcd::state {
@@ -14,6 +15,24 @@ class PublisherCorrectionTest : public PublisherTest {
   RedisServer server_;
   RedisClient redis_ = server_.client();
 };
+
+TEST(SeriesCursorTest, OfTellingsWithoutEndTheNewestAreRemembered) {
+  SeriesCursor cursor({}, 0, {});
+  cursor.position_ms = 60'000;
+  const auto telling = [](int number) {
+    engine::Bar bar{};
+    bar.close = number;
+    return bar;
+  };
+  for (int i = 0; i < 100; ++i) cursor.correct(60'000, telling(i), telling(i + 1));
+  EXPECT_EQ(cursor.superseded.size(), kTellings);
+  cursor.head_bar = telling(99);
+  EXPECT_TRUE(cursor.head_superseded());
+  cursor.head_bar = telling(100);
+  EXPECT_FALSE(cursor.head_superseded()) << "that is ours";
+  cursor.correct(120'000, telling(5), telling(6));
+  EXPECT_EQ(cursor.superseded.size(), 1U) << "of another bar";
+}
 
 TEST_F(PublisherCorrectionTest, ACorrectionThatComesWhileTheStreamIsBroughtLevelIsSent) {
   Daemon daemon(io_, options_for(server_));
