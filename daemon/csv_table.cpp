@@ -1,8 +1,5 @@
 #include "daemon/csv_table.hpp"
 
-#include <unistd.h>
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,6 +11,7 @@
 #include <utility>
 
 #include "daemon/compare.hpp"
+#include "daemon/gzip_reader.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -196,10 +194,6 @@ class Parser {
   std::size_t line_ = 0;
 };
 
-struct CloseGz {
-  void operator()(gzFile file) const { gzclose(file); }
-};
-
 }  // namespace
 
 void CsvBars::drop(std::size_t count) {
@@ -222,15 +216,8 @@ CsvResult parse_csv_bars(std::string_view text) {
   return result;
 }
 
-struct TextFile::Stream {
-  std::unique_ptr<gzFile_s, CloseGz> file;
-};
-
-TextFile::TextFile(const std::string& path) : path_(path), stream_(std::make_unique<Stream>()) {
-  errno = 0;
-  // zlib reads what is not gzip as it is.
-  stream_->file.reset(path == "-" ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path.c_str(), "rb"));
-  if (!stream_->file) error_ = std::string("cannot open it: ") + std::strerror(errno);
+TextFile::TextFile(const std::string& path) : reader_(std::make_unique<GzipReader>(path)) {
+  if (!reader_->opened()) error_ = std::string("cannot open it: ") + std::strerror(errno);
 }
 TextFile::~TextFile() = default;
 TextFile::TextFile(TextFile&&) noexcept = default;
@@ -239,17 +226,10 @@ std::size_t TextFile::read(std::string& text, std::size_t most) {
   if (!error_.empty()) return 0;
   const std::size_t size = text.size();
   text.resize(size + most);
-  const int got = gzread(stream_->file.get(), text.data() + size, static_cast<unsigned>(most));
-  int status = Z_OK;
-  std::string_view message = gzerror(stream_->file.get(), &status);
-  // A gzip file that stops short gives what it has and then this status.
-  if (got < 0 || status == Z_BUF_ERROR) {
-    if (message.starts_with(path_ + ": ")) message.remove_prefix(path_.size() + 2);
-    error_ = "cannot read it: " + std::string(status == Z_ERRNO ? std::strerror(errno) : message);
-  }
-  const std::size_t taken = error_.empty() ? static_cast<std::size_t>(got) : 0;
-  text.resize(size + taken);
-  return taken;
+  const std::size_t got = reader_->read(text.data() + size, most);
+  if (!reader_->error().empty()) error_ = "cannot read it: " + reader_->error();
+  text.resize(size + got);
+  return got;
 }
 
 struct CsvBarFile::State {

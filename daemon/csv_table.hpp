@@ -10,6 +10,8 @@
 
 namespace atcd::daemon {
 
+class GzipReader;
+
 /// What `atcd compute` reads: a header row, then one bar a row. Other columns than these are ignored.
 struct CsvBars {
   std::vector<double> closes;         // NaN where the field is empty
@@ -52,9 +54,7 @@ class TextFile {
   const std::string& error() const { return error_; }
 
  private:
-  struct Stream;
-  std::string path_;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<GzipReader> reader_;
   std::string error_;
 };
 

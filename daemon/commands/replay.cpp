@@ -1,7 +1,4 @@
-#include <fcntl.h>
 #include <simdjson.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include <array>
 #include <charconv>
@@ -19,6 +16,7 @@
 #include <vector>
 
 #include "daemon/commands/commands.hpp"
+#include "daemon/gzip_reader.hpp"
 #include "engine/incremental.hpp"
 #include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
@@ -40,15 +38,9 @@ constexpr std::size_t kChunk = 1U << 16;
 /// The lines of a file, gzip or plain; "-" is standard input.
 class LineReader {
  public:
-  explicit LineReader(const std::string& path)
-      : file_(path == "-" ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path.c_str(), "rb")), chunk_(kChunk) {
-    if (file_ == nullptr) error_ = "cannot be opened";
+  explicit LineReader(const std::string& path) : file_(path), chunk_(kChunk) {
+    if (!file_.opened()) error_ = "cannot be opened";
   }
-  ~LineReader() {
-    if (file_ != nullptr) gzclose(file_);
-  }
-  LineReader(const LineReader&) = delete;
-  LineReader& operator=(const LineReader&) = delete;
 
   /// False at the end, and at an error. `line` has the padding that a parser wants behind it; of a line
   /// beyond the limit it has the beginning, and more than the limit.
@@ -74,17 +66,14 @@ class LineReader {
 
  private:
   bool fill() {
-    const int read = gzread(file_, chunk_.data(), static_cast<unsigned>(chunk_.size()));
-    int code = Z_OK;
-    const char* text = gzerror(file_, &code);
-    if (read < 0 || code == Z_BUF_ERROR)
-      error_ = code == Z_BUF_ERROR ? "is cut off" : "cannot be read: " + std::string(text);
     at_ = 0;
-    end_ = read > 0 ? static_cast<std::size_t>(read) : 0;
+    end_ = file_.read(chunk_.data(), chunk_.size());
+    const std::string& why = file_.error();
+    if (!why.empty()) error_ = why == GzipReader::kCutOff ? "is cut off" : "cannot be read: " + why;
     return end_ > 0;
   }
 
-  gzFile file_;
+  GzipReader file_;
   std::vector<char> chunk_;
   std::size_t at_ = 0, end_ = 0;
   std::string error_;

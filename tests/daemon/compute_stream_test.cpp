@@ -255,6 +255,36 @@ TEST_F(CsvBarFileTest, WhatCannotBeReadIsSaid) {
             "line 3: close is \"x\", but must be a number within a double's range, or empty");
 }
 
+/// What gzip(1) makes of the text.
+std::string packed(const std::string& text, const std::string& path) {
+  gzFile file = gzopen(path.c_str(), "wb");
+  gzwrite(file, text.data(), static_cast<unsigned>(text.size()));
+  gzclose(file);
+  std::ifstream written(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(written), {}};
+}
+
+TEST_F(CsvBarFileTest, OfWhatLiesBehindTheEndOfAPackedFileNoRowIsLeftOutInSilence) {
+  const std::string first = packed("close\n1\n2\n", path("a")), second = packed("3\n4\n", path("b"));
+  const auto read = [&](const std::string& bytes) {
+    std::ofstream(path("packed.csv.gz"), std::ios::binary) << bytes;
+    return read_few(path("packed.csv.gz"));
+  };
+  for (const std::string& zeros : {std::string(), std::string(70'000, '\0')}) {
+    const CsvResult both = read(first + second + zeros);
+    EXPECT_EQ(both.error, "");
+    EXPECT_EQ(both.bars.closes, (std::vector<double>{1, 2, 3, 4}));
+  }
+  EXPECT_EQ(read(first + "3\n4\n").error, "cannot read it: incorrect header check");
+  for (std::size_t cut = 1; cut < second.size(); ++cut) {
+    EXPECT_EQ(read(first + second.substr(0, cut)).error, "cannot read it: unexpected end of file") << cut;
+    EXPECT_FALSE(read(first.substr(0, cut)).error.empty()) << cut;
+  }
+  std::string damaged = first;
+  damaged[first.size() - 6] ^= 1;  // its checksum
+  EXPECT_EQ(read(damaged).error, "cannot read it: incorrect data check");
+}
+
 class OutputFileTest : public FolderTest {};
 
 TEST_F(OutputFileTest, IsThereWholeOrNotAtAll) {

@@ -145,6 +145,16 @@ TEST_F(Replay, ACutOffGzipFileFails) {
   EXPECT_GT(std::stoi(whole_lines), 100);
 }
 
+TEST_F(Replay, PlainLinesBehindPackedOnesFail) {
+  const std::string packed = (folder_ / "frames.jsonl.gz").string();
+  gzFile file = gzopen(packed.c_str(), "wb");
+  gzprintf(file, "%s\n", closed_.c_str());
+  gzclose(file);
+  std::ofstream(packed, std::ios::app) << forming_ << '\n';
+  EXPECT_EQ(replay("--exchange binance --bars " + packed, 1), bar_);
+  EXPECT_THAT(said_, HasSubstr("frames.jsonl.gz cannot be read: incorrect header check"));
+}
+
 TEST_F(Replay, UnknownExchangesAndMissingArgumentsAreBadUsage) {
   replay("--exchange nowhere x.jsonl", 2);
   EXPECT_THAT(said_, HasSubstr("unknown exchange and market \"nowhere spot\"; known are: binance spot"));
