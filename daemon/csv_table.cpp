@@ -233,7 +233,6 @@ TextFile::TextFile(const std::string& path) : path_(path), stream_(std::make_uni
   if (!stream_->file) error_ = std::string("cannot open it: ") + std::strerror(errno);
 }
 TextFile::~TextFile() = default;
-TextFile::TextFile(TextFile&&) noexcept = default;
 
 std::size_t TextFile::read(std::string& text, std::size_t most) {
   if (!error_.empty()) return 0;
@@ -282,7 +281,6 @@ struct CsvBarFile::State {
 
 CsvBarFile::CsvBarFile(const std::string& path, Opens opens) : state_(std::make_unique<State>(path, opens)) {}
 CsvBarFile::~CsvBarFile() = default;
-CsvBarFile::CsvBarFile(CsvBarFile&&) noexcept = default;
 
 std::string CsvBarFile::read(std::size_t most, CsvBars& bars) {
   const std::size_t wanted = bars.size() + most;

@@ -22,6 +22,7 @@
 #include "engine/incremental.hpp"
 #include "engine/plan.hpp"
 #include "tests/daemon/csv_walk.hpp"
+#include "tests/daemon/whole_csv.hpp"
 #include "tests/locations.hpp"
 
 namespace atcd::daemon {
