@@ -6,7 +6,6 @@
 #include <fstream>
 #include <iostream>
 
-#include "daemon/catalogue.hpp"
 #include "daemon/config_checks.hpp"
 #include "daemon/http_listen.hpp"
 #include "daemon/near_miss.hpp"

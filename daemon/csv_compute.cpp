@@ -382,18 +382,4 @@ std::string compute_csv(const ComputeOptions& options, const ReadBars& read, con
   return options.live_anchors ? "" : engine::check_bars(*plan, total);
 }
 
-TextResult compute_csv(const ComputeOptions& options, const CsvBars& bars) {
-  TextResult result;
-  const auto read = [&bars](std::size_t, CsvBars& to) {
-    to = bars;
-    return std::string();
-  };
-  const auto write = [&result](std::string_view text) {
-    result.text += text;
-    return true;
-  };
-  result.error = compute_csv(options, read, write, bars.size());
-  return result;
-}
-
 }  // namespace atcd::daemon

@@ -28,9 +28,6 @@ inline constexpr std::size_t kWholeBars = std::size_t{1} << 17;
 std::string compute_csv(const ComputeOptions& options, const ReadBars& read, const WriteText& write,
                         std::size_t whole_bars = kWholeBars);
 
-/// The same of bars that are there, as a whole; without text where they are refused.
-TextResult compute_csv(const ComputeOptions& options, const CsvBars& bars);
-
 /// Why values of the bars from `begin` on, or their times, are refused: a sentence that names line and value;
 /// empty when they are not. The bar before `begin`, if any, has passed.
 std::string check_values(const CsvBars& bars, std::size_t begin, engine::Dialect dialect);

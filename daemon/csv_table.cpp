@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -220,7 +219,6 @@ TextFile::TextFile(const std::string& path) : reader_(std::make_unique<GzipReade
   if (!reader_->opened()) error_ = std::string("cannot open it: ") + std::strerror(errno);
 }
 TextFile::~TextFile() = default;
-TextFile::TextFile(TextFile&&) noexcept = default;
 
 std::size_t TextFile::read(std::string& text, std::size_t most) {
   if (!error_.empty()) return 0;
@@ -262,7 +260,6 @@ struct CsvBarFile::State {
 
 CsvBarFile::CsvBarFile(const std::string& path, Opens opens) : state_(std::make_unique<State>(path, opens)) {}
 CsvBarFile::~CsvBarFile() = default;
-CsvBarFile::CsvBarFile(CsvBarFile&&) noexcept = default;
 
 std::string CsvBarFile::read(std::size_t most, CsvBars& bars) {
   const std::size_t wanted = bars.size() + most;

@@ -46,7 +46,6 @@ class TextFile {
  public:
   explicit TextFile(const std::string& path);
   ~TextFile();
-  TextFile(TextFile&&) noexcept;
 
   /// Adds the next bytes to `text`, at most so many; none: the end, or error() says what went wrong.
   std::size_t read(std::string& text, std::size_t most);
@@ -67,7 +66,6 @@ class CsvBarFile {
   enum class Opens : bool { ignored, read };
   explicit CsvBarFile(const std::string& path, Opens opens = Opens::ignored);
   ~CsvBarFile();
-  CsvBarFile(CsvBarFile&&) noexcept;
 
   /// Adds the next bars, at most so many; fewer: that was the last of them. A sentence that names the line
   /// and the value where something is wrong; empty when all is well.

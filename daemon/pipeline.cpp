@@ -15,7 +15,6 @@
 #include "daemon/log.hpp"
 #include "daemon/run_mark.hpp"
 #include "daemon/snapshot_taker.hpp"
-#include "daemon/version.hpp"
 #include "daemon/worker.hpp"
 #include "daemon/worker_questions.hpp"
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "daemon/clock.hpp"
-#include "daemon/log.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker.hpp"
 

@@ -65,7 +65,6 @@ struct SignalSeries::Replay::Run {
 SignalSeries::Replay::Replay(const SignalSeries& series)
     : series_(series), run_(std::make_unique<Run>(series.plan_)) {}
 SignalSeries::Replay::~Replay() = default;
-SignalSeries::Replay::Replay(Replay&&) noexcept = default;
 
 std::optional<AnchoredSignal> SignalSeries::Replay::at(const BarHistory& history, std::size_t index) {
   return series_.advance(*run_, history, index);

@@ -106,7 +106,6 @@ class SignalSeries {
    public:
     explicit Replay(const SignalSeries& series);
     ~Replay();
-    Replay(Replay&&) noexcept;
     /// The signal of bars[index].
     std::optional<AnchoredSignal> at(const BarHistory& history, std::size_t index);
     /// What is behind the signal of the last at().

@@ -6,7 +6,6 @@
 #include <future>
 #include <limits>
 #include <map>
-#include <memory>
 #include <set>
 #include <span>
 #include <stdexcept>

@@ -10,7 +10,6 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
-#include <utility>
 
 namespace atcd::daemon {
 namespace {

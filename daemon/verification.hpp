@@ -73,7 +73,6 @@ class Verification {
   void read_entry();
   void take_bar(const engine::Bar& bar);
   void compare(const engine::Bar& bar, const std::optional<AnchoredSignal>& computed);
-  bool comparable(const Entry& entry) const;
   bool equals_superseded(const engine::Bar& bar);
   bool corrected_by_next();
   void count(std::size_t& counter);

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "engine/batch_groups.hpp"
-#include "engine/dispatch.hpp"
 #include "engine/standing.hpp"
 
 namespace atcd::engine {
@@ -237,10 +236,6 @@ std::string compute_batch(const Plan& plan, const BatchInput& input, const Batch
     Runner(task, growth).run({&member, 1});
   }
   return refusal;
-}
-
-std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output) {
-  return compute_batch(plan, input, output, best_kernel());
 }
 
 std::string compute_batches(const Plan& plan, std::span<const BatchInput> inputs,

@@ -46,7 +46,6 @@ void fill_trend_since(const BatchInput& input, const BatchOutput& output);
 /// Computes one series. Gives back check_batch's sentence, with nothing written, where the input is refused.
 std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output,
                           const Kernel& kernel);
-std::string compute_batch(const Plan& plan, const BatchInput& input, const BatchOutput& output);
 
 /// Computes many series of one plan, several at once where the kernel can, on as many threads as given (at
 /// least 1, the caller's among them): the same bits as one by one. `outputs`: as many as inputs, or none

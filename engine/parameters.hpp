@@ -11,9 +11,12 @@
 
 namespace atcd::engine {
 
+/// Whose results are given: of adaptive_trend_LTS, or of the TradingView indicator (design, section 2).
 enum class Dialect : std::uint8_t { lts, pine };
+/// How far the nine lengths of a family spread.
 enum class Robustness : std::uint8_t { narrow, medium, wide };
 enum class Family : std::uint8_t { ema, hma, wma, dema, lsma, kama };
+/// What averages are taken of.
 enum class MaSource : std::uint8_t { close, open, high, low, hl2, hlc3, ohlc4 };
 
 /// Names as in the configuration file, in the order of the enum.
@@ -30,15 +33,17 @@ struct Parameters {
   /// Those that are computed, at least one: the average signal goes over them. All that is said of another
   /// family is undefined, and its length and weight are not looked at.
   std::array<bool, kFamilies> families = {true, true, true, true, true, true};
-  std::array<int, kFamilies> lengths = {28, 28, 28, 28, 28, 28};  // base length per family
-  std::array<double, kFamilies> weights = {1, 1, 1, 1, 1, 1};     // layer-2 start equity, > 0
+  /// Base length per family: at most 5000, and more than the robustness takes off it.
+  std::array<int, kFamilies> lengths = {28, 28, 28, 28, 28, 28};
+  std::array<double, kFamilies> weights = {1, 1, 1, 1, 1, 1};  // layer-2 start equity, > 0, finite
   Robustness robustness = Robustness::medium;
   double lambda = 0.02;     // "La": growth per bar in thousandths; finite
   double decay = 0.03;      // "De": percent a bar, 0..100
   std::int64_t cutout = 0;  // first bar with an equity, >= 0
+  // The trend turns to +1 above long_threshold, to -1 below short_threshold, which is less; both finite.
   double long_threshold = 0.1;
   double short_threshold = -0.1;
-  bool strategy_mode = false;
+  bool strategy_mode = false;  // publishes the average signal one bar late (lts)
   MaSource ma_source = MaSource::close;
 };
 

@@ -13,6 +13,7 @@
 
 namespace atcd::feeds {
 
+/// Where one websocket leads, and how long each of its phases may take.
 struct ConnectionOptions {
   Url url;
   std::string path = "/";                            // behind url.path

@@ -61,6 +61,7 @@ struct StreamView {
   std::string_view interval;
 };
 
+/// What a frame was, apart from its bars and trades, which its sink has.
 struct FrameResult {
   FrameKind kind = FrameKind::ignored;
   std::int64_t request_id = 0;  // of ack and refusal; 0 where they carry no number
@@ -91,6 +92,7 @@ class FrameParser {
 
 enum class StreamKind : std::uint8_t { klines, trades };
 
+/// What can be subscribed to: a symbol's bars of one interval, or its trades.
 struct StreamName {
   std::string symbol;    // native
   std::string interval;  // "1m"; empty: the symbol's trades
@@ -124,6 +126,7 @@ struct SymbolInfo {
   double contract_size = 0;      // 0 where the exchange does not say
 };
 
+/// A limit of the exchange on the REST requests of one address.
 struct RestLimit {
   int weight = 0;                    // what the exchange grants one address in any
   std::chrono::milliseconds window;  // this long

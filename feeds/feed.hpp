@@ -20,6 +20,7 @@ class AddressLimits;
 /// A caller's number for one stream (symbol and interval) of one feed.
 using StreamIndex = std::uint32_t;
 
+/// How a feed reaches its exchange, and how much of the REST limits it may use.
 struct FeedOptions {
   std::string websocket_url;  // scheme://host:port instead of the exchange's own; empty: its own
   std::string rest_url;
@@ -42,6 +43,7 @@ enum class RestError : std::uint8_t {
   bad_body
 };
 
+/// A page of REST history, or why there is none. The last row may be of the bar that still runs.
 struct HistoryResult {
   RestError error = RestError::none;
   std::string message;              // a sentence, empty when all is well
@@ -51,6 +53,7 @@ struct HistoryResult {
   std::int64_t from_ms = 0;         // open time of the first row that was asked for; 0: not told
 };
 
+/// The exchange's list of symbols, or why there is none.
 struct SymbolsResult {
   RestError error = RestError::none;
   std::string message;

@@ -12,6 +12,7 @@
 
 namespace atcd::feeds {
 
+/// Where requests go, and how much time and memory each may take.
 struct HttpOptions {
   Url url;
   std::shared_ptr<boost::asio::ssl::context> tls;  // needed for https only
@@ -20,6 +21,7 @@ struct HttpOptions {
   std::string used_header;                         // whose value is wanted; may be empty
 };
 
+/// What came of one request.
 struct HttpReply {
   std::string error;       // why there is no reply; empty when there is one
   bool timed_out = false;  // with `error`

@@ -15,6 +15,7 @@
 
 namespace atcd::feeds {
 
+/// How requests are made, and what they share with the other feeds of this address.
 struct RestOptions {
   HttpOptions http;
   std::shared_ptr<AddressLimits> limits;  // never null
@@ -23,6 +24,7 @@ struct RestOptions {
   std::function<std::chrono::seconds(unsigned status, std::string_view body)> pause_asked{};
 };
 
+/// What came of one request.
 struct RestReply {
   RestError error = RestError::none;
   std::string message;              // a sentence, empty when all is well
@@ -37,10 +39,11 @@ struct RestReply {
 /// end.
 inline constexpr int kPriorityThatCanWait = 2;
 
+/// One GET, and who is told what came of it.
 struct RestRequest {
   std::string target;  // path and query
-  int weight = 1;
-  int priority = 0;  // lower goes first; equal ones in their order
+  int weight = 1;      // of the exchange's limit
+  int priority = 0;    // lower goes first; equal ones in their order
   std::function<void(RestReply)> done;
 };
 

@@ -30,6 +30,7 @@ struct Now {
   std::int64_t utc_ms = 0;        // sizes a request, says when to ask; never decides that a bar is closed
 };
 
+/// What a series goes by: its interval, what is known of the exchange, and how long it waits.
 struct SeriesRules {
   engine::Interval interval;
   std::int64_t settling_ms = 0;          // Exchange::settling_time

@@ -36,6 +36,7 @@ struct TradeBarsCounters {
   std::uint64_t unproven = 0;    // slots that were left to REST
 };
 
+/// What is known of the exchange whose trades are made into bars.
 struct TradeBarsRules {
   std::int64_t settling_ms = 0;      // Exchange::settling_time
   bool opens_at_last_close = false;  // Exchange::opens_at_last_close

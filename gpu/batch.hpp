@@ -56,8 +56,6 @@ class BatchComputer {
  public:
   explicit BatchComputer(const BatchOptions& options = {});
   ~BatchComputer();
-  BatchComputer(BatchComputer&&) noexcept;
-  BatchComputer& operator=(BatchComputer&&) noexcept;
 
   /// As engine::compute_batches; `outputs` may be empty where no column is wanted of any series. Only columns
   /// that some series wants cross the bus. `engines`: as many as inputs or none; those that are not null,

@@ -233,8 +233,6 @@ struct BatchComputer::Workers {
 
 BatchComputer::BatchComputer(const BatchOptions& options) : options_(options) {}
 BatchComputer::~BatchComputer() = default;
-BatchComputer::BatchComputer(BatchComputer&&) noexcept = default;
-BatchComputer& BatchComputer::operator=(BatchComputer&&) noexcept = default;
 
 namespace {
 

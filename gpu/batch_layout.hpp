@@ -55,10 +55,12 @@ struct Chunk {
 struct SeriesPlace {
   std::int64_t closes, sources, end, raws, crossings;
 };
+/// The same of what one plan gives of one series.
 struct ResultPlace {
   std::int64_t columns, trend;
 };
 
+/// Where the parts of a chunk lie in its memory: offsets and sizes in bytes, the same on device and host.
 struct Layout {
   std::int64_t tasks, growth, plans;
   std::vector<SeriesPlace> series;   // by the chunk's members

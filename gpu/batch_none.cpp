@@ -6,8 +6,6 @@ struct BatchComputer::Workers {};
 
 BatchComputer::BatchComputer(const BatchOptions& options) : options_(options) {}
 BatchComputer::~BatchComputer() = default;
-BatchComputer::BatchComputer(BatchComputer&&) noexcept = default;
-BatchComputer& BatchComputer::operator=(BatchComputer&&) noexcept = default;
 
 Outcome BatchComputer::compute(const engine::Plan&, std::span<const engine::BatchInput>,
                                std::span<const engine::BatchOutput>, std::span<engine::Incremental* const>) {

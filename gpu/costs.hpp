@@ -9,6 +9,7 @@
 
 namespace atcd::gpu {
 
+/// What the time of a batch depends on.
 struct BatchSize {
   std::size_t series = 0;
   std::size_t longest_bars = 0;

@@ -14,6 +14,7 @@ struct Device {
   std::size_t memory_bytes = 0;
 };
 
+/// What find_devices() found.
 struct DeviceReport {
   bool compiled = false;        // this program holds CUDA code
   std::vector<Device> devices;  // may be empty

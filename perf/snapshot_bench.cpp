@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +20,6 @@
 namespace {
 
 using namespace atcd;
-using state::SnapshotEntry;
 
 constexpr std::size_t kSeries = 10'000;
 constexpr std::size_t kAtOnce = 32;

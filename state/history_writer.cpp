@@ -1,7 +1,6 @@
 #include "state/history_writer.hpp"
 
 #include <chrono>
-#include <numeric>
 #include <utility>
 
 namespace atcd::state {

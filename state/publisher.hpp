@@ -25,13 +25,14 @@ namespace atcd::state {
 /// A caller's number for one published series.
 using SeriesIndex = std::uint32_t;
 
+/// Where signals go, and what every publisher of the daemon has in common.
 struct RedisOptions {
   RedisUrl url;
   std::shared_ptr<boost::asio::ssl::context> tls;  // for a URL that asks for it
-  std::string prefix = "atc";
-  std::int64_t keep = 500;
-  bool adopt = false;
-  std::string instance = "main";
+  std::string prefix = "atc";                      // of every key and channel
+  std::int64_t keep = 500;                         // entries that Redis keeps of each series' stream
+  bool adopt = false;             // continue streams that were begun with another configuration
+  std::string instance = "main";  // the daemon's name: of its heartbeat and of the states that it tells
   /// Which series of the instance are this publisher's: others are published by another thread of the daemon.
   std::function<bool(std::string_view series)> owns = [](std::string_view) { return true; };
   std::shared_ptr<GroupSizes> group_sizes = std::make_shared<GroupSizes>();  // of all the daemon's publishers
@@ -61,19 +62,21 @@ class SignalHistory {
   ~SignalHistory() = default;
 };
 
+/// What PublishHandler is told. Of a connection:
 enum class PublishEvent : std::uint8_t {
   connected,
   disconnected,
-  refused,
+  refused,         // Redis answered with an error
   instance_taken,  // another daemon beats under this one's name
   moved,           // in a cluster: series are with another server from now on
-  stopped,
-  conflict,
-  published,
-  same,
-  behind,
-  unknown,
-  backfilled
+  // Of a series:
+  stopped,     // Redis holds signals of another configuration: nothing is published
+  conflict,    // Redis holds something else for one of our bars
+  published,   // an entry was added
+  same,        // what we have was there already
+  behind,      // Redis lacks bars before the one that was sent
+  unknown,     // Redis is at this bar or past it, and has no entry of it
+  backfilled,  // what Redis lacked has been sent
 };
 
 /// Told what happens, for logs and counters; called on the publisher's thread.
@@ -88,6 +91,7 @@ class PublishHandler {
   ~PublishHandler() = default;
 };
 
+/// Answers of Redis and what else happened, since the start. They belong to the publisher's thread.
 struct PublishCounters {
   std::uint64_t added = 0, same = 0, different = 0, behind = 0, unknown = 0, errors = 0, connects = 0,
                 disconnects = 0, timeouts = 0, pushes = 0, events_dropped = 0;

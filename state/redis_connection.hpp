@@ -43,6 +43,7 @@ class ConnectionHandler {
 /// Given the address to connect to, or null and why there is none.
 using Located = std::function<void(const RedisAddress* address, const std::string& error)>;
 
+/// How one Redis is reached, and how long it may take.
 struct ConnectionOptions {
   RedisAddress address;
   /// Where set, asked for host and port before every attempt to connect; it calls back later, once.

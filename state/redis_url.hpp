@@ -28,6 +28,7 @@ enum class RedisKind : std::uint8_t {
   sentinel,  // every address is a Sentinel that knows the present master
 };
 
+/// What parse_redis_url() reads.
 struct RedisUrl {
   RedisKind kind = RedisKind::single;
   std::vector<RedisAddress> addresses;  // at least one; exactly one of a single server

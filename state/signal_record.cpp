@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include "state/signal_text.hpp"
-
 namespace atcd::state {
 namespace {
 
@@ -57,12 +55,6 @@ void append_json_string(std::string& out, std::string_view text) {
     text.remove_prefix(length);
   }
   out += '"';
-}
-
-std::string signal_json(const PublishedSeries& series, std::string_view instance, const SignalRecord& record,
-                        std::int64_t published_us) {
-  SignalFormatter formatter;
-  return formatter.json(SeriesText(series, instance, "atc"), record, published_us);
 }
 
 }  // namespace atcd::state

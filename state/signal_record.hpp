@@ -38,11 +38,6 @@ struct SignalRecord {
 /// "live", "backfill", "warm".
 std::string_view source_name(Source source);
 
-/// The signal as the JSON object that is pushed, with rev 0 (the Redis function puts in the real one).
-/// `published_us`: UTC.
-std::string signal_json(const PublishedSeries& series, std::string_view instance, const SignalRecord& record,
-                        std::int64_t published_us);
-
 /// Appends the text as a JSON string with its quotes; bytes that are no valid UTF-8 come out as U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 

@@ -174,7 +174,6 @@ SeriesText::SeriesText(const PublishedSeries& series, std::string_view instance,
   const std::string symbol = engine::percent_encode(series.id.symbol);
   stream_key_ = group + "stream:" + symbol;
   last_key_ = group + "last:" + symbol;
-  signal_channel_ = start + "signal:" + name_;
   forming_channel_ = start + "forming:" + name_;
 
   append_argument(command_start_, "FCALL");
@@ -183,7 +182,7 @@ SeriesText::SeriesText(const PublishedSeries& series, std::string_view instance,
   append_argument(command_start_, stream_key_);
   append_argument(command_start_, last_key_);
   append_argument(command_start_, group + "all");
-  append_argument(channel_argument_, signal_channel_);
+  append_argument(channel_argument_, start + "signal:" + name_);
 
   const auto texts = constant_texts(series, name_, instance);
   for (const FieldRow& row : kFieldTable) {

@@ -22,7 +22,6 @@ class SeriesText {
   const std::string& name() const { return name_; }
   const std::string& stream_key() const { return stream_key_; }
   const std::string& last_key() const { return last_key_; }
-  const std::string& signal_channel() const { return signal_channel_; }
   const std::string& forming_channel() const { return forming_channel_; }
 
  private:
@@ -31,7 +30,6 @@ class SeriesText {
   std::string name_;
   std::string stream_key_;
   std::string last_key_;
-  std::string signal_channel_;
   std::string forming_channel_;
   std::string command_start_;     // the command after its argument count, up to the last key
   std::string channel_argument_;  // RESP
@@ -57,7 +55,8 @@ class SignalFormatter {
                       const StreamLimits& limits, std::int64_t published_us);
   /// What must be equal for two entries to say the same, as one text; valid until the next call.
   const std::string& content(const SeriesText& series, const SignalRecord& record);
-  /// The JSON object; valid until the next call.
+  /// The JSON object that is pushed, with rev 0 (the Redis function puts in the real one); `published_us`:
+  /// UTC. Valid until the next call.
   const std::string& json(const SeriesText& series, const SignalRecord& record, std::int64_t published_us);
 
  private:

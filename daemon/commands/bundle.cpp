@@ -24,7 +24,6 @@
 #include <zlib.h>
 #include <boost/version.hpp>
 
-#include "daemon/catalogue.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/control_target.hpp"

@@ -11,7 +11,6 @@
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/control_target.hpp"
 #include "daemon/commands/table_text.hpp"
-#include "daemon/json_numbers.hpp"
 
 namespace atcd::daemon {
 namespace {

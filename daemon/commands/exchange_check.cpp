@@ -1,6 +1,5 @@
 #include "daemon/commands/exchange_check.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <exception>
 #include <optional>

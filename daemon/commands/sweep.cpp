@@ -18,7 +18,6 @@
 #include "daemon/parameter_keys.hpp"
 #include "daemon/sweep_report.hpp"
 #include "daemon/sweep_sets.hpp"
-#include "engine/dispatch.hpp"
 #include "engine/plan.hpp"
 
 namespace atcd::daemon {

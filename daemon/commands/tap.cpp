@@ -19,7 +19,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/redis_target.hpp"

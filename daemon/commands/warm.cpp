@@ -3,7 +3,6 @@
 #include <chrono>
 #include <deque>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>

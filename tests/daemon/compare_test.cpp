@@ -6,6 +6,7 @@
 #include <string>
 
 #include "daemon/csv_compute.hpp"
+#include "tests/daemon/whole_csv.hpp"
 
 namespace atcd::daemon {
 namespace {

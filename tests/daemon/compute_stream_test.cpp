@@ -15,6 +15,7 @@
 #include "daemon/csv_compute.hpp"
 #include "daemon/csv_table.hpp"
 #include "daemon/output_file.hpp"
+#include "tests/daemon/whole_csv.hpp"
 
 namespace atcd::daemon {
 namespace {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -22,6 +21,7 @@
 #include "engine/incremental.hpp"
 #include "engine/plan.hpp"
 #include "tests/daemon/csv_walk.hpp"
+#include "tests/daemon/whole_csv.hpp"
 #include "tests/locations.hpp"
 
 namespace atcd::daemon {

@@ -1,12 +1,10 @@
 #include "daemon/config.hpp"
-#include "daemon/config_checks.hpp"
 #include "tests/locations.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <sstream>
 
 namespace atcd::daemon {
 namespace {

@@ -11,7 +11,6 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 #include <vector>
 

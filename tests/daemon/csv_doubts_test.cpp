@@ -11,7 +11,6 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <vector>
 
 #include "daemon/clock.hpp"
 #include "daemon/scan.hpp"

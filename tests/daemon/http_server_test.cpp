@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "daemon/http_listen.hpp"
+#include "tests/deadline.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -41,7 +42,7 @@ class HttpServerTest : public testing::Test {
 
   template <class Condition>
   bool run_until(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto end = std::chrono::steady_clock::now() + tests::deadline();
     while (!condition() && std::chrono::steady_clock::now() < end) {
       if (io_.stopped()) io_.restart();
       io_.run_one_for(std::chrono::milliseconds(20));

@@ -17,6 +17,7 @@
 #include "gpu/device.hpp"
 #include "gpu/planner.hpp"
 #include "tests/daemon/csv_walk.hpp"
+#include "tests/daemon/whole_csv.hpp"
 #include "tests/gpu/injected_device.hpp"
 #include "tests/locations.hpp"
 

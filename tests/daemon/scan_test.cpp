@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -12,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "daemon/csv_compute.hpp"
 #include "daemon/signal_series.hpp"
 #include "engine/plan.hpp"
 #include "state/history.hpp"

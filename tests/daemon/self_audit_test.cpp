@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <chrono>
 #include <thread>
 
 #include "tests/daemon/no_threads.hpp"

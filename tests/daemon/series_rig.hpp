@@ -41,15 +41,15 @@ inline std::string anchor_at(std::int64_t ms) {
   return "anchor = \"" + text + "\"";
 }
 
-/// A worker that may be started anew, with one symbol's minutes of a simulated exchange whose clock stands
-/// still but on request, and with a Redis of its own.
+/// A worker that may be started anew, with one symbol's minutes of a simulated exchange, whose clock stands
+/// still but on request where no speed is given, and with a Redis of its own.
 class SeriesRig : public ::testing::Test {
  protected:
-  void open_exchange(std::int64_t listed_ms = simulator::kListedLongAgoMs) {
+  void open_exchange(std::int64_t listed_ms = simulator::kListedLongAgoMs, double speed = 0) {
     simulator::ServerOptions options;
     options.venue.symbols = simulator::first_symbols(1);
     options.venue.symbols[0].listed_ms = listed_ms;
-    options.venue.speed = 0;
+    options.venue.speed = speed;
     options.venue.start_ms = start_ms_;
     options.venue.weight_limit = 1'000'000;
     exchange_.emplace(options);
@@ -93,6 +93,7 @@ class SeriesRig : public ::testing::Test {
     store_.reset();
   }
 
+  Worker& worker() { return *worker_; }
   void control(const std::string& target) { simulator::testing::post(exchange_->port(), "/sim/" + target); }
   std::int64_t status(const std::string& name) { return simulator::testing::status(exchange_->port(), name); }
 

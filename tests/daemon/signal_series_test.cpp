@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstring>
 #include <random>
 
 #include "engine/plan.hpp"
@@ -13,7 +11,6 @@ namespace {
 
 using engine::Bar;
 using engine::Interval;
-using engine::Signal;
 
 const Interval kMinute(1, Interval::Unit::minute);
 constexpr std::string_view kName = "binance:spot:BTCUSDT:1m:default";

@@ -18,6 +18,7 @@
 #include "engine/plan.hpp"
 #include "state/history.hpp"
 #include "tests/daemon/sweep_folder.hpp"
+#include "tests/daemon/whole_csv.hpp"
 #include "tests/gpu/injected_device.hpp"
 
 namespace atcd::daemon {

@@ -7,13 +7,9 @@ import sys
 import redis
 
 import harness
-from harness import ATCD, Workplace, wait_for
+from harness import ATCD, Workplace, run, wait_for
 
 STREAM = "atc:1:{binance:spot:1m:default}:stream:BTCUSDT"
-
-
-def run(*arguments):
-    return subprocess.run([ATCD, *arguments], capture_output=True, text=True, timeout=harness.DEADLINE_S)
 
 
 def must_be_forbidden(call):

@@ -99,7 +99,7 @@ def the_exchange_fails_at_first(place, simulator, client, daemon):
     assert not place.log_lines("a", "our bar was wrong")
 
 
-def the_signal_alone_differs(place, simulator, client, daemon):
+def the_signal_alone_differs(simulator, client, daemon):
     last, _ = tamper(client, average="0.123")
     wait_for(lambda: daemon.conflicts() == 7, "it is counted")
     close_a_minute(simulator, client)
@@ -152,7 +152,7 @@ def main():
             close_a_minute(simulator, client)
         the_bar_differs(simulator, client, a)
         the_exchange_fails_at_first(place, simulator, client, a)
-        the_signal_alone_differs(place, simulator, client, a)
+        the_signal_alone_differs(simulator, client, a)
         twins_disagree(place, simulator, client, a)
         the_exchange_shuts_us_out(place, simulator, client, a)
         a.end()

@@ -8,7 +8,7 @@ import time
 
 import redis
 
-from harness import configuration, wait_for
+from harness import configuration, stream_key, wait_for
 
 SKIPPED = 77
 
@@ -162,13 +162,9 @@ def trial_redis(place, password=None):
     return client
 
 
-def stream(symbol):
-    return f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}"
-
-
 def check_contiguous(client, symbol):
     """Every bar once and in order."""
-    times = [int(entry.split("-")[0]) for entry, _ in client.xrange(stream(symbol))]
+    times = [int(entry.split("-")[0]) for entry, _ in client.xrange(stream_key(symbol))]
     assert times == list(range(times[0], times[0] + 60_000 * len(times), 60_000)), f"{symbol}: {times}"
     print(f"{symbol}: {len(times)} bars once and in order")
 

@@ -16,18 +16,10 @@ import termios
 import time
 
 import harness
-from harness import ATCD, Workplace, wait_for
+from harness import ATCD, Workplace, series_name, stream_key, wait_for
 
 PASSWORD = "correct-horse-battery"
 OTHER_PASSWORD = "another-p/ss%word"
-
-
-def stream(symbol):
-    return f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}"
-
-
-def name(symbol):
-    return f"binance:spot:{symbol}:1m:default"
 
 
 class Operator:
@@ -145,13 +137,13 @@ def check_second_daemon(place, operator, simulator, client):
     assert operator.json("status")["config"] == place.path("daemon.toml")
 
 
-def check_changes(place, operator, client, write):
+def check_changes(operator, client, write):
     done = operator.run("add", "binance:spot", "BNBUSDT")
-    assert f"added {name('BNBUSDT')}" in done.stdout and "1 series added, 0 removed, 0 problems" in done.stdout, done
+    assert f"added {series_name('BNBUSDT')}" in done.stdout and "1 series added, 0 removed, 0 problems" in done.stdout, done
     assert "until the next reload or restart" in done.stdout, done
-    wait_for(lambda: client.xlen(stream("BNBUSDT")) > 2, "signals of the added symbol")
+    wait_for(lambda: client.xlen(stream_key("BNBUSDT")) > 2, "signals of the added symbol")
     done = operator.json("add", "binance:spot:1m", "ADA/USDT", "NOUSDT")
-    assert done["added"] == [name("ADAUSDT")], done
+    assert done["added"] == [series_name("ADAUSDT")], done
     assert len(done["problems"]) == 1 and "does not list NOUSDT" in done["problems"][0], done
     for arguments, status, words in ((("add", "binance:spot", "NO2USDT"), 1, "does not list NO2USDT"),
                                      (("add", "binance:spot", "BTCUSDT"), 2, "BTCUSDT is among the symbols"),
@@ -162,13 +154,13 @@ def check_changes(place, operator, client, write):
         assert words in done.stderr, done
     wait_for(lambda: operator.json("status")["series"] == 4, "the status counts what was added")
     done = operator.json("remove", "binance:spot", "ETHUSDT")
-    assert done["removed"] == [name("ETHUSDT")] and not done["problems"], done
-    wait_for(lambda: name("ETHUSDT") not in client.hkeys("atc:1:catalogue"), "the removed symbol leaves")
+    assert done["removed"] == [series_name("ETHUSDT")] and not done["problems"], done
+    wait_for(lambda: series_name("ETHUSDT") not in client.hkeys("atc:1:catalogue"), "the removed symbol leaves")
 
     # A reload goes back to the file, and says what that came to.
     done = operator.json("reload")
-    assert done["added"] == [name("ETHUSDT")], done
-    assert done["removed"] == [name("ADAUSDT"), name("BNBUSDT")], done
+    assert done["added"] == [series_name("ETHUSDT")], done
+    assert done["removed"] == [series_name("ADAUSDT"), series_name("BNBUSDT")], done
     write(["BTCUSDT", "ETHUSDT"], "no_such_key = 1\n")
     refused = operator.run("reload", ok=2)
     assert "nothing was changed" in refused.stderr and "no_such_key" in refused.stderr, refused
@@ -192,10 +184,10 @@ def check_changes(place, operator, client, write):
 def check_explain_without_bars(operator, client, simulator, write):
     simulator.control("rest?how=500&count=5")  # of the list once, then of its bars with longer and longer pauses
     write(["BTCUSDT", "ETHUSDT", "XRPUSDT"])
-    assert operator.json("reload")["added"] == [name("XRPUSDT")]
-    early = operator.run("explain", name("XRPUSDT"), ok=1)
+    assert operator.json("reload")["added"] == [series_name("XRPUSDT")]
+    early = operator.run("explain", series_name("XRPUSDT"), ok=1)
     assert "has no signal yet: it is CATCHING_UP" in early.stderr, early
-    wait_for(lambda: client.xlen(stream("XRPUSDT")) > 0, "its first signal")
+    wait_for(lambda: client.xlen(stream_key("XRPUSDT")) > 0, "its first signal")
     write(["BTCUSDT", "ETHUSDT"])
     operator.run("reload")
 
@@ -213,7 +205,7 @@ def check_snapshot_and_level(place, operator):
 
 
 def published(client, symbol, close_ms):
-    found = client.xrange(stream(symbol), f"{close_ms}-0", f"{close_ms}-99")
+    found = client.xrange(stream_key(symbol), f"{close_ms}-0", f"{close_ms}-99")
     return found[-1][1] if found else None
 
 
@@ -234,16 +226,16 @@ def check_explanation(client, symbol, text):
 def check_explain(operator, client):
     for symbol in ("BTCUSDT", "ETHUSDT"):
         for _ in range(5):
-            check_explanation(client, symbol, operator.run("explain", name(symbol), "--json").stdout)
-    table = operator.run("explain", name("BTCUSDT")).stdout
-    assert table.startswith(name("BTCUSDT")) and table.count("\nkama ") == 10, table
-    missing = operator.run("explain", name("NOUSDT"), ok=1)
+            check_explanation(client, symbol, operator.run("explain", series_name(symbol), "--json").stdout)
+    table = operator.run("explain", series_name("BTCUSDT")).stdout
+    assert table.startswith(series_name("BTCUSDT")) and table.count("\nkama ") == 10, table
+    missing = operator.run("explain", series_name("NOUSDT"), ok=1)
     assert "no such series" in missing.stderr, missing
 
 
-def check_top(place, operator):
+def check_top(operator):
     once = operator.run("top").stdout
-    assert "\x1b" not in once and "2 series, 2 live; Redis connected" in once and name("BTCUSDT") in once, once
+    assert "\x1b" not in once and "2 series, 2 live; Redis connected" in once and series_name("BTCUSDT") in once, once
     screen = Screen([ATCD, "top", "--delay", "0.2"], operator.environment)
     rows = lambda lines: [line.split()[0].split(":")[2] for line in lines if line.startswith("binance:spot:") and ":default" in line]
     screen.wait(lambda lines: rows(lines) == ["BTCUSDT", "ETHUSDT"], "both series")
@@ -281,7 +273,7 @@ def check_bundle(place, operator):
     whole = "\n".join(texts.values())
     assert PASSWORD not in whole and OTHER_PASSWORD not in whole, "a secret is in the archive"
     assert "url=redis://***@host:6379 AUTH ***" in texts["log.txt"], texts["log.txt"][-500:]
-    assert json.loads(texts["status.json"])["ok"] and name("BTCUSDT") in texts["series.jsonl"], texts
+    assert json.loads(texts["status.json"])["ok"] and series_name("BTCUSDT") in texts["series.jsonl"], texts
     assert "symbols = " in texts["config.toml"] and "no errors" in texts["check.txt"] and "OpenSSL" in texts["about.txt"], texts
     assert 0 < texts["log.txt"].count("\n") <= 300
 
@@ -344,10 +336,10 @@ def main():
         check_second_daemon(place, operator, simulator, client)
         check_explain(operator, client)
         check_explain_without_bars(operator, client, simulator, write)
-        check_changes(place, operator, client, write)
+        check_changes(operator, client, write)
         wait_for(lambda: operator.json("status")["live"] == 2, "both series live again")
         check_snapshot_and_level(place, operator)
-        check_top(place, operator)
+        check_top(operator)
         check_bundle(place, operator)
 
         # A killed daemon's socket is replaced.
@@ -360,16 +352,16 @@ def main():
         wait_for(lambda: place.log_lines("again", "event=control"), "it listens again")
         wait_for(lambda: operator.json("status")["live"] == 2, "both series live after the kill")
         # At once after a start too: the bars that the engines did not need are read for it.
-        check_explanation(client, "BTCUSDT", operator.run("explain", name("BTCUSDT"), "--json").stdout)
+        check_explanation(client, "BTCUSDT", operator.run("explain", series_name("BTCUSDT"), "--json").stdout)
 
         drained = operator.run("drain")
         assert re.search(r"drained: \d+ signals added in this run, 0 not acknowledged", drained.stdout), drained
         assert daemon.wait(30) == 0 and not os.path.exists(path)
         # Nothing runs: from the disk, the newest published signal to the last bit.
         for symbol in ("BTCUSDT", "ETHUSDT"):
-            text = operator.run("explain", name(symbol), "--json", "--config", place.path("daemon.toml")).stdout
+            text = operator.run("explain", series_name(symbol), "--json", "--config", place.path("daemon.toml")).stdout
             numbers = check_explanation(client, symbol, text)
-            last = client.xrevrange(stream(symbol), count=1)[0][0]
+            last = client.xrevrange(stream_key(symbol), count=1)[0][0]
             assert last.split("-")[0] == numbers["close_ms"], (last, numbers["close_ms"])
         done = operator.run("bundle", "-o", place.path("offline.tar.gz"), "--config", place.path("daemon.toml"))
         assert "no daemon of instance" in done.stderr, done

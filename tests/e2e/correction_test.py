@@ -9,14 +9,10 @@ import time
 
 import market_check
 from harness import ATCD, Workplace, entries, wait_for
-from market_check import MINUTE_MS, PROFILES, SYMBOLS, check_entries, stream_key
+from market_check import MINUTE_MS, PROFILES, SYMBOLS, check_entries, stream_key, verify
 
 SERIES = "binance:spot:BTCUSDT:1m:default"
 KEY = stream_key("BTCUSDT", "default")
-
-
-def verify(config, *arguments):
-    return subprocess.run([ATCD, "verify", "--config", config, *arguments], capture_output=True, text=True, timeout=300)
 
 
 def check_history(place):
@@ -72,7 +68,6 @@ def main():
             after_the_next_bar(lambda: simulator.control("correct?symbol=BTCUSDT"))
             wait_for(lambda: len(events("correction")) == number, f"correction {number}")
         # The same bar once more: rev 2.
-        before = {entry for entry, _ in client.xrange(KEY)}
         after_the_next_bar(lambda: (simulator.control("correct?symbol=BTCUSDT"), simulator.control("correct?symbol=BTCUSDT")))
         wait_for(lambda: len(events("correction")) == 5, "two corrections of one bar")
         wait_for(lambda: any(entry.endswith("-2") for entry, _ in client.xrange(KEY)), "rev 2")

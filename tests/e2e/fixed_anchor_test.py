@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import harness
-from harness import ATCD, Workplace, wait_for
+from harness import ATCD, Workplace, stream_key, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 MINUTE_MS = 60_000
@@ -32,13 +32,9 @@ def configuration(simulator, client, directory, anchors):
     return profiles + text[text.index("[[feed]]"):]
 
 
-def stream_key(symbol, profile):
-    return f"atc:1:{{binance:spot:1m:{profile}}}:stream:{symbol}"
-
-
 def check(simulator, client, symbol, profile, anchor_ms):
     """Returns the numbers of the first and the last bar."""
-    found = harness.entries(client, stream_key(symbol, profile))
+    found = harness.entries(client, stream_key(symbol, profile=profile))
     first_ms = -(-anchor_ms // MINUTE_MS) * MINUTE_MS  # the first slot that begins at the anchor or after it
     rows = simulator.klines(symbol, "1m", first_ms, int(found[-1][1]["open_ms"]))
     assert rows[0][0] == first_ms, (rows[0], first_ms)
@@ -73,7 +69,7 @@ def main():
         config = configuration(simulator, client, place.directory, anchors)
 
         def bars(profile):
-            return min(client.xlen(stream_key(symbol, profile)) for symbol in SYMBOLS)
+            return min(client.xlen(stream_key(symbol, profile=profile)) for symbol in SYMBOLS)
 
         def goes_on(by, what):
             reached = bars("since")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import harness
-from harness import ATCD, Workplace, wait_for
+from harness import ATCD, Workplace, stream_key, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "BNBUSDT"]
 LENGTH_MS = 300_000
@@ -23,10 +23,6 @@ def configuration(simulator, redis_url, directory, intervals, history_bars=1100)
     text = text.replace("history_bars = 60", f"history_bars = {history_bars}")
     text = text.replace("anchor_period = 60", "anchor_period = 1000")
     return text.replace('intervals = ["1m"]', f"intervals = {json.dumps(intervals)}")
-
-
-def stream_key(symbol, interval):
-    return f"atc:1:{{binance:spot:{interval}:default}}:stream:{symbol}"
 
 
 def fewest(client, interval):

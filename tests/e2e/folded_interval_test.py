@@ -5,16 +5,12 @@ import subprocess
 import sys
 
 import harness
-from harness import ATCD, Workplace, wait_for
+from harness import ATCD, Workplace, stream_key, wait_for
 
 MINUTE_MS = 60_000
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 # 2m is folded from the 1m that is subscribed anyway, 10m too; their REST rows come from 1m and 5m.
 INTERVALS = {"1m": 1, "2m": 2, "10m": 10}
-
-
-def stream_key(symbol, interval):
-    return f"atc:1:{{binance:spot:{interval}:default}}:stream:{symbol}"
 
 
 def expected_bars(simulator, symbol, interval, first_open_ms, last_open_ms):

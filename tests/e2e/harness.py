@@ -197,6 +197,19 @@ directory = "{directory}"
 """
 
 
+def series_name(symbol, interval="1m", profile="default", market="binance:spot"):
+    return f"{market}:{symbol}:{interval}:{profile}"
+
+
+def stream_key(symbol, interval="1m", profile="default", market="binance:spot"):
+    return f"atc:1:{{{market}:{interval}:{profile}}}:stream:{symbol}"
+
+
+def run(*arguments):
+    """What a command of atcd came to."""
+    return subprocess.run([ATCD, *arguments], capture_output=True, text=True, timeout=DEADLINE_S)
+
+
 def entries(client, key):
     """The whole stream as (id, fields), oldest first."""
     return client.xrange(key)

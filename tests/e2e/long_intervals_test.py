@@ -6,13 +6,9 @@ import subprocess
 import sys
 
 import harness
-from harness import ATCD, Workplace, wait_for
+from harness import ATCD, Workplace, stream_key, wait_for
 
 INTERVALS = ["1w", "1M"]
-
-
-def key(interval):
-    return f"atc:1:{{binance:spot:{interval}:default}}:stream:BTCUSDT"
 
 
 def main():
@@ -46,12 +42,12 @@ def main():
             for restart in (False, True):
                 daemon = place.daemon(config, name)
                 wait_for(live, f"{name}: every series is live")
-                wait_for(lambda: all(client.xlen(key(each)) == 1 for each in INTERVALS), f"{name}: a signal of each")
+                wait_for(lambda: all(client.xlen(stream_key("BTCUSDT", each)) == 1 for each in INTERVALS), f"{name}: a signal of each")
                 daemon.terminate()
                 assert daemon.wait(60) == 0
                 client.delete("atc:1:state:main")
             for interval, bars in (("1w", 151), ("1M", 34)):
-                (_, fields), = harness.entries(client, key(interval))
+                (_, fields), = harness.entries(client, stream_key("BTCUSDT", interval))
                 assert fields["bar_index"] == str(bars - 1), fields
             assert not place.log_lines(name, "history_failed"), place.log_lines(name, "history_failed")
             for more in ([], ["--rest"]):

@@ -91,6 +91,10 @@ def stream_key(symbol, profile):
     return f"atc:1:{{{EXCHANGE}:spot:1m:{profile}}}:stream:{symbol}"
 
 
+def verify(config, *arguments):
+    return harness.run("verify", "--config", config, *arguments)
+
+
 def expected_rows(simulator, symbol, profile, first_anchor_ms, last_open_ms):
     rows = simulator.klines(symbol, "1m", first_anchor_ms - 400 * MINUTE_MS, last_open_ms)
     text = "open_ms,close_ms,close\n" + "".join(f"{row[0]},{row[6] + 1},{row[4]}\n" for row in rows)

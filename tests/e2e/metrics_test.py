@@ -12,7 +12,7 @@ import time
 
 import harness
 from alert_rules import ALERTS, DEPLOY, Scrape, firing
-from harness import Workplace, wait_for
+from harness import Workplace, stream_key, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "BNBUSDT"]
 FEED = '{exchange="binance",market="spot"}'
@@ -20,10 +20,6 @@ HEARD = f"atcd_feed_updates_total{FEED}"
 LAST_MESSAGE = f"atcd_feed_last_message_timestamp_seconds{FEED}"
 SNAPSHOT = "atcd_snapshot_last_success_timestamp_seconds"
 MINUTE_MS = 60_000
-
-
-def stream(symbol):
-    return f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}"
 
 
 class Daemon:
@@ -80,11 +76,11 @@ class Daemon:
 
 
 def live_entries(client):
-    return sum(fields["source"] == "live" for symbol in SYMBOLS for _, fields in client.xrange(stream(symbol)))
+    return sum(fields["source"] == "live" for symbol in SYMBOLS for _, fields in client.xrange(stream_key(symbol)))
 
 
 def all_entries(client):
-    return sum(client.xlen(stream(symbol)) for symbol in SYMBOLS)
+    return sum(client.xlen(stream_key(symbol)) for symbol in SYMBOLS)
 
 
 def close_a_minute(simulator, client):
@@ -229,7 +225,7 @@ def redis_hangs(place, simulator, client, daemon):
 
 
 def redis_holds_another_signal(place, client, daemon):
-    key = stream("BTCUSDT")
+    key = stream_key("BTCUSDT")
     (before, _), (last, fields) = client.xrange(key)[-2:]
     client.xdel(key, last)
     client.execute_command("XSETID", key, before)

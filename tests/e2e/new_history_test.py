@@ -5,11 +5,10 @@ are configured by their common names."""
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
-from harness import ATCD, Workplace, entries, wait_for
+from harness import Workplace, entries, run, wait_for
 
 MINUTE_MS = 60_000
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
@@ -41,10 +40,6 @@ def stream(client, symbol):
 
 def new_histories(client):
     return [fields for _, fields in client.xrange("atc:1:events") if fields["event"] == "new_history"]
-
-
-def run(*arguments):
-    return subprocess.run([ATCD, *arguments], capture_output=True, text=True)
 
 
 class Trial:

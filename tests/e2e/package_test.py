@@ -13,9 +13,9 @@ import subprocess
 import sys
 import time
 
-from container import (SKIPPED, CantStart, Container, check_contiguous, seconds_since, stream, trial_configuration,
+from container import (SKIPPED, CantStart, Container, check_contiguous, seconds_since, trial_configuration,
                        trial_redis, trial_units, wait_in, why_not)
-from harness import ATCD, Workplace
+from harness import ATCD, Workplace, stream_key
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "BNBUSDT"]
 CACHE = os.environ.get("ATCD_DEBIAN_CACHE", os.path.expanduser("~/.cache/atcd-debian"))
@@ -103,9 +103,9 @@ def trial(place, container):
         return container.run("dpkg-query", "--show", "--showformat", "${Version}", "atcd")
 
     def goes_on(what):
-        before = {symbol: client.xlen(stream(symbol)) for symbol in SYMBOLS}
+        before = {symbol: client.xlen(stream_key(symbol)) for symbol in SYMBOLS}
         wait_in(container, "atcd",
-                lambda: all(client.xlen(stream(symbol)) > before[symbol] + 3 for symbol in SYMBOLS), what)
+                lambda: all(client.xlen(stream_key(symbol)) > before[symbol] + 3 for symbol in SYMBOLS), what)
 
     def started_anew(since):
         process = container.show("atcd", "MainPID")
@@ -126,7 +126,7 @@ def trial(place, container):
     container.systemctl("start", "trial-redis", "trial-simulator")
     client = trial_redis(place)
     container.systemctl("enable", "--now", "atcd")
-    wait_in(container, "atcd", lambda: all(client.xlen(stream(symbol)) > 3 for symbol in SYMBOLS), "first signals")
+    wait_in(container, "atcd", lambda: all(client.xlen(stream_key(symbol)) > 3 for symbol in SYMBOLS), "first signals")
     # One more, started but not enabled.
     container.run("tee", "/etc/atcd/second.toml", input=trial_configuration(["SOLUSDT"], "second", "/var/lib/atcd-second"))
     container.systemctl("start", "atcd@second")

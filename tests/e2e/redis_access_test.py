@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import harness
-from harness import ATCD, Workplace, wait_for
+from harness import Workplace, run, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 STREAM = "atc:1:{binance:spot:1m:default}:stream:BTCUSDT"
@@ -23,10 +23,6 @@ def free_port():
     reserved.bind(("127.0.0.1", 0))
     RESERVED.append(reserved)
     return str(reserved.getsockname()[1])
-
-
-def run(*arguments):
-    return subprocess.run([ATCD, *arguments], capture_output=True, text=True, timeout=120)
 
 
 def make_users(printed, clients):

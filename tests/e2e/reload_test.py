@@ -8,11 +8,7 @@ import subprocess
 import sys
 
 import harness
-from harness import Workplace, wait_for
-
-
-def name(symbol):
-    return f"binance:spot:{symbol}:1m:default"
+from harness import Workplace, series_name, wait_for
 
 
 def a_profile_comes_to_what_runs():
@@ -22,7 +18,7 @@ def a_profile_comes_to_what_runs():
         simulator = place.simulator("--symbols", "BTCUSDT", "--speed", "0", "--seed", "3", "--weight-limit", "1000000")
         config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"])
         daemon = place.daemon(config)
-        wait_for(lambda: '"LIVE"' in (client.hget("atc:1:state:main", name("BTCUSDT")) or ""), "it is live")
+        wait_for(lambda: '"LIVE"' in (client.hget("atc:1:state:main", series_name("BTCUSDT")) or ""), "it is live")
         second = config.replace("[[feed]]", '[[profile]]\nname = "second"\nhistory_bars = 50\nanchor_period = 50\n[[feed]]')
         with open(place.path("daemon.toml"), "w") as file:
             file.write(second.replace("rest_share", 'profiles = ["default", "second"]\nrest_share'))
@@ -124,11 +120,11 @@ def main():
 
         simulator.control(f"halt?symbol={halted}")
         reload(["*USDT"])
-        wait_for(lambda: name(halted) in events("leaving"), "the halted symbol is not in the list any more")
+        wait_for(lambda: series_name(halted) in events("leaving"), "the halted symbol is not in the list any more")
         reached = {symbol: length(symbol) for symbol in others}
         wait_for(lambda: all(length(symbol) > reached[symbol] + 4 for symbol in others), "the others go on")
         assert not events("removed"), events("removed")
-        assert name(halted) in client.hkeys("atc:1:catalogue")
+        assert series_name(halted) in client.hkeys("atc:1:catalogue")
         reached = length(halted)
         simulator.control(f"resume?symbol={halted}")
         wait_for(lambda: length(halted) > reached + 4, "it goes on after the halt")
@@ -136,13 +132,13 @@ def main():
         # Who is excluded, and who is not named any more.
         simulator.control(f"halt?symbol={halted}")
         reload(others[:1])
-        gone = {name(symbol) for symbol in symbols} - {name(others[0])}
+        gone = {series_name(symbol) for symbol in symbols} - {series_name(others[0])}
         wait_for(lambda: events("removed") == gone, "who left the configuration goes, halted or not")
-        wait_for(lambda: set(client.hkeys("atc:1:catalogue")) == {name(others[0])}, "the catalogue has who is left")
+        wait_for(lambda: set(client.hkeys("atc:1:catalogue")) == {series_name(others[0])}, "the catalogue has who is left")
 
         # A name that the exchange does not list.
         reload(["NOUSDT"])
-        wait_for(lambda: name(others[0]) in events("removed"), "the last one goes although nothing comes in its place")
+        wait_for(lambda: series_name(others[0]) in events("removed"), "the last one goes although nothing comes in its place")
         wait_for(lambda: not client.hkeys("atc:1:catalogue"), "the catalogue is empty")
 
         daemon.terminate()

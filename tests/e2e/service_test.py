@@ -8,7 +8,7 @@ import sys
 import redis
 
 import harness
-from harness import Workplace, wait_for
+from harness import Workplace, series_name, stream_key, wait_for
 
 PASSWORD = "correct-horse-battery"
 
@@ -19,14 +19,6 @@ def configuration(simulator, url, directory, symbols, extra="", provisional="tru
                                  redis_keys=f'password_file = "{directory}/redis.password"')
     # Each of the three symbols has a thread of its own.
     return f'instance = "e2e"\nthreads = 7\n{text}{extra}\n'
-
-
-def key(symbol):
-    return f"atc:1:{{binance:spot:1m:default}}:stream:{symbol}"
-
-
-def name(symbol, profile="default"):
-    return f"binance:spot:{symbol}:1m:{profile}"
 
 
 def other_block(simulator, symbol, provisional):
@@ -50,7 +42,7 @@ rest_url = "{simulator.rest_url}"
 
 
 def assert_contiguous(client, symbol):
-    found = client.xrange(key(symbol))
+    found = client.xrange(stream_key(symbol))
     times = [int(entry_id.split("-")[0]) for entry_id, _ in found]
     assert times == list(range(times[0], times[0] + 60_000 * len(times), 60_000)), f"{symbol}: {times}"
     return len(times)
@@ -59,7 +51,7 @@ def assert_contiguous(client, symbol):
 def full_while_states_change(place, simulator, client, length):
     """Redis is full while states change: what it refused is written once there is room again, by every thread, on the
     connections that there are."""
-    names = {name("ETHUSDT"), name("BNBUSDT")}
+    names = {series_name("ETHUSDT"), series_name("BNBUSDT")}
 
     def states():
         return {series: json.loads(text)["state"] for series, text in client.hgetall("atc:1:state:e2e").items()}
@@ -134,13 +126,13 @@ def main():
                 pass
 
         def length(symbol):
-            return client.xlen(key(symbol))
+            return client.xlen(stream_key(symbol))
 
         wait_for(lambda: length("BTCUSDT") > 3 and length("ETHUSDT") > 3, "first signals")
         wait_for(lambda: client.hget("atc:1:daemon:e2e", "live") == "2", "the heartbeat counts two live series")
         assert 0 < client.ttl("atc:1:daemon:e2e") <= 10
         forming = client.pubsub(ignore_subscribe_messages=True)
-        forming.subscribe(f"atc:1:forming:{name('BTCUSDT')}")
+        forming.subscribe(f"atc:1:forming:{series_name('BTCUSDT')}")
         heard = [wait_for(lambda: forming.get_message(timeout=1), "provisional signals") for _ in range(8)]
         previews = [json.loads(message["data"]) for message in heard]
         gaps = [after["published_us"] - before["published_us"] for before, after in zip(previews, previews[1:])]
@@ -150,15 +142,15 @@ def main():
         write(["ETHUSDT", "BNBUSDT"])
         daemon.send_signal(signal.SIGHUP)
         wait_for(lambda: length("BNBUSDT") > 3, "signals of the added symbol")
-        wait_for(lambda: name("BTCUSDT") not in client.hkeys("atc:1:catalogue"), "the removed symbol leaves")
+        wait_for(lambda: series_name("BTCUSDT") not in client.hkeys("atc:1:catalogue"), "the removed symbol leaves")
         removed_at = length("BTCUSDT")
         events = [(fields["event"], fields["series"]) for _, fields in client.xrange("atc:1:events")]
-        assert ("added", name("BNBUSDT")) in events and ("removed", name("BTCUSDT")) in events, events
-        assert events.count(("added", name("ETHUSDT"))) == 1 and ("removed", name("ETHUSDT")) not in events
+        assert ("added", series_name("BNBUSDT")) in events and ("removed", series_name("BTCUSDT")) in events, events
+        assert events.count(("added", series_name("ETHUSDT"))) == 1 and ("removed", series_name("ETHUSDT")) not in events
 
         # Each block says whether its profiles have provisional signals, and a reload may say otherwise.
         forming.unsubscribe()
-        channels = {f"atc:1:forming:{name('ETHUSDT', profile)}": profile for profile in ("default", "other")}
+        channels = {f"atc:1:forming:{series_name('ETHUSDT', profile=profile)}": profile for profile in ("default", "other")}
         forming.subscribe(*channels)
 
         def next_forming():
@@ -169,16 +161,16 @@ def main():
             write(["ETHUSDT", "BNBUSDT"], other_block(simulator, "ETHUSDT", block),
                   provisional="true" if wanted == "default" else "false")
             daemon.send_signal(signal.SIGHUP)
-            wait_for(lambda: name("ETHUSDT", "other") in client.hkeys("atc:1:catalogue"), "the other profile begins")
+            wait_for(lambda: series_name("ETHUSDT", profile="other") in client.hkeys("atc:1:catalogue"), "the other profile begins")
             if wanted == "default":  # once the other one could have had some
-                other_stream = key("ETHUSDT").replace("default", "other")
+                other_stream = stream_key("ETHUSDT", profile="other")
                 wait_for(lambda: client.xlen(other_stream) > 3, "signals of the other profile")
             wait_for(lambda: next_forming() == wanted, f"provisional signals of {wanted}")
             heard = {next_forming() for _ in range(8)}
             assert heard == {wanted}, f"{silent} has provisional signals nobody asked for: {heard}"
         write(["ETHUSDT", "BNBUSDT"])
         daemon.send_signal(signal.SIGHUP)
-        wait_for(lambda: name("ETHUSDT", "other") not in client.hkeys("atc:1:catalogue"), "the other profile leaves")
+        wait_for(lambda: series_name("ETHUSDT", profile="other") not in client.hkeys("atc:1:catalogue"), "the other profile leaves")
 
         # A configuration with an error changes nothing.
         write(["ETHUSDT", "BNBUSDT", "BTCUSDT"], "no_such_key = 1")

@@ -7,9 +7,9 @@ import sys
 import tarfile
 import time
 
-from container import (SKIPPED, CantStart, Container, check_contiguous, seconds_since, stream, trial_configuration,
+from container import (SKIPPED, CantStart, Container, check_contiguous, seconds_since, trial_configuration,
                        trial_redis, trial_units, wait_in, why_not, write)
-from harness import ATCD, Workplace
+from harness import ATCD, Workplace, stream_key
 
 DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy")
 PASSWORD = "correct-horse-battery"
@@ -54,7 +54,7 @@ def trial(place, container):
     client = trial_redis(place, PASSWORD)
 
     def length(symbol):
-        return client.xlen(stream(symbol))
+        return client.xlen(stream_key(symbol))
 
     def pid():
         return int(container.show("atcd", "MainPID"))

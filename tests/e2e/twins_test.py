@@ -3,21 +3,15 @@ publish as one. Killing either is invisible to who reads the streams or listens.
 be what it must be, and a changed, a missing or an invented one at once."""
 import random
 import signal
-import subprocess
 import sys
 import time
 
 import market_check
-from harness import ATCD, Workplace, wait_for
-from market_check import PROFILES, SYMBOLS, check_pushes, check_stream, fewest_bars, stream_key
+from harness import Workplace, wait_for
+from market_check import PROFILES, SYMBOLS, check_pushes, check_stream, fewest_bars, stream_key, verify
 
 HOUR_BARS = 60
 KILLS = 10
-
-
-def verify(config, *arguments):
-    return subprocess.run([ATCD, "verify", "--config", config, *arguments], capture_output=True, text=True,
-                          timeout=300)
 
 
 def tamper(place, client, config, change):
@@ -46,7 +40,7 @@ def changed(entries):
     return entries
 
 
-def check_verify(place, client, config, simulator):
+def check_verify(place, client, config):
     whole = verify(config)
     assert whole.returncode == 0 and "equal to the last bit" in whole.stdout, whole
     assert "6 series" in whole.stdout and "could not" not in whole.stdout, whole
@@ -109,7 +103,7 @@ def main():
         pushes = check_pushes(client, subscriber.heard)
         print(f"{count} bars x 6 series by two daemons, {KILLS} kills: once, in order, equal bits, {anchors} anchors; "
               f"{pushes} pushes, each once")
-        print(check_verify(place, client, place.path("a.toml"), simulator))
+        print(check_verify(place, client, place.path("a.toml")))
         print(verify(place.path("b.toml")).stdout.strip())
     return 0
 

@@ -93,7 +93,7 @@ TEST(BatchTest, ColumnsThatAreNotWantedStayAway) {
   std::vector<double> average(closes.size());
   BatchOutput output;
   output.average = average;
-  EXPECT_EQ(compute_batch(plan, {closes}, output), "");
+  EXPECT_EQ(compute_batch(plan, {closes}, output, best_kernel()), "");
   EXPECT_TRUE(trials::same_bits(average, all.average));
 }
 

@@ -4,7 +4,6 @@
 
 #include <cfloat>
 #include <cmath>
-#include <limits>
 #include <random>
 
 #include "engine/plan.hpp"

@@ -17,7 +17,6 @@ namespace {
 
 using trials::Maker;
 using trials::same_bits;
-using trials::Trial;
 
 bool same_signal(const Signal& a, const Signal& b) {
   for (std::size_t f = 0; f < kFamilies; ++f) {

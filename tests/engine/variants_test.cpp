@@ -1,9 +1,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <algorithm>
-#include <limits>
-#include <memory>
 #include <string>
 #include <vector>
 

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -11,6 +10,7 @@
 #include "feeds/bybit.hpp"
 #include "feeds/feed.hpp"
 #include "tests/feeds/exchange_wrapper.hpp"
+#include "tests/feeds/feed_recorder.hpp"
 #include "tests/feeds/local_server.hpp"
 #include "tests/feeds/simulator_client.hpp"
 
@@ -20,6 +20,7 @@ namespace {
 namespace asio = boost::asio;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using testing::FeedRecorder;
 using ::testing::HasSubstr;
 using testing::LocalServer;
 using testing::Peer;
@@ -27,27 +28,6 @@ using testing::run_until;
 
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kMondayMs = 1'795'392'000'000;  // 2026-11-23
-
-struct Recorder final : FeedHandler {
-  void on_trades_interrupted(StreamIndex) override {}
-  void on_trade(StreamIndex, const Trade&, std::int64_t) override {}
-  void on_kline(StreamIndex stream, const Kline& kline, std::int64_t) override {
-    if (kline.closed) closed[stream].push_back(kline.bar);
-  }
-  void on_stream_up(StreamIndex stream) override { ups.push_back(stream); }
-  void on_stream_down(StreamIndex stream, std::string_view) override { downs.push_back(stream); }
-  void on_stream_refused(StreamIndex stream, std::string_view reason) override {
-    refused.push_back(stream);
-    last_reason = reason;
-  }
-  void on_feed_event(Severity, std::string_view event, std::string_view detail) override {
-    events.emplace_back(std::string(event) + " " + std::string(detail));
-  }
-  std::map<StreamIndex, std::vector<engine::Bar>> closed;
-  std::vector<StreamIndex> ups, downs, refused;
-  std::vector<std::string> events;
-  std::string last_reason;
-};
 
 class SimulatedBybit : public ::testing::TestWithParam<const Exchange* (*)()> {};
 
@@ -66,7 +46,7 @@ TEST_P(SimulatedBybit, BringsBarsHistoryAndSymbolsThroughTheRealFeed) {
   };
 
   asio::io_context io;
-  Recorder recorder;
+  FeedRecorder recorder;
   testing::ExchangeWrapper exchange(bybit);
   exchange.streams_per_request_ = bybit.streams_per_request();
   exchange.request_spacing_ = bybit.request_spacing();
@@ -144,7 +124,7 @@ class BybitFeed : public ::testing::Test {
   std::set<StreamIndex> up() const { return {recorder_.ups.begin(), recorder_.ups.end()}; }
 
   asio::io_context io_;
-  Recorder recorder_;
+  FeedRecorder recorder_;
   testing::ExchangeWrapper exchange_{bybit_linear()};
   LocalServer server_{io_};
   std::vector<std::string> requests_;  // to subscribe

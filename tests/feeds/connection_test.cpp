@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
-#include <fstream>
 #include <string>
 
 #include "tests/feeds/local_server.hpp"

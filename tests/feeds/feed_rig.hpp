@@ -2,60 +2,19 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <boost/asio/io_context.hpp>
-#include <functional>
 #include <memory>
 #include <set>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "feeds/binance.hpp"
 #include "feeds/feed.hpp"
 #include "tests/feeds/exchange_wrapper.hpp"
+#include "tests/feeds/feed_recorder.hpp"
 #include "tests/feeds/frame_reader.hpp"
 #include "tests/feeds/local_server.hpp"
 
 namespace atcd::feeds::testing {
-
-/// What a feed told.
-struct FeedRecorder final : FeedHandler {
-  struct Seen {
-    StreamIndex stream;
-    engine::Bar bar;
-    bool closed;
-  };
-  void on_trades_interrupted(StreamIndex) override {}
-  void on_trade(StreamIndex, const Trade&, std::int64_t) override {}
-  void on_kline(StreamIndex stream, const Kline& kline, std::int64_t received_us) override {
-    klines.push_back({stream, kline.bar, kline.closed});
-    EXPECT_GT(received_us, 0);
-    if (then) then();
-  }
-  void on_stream_up(StreamIndex stream) override { ups.push_back(stream); }
-  void on_stream_down(StreamIndex stream, std::string_view reason) override {
-    downs.push_back(stream);
-    last_reason = reason;
-  }
-  void on_stream_refused(StreamIndex stream, std::string_view reason) override {
-    refused.push_back(stream);
-    last_reason = reason;
-  }
-  void on_feed_event(Severity, std::string_view event, std::string_view detail) override {
-    events.emplace_back(std::string(event) + " " + std::string(detail));
-  }
-  std::size_t count(std::string_view event) const {
-    return static_cast<std::size_t>(std::count_if(
-        events.begin(), events.end(), [&](const std::string& each) { return each.starts_with(event); }));
-  }
-
-  std::vector<Seen> klines;
-  std::vector<StreamIndex> ups, downs, refused;
-  std::vector<std::string> events;
-  std::string last_reason;
-  std::function<void()> then;
-};
 
 /// The request number in {"method":...,"id":7}.
 inline std::string id_of(const std::string& request) {

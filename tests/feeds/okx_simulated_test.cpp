@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "feeds/fold.hpp"
-#include "feeds/interval_source.hpp"
 #include "tests/feeds/okx_feed.hpp"
 #include "tests/feeds/simulator_client.hpp"
 

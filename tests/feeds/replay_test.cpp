@@ -10,7 +10,6 @@
 #include <fstream>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "tests/feeds/frame_reader.hpp"
 #include "tests/locations.hpp"

@@ -13,7 +13,6 @@
 #include <functional>
 #include <optional>
 #include <stdexcept>
-#include <utility>
 
 #include "feeds/stream.hpp"
 
@@ -27,8 +26,8 @@ ErrorCode wait_for(asio::io_context& io, const std::function<void(Done)>& start)
   std::optional<ErrorCode> result;
   start([&](ErrorCode error) { result = error; });
   io.restart();
-  const auto end = std::chrono::steady_clock::now() + kDeadline;
-  while (!result && std::chrono::steady_clock::now() < end) io.run_one_for(kDeadline);
+  const auto end = std::chrono::steady_clock::now() + tests::deadline();
+  while (!result && std::chrono::steady_clock::now() < end) io.run_one_for(tests::deadline());
   if (!result) throw std::runtime_error("nothing came before the deadline");
   return *result;
 }

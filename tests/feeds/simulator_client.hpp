@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "feeds/simulator/server.hpp"
+#include "tests/deadline.hpp"
 
 namespace atcd::feeds::simulator::testing {
 
@@ -25,12 +26,10 @@ namespace http = beast::http;
 namespace websocket = beast::websocket;
 using ErrorCode = boost::system::error_code;
 
-inline constexpr std::chrono::seconds kDeadline{60};
-
 /// Polls until the condition holds; false at the deadline.
 template <class Condition>
 bool eventually(Condition&& condition) {
-  const auto end = std::chrono::steady_clock::now() + kDeadline;
+  const auto end = std::chrono::steady_clock::now() + tests::deadline();
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));

@@ -7,7 +7,7 @@
 #include "feeds/http_date.hpp"
 #include "feeds/simulator/fault_kinds.hpp"
 #include "tests/feeds/frame_reader.hpp"
-#include "tests/feeds/simulator_client.hpp"
+#include "tests/feeds/simulator_rig.hpp"
 
 // Each fault does on the wire what the table says of it.
 
@@ -16,26 +16,17 @@ namespace {
 
 using testing::get;
 using testing::HttpClient;
+using testing::kAck;
+using testing::kMinuteMs;
+using testing::kMondayMs;
 using testing::post;
 using testing::RunningServer;
 using testing::status;
+using testing::still;
 using testing::WebsocketClient;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::int64_t kMinuteMs = 60'000;
-constexpr std::int64_t kMondayMs = 1'795'392'000'000;  // 2026-11-23
-constexpr const char* kAck = R"({"result":null,"id":7})";
 constexpr const char* kRows = "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=3";
-
-/// A market whose clock moves on request only, with frames of running bars so seldom that none disturbs.
-ServerOptions still() {
-  ServerOptions options;
-  options.venue.symbols = first_symbols(3);
-  options.venue.start_ms = kMondayMs + 20'000;
-  options.venue.speed = 0;
-  options.venue.update = std::chrono::hours(1);
-  return options;
-}
 
 void control(const RunningServer& server, const std::string& target) {
   const auto response = post(server.port(), "/sim/" + target);

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <memory>
 
 #include "feeds/simulator/binance_wire.hpp"

@@ -2,8 +2,6 @@
 // knows which.
 #include <gtest/gtest.h>
 
-#include <vector>
-
 #include "tests/feeds/trade_series_rig.hpp"
 
 namespace atcd::feeds {

@@ -1,11 +1,8 @@
 // A series whose bars are built from trades: what is proven is closed here, REST decides about the rest.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <map>
-#include <optional>
 #include <random>
-#include <utility>
 #include <vector>
 
 #include "tests/feeds/trade_series_rig.hpp"

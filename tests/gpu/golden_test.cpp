@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <vector>
 
 #include "engine/dispatch.hpp"
 #include "tests/engine/columns.hpp"

@@ -12,7 +12,6 @@ namespace atcd::state {
 namespace {
 
 using engine::Bar;
-namespace fs = std::filesystem;
 
 TEST_F(HistoryTest, GivesBackWhatItWasGivenAfterEveryBar) {
   const auto bars = some_bars(2 * kBlockBars + 3, 1);

@@ -11,6 +11,7 @@
 #include <functional>
 #include <thread>
 
+#include "tests/deadline.hpp"
 #include "tests/state/bars.hpp"
 
 namespace atcd::state {
@@ -36,7 +37,7 @@ class HistoryWriterTest : public testing::Test {
     return series ? history.newest(*series, 0).bars : std::vector<Bar>{};
   }
   static void wait_for(const std::function<bool()>& condition, const std::function<void()>& meanwhile) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto end = std::chrono::steady_clock::now() + tests::deadline();
     while (!condition()) {
       ASSERT_LT(std::chrono::steady_clock::now(), end);
       meanwhile();

@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 
-#include "state/publish_function.hpp"
 #include "tests/state/publisher_rig.hpp"
 
 namespace atcd::state {

@@ -37,6 +37,12 @@ SignalRecord plain_record() {
   return record;
 }
 
+std::string signal_json(const PublishedSeries& series, std::string_view instance, const SignalRecord& record,
+                        std::int64_t published_us) {
+  SignalFormatter formatter;
+  return formatter.json(SeriesText(series, instance, "atc"), record, published_us);
+}
+
 TEST(SignalJsonTest, HasEveryFieldOnceInOrder) {
   PublishedSeries info = series_info(1);
   info.id.symbol = "A\"B";

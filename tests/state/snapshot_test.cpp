@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <random>
 
 #include "state/history_files.hpp"
 #include "tests/state/bars.hpp"
