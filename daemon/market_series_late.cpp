@@ -14,8 +14,9 @@ namespace {
 
 // REST may show a bar as it was before its last trades, and does not for long.
 constexpr std::int64_t kAskAgainAfterMs = 15'000;
-constexpr std::int64_t kMostAskedAgain = 99;  // what every exchange counts as its cheapest request
-constexpr int kAskAgainPriority = 4;          // behind all that Series asks for
+constexpr std::int64_t kAskedAgainWithinSlots = 64;  // where REST is not away for longer
+constexpr std::int64_t kMostAskedAgain = 99;         // what every exchange counts as its cheapest request
+constexpr int kAskAgainPriority = 4;                 // behind all that Series asks for
 
 }  // namespace
 
@@ -52,8 +53,11 @@ void MarketSeries::ask_again_soon(const engine::Bar& told) {
   ask_again_at_ms_ = monotonic_ms() + kAskAgainAfterMs;
 }
 
-/// Of an earlier run, or of before a reload: whether they were asked for once more is not written down.
+/// Of an earlier run, or of before a reload: whether they were asked for once more is not written down. Long
+/// before its end they were.
 void MarketSeries::ask_for_last_tellings() {
+  if (late_.empty()) return;
+  if (series_.next() - series_.interval().ordinal(late_.back().after_ms) > kAskedAgainWithinSlots) return;
   for (const state::LateBar& late : late_) {
     if (late.after_ms == late_.back().after_ms) ask_again_soon(late.bar);
   }
