@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 
@@ -278,6 +280,7 @@ std::vector<ConfigError> check_config(const Config& config) {
 ConfigKeys known_keys() { return parse_config("[[profile]]\n[[feed]]\n").keys; }
 
 ConfigResult load_config(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::string text;
   // One byte more than is allowed tells that there is too much, whatever the file's size.
@@ -286,7 +289,7 @@ ConfigResult load_config(const std::string& path) {
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.empty() && !file.eof()) {
     ConfigResult result;
-    result.fault("", "the file can't be read");
+    result.fault("", std::string("the file can't be read: ") + std::strerror(errno));
     return result;
   }
   return parse_config(text);

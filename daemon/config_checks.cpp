@@ -80,10 +80,6 @@ void check_series(ConfigResult& read, const FeedConfig& feed, const std::string&
   }
 }
 
-bool same_address(const FeedConfig& a, const FeedConfig& b) {
-  return a.websocket_url == b.websocket_url && a.rest_url == b.rest_url && a.ca_file == b.ca_file;
-}
-
 /// What one feed's texts say of symbols that are named outright. What only the exchange's list could tell, as
 /// whether a common symbol is one of the exchange's own, is left out.
 class Takes {
@@ -122,17 +118,15 @@ void check_addresses(ConfigResult& read, const std::vector<Takes>& takes, std::s
   const FeedConfig& feed = read.config.feeds[at];
   for (std::size_t i = 0; i < at; ++i) {
     const FeedConfig& other = read.config.feeds[i];
-    if (feed.exchange != other.exchange || feed.market != other.market || same_address(feed, other)) continue;
-    const auto interval = std::find_first_of(feed.intervals.begin(), feed.intervals.end(),
-                                             other.intervals.begin(), other.intervals.end());
-    if (interval == feed.intervals.end()) continue;
+    const std::string interval = interval_apart(feed, other);
+    if (interval.empty()) continue;
     for (const auto* names : {&takes[at].outright(), &takes[i].outright()}) {
       const auto both = std::find_if(names->begin(), names->end(), [&](std::string_view symbol) {
         return takes[at].has(symbol) && takes[i].has(symbol);
       });
       if (both == names->end()) continue;
       read.fault("feed[" + std::to_string(at) + "]",
-                 "has " + std::string(both->substr(0, 80)) + " " + *interval + ", as feed[" +
+                 "has " + std::string(both->substr(0, 80)) + " " + interval + ", as feed[" +
                      std::to_string(i) + "] has, which is of another websocket_url, rest_url or ca_file: " +
                      "the bars of a series come from one; exclude it in one of them");
       break;
@@ -163,6 +157,15 @@ void check_feeds(ConfigResult& read) {
 void check_between_tables(ConfigResult& read) {
   check_profiles(read);
   check_feeds(read);
+}
+
+std::string interval_apart(const FeedConfig& feed, const FeedConfig& other) {
+  const bool one_address = feed.websocket_url == other.websocket_url && feed.rest_url == other.rest_url &&
+                           feed.ca_file == other.ca_file;
+  if (feed.exchange != other.exchange || feed.market != other.market || one_address) return {};
+  const auto both = std::find_first_of(feed.intervals.begin(), feed.intervals.end(), other.intervals.begin(),
+                                       other.intervals.end());
+  return both == feed.intervals.end() ? "" : *both;
 }
 
 std::string what_stays(const Config& running, const Config& read) {

@@ -14,6 +14,11 @@ void check_between_tables(ConfigResult& read);
 /// can't be used to the errors.
 void check_authorities(ConfigResult& read);
 
+/// The first of the intervals of `feed` for which two feeds may have no symbol in common, since both would
+/// publish it: those that both have, where they are of one market and not of one address. Empty: there is
+/// none.
+std::string interval_apart(const FeedConfig& feed, const FeedConfig& other);
+
 /// Names what is another in `read` than in the one that runs and only a restart changes: a sentence, or
 /// empty.
 std::string what_stays(const Config& running, const Config& read);

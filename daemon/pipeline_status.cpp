@@ -44,15 +44,16 @@ std::vector<std::string> why_unhealthy(const PipelineStatus& status) {
 std::vector<std::string> why_not_ready(const PipelineStatus& status, std::int64_t now_ms) {
   if (status.stopping) return {"the daemon is stopping"};
   std::vector<std::string> why;
+  const std::size_t catching_up = count(status, feeds::SeriesState::catching_up);
   if (!status.redis_connected) why.emplace_back("Redis is not connected");
   if (!status.warm) why.emplace_back("what the last run knew is not in Redis yet");
   if (status.series == 0) {
     why.emplace_back(
         "there is no series: the exchange's list of symbols has not come, or has none that is asked for");
-  } else if (!status.caught_up) {
+  } else if (!status.caught_up && catching_up > 0) {
     const std::int64_t left_ms = status.warm_up_ends_ms(now_ms) - now_ms;
-    why.push_back(std::to_string(count(status, feeds::SeriesState::catching_up)) + " of " +
-                  std::to_string(status.series) + " series are catching up, for about " +
+    why.push_back(std::to_string(catching_up) + " of " + std::to_string(status.series) +
+                  " series are catching up, for about " +
                   std::to_string(std::max<std::int64_t>(1, left_ms / 1000)) + " s more");
   } else if (status.live == 0) {
     why.push_back("none of " + std::to_string(status.series) + " series is live");

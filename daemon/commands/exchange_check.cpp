@@ -3,9 +3,11 @@
 #include <cmath>
 #include <exception>
 #include <optional>
+#include <set>
 
 #include "daemon/clock.hpp"
 #include "daemon/commands/exchange_reader.hpp"
+#include "daemon/config_checks.hpp"
 #include "daemon/market_load.hpp"
 #include "daemon/symbols.hpp"
 #include "feeds/exchange.hpp"
@@ -51,6 +53,23 @@ void check_feed(const Config& config, const FeedConfig& feed, ExchangeFindings& 
                            std::to_string(minutes) + " min within the exchange's limits");
 }
 
+/// What the texts alone do not tell: that symbols of two addresses are the same.
+void look_for_shared(const Config& config, ExchangeFindings& findings) {
+  for (std::size_t i = 0; i < config.feeds.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const std::string interval = interval_apart(config.feeds[i], config.feeds[j]);
+      if (interval.empty() || !findings.symbols[i] || !findings.symbols[j]) continue;
+      const std::set<std::string> others(findings.symbols[j]->begin(), findings.symbols[j]->end());
+      const auto both = std::find_if(findings.symbols[i]->begin(), findings.symbols[i]->end(),
+                                     [&](const std::string& symbol) { return others.contains(symbol); });
+      if (both == findings.symbols[i]->end()) continue;
+      findings.errors.push_back("feed[" + std::to_string(i) + "] has " + *both + " " + interval +
+                                ", as feed[" + std::to_string(j) +
+                                "] has, from another address: exclude it in one of them");
+    }
+  }
+}
+
 }  // namespace
 
 ExchangeFindings check_exchanges(const Config& config) {
@@ -64,6 +83,7 @@ ExchangeFindings check_exchanges(const Config& config) {
       findings.errors.push_back(feed.exchange + " " + feed.market + ": " + failure.what());
     }
   }
+  look_for_shared(config, findings);
   return findings;
 }
 

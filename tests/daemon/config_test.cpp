@@ -326,6 +326,11 @@ TEST(Config, ATableMayNotBeThereWithoutMeasure) {
   EXPECT_THAT(errors_with(many), HasSubstr("profile is there 1001 times: it may be 1000 times at most"));
 }
 
+TEST(Config, WhyAFileCannotBeReadIsTold) {
+  EXPECT_EQ(all(load_config("/no/atcd.toml")), "0:  the file can't be read: No such file or directory\n");
+  EXPECT_EQ(all(load_config(testing::TempDir())), "0:  the file can't be read: Is a directory\n");
+}
+
 TEST(Config, WhatIsNoTomlIsOneErrorWithItsLine) {
   EXPECT_THAT(all(parse_config("a = 1\nb = \n")), HasSubstr("2:  is no TOML"));
   EXPECT_THAT(all(parse_config(std::string(2U << 20, 'x'))), HasSubstr("at most 1048576"));

@@ -165,6 +165,10 @@ TEST(Health, ReadinessSaysWhatIsMissing) {
   status.total.feeds[0].rest_left = std::chrono::seconds(30);
   EXPECT_THAT(why(), ElementsAre("1 of 3 series are catching up, for about 30 s more"));
   EXPECT_EQ(status.warm_up_ends_ms(1'000), 31'000);
+  status.warm = false;
+  status.by_state[static_cast<std::size_t>(feeds::SeriesState::catching_up)] = 0;
+  EXPECT_THAT(why(), ElementsAre("what the last run knew is not in Redis yet")) << "none catches up now";
+  status.warm = true;
   status.caught_up = true;
   status.live = 0;
   EXPECT_THAT(why(), ElementsAre("none of 3 series is live"));

@@ -99,6 +99,15 @@ def check_warnings(place, simulator, client):
         assert re.search(r"slow.toml:\d+: warning: http.listen is \"0.0.0.0:9464\", beyond this machine", done.stderr), done
     asked = "warning: feed[0].rest_share makes asking once for each of 4 series take 3 min within 0.05 %"
     assert asked in connected.stderr and asked not in alone.stderr, (alone, connected)
+    # So is that two feeds of different addresses have the same symbol.
+    other = simulator.rest_url.replace("127.0.0.1", "localhost")
+    with open(path, "w") as file:
+        file.write(harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTC/USDT", "ETH*"]) +
+                   f'[[feed]]\nexchange = "binance"\nmarket = "spot"\nsymbols = ["BTCUSDT"]\nintervals = ["5m", "1m"]\n'
+                   f'websocket_url = "{simulator.ws_url}"\nrest_url = "{other}"\n')
+    alone, connected = run("check", "--config", path), run("check", "--connect", "--config", path)
+    assert alone.returncode == 0, alone
+    assert connected.returncode == 1 and "feed[1] has BTCUSDT 1m, as feed[0] has, from another address" in connected.stderr, connected
     with open(path, "a") as file:
         file.write("listen == 1\n")
     bad = run("check", "--config", path)
