@@ -50,7 +50,7 @@ struct SeriesCounters {
   std::uint64_t gap_bars = 0;  // slots of the holes
   std::uint64_t closed_by_frame = 0, closed_by_history = 0, forming = 0, duplicates = 0, absent_slots = 0,
                 holes = 0, corrections = 0, conflicting = 0, pending_dropped = 0, history_errors = 0,
-                stale = 0, compared = 0, built_otherwise = 0, disproved = 0;
+                stale = 0, compared = 0, built_otherwise = 0, disproved = 0, left_out = 0;
 };
 
 /// What a series asks of its surroundings. Called from inside the methods of Series.
@@ -180,6 +180,7 @@ class Series {
                     const Now& now);
   std::int64_t take_empty(const Request& request, const Now& now);
   void take_backward(const HistoryResult& result, const Request& request, const Now& now);
+  bool failed(const HistoryResult& result, const Now& now);
   bool disproved(const HistoryResult& result, const Request& request, const Now& now);
   bool beginning_believed(const HistoryResult& result, const Request& request, const Now& now);
   bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
@@ -203,6 +204,8 @@ class Series {
   std::optional<std::pair<std::int64_t, std::int64_t>> beginning_;
   std::optional<std::int64_t> disproved_since_ms_;  // monotonic: no answer had our newest bar, since then
   std::optional<std::int64_t> lacking_since_ms_;    // monotonic: no page was whole, since then
+  std::vector<std::int64_t> unusable_ms_;           // open times of rows that are no bars, as told last
+  std::int64_t unusable_since_ms_ = 0;              // monotonic: and in every such answer since then
   std::int64_t look_again_at_ms_ = 0;               // monotonic: at pages of the past
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {

@@ -19,6 +19,8 @@ constexpr std::int64_t kLastRetryMs = 60'000;
 constexpr std::int64_t kDoubtMs = 10'000;
 // An exchange that has taken a bar back never shows it again: so long answers without it are errors.
 constexpr std::int64_t kDisprovedMs = 60'000;
+// Nor does it mend a row that is no bar, if it has not by then.
+constexpr std::int64_t kUnusableMs = 60'000;
 constexpr int kMostQuietDoublings = 6;
 // No bar is closed so long before its end, by the clock of an answer: clocks behind one address differ, and
 // an answer may have taken long (a simulated exchange's clock runs hundreds of times as fast as ours).
@@ -85,7 +87,7 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
   if (!is_answer) return;  // to a page of the past, in whose place another request has come
   const Request request = *request_;
   request_.reset();
-  if (result.error != RestError::none) return history_failed(result.message, request, now);
+  if (failed(result, now)) return history_failed(result.message, request, now);
   if (!request.backward && disproved(result, request, now))
     return history_failed("REST's answer lacks a bar that we have", request, now);
   errors_ = 0;
@@ -195,6 +197,25 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     caught_up_ = true;
     set_resting_state(SeriesState::live, "");
   }
+}
+
+/// Rows that are no bars are asked for again until the same ones have been told for long: from then on it is
+/// as if the exchange had no bars there, or the series would be silent for as long as it tells them. The
+/// running one may be none yet: it keeps nothing back.
+bool Series::failed(const HistoryResult& result, const Now& now) {
+  if (result.error != RestError::bad_rows) return result.error != RestError::none;
+  std::vector<std::int64_t> over = result.unusable_ms;
+  std::erase_if(over, [&](std::int64_t open_ms) {
+    const bool runs =
+        result.server_time_ms != 0 && result.server_time_ms < rules_.interval.close_time_ms(open_ms);
+    return runs && !result.rows.empty();
+  });
+  if (over.empty()) return false;
+  if (over != unusable_ms_) unusable_since_ms_ = now.monotonic_ms;
+  unusable_ms_ = std::move(over);
+  if (now.monotonic_ms - unusable_since_ms_ < kUnusableMs) return true;
+  counters_.left_out += unusable_ms_.size();
+  return false;
 }
 
 /// An answer without a bar that we have, though that was asked for too, lacks others as well: a later row in
