@@ -39,9 +39,7 @@ std::int64_t Series::page() const {
 }
 
 void Series::request_forward(const Now& now, int priority) {
-  // A page of the past may wait for long behind those of others: what is missing now does not wait for it.
-  const bool waits = request_ && !request_->backward;
-  if (waits || now.monotonic_ms < retry_at_ms_) return;
+  if (request_ || now.monotonic_ms < retry_at_ms_) return;
   // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
   const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
   std::int64_t first = again ? next_ - 1 : next_;
@@ -67,7 +65,7 @@ std::int64_t Series::take_empty(const Request& request, const Now& now) {
 }
 
 void Series::request_backward(const Now& now) {
-  if (request_ || back_target_ >= covered_from_) return;
+  if (request_ || past_ || back_target_ >= covered_from_) return;
   if (now.monotonic_ms < std::max(retry_at_ms_, look_again_at_ms_)) return;
   const std::int64_t first_of_all = first_slot_of_all(rules_.interval);
   if (covered_from_ <= first_of_all) {
@@ -75,19 +73,20 @@ void Series::request_backward(const Now& now) {
     return handler_.on_covered();
   }
   const std::int64_t first = std::max({back_target_, covered_from_ - page(), first_of_all});
-  request_ = Request{first, covered_from_ - 1, true, false};
+  past_ = Request{first, covered_from_ - 1, true, false};
   handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(covered_from_ - 1),
                  kBackwardPriority);
 }
 
 void Series::on_history(const HistoryResult& result, std::int64_t received_us, const Now& now) {
-  if (!request_) return;
-  const bool is_answer =
-      result.from_ms == 0 || result.from_ms == rules_.interval.open_time_ms(request_->from);
-  if (!is_answer) return;  // to a page of the past, in whose place another request has come
-  const Request request = *request_;
-  request_.reset();
-  if (failed(result, now)) return history_failed(result.message, request, now);
+  const auto is_answer = [&](const std::optional<Request>& to) {
+    return to && (result.from_ms == 0 || result.from_ms == rules_.interval.open_time_ms(to->from));
+  };
+  std::optional<Request>& answered = is_answer(request_) ? request_ : past_;
+  if (!is_answer(answered)) return;
+  const Request request = *answered;
+  answered.reset();
+  if (failed(result, request, now)) return history_failed(result.message, request, now);
   if (!request.backward && disproved(result, request, now))
     return history_failed("REST's answer lacks a bar that we have", request, now);
   errors_ = 0;
@@ -202,7 +201,7 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
 /// Rows that are no bars are asked for again until the same ones have been told for long: from then on it is
 /// as if the exchange had no bars there, or the series would be silent for as long as it tells them. The
 /// running one may be none yet: it keeps nothing back.
-bool Series::failed(const HistoryResult& result, const Now& now) {
+bool Series::failed(const HistoryResult& result, const Request& request, const Now& now) {
   if (result.error != RestError::bad_rows) return result.error != RestError::none;
   std::vector<std::int64_t> over = result.unusable_ms;
   std::erase_if(over, [&](std::int64_t open_ms) {
@@ -211,10 +210,10 @@ bool Series::failed(const HistoryResult& result, const Now& now) {
     return runs && !result.rows.empty();
   });
   if (over.empty()) return false;
-  if (over != unusable_ms_) unusable_since_ms_ = now.monotonic_ms;
-  unusable_ms_ = std::move(over);
-  if (now.monotonic_ms - unusable_since_ms_ < kUnusableMs) return true;
-  counters_.left_out += unusable_ms_.size();
+  Unusable& told = request.backward ? past_unusable_ : unusable_;
+  if (over != told.open_ms) told = {std::move(over), now.monotonic_ms};
+  if (now.monotonic_ms - told.since_ms < kUnusableMs) return true;
+  counters_.left_out += told.open_ms.size();
   return false;
 }
 
