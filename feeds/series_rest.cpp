@@ -86,9 +86,15 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
   if (!is_answer(answered)) return;
   const Request request = *answered;
   answered.reset();
-  if (failed(result, request, now)) return history_failed(result.message, request, now);
-  if (!request.backward && disproved(result, request, now))
+  if (failed(result, request, now)) {
+    // In smaller pages rows that are no bars would stand among fewer others.
+    if (result.error != RestError::bad_rows) ++errors_;
+    return history_failed(result.message, request, now);
+  }
+  if (!request.backward && disproved(result, request, now)) {
+    ++errors_;
     return history_failed("REST's answer lacks a bar that we have", request, now);
+  }
   errors_ = 0;
   if (request.backward) {
     take_backward(result, request, now);
@@ -103,7 +109,6 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
 /// A page of the past that is refused again and again is no reason to wait with what is missing now.
 void Series::history_failed(std::string_view why, const Request& request, const Now& now) {
   ++counters_.history_errors;
-  ++errors_;
   if (request.backward) {
     look_again_at_ms_ = now.monotonic_ms + retry_after_ms(++past_failures_);
     return;
