@@ -236,9 +236,16 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
     own.from_ms = from_ms;
     std::erase_if(own.rows,
                   [&](const engine::Bar& row) { return row.close_time_ms <= series.instrument_.listed_ms; });
-    const std::uint64_t disproved = series.series_.counters().disproved;
+    const feeds::SeriesCounters before = series.series_.counters();
     series.series_.on_history(own, utc_us(), series.now());
-    if (series.series_.counters().disproved != disproved) {
+    if (series.series_.counters().left_out != before.left_out) {
+      series.context_.journal.log(
+          Level::warning, "history_left_out", series.name_.symbol + " " + series.name_.interval,
+          "the exchange goes on telling rows that are no bars: taken as if it had none there, rows=" +
+              std::to_string(own.unusable_ms.size()) +
+              " first_open_ms=" + std::to_string(own.unusable_ms.front()));
+    }
+    if (series.series_.counters().disproved != before.disproved) {
       series.context_.journal.log(Level::warning, "history_failed",
                                   series.name_.symbol + " " + series.name_.interval,
                                   "the answer lacks a bar that we have: it is asked again");

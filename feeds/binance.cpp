@@ -88,7 +88,8 @@ constexpr std::array<std::string_view, 16> kIntervals = {"1s", "1m", "3m", "5m",
 constexpr std::int64_t kRowsPerRequest = 1000;
 
 /// One row: [openTime, "open", "high", "low", "close", "volume", closeTime, ...]. Null, or what is wrong.
-const char* read_row(const simdjson::dom::element& row, const Interval& interval, engine::Bar& bar) {
+const char* read_row(const simdjson::dom::element& row, const Interval& interval, bool unusable_too,
+                     engine::Bar& bar) {
   simdjson::dom::array cells;
   if (row.get(cells) != simdjson::SUCCESS) return "is not an array";
   if (cells.size() < 7) return "has less than 7 columns";
@@ -98,15 +99,18 @@ const char* read_row(const simdjson::dom::element& row, const Interval& interval
   if (cell[0].get(bar.open_time_ms) != simdjson::SUCCESS) return "has no whole number as its open time";
   if (cell[6].get(last_ms) != simdjson::SUCCESS) return "has no whole number as its close time";
   if (!read_quoted(cell[1], bar.open) || !read_quoted(cell[2], bar.high) || !read_quoted(cell[3], bar.low) ||
-      !read_quoted(cell[4], bar.close) || !read_quoted(cell[5], bar.volume))
-    return "has a price or volume that is no number in quotes";
+      !read_quoted(cell[4], bar.close) || !read_quoted(cell[5], bar.volume)) {
+    if (!unusable_too) return "has a price or volume that is no number in quotes";
+    bar.low = 0;
+  }
   constexpr std::int64_t kYear10000Ms = 253'402'300'800'000;
   if (bar.open_time_ms < 0 || bar.open_time_ms >= kYear10000Ms || !interval.is_boundary(bar.open_time_ms))
     return "does not open at a boundary of the interval";
   bar.close_time_ms = interval.close_time_ms(bar.open_time_ms);
   // Rows around old maintenance breaks end early; none may reach into the next bar.
   if (last_ms < bar.open_time_ms || last_ms >= bar.close_time_ms) return "does not close within its interval";
-  return engine::is_valid(bar) ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
+  const bool usable = unusable_too || engine::is_valid(bar);
+  return usable ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
 }
 
 /// What futures have beside a symbol of spot. A perpetual that leaves has a date of delivery too.
@@ -203,7 +207,7 @@ class Binance final : public Exchange {
     std::vector<engine::Bar> read;
     for (const simdjson::dom::element row : array) {
       engine::Bar bar;
-      const char* reason = read_row(row, *interval, bar);
+      const char* reason = read_row(row, *interval, request.with_unusable, bar);
       if (reason == nullptr && (bar.open_time_ms < request.from_ms || bar.open_time_ms > request.to_ms))
         reason = "is outside of what was asked for";
       if (reason == nullptr && !read.empty() && bar.open_time_ms <= read.back().open_time_ms)
@@ -299,10 +303,11 @@ bool Binance::parse_volumes(std::string_view body, std::vector<SymbolInfo>& symb
     double volume = 0, price = 1;
     bool read = entry["symbol"].get(symbol) == simdjson::SUCCESS;
     if (entry["quoteVolume"].get(text) == simdjson::SUCCESS) {
-      read = read && read_quoted(text, volume);
+      read = read && read_quoted_or_empty(text, volume);
     } else {  // COIN-M tells the volume in coins
-      read = read && entry["baseVolume"].get(text) == simdjson::SUCCESS && read_quoted(text, volume) &&
-             entry["weightedAvgPrice"].get(text) == simdjson::SUCCESS && read_quoted(text, price);
+      read = read && entry["baseVolume"].get(text) == simdjson::SUCCESS &&
+             read_quoted_or_empty(text, volume) && entry["weightedAvgPrice"].get(text) == simdjson::SUCCESS &&
+             read_quoted_or_empty(text, price);
     }
     if (!read) {
       error = "ticker/24hr: entry " + std::to_string(volumes.size()) + " has no symbol or volume";

@@ -53,7 +53,7 @@ bool read_integer(const dom::element& element, std::int64_t& value) {
 }
 
 /// One row: ["start", "open", "high", "low", "close", "volume", "turnover"]. Null, or what is wrong.
-const char* read_row(const dom::element& row, const Interval& interval, engine::Bar& bar) {
+const char* read_row(const dom::element& row, const Interval& interval, bool unusable_too, engine::Bar& bar) {
   dom::array cells;
   if (row.get(cells) != SUCCESS) return "is not an array";
   if (cells.size() < 7) return "has less than 7 columns";
@@ -61,12 +61,15 @@ const char* read_row(const dom::element& row, const Interval& interval, engine::
   std::copy_n(cells.begin(), cell.size(), cell.begin());
   if (!read_integer(cell[0], bar.open_time_ms)) return "has no whole number in quotes as its start";
   if (!read_quoted(cell[1], bar.open) || !read_quoted(cell[2], bar.high) || !read_quoted(cell[3], bar.low) ||
-      !read_quoted(cell[4], bar.close) || !read_quoted(cell[5], bar.volume))
-    return "has a price or volume that is no number in quotes";
+      !read_quoted(cell[4], bar.close) || !read_quoted(cell[5], bar.volume)) {
+    if (!unusable_too) return "has a price or volume that is no number in quotes";
+    bar.low = 0;
+  }
   if (bar.open_time_ms >= kYear10000Ms || !interval.is_boundary(bar.open_time_ms))
     return "does not open at a boundary of the interval";
   bar.close_time_ms = interval.close_time_ms(bar.open_time_ms);
-  return engine::is_valid(bar) ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
+  const bool usable = unusable_too || engine::is_valid(bar);
+  return usable ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
 }
 
 /// What derivatives have beside a symbol of spot. A perpetual that leaves has a time of delivery too.
@@ -250,7 +253,7 @@ bool Bybit::parse_history(std::string_view body, const HistoryRequest& request,
   std::vector<engine::Bar> read;  // newest first
   for (const dom::element row : list) {
     engine::Bar bar;
-    const char* reason = read_row(row, known->interval, bar);
+    const char* reason = read_row(row, known->interval, request.with_unusable, bar);
     if (reason == nullptr && (bar.open_time_ms < request.from_ms || bar.open_time_ms > request.to_ms))
       reason = "is outside of what was asked for";
     if (reason == nullptr && !read.empty() && bar.open_time_ms >= read.back().open_time_ms)
@@ -314,7 +317,7 @@ bool Bybit::parse_volumes(std::string_view body, std::vector<SymbolInfo>& symbol
     dom::element text;
     double volume = 0;
     if (entry["symbol"].get(symbol) != SUCCESS || entry[market_.quote_volume].get(text) != SUCCESS ||
-        !read_quoted(text, volume)) {
+        !read_quoted_or_empty(text, volume)) {
       error = "tickers: entry " + std::to_string(volumes.size()) + " has no symbol or " +
               std::string(market_.quote_volume);
       return false;

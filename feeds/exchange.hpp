@@ -111,6 +111,9 @@ struct HistoryRequest {
   std::int64_t asked_at_ms = 0;
   // The exchange's own clock when it answered (Date header), for parse_history(). 0: not known.
   std::int64_t answered_at_ms = 0;
+  // For parse_history(): rows that have their place, but whose numbers are none of a bar's, are no reason to
+  // refuse the others. They are given too, engine::is_valid() tells them.
+  bool with_unusable = false;
 };
 
 /// What the exchange's own list says of one symbol.
@@ -181,8 +184,8 @@ class Exchange {
   virtual std::int64_t history_depth() const = 0;  // bars that can be had at all; INT64_MAX: all
   virtual std::string history_target(const HistoryRequest& request) const = 0;  // path and query
   virtual int history_weight(const HistoryRequest& request) const = 0;
-  /// Rows oldest first, whatever the exchange's order. False, with the reason, for a body of another form;
-  /// then `rows` is left as it was.
+  /// Rows oldest first, whatever the exchange's order. False, with the reason, for a body of another form, or
+  /// where a row is no bar; then `rows` is left as it was.
   virtual bool parse_history(std::string_view body, const HistoryRequest& request,
                              std::vector<engine::Bar>& rows, std::string& error) const = 0;
   /// `page`: empty for the first, else what parse_symbols() gave as the next.

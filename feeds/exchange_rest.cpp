@@ -18,6 +18,15 @@ constexpr std::int64_t kWithoutEnd = std::numeric_limits<std::int64_t>::max();
 constexpr std::chrono::seconds kWorthTelling{5};
 constexpr std::chrono::minutes kBetweenReports{1};
 
+/// Where most rows are no bars, and not one alone, it is the form that we do not know: the others prove
+/// nothing.
+void refuse_mostly_unusable(HistoryResult& result) {
+  if (result.unusable_ms.size() <= std::max<std::size_t>(result.rows.size(), 1)) return;
+  result.error = RestError::bad_body;
+  result.rows.clear();
+  result.unusable_ms.clear();
+}
+
 RestOptions options_of(const Exchange& exchange, HttpOptions http, std::shared_ptr<AddressLimits> limits) {
   http.used_header = exchange.rest_limit().used_header;
   RestOptions options;
@@ -92,7 +101,14 @@ void ExchangeRest::fetch_parts(Folding folding, int priority, std::function<void
              [this, first, priority, folding = std::move(folding),
               done = std::move(done)](HistoryResult parts) mutable {
                HistoryResult& all = folding.rows;
-               if (parts.error != RestError::none) return done(std::move(parts));
+               if (parts.error != RestError::none && parts.error != RestError::bad_rows)
+                 return done(std::move(parts));
+               if (parts.error == RestError::bad_rows) {
+                 all.error = parts.error;
+                 all.message = std::move(parts.message);
+               }
+               for (const std::int64_t open_ms : parts.unusable_ms)
+                 all.unusable_ms.push_back(folding.target.open_time_ms(folding.target.ordinal(open_ms)));
                if (all.server_time_ms == 0) all.server_time_ms = parts.server_time_ms;
                all.rows.insert(all.rows.begin(), parts.rows.begin(), parts.rows.end());
                if (first > folding.first) {
@@ -100,6 +116,9 @@ void ExchangeRest::fetch_parts(Folding folding, int priority, std::function<void
                  return fetch_parts(std::move(folding), priority, std::move(done));
                }
                all.rows = fold_rows(all.rows, folding.target);
+               std::erase_if(all.rows, [&](const engine::Bar& bar) {
+                 return std::count(all.unusable_ms.begin(), all.unusable_ms.end(), bar.open_time_ms) > 0;
+               });
                // Where the exchange has only so many rows, it may lack the first ones of a slot.
                if (const std::int64_t depth = exchange_.history_depth(); depth != kWithoutEnd) {
                  const std::int64_t oldest = folding.base.ordinal(all.server_time_ms) - depth + 1;
@@ -107,8 +126,26 @@ void ExchangeRest::fetch_parts(Folding folding, int priority, std::function<void
                  std::erase_if(all.rows,
                                [&](const engine::Bar& bar) { return bar.open_time_ms < oldest_ms; });
                }
+               refuse_mostly_unusable(all);
                done(std::move(all));
              });
+}
+
+/// Of a page that is refused: a row that is told for years would keep back all that lie beside it.
+void ExchangeRest::read_usable(std::string_view body, HistoryRequest request, HistoryResult& result) const {
+  request.with_unusable = true;
+  std::vector<engine::Bar> rows;
+  std::string why;
+  if (!exchange_.parse_history(body, request, rows, why)) return;
+  result.error = RestError::bad_rows;
+  for (const engine::Bar& row : rows) {
+    if (engine::is_valid(row)) {
+      result.rows.push_back(row);
+    } else {
+      result.unusable_ms.push_back(row.open_time_ms);
+    }
+  }
+  refuse_mostly_unusable(result);
 }
 
 void ExchangeRest::fetch_page(const HistoryRequest& asked, int priority,
@@ -124,6 +161,7 @@ void ExchangeRest::fetch_page(const HistoryRequest& asked, int priority,
             !exchange_.parse_history(reply.body, request, result.rows, result.message)) {
           result.error = RestError::bad_body;
           ++counters_.rest_errors;
+          read_usable(reply.body, request, result);
         }
         done(std::move(result));
       });

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "feeds/exchange.hpp"
 #include "feeds/exchange_clock.hpp"
@@ -31,6 +32,7 @@ class ExchangeRest {
 
  private:
   struct Folding;
+  void read_usable(std::string_view body, HistoryRequest request, HistoryResult& result) const;
   void fetch_page(const HistoryRequest& request, int priority, std::function<void(HistoryResult)> done);
   void fetch_parts(Folding folding, int priority, std::function<void(HistoryResult)> done);
   void fetch_symbols_page(SymbolsResult so_far, const std::string& page, bool with_volumes,

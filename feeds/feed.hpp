@@ -40,7 +40,8 @@ enum class RestError : std::uint8_t {
   http_status,
   refused_location,
   banned,
-  bad_body
+  bad_body,
+  bad_rows  // some rows of a page are no bars: the others were read
 };
 
 /// A page of REST history, or why there is none. The last row may be of the bar that still runs.
@@ -51,6 +52,7 @@ struct HistoryResult {
   std::int64_t server_time_ms = 0;  // the exchange's clock when it answered, as ExchangeClock believes it; 0:
                                     // unknown
   std::int64_t from_ms = 0;         // open time of the first row that was asked for; 0: not told
+  std::vector<std::int64_t> unusable_ms{};  // with bad_rows: open times of those that are left out of `rows`
 };
 
 /// The exchange's list of symbols, or why there is none.

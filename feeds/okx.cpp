@@ -79,7 +79,7 @@ struct Row {
 
 /// One row: ["openTime","open","high","low","close","volume","volCcy","volCcyQuote","confirm"], without the
 /// last two before 2023. Null, or what is wrong.
-const char* read_row(const dom::element& element, const Interval& interval, Row& row) {
+const char* read_row(const dom::element& element, const Interval& interval, bool unusable_too, Row& row) {
   dom::array cells;
   if (element.get(cells) != SUCCESS) return "is not an array";
   if (cells.size() < 7) return "has less than 7 columns";
@@ -88,8 +88,10 @@ const char* read_row(const dom::element& element, const Interval& interval, Row&
   engine::Bar& bar = row.bar;
   if (!read_time(cell[0], bar.open_time_ms)) return "has no time in quotes as its open time";
   if (!read_number(cell[1], bar.open) || !read_number(cell[2], bar.high) || !read_number(cell[3], bar.low) ||
-      !read_number(cell[4], bar.close) || !read_number(cell[5], bar.volume))
-    return "has a price or volume that is no number in quotes";
+      !read_number(cell[4], bar.close) || !read_number(cell[5], bar.volume)) {
+    if (!unusable_too) return "has a price or volume that is no number in quotes";
+    bar.low = 0;
+  }
   if (cells.size() >= cell.size()) {
     std::string_view confirm;
     if (cell[8].get(confirm) != SUCCESS || (confirm != "0" && confirm != "1"))
@@ -98,7 +100,8 @@ const char* read_row(const dom::element& element, const Interval& interval, Row&
   }
   if (!interval.is_boundary(bar.open_time_ms)) return "does not open at a boundary of the interval";
   bar.close_time_ms = interval.close_time_ms(bar.open_time_ms);
-  return engine::is_valid(bar) ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
+  const bool usable = unusable_too || engine::is_valid(bar);
+  return usable ? nullptr : "breaks 0 < low <= open, close <= high, volume >= 0";
 }
 
 /// What swaps have beside a symbol of spot.
@@ -161,6 +164,7 @@ class Okx final : public Exchange {
   std::string_view rest_url() const override { return "https://www.okx.com"; }
   // Each call has a limit of its own, the widest 40 in 2 s; what may come half as often weighs two.
   RestLimit rest_limit() const override { return {40, std::chrono::seconds(2), {}}; }
+  std::chrono::seconds pause_asked(unsigned status, std::string_view body) const override;
   std::int64_t history_rows_per_request() const override { return kRowsPerRequest; }
   std::int64_t history_depth() const override { return std::numeric_limits<std::int64_t>::max(); }
   std::string history_target(const HistoryRequest& request) const override;
@@ -207,6 +211,21 @@ class Okx final : public Exchange {
   const Market& market_;
 };
 
+/// 429 with 50011 tells of a call's limit in two seconds: two such windows later it grants as much as before.
+/// Whoever else answers with 429, in front of the exchange, is not so quick to forget.
+std::chrono::seconds Okx::pause_asked(unsigned status, std::string_view body) const {
+  if (status != 429) return {};
+  dom::parser parser;
+  dom::element code;
+  std::string_view text;
+  std::int64_t number = 0;
+  if (parser.parse(body.data(), body.size())["code"].get(code) != SUCCESS) return {};
+  // Seen in quotes and without.
+  const bool limit =
+      code.get(text) == SUCCESS ? text == "50011" : code.get(number) == SUCCESS && number == 50011;
+  return std::chrono::seconds(limit ? 4 : 0);
+}
+
 /// Both bounds are exclusive.
 std::string Okx::history_target(const HistoryRequest& request) const {
   const OkxInterval* known = okx_interval(request.interval);
@@ -242,7 +261,7 @@ bool Okx::parse_history(std::string_view body, const HistoryRequest& request, st
   std::vector<engine::Bar> read;  // newest first
   for (const dom::element element : list) {
     Row row;
-    const char* reason = read_row(element, interval, row);
+    const char* reason = read_row(element, interval, request.with_unusable, row);
     if (reason == nullptr && (row.bar.open_time_ms < request.from_ms || row.bar.open_time_ms > request.to_ms))
       reason = "is outside of what was asked for";
     if (reason == nullptr && !read.empty() && row.bar.open_time_ms >= read.back().open_time_ms)

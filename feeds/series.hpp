@@ -51,7 +51,7 @@ struct SeriesCounters {
   std::uint64_t gap_bars = 0;  // slots of the holes
   std::uint64_t closed_by_frame = 0, closed_by_history = 0, forming = 0, duplicates = 0, absent_slots = 0,
                 holes = 0, corrections = 0, conflicting = 0, pending_dropped = 0, history_errors = 0,
-                stale = 0, compared = 0, built_otherwise = 0, disproved = 0;
+                stale = 0, compared = 0, built_otherwise = 0, disproved = 0, left_out = 0;
 };
 
 /// What a series asks of its surroundings. Called from inside the methods of Series.
@@ -71,7 +71,7 @@ class SeriesHandler {
   /// Bars now reach back to what was asked for.
   virtual void on_covered() = 0;
   /// Fetch rows with open times from_ms to to_ms, then call on_history. Lower priority first. One at a time,
-  /// but that another may be asked for in the place of a page of the past, whose answer is then no matter.
+  /// and one page of the past beside it.
   virtual void fetch(std::int64_t from_ms, std::int64_t to_ms, int priority) = 0;
   virtual void resubscribe() = 0;
   /// What does the exchange's list say? set_listing() is the answer.
@@ -181,6 +181,7 @@ class Series {
                     const Now& now);
   std::int64_t take_empty(const Request& request, const Now& now);
   void take_backward(const HistoryResult& result, const Request& request, const Now& now);
+  bool failed(const HistoryResult& result, const Request& request, const Now& now);
   bool disproved(const HistoryResult& result, const Request& request, const Now& now);
   bool beginning_believed(const HistoryResult& result, const Request& request, const Now& now);
   bool believed(const Request& request, std::span<const engine::Bar> bars, const Now& now);
@@ -198,13 +199,19 @@ class Series {
   std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
   std::optional<std::int64_t> empty_since_ms_;  // monotonic: every answer was, or lacked its beginning
-  std::optional<Request> request_;
-  DoubtedPage doubted_;  // of the past, as it was answered last
+  std::optional<Request> request_;              // of what is next, and
+  std::optional<Request> past_;                 // of the past: it may wait for long behind those of others
+  DoubtedPage doubted_;                         // of the past, as it was answered last
   // Ordinals: the first slot that was asked for, and that of the first row, the last time.
   std::optional<std::pair<std::int64_t, std::int64_t>> beginning_;
   std::optional<std::int64_t> disproved_since_ms_;  // monotonic: no answer had our newest bar, since then
   std::optional<std::int64_t> lacking_since_ms_;    // monotonic: no page was whole, since then
-  std::int64_t look_again_at_ms_ = 0;               // monotonic: at pages of the past
+  struct Unusable {
+    std::vector<std::int64_t> open_ms;  // of rows that are no bars, as told last
+    std::int64_t since_ms = 0;          // monotonic: so they were told in every answer that had some
+  };
+  Unusable unusable_, past_unusable_;
+  std::int64_t look_again_at_ms_ = 0;  // monotonic: at pages of the past
   std::optional<std::int64_t> overdue_since_ms_;
   struct Over {
     std::int64_t slot;

@@ -19,6 +19,8 @@ constexpr std::int64_t kLastRetryMs = 60'000;
 constexpr std::int64_t kDoubtMs = 10'000;
 // An exchange that has taken a bar back never shows it again: so long answers without it are errors.
 constexpr std::int64_t kDisprovedMs = 60'000;
+// Nor does it mend a row that is no bar, if it has not by then.
+constexpr std::int64_t kUnusableMs = 60'000;
 constexpr int kMostQuietDoublings = 6;
 // No bar is closed so long before its end, by the clock of an answer: clocks behind one address differ, and
 // an answer may have taken long (a simulated exchange's clock runs hundreds of times as fast as ours).
@@ -37,9 +39,7 @@ std::int64_t Series::page() const {
 }
 
 void Series::request_forward(const Now& now, int priority) {
-  // A page of the past may wait for long behind those of others: what is missing now does not wait for it.
-  const bool waits = request_ && !request_->backward;
-  if (waits || now.monotonic_ms < retry_at_ms_) return;
+  if (request_ || now.monotonic_ms < retry_at_ms_) return;
   // After an absence the newest bar is asked for too: it may have been corrected meanwhile.
   const bool again = !caught_up_ && !bars_.empty() && slot_of(bars_.back()) == next_ - 1;
   std::int64_t first = again ? next_ - 1 : next_;
@@ -65,7 +65,7 @@ std::int64_t Series::take_empty(const Request& request, const Now& now) {
 }
 
 void Series::request_backward(const Now& now) {
-  if (request_ || back_target_ >= covered_from_) return;
+  if (request_ || past_ || back_target_ >= covered_from_) return;
   if (now.monotonic_ms < std::max(retry_at_ms_, look_again_at_ms_)) return;
   const std::int64_t first_of_all = first_slot_of_all(rules_.interval);
   if (covered_from_ <= first_of_all) {
@@ -73,21 +73,28 @@ void Series::request_backward(const Now& now) {
     return handler_.on_covered();
   }
   const std::int64_t first = std::max({back_target_, covered_from_ - page(), first_of_all});
-  request_ = Request{first, covered_from_ - 1, true, false};
+  past_ = Request{first, covered_from_ - 1, true, false};
   handler_.fetch(rules_.interval.open_time_ms(first), rules_.interval.open_time_ms(covered_from_ - 1),
                  kBackwardPriority);
 }
 
 void Series::on_history(const HistoryResult& result, std::int64_t received_us, const Now& now) {
-  if (!request_) return;
-  const bool is_answer =
-      result.from_ms == 0 || result.from_ms == rules_.interval.open_time_ms(request_->from);
-  if (!is_answer) return;  // to a page of the past, in whose place another request has come
-  const Request request = *request_;
-  request_.reset();
-  if (result.error != RestError::none) return history_failed(result.message, request, now);
-  if (!request.backward && disproved(result, request, now))
+  const auto is_answer = [&](const std::optional<Request>& to) {
+    return to && (result.from_ms == 0 || result.from_ms == rules_.interval.open_time_ms(to->from));
+  };
+  std::optional<Request>& answered = is_answer(request_) ? request_ : past_;
+  if (!is_answer(answered)) return;
+  const Request request = *answered;
+  answered.reset();
+  if (failed(result, request, now)) {
+    // In smaller pages rows that are no bars would stand among fewer others.
+    if (result.error != RestError::bad_rows) ++errors_;
+    return history_failed(result.message, request, now);
+  }
+  if (!request.backward && disproved(result, request, now)) {
+    ++errors_;
     return history_failed("REST's answer lacks a bar that we have", request, now);
+  }
   errors_ = 0;
   if (request.backward) {
     take_backward(result, request, now);
@@ -102,7 +109,6 @@ void Series::on_history(const HistoryResult& result, std::int64_t received_us, c
 /// A page of the past that is refused again and again is no reason to wait with what is missing now.
 void Series::history_failed(std::string_view why, const Request& request, const Now& now) {
   ++counters_.history_errors;
-  ++errors_;
   if (request.backward) {
     look_again_at_ms_ = now.monotonic_ms + retry_after_ms(++past_failures_);
     return;
@@ -195,6 +201,25 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     caught_up_ = true;
     set_resting_state(SeriesState::live, "");
   }
+}
+
+/// Rows that are no bars are asked for again until the same ones have been told for long: from then on it is
+/// as if the exchange had no bars there, or the series would be silent for as long as it tells them. The
+/// running one may be none yet: it keeps nothing back.
+bool Series::failed(const HistoryResult& result, const Request& request, const Now& now) {
+  if (result.error != RestError::bad_rows) return result.error != RestError::none;
+  std::vector<std::int64_t> over = result.unusable_ms;
+  std::erase_if(over, [&](std::int64_t open_ms) {
+    const bool runs =
+        result.server_time_ms != 0 && result.server_time_ms < rules_.interval.close_time_ms(open_ms);
+    return runs && !result.rows.empty();
+  });
+  if (over.empty()) return false;
+  Unusable& told = request.backward ? past_unusable_ : unusable_;
+  if (over != told.open_ms) told = {std::move(over), now.monotonic_ms};
+  if (now.monotonic_ms - told.since_ms < kUnusableMs) return true;
+  counters_.left_out += told.open_ms.size();
+  return false;
 }
 
 /// An answer without a bar that we have, though that was asked for too, lacks others as well: a later row in

@@ -369,13 +369,11 @@ void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {
   }
   // The second bar could arrive although the first was refused, which nothing would bring back.
   cursor.page_was_full = page_.size() >= (cursor.begins ? 2 : kPage);
-  const std::uint32_t epoch = cursor.epoch;
   for (const SignalRecord& record : page_) {
-    if (record.bar.close_time_ms <= cursor.position_ms) continue;
     if (!send(series, cursor, record, false)) return;
     if (cursor.begins) break;
   }
-  if (cursor.epoch == epoch && !cursor.page_was_full) become_level(cursor);
+  if (!cursor.page_was_full) become_level(cursor);
 }
 
 void SeriesSender::become_level(SeriesCursor& cursor) {

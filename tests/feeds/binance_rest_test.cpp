@@ -180,9 +180,29 @@ TEST(BinanceRest, SymbolListsOfAnotherFormAreRefused) {
     EXPECT_FALSE(binance_spot().parse_symbols(body, symbols, next_page, error)) << body;
     EXPECT_EQ(symbols.size(), 1U);
   }
-  for (const char* body : {"", "{}", "[1]", R"([{"symbol":"A"}])", R"([{"symbol":"A","quoteVolume":1}])"}) {
+  for (const char* body : {"", "{}", "[1]", R"([{"symbol":"A"}])", R"([{"symbol":"A","quoteVolume":1}])",
+                           R"([{"symbol":"A","quoteVolume":"x"}])"}) {
     EXPECT_FALSE(binance_spot().parse_volumes(body, symbols, error)) << body;
   }
+}
+
+TEST(BinanceRest, WhatWasNeverTradedMayHaveAnEmptyVolume) {
+  std::vector<SymbolInfo> symbols(2);
+  symbols[0].symbol = "NEW";
+  symbols[0].quote_volume_24h = 7;
+  symbols[1].symbol = "BTC";
+  std::string error;
+  ASSERT_TRUE(binance_spot().parse_volumes(
+      R"([{"symbol":"NEW","quoteVolume":""},{"symbol":"BTC","quoteVolume":"2.5"}])", symbols, error))
+      << error;
+  EXPECT_EQ(symbols[0].quote_volume_24h, 0);
+  EXPECT_EQ(symbols[1].quote_volume_24h, 2.5);
+  ASSERT_TRUE(binance_coinm().parse_volumes(R"([{"symbol":"NEW","baseVolume":"","weightedAvgPrice":""},)"
+                                            R"({"symbol":"BTC","baseVolume":"2","weightedAvgPrice":"3"}])",
+                                            symbols, error))
+      << error;
+  EXPECT_EQ(symbols[0].quote_volume_24h, 0);
+  EXPECT_EQ(symbols[1].quote_volume_24h, 6);
 }
 
 TEST(BinanceRest, CoinMarginedVolumesAreTurnedIntoTheQuote) {

@@ -260,6 +260,38 @@ TEST(BybitRest, SymbolListsOfAnotherFormAreRefused) {
   }
 }
 
+TEST(BybitRest, RowsThatAreNoBarsAreGivenToWhoeverAsksForThem) {
+  HistoryRequest request = kRequest;
+  request.with_unusable = true;
+  for (const char* prices : {R"("1","1","2","1","1")", R"("1","1","0","0","1")", R"("1","1","1","","1")"}) {
+    const auto rows = rows_of(bybit_linear(),
+                              klines(R"(["1795737660000","1","1","1","1","1","0"],["1795737600000",)" +
+                                     std::string(prices) + R"(,"0"])"),
+                              request);
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_FALSE(engine::is_valid(rows[0])) << prices;
+    EXPECT_EQ(rows[0].open_time_ms, kFridayMs);
+    EXPECT_TRUE(engine::is_valid(rows[1]));
+  }
+  EXPECT_THAT(refused(klines(R"(["1795737600001","0","1","1","1","1","0"])"), request),
+              HasSubstr("boundary"));
+}
+
+TEST(BybitRest, WhatWasNeverTradedMayHaveAnEmptyVolume) {
+  std::vector<SymbolInfo> symbols(2);
+  symbols[0].symbol = "NEW";
+  symbols[0].quote_volume_24h = 7;
+  symbols[1].symbol = "BTC";
+  std::string error;
+  ASSERT_TRUE(bybit_spot().parse_volumes(
+      R"({"retCode":0,"result":{"category":"spot","list":[{"symbol":"NEW","turnover24h":""},)"
+      R"({"symbol":"BTC","turnover24h":"2.5"}]}})",
+      symbols, error))
+      << error;
+  EXPECT_EQ(symbols[0].quote_volume_24h, 0);
+  EXPECT_EQ(symbols[1].quote_volume_24h, 2.5);
+}
+
 TEST(BybitRest, BodiesThatAskForAPauseAreKnown) {
   using std::chrono::minutes;
   const Exchange& bybit = bybit_spot();

@@ -115,5 +115,37 @@ TEST_F(FeedTest, ABodyOfAnotherFormIsAnError) {
   EXPECT_EQ(feed_->counters().rest_errors, 2U);
 }
 
+TEST_F(FeedTest, OfAPageWithARowThatIsNoBarTheOthersAreRead) {
+  start();
+  std::string first = "1", last = "x";
+  server_->on_request = [&](const LocalServer::Request&) {
+    LocalServer::Response response(http::status::ok, 11);
+    response.body() = R"([[60000,"1","1","1",")" + first +
+                      R"(","1",119999],[120000,"1","1","1","1","1",179999],)"
+                      R"([180000,"1","1","1",")" +
+                      last + R"(","1",239999]])";
+    return response;
+  };
+  std::optional<HistoryResult> history;
+  const auto fetch = [&] {
+    history.reset();
+    feed_->fetch_history({"BTCUSDT", "1m", 60'000, 180'000}, 5,
+                         [&](HistoryResult result) { history = std::move(result); });
+    wait([&] { return history.has_value(); });
+  };
+  fetch();
+  EXPECT_EQ(history->error, RestError::bad_rows);
+  EXPECT_THAT(history->message, HasSubstr("row 2 has a price or volume that is no number in quotes"));
+  ASSERT_EQ(history->rows.size(), 2U);
+  EXPECT_EQ(history->rows[1].open_time_ms, 120'000);
+  EXPECT_EQ(history->unusable_ms, std::vector<std::int64_t>{180'000});
+  EXPECT_EQ(feed_->counters().rest_errors, 1U);
+
+  first = "0";
+  fetch();
+  EXPECT_EQ(history->error, RestError::bad_body) << "more rows are no bars than are";
+  EXPECT_TRUE(history->rows.empty());
+}
+
 }  // namespace
 }  // namespace atcd::feeds

@@ -103,6 +103,7 @@ struct FoldedHistory : ::testing::Test {
   testing::LocalServer server{io};
   std::int64_t now_ms = kMondayMs + 1000 * kMinuteMs;
   std::set<std::int64_t> absent;            // open times
+  std::set<std::int64_t> unusable;          // open times of rows whose low is 0
   std::vector<std::int64_t> asked_from_ms;  // of each request
   std::function<void()> after_request = [] {};
   std::size_t fail_from = 1000;  // the first request that is not answered well
@@ -141,7 +142,8 @@ struct FoldedHistory : ::testing::Test {
     std::string& body = response.body() = "[";
     for (const Bar& bar : minutes(asked_from_ms.back(), parameter(target, "endTime"))) {
       body += (body.size() > 1 ? ",[" : "[") + std::to_string(bar.open_time_ms);
-      for (const double value : {bar.open, bar.high, bar.low, bar.close, bar.volume})
+      const double low = unusable.contains(bar.open_time_ms) ? 0 : bar.low;
+      for (const double value : {bar.open, bar.high, low, bar.close, bar.volume})
         body += ",\"" + std::to_string(value) + "\"";
       body += "," + std::to_string(bar.close_time_ms - 1) + "]";
     }
@@ -217,6 +219,27 @@ TEST_F(FoldedHistory, OneRequestThatFailsIsAFailureOfAll) {
   EXPECT_NE(result.error, RestError::none);
   EXPECT_TRUE(result.rows.empty());
   EXPECT_EQ(asked_from_ms.size(), 3U);
+}
+
+TEST_F(FoldedHistory, OfASlotWithARowThatIsNoBarThereIsNone) {
+  exchange.history_rows_per_request_ = 7;
+  const std::int64_t slot_ms = seven.open_time_ms(first_slot + 1);
+  unusable = {slot_ms + 2 * kMinuteMs, slot_ms + 3 * kMinuteMs};
+  const HistoryResult result = fetch(4);
+  EXPECT_EQ(result.error, RestError::bad_rows);
+  EXPECT_NE(result.message.find("row 2 breaks 0 < low"), std::string::npos) << result.message;
+  std::vector<Bar> others = expected(4);
+  others.erase(others.begin() + 1);
+  EXPECT_EQ(result.rows, others);
+  EXPECT_EQ(result.unusable_ms, (std::vector<std::int64_t>{slot_ms, slot_ms}));
+  EXPECT_EQ(asked_from_ms.size(), 4U);
+
+  asked_from_ms.clear();
+  for (std::int64_t i = 0; i < 3; ++i) unusable.insert(seven.open_time_ms(first_slot + i));
+  const HistoryResult other_form = fetch(4);
+  EXPECT_EQ(other_form.error, RestError::bad_body) << "most of its slots have one: it proves nothing";
+  EXPECT_TRUE(other_form.rows.empty());
+  EXPECT_TRUE(other_form.unusable_ms.empty());
 }
 
 TEST_F(FoldedHistory, ASlotWhoseFirstRowsCannotBeHadAnyMoreIsNotMade) {

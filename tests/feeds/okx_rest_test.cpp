@@ -100,6 +100,28 @@ TEST(OkxRest, BodiesOfAnotherFormAreRefused) {
   for (std::size_t length = 0; length < body.size(); ++length) refused(body.substr(0, length));
 }
 
+TEST(OkxRest, RowsThatAreNoBarsAreGivenToWhoeverAsksForThem) {
+  std::vector<engine::Bar> rows;
+  std::string error;
+  HistoryRequest request = kRequest;
+  request.with_unusable = true;
+  const std::string bad = R"(["1795748400000","1","1","2","1","1","1","1","1"])";
+  const std::string newest = row_at(kFromMs + kMinuteMs);
+  ASSERT_TRUE(okx_spot().parse_history(body_of(newest + "," + bad), request, rows, error)) << error;
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_FALSE(engine::is_valid(rows[0]));
+  EXPECT_EQ(rows[0].open_time_ms, kFromMs);
+  EXPECT_TRUE(engine::is_valid(rows[1]));
+  rows.clear();
+  ASSERT_TRUE(
+      okx_spot().parse_history(body_of(R"(["1795748400000","1","1","1","","1","1"])"), request, rows, error));
+  EXPECT_FALSE(engine::is_valid(rows.at(0)));
+  // What has no place of its own says nothing of any slot.
+  EXPECT_THAT(refused(body_of(R"(["1795748400001","0","1","1","1","1","1"])"), request),
+              HasSubstr("boundary"));
+  EXPECT_THAT(refused(body_of(bad + "," + bad), request), HasSubstr("row 1 is not earlier"));
+}
+
 TEST(OkxRest, ABarIsRunningOnlyWhereItCanBe) {
   const std::string newest = row_at(kFromMs + kMinuteMs, "0");
   EXPECT_THAT(refused(body_of(newest + "," + row_at(kFromMs, "0"))),
@@ -267,6 +289,20 @@ TEST(OkxRest, SymbolListsOfAnotherFormAreRefused) {
   }
   EXPECT_FALSE(
       okx_swap().parse_volumes(body_of(R"({"instId":"A","volCcy24h":"1","last":"x"})"), symbols, error));
+}
+
+// A hole must not wait for a minute because of a limit that is granted anew every two seconds.
+TEST(OkxRest, ALimitOfTwoSecondsPausesForTwoOfThem) {
+  using std::chrono::seconds;
+  const Exchange& okx = okx_spot();
+  EXPECT_EQ(okx.pause_asked(429, file("rest-error-too-many-requests")), seconds(4));
+  EXPECT_EQ(okx.pause_asked(429, R"({"msg":"Requests too frequent.","code":50011})"), seconds(4));
+  for (const std::string& body :
+       {std::string(), std::string("<html>error 1015</html>"), std::string("[50011]"),
+        std::string(R"({"code":"50013"})"), std::string(R"({"code":1})"), std::string(R"({"code":null})")})
+    EXPECT_EQ(okx.pause_asked(429, body), seconds(0)) << body;
+  EXPECT_EQ(okx.pause_asked(403, file("rest-error-too-many-requests")), seconds(0));
+  EXPECT_EQ(okx.pause_asked(200, file("rest-candles")), seconds(0));
 }
 
 TEST(OkxRest, RecordedBodiesAreRead) {

@@ -183,17 +183,38 @@ TEST(Series, AHoleDoesNotWaitForAPageOfThePast) {
   HistoryResult page = rows(-5, -1, 7), missing = rows(4, 13, 7);
   page.from_ms = past.first;
   missing.from_ms = live.recorder.fetches[1].first;
-  live.series.on_history(page, 1, at(7));
-  EXPECT_TRUE(live.recorder.earlier.empty()) << "another request waits";
   live.series.on_history(missing, 1, at(7));
   EXPECT_EQ(live.recorder.bars.size(), 7U);
   EXPECT_EQ(live.series.state(), SeriesState::live);
-  ASSERT_EQ(live.recorder.fetches.size(), 3U);
-  EXPECT_EQ(live.recorder.fetches[2], past) << "asked for again";
+  live.series.on_timer(at(7));
+  EXPECT_EQ(live.recorder.fetches.size(), 2U) << "the page of the past is still on its way";
   live.series.on_history(page, 1, at(7));
   EXPECT_EQ(live.recorder.earlier.size(), 5U);
-  live.series.on_history(page, 1, at(7));  // the other answer to it
+  live.series.on_history(page, 1, at(7));  // nobody asked for that
   EXPECT_EQ(live.series.bars().size(), 12U);
+}
+
+// A closing frame was lost, or nobody trades: no other frame tells that the bar is over.
+TEST(Series, ABarThatNoFrameClosesDoesNotWaitForPagesOfThePast) {
+  SeriesRules quiet = rules();
+  quiet.ask_after_ms = 13'000;
+  LiveSeries live;
+  live.series.set_rules(quiet);
+  live.series.require_from(kMinute.ordinal(kStartMs) - 5, at(5));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  HistoryResult past = rows(-5, -1, 6);
+  past.from_ms = live.recorder.fetches[0].first;
+  live.series.on_timer(at(6));
+  live.series.on_timer(at(6, 13'000));
+  ASSERT_EQ(live.recorder.fetches.size(), 2U);
+  EXPECT_EQ(live.recorder.fetches[1].first, bar_at(5).open_time_ms);
+  HistoryResult answer = rows(5, 14, 6, 13'000);
+  answer.from_ms = bar_at(5).open_time_ms;
+  live.series.on_history(answer, 1, at(6, 13'000));
+  EXPECT_EQ(live.recorder.bars.size(), 6U);
+  live.series.on_history(past, 1, at(6, 14'000));
+  EXPECT_EQ(live.series.bars().size(), 11U);
+  EXPECT_EQ(live.recorder.covered, 1);
 }
 
 TEST(Series, ABarThatRestDoesNotShowYetIsAskedForAgainAndThenAGap) {

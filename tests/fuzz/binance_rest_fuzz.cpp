@@ -7,25 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/interval.hpp"
 #include "feeds/binance.hpp"
+#include "tests/fuzz/rest_rows.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace atcd;
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  for (const char* interval : {"1m", "1w", "1M"}) {
-    const feeds::HistoryRequest request{"BTCUSDT", interval, 0, 4'000'000'000'000};
-    std::vector<engine::Bar> rows;
-    std::string error;
-    const bool read = feeds::binance_spot().parse_history(body, request, rows, error);
-    if (read != error.empty() || (!read && !rows.empty())) std::abort();
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const bool in_order = i == 0 || rows[i].open_time_ms >= rows[i - 1].close_time_ms;
-      if (!engine::is_valid(rows[i]) || !in_order ||
-          !engine::Interval::parse(interval)->is_boundary(rows[i].open_time_ms))
-        std::abort();
-    }
-  }
+  for (const char* interval : {"1m", "1w", "1M"})
+    testing::check_rows(feeds::binance_spot(), body, "BTCUSDT", interval);
   for (const feeds::Exchange* exchange : {&feeds::binance_usdm(), &feeds::binance_coinm()}) {
     std::vector<feeds::SymbolInfo> symbols(1);
     symbols[0].symbol = "BTCUSDT";

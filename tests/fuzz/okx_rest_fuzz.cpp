@@ -7,25 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/interval.hpp"
 #include "feeds/okx.hpp"
+#include "tests/fuzz/rest_rows.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace atcd;
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  for (const char* interval : {"1m", "1w", "1M"}) {
-    const feeds::HistoryRequest request{"BTC-USDT", interval, 0, 4'000'000'000'000};
-    std::vector<engine::Bar> rows;
-    std::string error;
-    const bool read = feeds::okx_spot().parse_history(body, request, rows, error);
-    if (read != error.empty() || (!read && !rows.empty())) std::abort();
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const bool in_order = i == 0 || rows[i].open_time_ms >= rows[i - 1].close_time_ms;
-      if (!engine::is_valid(rows[i]) || !in_order ||
-          !engine::Interval::parse(interval)->is_boundary(rows[i].open_time_ms))
-        std::abort();
-    }
-  }
+  for (const char* interval : {"1m", "1w", "1M"})
+    testing::check_rows(feeds::okx_spot(), body, "BTC-USDT", interval);
   for (const feeds::Exchange* exchange : {&feeds::okx_spot(), &feeds::okx_swap()}) {
     std::vector<feeds::SymbolInfo> symbols(1);
     symbols[0].symbol = "BTC-USDT";
@@ -33,6 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (exchange->parse_volumes(body, symbols, error) != error.empty()) std::abort();
     error.clear();
     if (exchange->parse_symbols(body, symbols, next_page, error) != error.empty()) std::abort();
+    if (exchange->pause_asked(429, body).count() < 0) std::abort();
   }
   return 0;
 }
