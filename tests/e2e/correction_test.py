@@ -67,8 +67,10 @@ def main():
         for number in range(1, 4):
             after_the_next_bar(lambda: simulator.control("correct?symbol=BTCUSDT"))
             wait_for(lambda: len(events("correction")) == number, f"correction {number}")
-        # The same bar once more: rev 2.
-        after_the_next_bar(lambda: (simulator.control("correct?symbol=BTCUSDT"), simulator.control("correct?symbol=BTCUSDT")))
+        # The same bar once more: rev 2. Not before the first is told: of two at once the newer alone is.
+        after_the_next_bar(lambda: simulator.control("correct?symbol=BTCUSDT"))
+        wait_for(lambda: client.xrevrange(KEY, count=1)[0][0].endswith("-1"), "rev 1")
+        simulator.control("correct?symbol=BTCUSDT")
         wait_for(lambda: len(events("correction")) == 5, "two corrections of one bar")
         wait_for(lambda: any(entry.endswith("-2") for entry, _ in client.xrange(KEY)), "rev 2")
         # An older bar.
