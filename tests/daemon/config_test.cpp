@@ -320,6 +320,23 @@ TEST(Config, WhatIsNoTomlHasItsColumnToo) {
   EXPECT_EQ(where("\xc3\xa4 = 2\n"), (std::pair{1, 1}));
 }
 
+// Behind a # in a string there is no comment, and toml++ has undefined behaviour where the string has ended
+// or an escape goes over a line's end.
+TEST(Config, CharactersBeyondAsciiStandInCommentsOnly) {
+  const std::vector<std::string_view> refused = {
+      "a = \"#\"\xd0\xa3",       "a = '#'\xd0\xa3",          "'#'\xd0\xa3 = 1",
+      "a = \"\\\"#\"\xd0\xa3",   "a = \"\\\\\"\xd0\xa3#\"",  "a = '\\'\xd0\xa3#'",
+      "a = \"\"\"# \\ \xd0\xa3", "a = \"\"\"\n# \\\xd0\xa3", "a = \"\"\"\"#\"\"\"\"\"\xd0\xa3",
+      "a = '''\n'#\xd0\xa3"};
+  for (const std::string_view text : refused)
+    EXPECT_THAT(all(parse_config(text)), HasSubstr("characters beyond ASCII")) << text;
+  const std::vector<std::string_view> allowed = {
+      "a = \"\" # \xd0\xa3", "a = '\\' # \xd0\xa3 \"", "a = \"\\\"\" # \\ \xd0\xa3 '",
+      "a = \"\"\"\n\"\\\n\"\"\"\"\" # \xd0\xa3", "a = '''\n\\''' # \xd0\xa3"};
+  for (const std::string_view text : allowed)
+    EXPECT_THAT(all(parse_config(text)), testing::Not(HasSubstr("is no TOML"))) << text;
+}
+
 TEST(Config, ATableMayNotBeThereWithoutMeasure) {
   std::string many;
   for (int i = 0; i < 1001; ++i) many += "[[profile]]\n";
