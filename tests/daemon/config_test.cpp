@@ -1,4 +1,5 @@
 #include "daemon/config.hpp"
+#include "daemon/config_checks.hpp"
 #include "tests/locations.hpp"
 
 #include <gmock/gmock.h>
