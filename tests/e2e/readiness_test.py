@@ -37,7 +37,8 @@ rest_url = "{late.rest_url}"
                 seen["the first is live"] = True
             if by_state["CATCHING_UP"] == 1 and by_state["LIVE"] == 1:
                 seen["the second catches up"] = True
-                assert not status["ready"] and "1 of 2 series are catching up" in status["not_ready_because"][0], status
+                told = " ".join(status["not_ready_because"])
+                assert not status["ready"] and "1 of 2 series are catching up" in told, status
             return by_state["LIVE"] == 2
 
         wait_for(look, "both are live")

@@ -19,7 +19,9 @@ namespace {
 using namespace testing::ledger;
 
 constexpr std::int64_t kSettlingMs = 2000;
-constexpr std::int64_t kStormSlots = 200, kCalmSlots = 14;
+// Calm for longer than REST is waited with in a long halt.
+constexpr std::int64_t kStormSlots = 200, kCalmSlots = 17;
+constexpr std::int64_t kPage = 10;
 // When something happens within a bar: about its beginning and the settling of the one before it.
 constexpr std::array<std::int64_t, 7> kMoments = {0, 1000, 1999, 2000, 10'000, 30'000, 55'000};
 
@@ -33,8 +35,10 @@ class World {
     if (chance(20)) silent_to_ = kStormSlots + kCalmSlots;  // to the end: all comes over REST
     if (chance(50))
       absent(static_cast<std::int64_t>(random_() % kStormSlots), static_cast<std::int64_t>(random_() % 50));
-    for (int i = 0; i < 3; ++i) {
-      Truth& slot = of(kFirstSlot + static_cast<std::int64_t>(random_() % (kStormSlots - kFirstSlot)));
+    // Never two in a page, which may have no other rows: where most are no bars the whole page is refused.
+    constexpr std::int64_t kThird = (kStormSlots - kFirstSlot) / 3;
+    for (std::int64_t first = kFirstSlot; first < kFirstSlot + 3 * kThird; first += kThird) {
+      Truth& slot = of(first + static_cast<std::int64_t>(random_() % (kThird - kPage)));
       slot.present = false;
       slot.unusable = true;
     }
@@ -69,7 +73,7 @@ class World {
     Bar bar;
   };
 
-  static SeriesRules rules() { return {kMinute, kSettlingMs, 10, 3000, 150'000, false, 13'000}; }
+  static SeriesRules rules() { return {kMinute, kSettlingMs, kPage, 3000, 150'000, false, 13'000}; }
   bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
   bool fault(int percent) { return !calm_ && chance(percent); }
   Truth& of(std::int64_t slot) { return truth_[static_cast<std::size_t>(slot - kFirstSlot)]; }
@@ -103,7 +107,8 @@ class World {
   /// Our clock is set, the exchange's list changes, the connection lives but is silent, another subscription
   /// is asked for, a bar of the far future is told closed.
   void surroundings() {
-    constexpr std::int64_t kMostSkewMs = 900'000, kFuture = 11;
+    // Of ten minutes ahead a series believes it; until that is near, answers tell that it is not true.
+    constexpr std::int64_t kMostSkewMs = 900'000, kFuture = 40;
     if (fault(2)) skew_ms_ = static_cast<std::int64_t>(random_() % (2 * kMostSkewMs)) - kMostSkewMs;
     if (chance(1) || calm_) skew_ms_ = 0;
     constexpr std::array kListings = {Listing::trading, Listing::halted, Listing::ended};
