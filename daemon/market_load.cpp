@@ -112,13 +112,15 @@ void judge(const Load& load, std::size_t workers, const ConfigResult& read,
   const std::size_t needed = connections(load, workers);
   const auto spacing_ms = static_cast<double>(load.exchange->connect_spacing().count());
   const auto bar_ms = static_cast<double>(load.shortest_ms);
-  if (static_cast<double>(needed) * spacing_ms > bar_ms) {
-    warn(load.key + ".symbols",
-         "come to " + std::to_string(load.streams.size()) + " streams on " + std::to_string(needed) +
-             " connections to " + market_of(load) + ", which takes one every " +
-             std::to_string(static_cast<std::int64_t>(spacing_ms)) +
-             " ms of an address: after an interruption " + "the last is up after " +
-             minutes(static_cast<double>(needed) * spacing_ms) + ", longer than a bar of " + load.shortest);
+  const auto at_once = static_cast<std::size_t>(load.exchange->connects_at_once());
+  const double last_ms = static_cast<double>(needed - std::min(needed, at_once)) * spacing_ms;
+  if (last_ms > bar_ms) {
+    warn(load.key + ".symbols", "come to " + std::to_string(load.streams.size()) + " streams on " +
+                                    std::to_string(needed) + " connections to " + market_of(load) +
+                                    ", which takes one every " +
+                                    std::to_string(static_cast<std::int64_t>(spacing_ms)) +
+                                    " ms of an address: after an interruption " + "the last is up after " +
+                                    minutes(last_ms) + ", longer than a bar of " + load.shortest);
   }
   const feeds::RestLimit limit = load.exchange->rest_limit();
   if (limit.weight == 0) return;

@@ -34,10 +34,11 @@ std::int64_t AddressLimits::time_for_ms(std::int64_t weight, std::int64_t now_ms
 }
 
 std::chrono::steady_clock::time_point AddressLimits::take_connect(std::chrono::steady_clock::time_point now,
-                                                                  std::chrono::milliseconds spacing) {
+                                                                  std::chrono::milliseconds spacing,
+                                                                  int at_once) {
   const std::lock_guard lock(lock_);
-  if (now < next_connect_at_) return next_connect_at_;
-  next_connect_at_ = now + spacing;
+  if (const auto turn = next_connect_at_ - (at_once - 1) * spacing; now < turn) return turn;
+  next_connect_at_ = std::max(next_connect_at_, now) + spacing;
   return now;
 }
 

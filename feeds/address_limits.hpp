@@ -29,9 +29,10 @@ class AddressLimits {
   bool pause_until(std::int64_t until_ms, std::int64_t now_ms);
   std::int64_t time_for_ms(std::int64_t weight, std::int64_t now_ms) const;
 
-  /// Takes the turn to connect (the answer is `now`), or tells when to come again.
+  /// Takes the turn to connect (the answer is `now`), or tells when to come again: one after each spacing,
+  /// and of those that were not taken as many at once.
   std::chrono::steady_clock::time_point take_connect(std::chrono::steady_clock::time_point now,
-                                                     std::chrono::milliseconds spacing);
+                                                     std::chrono::milliseconds spacing, int at_once);
 
  private:
   mutable std::mutex lock_;

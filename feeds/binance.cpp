@@ -151,6 +151,7 @@ class Binance final : public Exchange {
   milliseconds connection_lifetime() const override { return std::chrono::hours(24); }
   // 300 tries in 5 minutes are granted to an address; half of them are left to others.
   milliseconds connect_spacing() const override { return std::chrono::seconds(2); }
+  int connects_at_once() const override { return 10; }
   std::string_view ping_text() const override { return {}; }
   std::string subscribe_text(std::span<const StreamName> streams, std::int64_t request_id) const override {
     return request_text("SUBSCRIBE", streams, request_id);

@@ -116,6 +116,7 @@ class Bybit final : public Exchange {
   milliseconds connection_lifetime() const override { return milliseconds(0); }
   // 500 in 5 minutes are granted to an address; half of them are left to others.
   milliseconds connect_spacing() const override { return milliseconds(1200); }
+  int connects_at_once() const override { return 10; }
   std::string_view ping_text() const override { return R"({"op":"ping"})"; }
   std::string subscribe_text(std::span<const StreamName> streams, std::int64_t request_id) const override {
     return request_text("subscribe", streams, request_id);

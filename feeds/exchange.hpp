@@ -154,6 +154,9 @@ class Exchange {
   virtual std::chrono::milliseconds request_spacing() const = 0;  // between two requests on one connection
   virtual std::chrono::milliseconds connection_lifetime() const = 0;  // handed over before; 0: without end
   virtual std::chrono::milliseconds connect_spacing() const = 0;      // between two connects of one address
+  /// So many may be made without that distance, where as many were not made before: after a cut each that
+  /// waits for its turn is without signals.
+  virtual int connects_at_once() const { return 1; }
   /// A text frame that we send when nothing came for a while (the exchange's own ping style); empty where
   /// websocket ping frames do.
   virtual std::string_view ping_text() const = 0;

@@ -176,7 +176,7 @@ class Feed::Impl final : private LinkHandler {
     if (slot.active && slot.standby) return;
     // The exchange counts the connects of the address: each waits for its turn.
     const auto now = steady_clock::now();
-    const auto turn = limits_->take_connect(now, exchange_.connect_spacing());
+    const auto turn = limits_->take_connect(now, exchange_.connect_spacing(), exchange_.connects_at_once());
     if (turn > now) return dial_after(number, std::chrono::ceil<milliseconds>(turn - now), slot.reason);
     ConnectionOptions options = link_;
     options.path = exchange_.websocket_path(slot.kind);

@@ -38,9 +38,27 @@ TEST(AddressLimits, ABanHoldsForAllAndIsToldOnce) {
 TEST(AddressLimits, ConnectsKeepTheirDistance) {
   AddressLimits limits({0, milliseconds(1), {}}, 0.5);
   const auto now = std::chrono::steady_clock::time_point(std::chrono::hours(1));
-  EXPECT_EQ(limits.take_connect(now, milliseconds(300)), now);
-  EXPECT_EQ(limits.take_connect(now, milliseconds(300)), now + milliseconds(300));
-  EXPECT_EQ(limits.take_connect(now + milliseconds(300), milliseconds(300)), now + milliseconds(300));
+  EXPECT_EQ(limits.take_connect(now, milliseconds(300), 1), now);
+  EXPECT_EQ(limits.take_connect(now, milliseconds(300), 1), now + milliseconds(300));
+  EXPECT_EQ(limits.take_connect(now + milliseconds(300), milliseconds(300), 1), now + milliseconds(300));
+}
+
+TEST(AddressLimits, ConnectsThatWereNotMadeMayBeMadeAtOnce) {
+  AddressLimits limits({0, milliseconds(1), {}}, 0.5);
+  const milliseconds spacing(300);
+  auto now = std::chrono::steady_clock::time_point(std::chrono::hours(1));
+  const auto take = [&] { return limits.take_connect(now, spacing, 3); };
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(take(), now);
+  EXPECT_EQ(take(), now + spacing);
+  now += spacing;
+  EXPECT_EQ(take(), now);
+  EXPECT_EQ(take(), now + spacing) << "no more than one after each spacing, however long that goes on";
+  now += 2 * spacing;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(take(), now);
+  EXPECT_EQ(take(), now + spacing);
+  now += std::chrono::hours(1);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(take(), now);
+  EXPECT_EQ(take(), now + spacing) << "nor more than three, however long there were none";
 }
 
 TEST(AddressBook, AnotherShareHoldsAtOnceForAll) {

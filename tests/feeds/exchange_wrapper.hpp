@@ -22,6 +22,7 @@ class ExchangeWrapper : public Exchange {
   std::chrono::milliseconds request_spacing_{1};
   std::chrono::milliseconds connection_lifetime_ = std::chrono::hours(24);
   std::chrono::milliseconds connect_spacing_{1};
+  int connects_at_once_ = 1;
   std::int64_t history_rows_per_request_ = inner_.history_rows_per_request();
   std::int64_t history_depth_ = inner_.history_depth();
 
@@ -35,6 +36,7 @@ class ExchangeWrapper : public Exchange {
   std::chrono::milliseconds request_spacing() const override { return request_spacing_; }
   std::chrono::milliseconds connection_lifetime() const override { return connection_lifetime_; }
   std::chrono::milliseconds connect_spacing() const override { return connect_spacing_; }
+  int connects_at_once() const override { return connects_at_once_; }
   std::string_view ping_text() const override { return inner_.ping_text(); }
   std::string subscribe_text(std::span<const StreamName> streams, std::int64_t id) const override {
     return inner_.subscribe_text(streams, id);

@@ -54,6 +54,16 @@ TEST_F(FeedTest, ConnectsNoFasterThanTheExchangeAllows) {
       io_, [&] { return server_->accepted > 1; }, std::chrono::seconds(1)));
 }
 
+TEST_F(FeedTest, SeveralConnectAtOnceWhereTheExchangeAllows) {
+  exchange_.streams_per_connection_ = 1;
+  exchange_.connect_spacing_ = std::chrono::hours(1);
+  exchange_.connects_at_once_ = 3;
+  start();
+  add(0, 3);
+  wait([&] { return up().size() == 3; });
+  EXPECT_EQ(server_->accepted, 3U);
+}
+
 TEST_F(FeedTest, WorksOverTls) {
   start("localhost");
   add(0, 0);
