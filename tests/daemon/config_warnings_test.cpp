@@ -155,7 +155,7 @@ TEST(ConfigWarnings, MoreConnectionsThanABarHasTurnsFor) {
       HasSubstr("feed[0].symbols come to 8001 streams on 41 connections to binance spot, which takes one "
                 "every 2000 ms of an address: after an interruption the last is up after 2 min, longer than "
                 "a bar of 1m"));
-  EXPECT_THAT(load_of(8000, "intervals = [\"1m\"]\n", "threads = 4\n"), HasSubstr("connections"))
+  EXPECT_THAT(load_of(8000, "intervals = [\"1m\"]\n", "threads = 3\n"), HasSubstr("connections"))
       << "each thread has its own";
   EXPECT_THAT(load_of(8001, "intervals = [\"1m\", \"7m\"]\nsource = \"trades\"\n"), HasSubstr("8001 streams"))
       << "intervals share a symbol's trades";
