@@ -115,12 +115,12 @@ void judge(const Load& load, std::size_t workers, const ConfigResult& read,
   const auto at_once = static_cast<std::size_t>(load.exchange->connects_at_once());
   const double last_ms = static_cast<double>(needed - std::min(needed, at_once)) * spacing_ms;
   if (last_ms > bar_ms) {
-    warn(load.key + ".symbols", "come to " + std::to_string(load.streams.size()) + " streams on " +
-                                    std::to_string(needed) + " connections to " + market_of(load) +
-                                    ", which takes one every " +
-                                    std::to_string(static_cast<std::int64_t>(spacing_ms)) +
-                                    " ms of an address: after an interruption " + "the last is up after " +
-                                    minutes(last_ms) + ", longer than a bar of " + load.shortest);
+    warn(load.key + ".symbols",
+         "come to " + std::to_string(load.streams.size()) + " streams on " + std::to_string(needed) +
+             " connections to " + market_of(load) + ", which takes " + std::to_string(at_once) +
+             " at once and then one every " + std::to_string(static_cast<std::int64_t>(spacing_ms)) +
+             " ms of an address: after an interruption " + "the last is up after " + minutes(last_ms) +
+             ", longer than a bar of " + load.shortest);
   }
   const feeds::RestLimit limit = load.exchange->rest_limit();
   if (limit.weight == 0) return;

@@ -152,8 +152,9 @@ TEST(ConfigWarnings, MoreConnectionsThanABarHasTurnsFor) {
   EXPECT_THAT(load_of(8000, "intervals = [\"1m\"]\n"), Not(HasSubstr("connections")));
   EXPECT_THAT(
       load_of(8001, "intervals = [\"1m\"]\n"),
-      HasSubstr("feed[0].symbols come to 8001 streams on 41 connections to binance spot, which takes one "
-                "every 2000 ms of an address: after an interruption the last is up after 2 min, longer than "
+      HasSubstr("feed[0].symbols come to 8001 streams on 41 connections to binance spot, which takes 10 "
+                "at once and then one every 2000 ms of an address: after an interruption the last is up "
+                "after 2 min, longer than "
                 "a bar of 1m"));
   EXPECT_THAT(load_of(8000, "intervals = [\"1m\"]\n", "threads = 3\n"), HasSubstr("connections"))
       << "each thread has its own";
