@@ -75,11 +75,13 @@ void HistoryPort::put(Change change) {
   // Many at once, as when history is fetched: the thread begins before the queue is full.
   if (++since_wake_ >= kQueued / 4) commit();
   const std::size_t together = change.bars.size();  // a change has its place, these have not
-  if (together > 0 && bars_together_ + together > most_kept_) {
-    ++dropped_;
-    return;
+  if (together > 0) {
+    if (bars_together_ + together > most_kept_) {
+      ++dropped_;
+      return;
+    }
+    bars_together_ += together;
   }
-  bars_together_ += together;
   if (kept_.empty() && queue_.push(change)) return;
   // Bars can be had again, as of a hole. Which series they belong to can't, and what was told of a bar that
   // is held would be missed by nobody: that is always kept, and there is little of it.
