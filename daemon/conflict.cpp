@@ -13,6 +13,10 @@ std::string prices(const engine::Bar& bar) {
   return text(bar.open) + "/" + text(bar.high) + "/" + text(bar.low) + "/" + text(bar.close);
 }
 
+std::string about_bar(std::int64_t close_ms, const std::string& sentence) {
+  return "close_ms=" + std::to_string(close_ms) + " " + sentence;
+}
+
 const engine::Bar* row_of(const feeds::HistoryResult& result, std::int64_t open_ms) {
   const auto found = std::find_if(result.rows.begin(), result.rows.end(),
                                   [open_ms](const engine::Bar& row) { return row.open_time_ms == open_ms; });

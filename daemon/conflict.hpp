@@ -21,6 +21,9 @@ enum class Verdict : std::uint8_t {
 /// open/high/low/close, for people.
 std::string prices(const engine::Bar& bar);
 
+/// What is told of a closed bar in the log and the events: which one it is, and the sentence.
+std::string about_bar(std::int64_t close_ms, const std::string& sentence);
+
 /// The exchange's bar of that open time; null where there is none.
 const engine::Bar* row_of(const feeds::HistoryResult& result, std::int64_t open_ms);
 

@@ -123,9 +123,9 @@ void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& n
     } else {
       context_.publisher.correct(output->index, now.close_time_ms);  // once it has the bars of its anchor
     }
-    context_.journal.event(
-        Level::warning, "correction", output->name,
-        "the exchange corrected the newest bar from " + prices(before) + " to " + prices(now));
+    context_.journal.event(Level::warning, "correction", output->name,
+                           about_bar(now.close_time_ms, "the exchange corrected the newest bar from " +
+                                                            prices(before) + " to " + prices(now)));
   }
 }
 

@@ -190,7 +190,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void restore();
   std::string_view resume_engine(Output& output, const state::SnapshotEntry& entry);
   void archive(const engine::Bar& bar);
-  void told_otherwise(const engine::Bar& used, const engine::Bar& told, const std::string& detail);
+  void told_otherwise(const engine::Bar& used, const engine::Bar& told, const std::string& sentence);
   void ask_again_soon(const engine::Bar& told);
   void ask_for_last_tellings();
   void ask_again();
@@ -220,6 +220,7 @@ class MarketSeries final : public feeds::SeriesHandler,
     std::uint64_t corrections = 0;  // of the bars, when it was made
   };
   void look_at_questions();
+  void tell(Level level, const Question& question, const std::string& sentence);
   void ask(Question& question);
   void on_answer(state::SeriesIndex index, std::int64_t open_ms, const feeds::HistoryResult& result);
   void settle(const Question& question, Verdict told, const feeds::HistoryResult& result);

@@ -38,12 +38,16 @@ void MarketSeries::look_at_questions() {
   for (Question& question : questions_) {
     if (question.held_to_ms != 0 && at >= question.held_to_ms) {
       question.held_to_ms = 0;
-      context_.journal.event(Level::warning, "conflict", output(question.index)->name,
-                             "the exchange has not answered yet: later bars are published meanwhile");
+      tell(Level::warning, question, "the exchange has not answered yet: later bars are published meanwhile");
       context_.publisher.resume(question.index);
     }
     if (!question.asking && at >= question.ask_at_ms) ask(question);
   }
+}
+
+void MarketSeries::tell(Level level, const Question& question, const std::string& sentence) {
+  context_.journal.event(level, "conflict", output(question.index)->name,
+                         about_bar(series_.interval().close_time_ms(question.open_ms), sentence));
 }
 
 void MarketSeries::ask(Question& question) {
@@ -82,8 +86,10 @@ void MarketSeries::on_answer(state::SeriesIndex index, std::int64_t open_ms,
     return settle(question, told, result);
   }
   if (result.error != feeds::RestError::none && found->asked == 1) {
-    context_.journal.log(Level::warning, "conflict", output(index)->name,
-                         "the exchange could not be asked: " + result.message + "; it is asked again");
+    context_.journal.log(
+        Level::warning, "conflict", output(index)->name,
+        about_bar(series_.interval().close_time_ms(open_ms),
+                  "the exchange could not be asked: " + result.message + "; it is asked again"));
   }
   found->asking = false;
   found->ask_at_ms =
@@ -119,7 +125,7 @@ void MarketSeries::settle(const Question& question, Verdict told, const feeds::H
       text = "the exchange has no such bar; what was published stays";
       break;
   }
-  context_.journal.event(Level::error, "conflict", output(question.index)->name, text);
+  tell(Level::error, question, text);
   if (told == Verdict::open) return context_.publisher.resume(question.index);
   const bool other_bars = told == Verdict::wrong || told == Verdict::lacking;
   if (other_bars) {

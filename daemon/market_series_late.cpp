@@ -35,14 +35,15 @@ void MarketSeries::on_confirmed(const engine::Bar& used) {
 
 /// Than the last time: REST says the same again and again.
 void MarketSeries::told_otherwise(const engine::Bar& used, const engine::Bar& told,
-                                  const std::string& detail) {
+                                  const std::string& sentence) {
   if (!is_news(late_, used, told)) return;
   const state::LateBar late{told, series_.interval().open_time_ms(series_.next())};
   late_.push_back(late);
   context_.archive.writer().keep_late(archived_, late);
   for (const auto& output : outputs_) {
     output->signals.forget_next();
-    context_.journal.event(Level::warning, "late_correction", output->name, detail);
+    context_.journal.event(Level::warning, "late_correction", output->name,
+                           about_bar(used.close_time_ms, sentence));
   }
   ask_again_soon(told);
 }

@@ -73,8 +73,9 @@ def main():
         simulator.control("correct?symbol=BTCUSDT")
         wait_for(lambda: len(events("correction")) == 5, "two corrections of one bar")
         wait_for(lambda: any(entry.endswith("-2") for entry, _ in client.xrange(KEY)), "rev 2")
-        # An older bar.
-        late = entries(client, KEY)[-4]
+        # An older bar: of four once another has closed.
+        late_ms = int(entries(client, KEY)[-1][1]["close_ms"]) - 2 * MINUTE_MS
+        late = client.xrevrange(KEY, f"{late_ms}-9", f"{late_ms}-0", count=1)[0]
         after_the_next_bar(lambda: simulator.control("correct?symbol=BTCUSDT&bars_ago=4"))
         wait_for(lambda: len(events("late_correction")) == 1, "the late correction is told")
 
@@ -133,10 +134,14 @@ def main():
             pushed = [data for channel, data in subscriber.heard
                       if channel == f"atc:1:signal:{SERIES}" and f"\"close_ms\":{close_ms}," in data]
             assert len(pushed) == int(client.xrevrange(KEY, f"{close_ms}-9", f"{close_ms}-0", count=1)[0][0][-1]) + 1, pushed
+        # Who reads of a correction learns which bar it is.
+        told = [detail.split()[0] for detail in events("correction")]
+        assert told == [f"close_ms={entry.split('-')[0]}" for entry in revisions], (told, revisions)
+        assert [detail.split()[0] for detail in events("late_correction")] == [f"close_ms={late[1]['close_ms']}"]
         # Every bar is there, and what was corrected late is as it was.
         times = sorted({int(fields["close_ms"]) for _, fields in found})
         assert times == list(range(times[0], times[-1] + 1, MINUTE_MS)), "a bar is missing"
-        assert by_id[late[0]]["close"] == late[1]["close"]
+        assert client.xrevrange(KEY, f"{late_ms}-9", f"{late_ms}-0", count=1)[0] == late
         assert not place.log_lines("daemon", "event=conflict"), place.log_lines("daemon", "event=conflict")
         # Under the newest anchor signals are those of the exchange's bars as they are now.
         newest = [(entry, fields) for entry, fields in found if fields["anchor_ms"] > last_anchor]
