@@ -107,7 +107,8 @@ void MarketSeries::settle(const Question& question, Verdict told, const feeds::H
       break;
     case Verdict::confirmed:
       text = std::string("the exchange confirms our bar; ") +
-             (sent_again ? "it is sent once as a correction" : "what was published stays");
+             (sent_again ? "where Redis has none after it, it is sent once as a correction"
+                         : "what was published stays");
       break;
     case Verdict::wrong:
       text = "our bar was wrong: replaced by the exchange's " + prices(*row);

@@ -198,8 +198,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   if (added) cursor.yields = false;
   cursor.begins = false;
   // What was sent before an error, or before a newer one came, proves nothing about that.
-  if (sent.correction && sent.epoch == cursor.epoch && cursor.correction_ms == sent.close_ms)
-    cursor.end_correction();
+  if (sent.correction && sent.epoch == cursor.epoch) cursor.end_correction(sent.close_ms);
   if (!sent.check) {
     cursor.failures = 0;
     if (sent.close_ms > cursor.acknowledged_ms) count_delay(cursor, sent.close_ms);

@@ -73,7 +73,7 @@ struct SeriesCursor {
   std::int64_t doubt_ms = 0;            // Redis answered that it has other content for this bar
   std::int64_t stands_ms = 0;           // anchor of the run of which Redis has other signals than ours: told
   std::int64_t correction_ms = 0;       // a correction of this bar is to be sent or not yet acknowledged
-  std::int64_t proven_ms = 0;           // with it the exchange's answer: it replaces whatever Redis has
+  std::int64_t proven_ms = 0;           // one of which the exchange was asked: it replaces whatever Redis has
   std::vector<engine::Bar> superseded;  // what was told of it before: Redis may still have that
   bool yields = false;                  // who published what stands goes first
   std::int64_t yielded_ms = 0;          // with the correction of this bar it did, or need not
@@ -103,11 +103,15 @@ struct SeriesCursor {
     yielded_ms = 0;
     conflict_ms = std::min(conflict_ms, close_ms - 1);  // it has spoken anew: it may be asked again
   }
-  /// Redis has it.
-  void end_correction() { correction_ms = proven_ms = 0; }
+  /// Redis has it. Of a later bar, which Redis lacks, another may be waiting.
+  void end_correction(std::int64_t close_ms) {
+    if (correction_ms == close_ms) correction_ms = 0;
+    if (proven_ms == close_ms) proven_ms = 0;
+  }
   /// The head that was read has what our correction replaces. Else a twin may have told a newer one.
   bool head_superseded() const {
-    return proven_ms == position_ms ||
+    if (proven_ms == position_ms) return true;
+    return correction_ms == position_ms &&
            std::any_of(superseded.begin(), superseded.end(),
                        [this](const engine::Bar& bar) { return same_prices(bar, head_bar); });
   }

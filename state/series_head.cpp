@@ -45,9 +45,8 @@ void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   }
   SignalRecord head = page_[0];
   head.gap_from_ms = 0;
-  if (cursor.correction_ms == head_ms && same_prices(cursor.head_bar, head.bar)) cursor.end_correction();
-  if (cursor.correction_ms != head_ms || !cursor.head_superseded())
-    return compare_head(series, cursor, head, head_content);
+  if (same_prices(cursor.head_bar, head.bar)) cursor.end_correction(head_ms);
+  if (!cursor.head_superseded()) return compare_head(series, cursor, head, head_content);
   // Whose telling stands corrects it first, or the bar would be told three times.
   const bool waits = cursor.yields && cursor.stands_ms == head.anchor_ms;
   if (waits && std::exchange(cursor.yielded_ms, head_ms) != head_ms) return yield(series, cursor);

@@ -154,7 +154,6 @@ void SeriesSender::answered(SeriesIndex series) {
 void SeriesSender::correct(SeriesIndex series, std::int64_t close_ms) {
   SeriesCursor* cursor = find(series);
   if (cursor == nullptr) return;
-  cursor->correction_ms = std::max(cursor->correction_ms, close_ms);
   cursor->yielded_ms = cursor->proven_ms = close_ms;
   if (cursor->phase != Phase::unready && cursor->phase != Phase::waiting && cursor->phase != Phase::stopped)
     back_to_head(series, *cursor);

@@ -122,6 +122,30 @@ TEST_F(PublisherCorrectionTest, WhereTheHeadIsNeitherTellingACorrectionIsASecond
   EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
 }
 
+// Redis was away while one bar after the other was corrected: of the head's the exchange is asked.
+TEST_F(PublisherCorrectionTest, WhatTheExchangeProvesOfTheHeadIsSentThoughALaterBarWasCorrectedToo) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  daemon.correct_bar(1, 123.25);
+  daemon.close_bar(1);
+  daemon.correct_bar(1, 124.5);
+  daemon.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
+    EXPECT_EQ(close_ms, record_of(1, 2).bar.close_time_ms);
+    daemon.publisher->answered(series);
+    daemon.publisher->correct(series, close_ms);
+  };
+  run_until_drained(daemon);
+  const auto entries = redis_.stream(stream_key(1));
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[1].id, id_of(2, 1));
+  EXPECT_EQ(entries[1].fields.at("close"), "123.25");
+  EXPECT_EQ(entries[2].id, id_of(3, 0));
+  EXPECT_EQ(entries[2].fields.at("close"), "124.5");
+}
+
 TEST_F(PublisherCorrectionTest, WhatRedisRefusedOfACorrectionIsSentAgain) {
   Daemon daemon(io_, options_for(server_));
   daemon.add(1, 0, 3);
