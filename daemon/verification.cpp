@@ -176,7 +176,8 @@ void Verification::compare(const engine::Bar& bar, const std::optional<AnchoredS
   }
   const std::string difference = Comparison(entry_->published).with(bar, *computed);
   if (!difference.empty() && !equals_superseded(bar)) {
-    if (others_.known || !corrected_by_next()) return differ(difference);
+    // Of a correction that this history has not seen, a twin's, what was there before it is not known here.
+    if (has_superseded(bar) || !corrected_by_next()) return differ(difference);
     count(verdict_.unknown);
     return next_entry();
   }
@@ -192,6 +193,11 @@ bool Verification::equals_superseded(const engine::Bar& bar) {
     if (then && Comparison(entry_->published).with(before, *then).empty()) return true;
   }
   return false;
+}
+
+bool Verification::has_superseded(const engine::Bar& bar) const {
+  return std::any_of(others_.superseded.begin(), others_.superseded.end(),
+                     [&bar](const engine::Bar& before) { return before.open_time_ms == bar.open_time_ms; });
 }
 
 /// The next entry is of the same bar, with another content.

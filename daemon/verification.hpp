@@ -32,7 +32,6 @@ struct PublishedEntry {
 struct OtherTellings {
   std::vector<engine::Bar> superseded;  // as they were before they were corrected
   std::vector<state::LateBar> late;
-  bool known = true;  // false: whether there are others is not known
 };
 
 struct Verdict {
@@ -74,6 +73,7 @@ class Verification {
   void take_bar(const engine::Bar& bar);
   void compare(const engine::Bar& bar, const std::optional<AnchoredSignal>& computed);
   bool equals_superseded(const engine::Bar& bar);
+  bool has_superseded(const engine::Bar& bar) const;
   bool corrected_by_next();
   void count(std::size_t& counter);
   void differ(const std::string& how);

@@ -20,7 +20,7 @@ std::optional<state::History::Series> FromHistory::number_of(const PublishedSeri
 
 OtherTellings FromHistory::others(const PublishedSeries& series) {
   const auto found = number_of(series);
-  if (!found) return {{}, {}, false};
+  if (!found) return {};
   OtherTellings others{{}, history_.now().late(*found)};
   history_.now().read_superseded(
       *found, [&](const engine::Bar& bar, std::int64_t) { others.superseded.push_back(bar); });

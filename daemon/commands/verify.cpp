@@ -52,7 +52,7 @@ class FromExchange final : public BarSource {
   }
 
   OtherTellings others(const PublishedSeries& series) override {
-    return held_ ? held_->others(series) : OtherTellings{{}, {}, false};
+    return held_ ? held_->others(series) : OtherTellings{};
   }
 
   std::int64_t begins_ms(const PublishedSeries& series) override {

@@ -172,23 +172,22 @@ TEST_F(VerificationTest, ABarThatWasCorrectedIsComparedAsItWasThen) {
   entries_[200].fields["rev"] = "1";
   entries_.insert(entries_.begin() + 200, first);
 
-  EXPECT_THAT(verify(entries_).difference, HasSubstr("close is "));
   Bar another = before;
   another.close += 1;
+  EXPECT_THAT(verify(entries_, 37, {{another}, {}}).difference, HasSubstr("close is "));
   const Verdict verdict = verify(entries_, 37, {{another, before}, {}});
   EXPECT_EQ(verdict.difference, "");
   EXPECT_EQ(verdict.equal, 601U);
 }
 
-TEST_F(VerificationTest, WhereCorrectionsAreNotKnownTheEntryBeforeOneIsUnknown) {
+TEST_F(VerificationTest, WhereACorrectionWasNotSeenHereTheEntryBeforeItIsUnknown) {
   std::vector<Bar> then(bars_.begin(), bars_.begin() + 501);
   then.back().close += 0.25;
   entries_[200].id = std::to_string(bars_[500].close_time_ms) + "-1";
   entries_[200].fields["rev"] = "1";
   entries_.insert(entries_.begin() + 200, published(profile_, then, 500)[0]);
-  const OtherTellings not_known{{}, {}, false};
   for (const std::size_t page : {1U, 13U, 201U, 1000U}) {
-    Verification verification(profile_, kId, not_known, pages_of(entries_, page));
+    Verification verification(profile_, kId, {{bars_[499]}, {}}, pages_of(entries_, page));
     verification.take(piece(bars_, 0, bars_.size()));
     const Verdict verdict = verification.finish();
     EXPECT_EQ(verdict.difference, "") << page;
@@ -197,9 +196,9 @@ TEST_F(VerificationTest, WhereCorrectionsAreNotKnownTheEntryBeforeOneIsUnknown) 
   }
   // The newest content must be right.
   entries_[201].fields["average"] = "0.123";
-  EXPECT_THAT(verify(entries_, 37, not_known).difference, HasSubstr("average is 0.123"));
+  EXPECT_THAT(verify(entries_).difference, HasSubstr("average is 0.123"));
   entries_.resize(201);
-  EXPECT_THAT(verify(entries_, 37, not_known).difference, HasSubstr("close is "));
+  EXPECT_THAT(verify(entries_).difference, HasSubstr("close is "));
 }
 
 TEST_F(VerificationTest, PagesWithoutBarsBeforeTheFirstBarAreNoHole) {

@@ -154,12 +154,5 @@ TEST_F(VerifySourceTest, ASeriesThatNeverStandsStillEndsIt) {
   EXPECT_EQ(looked, 5);
 }
 
-TEST_F(VerifySourceTest, ASeriesThatIsNotHeldHasCorrectionsThatAreNotKnown) {
-  FromHistory source(directory_);
-  const engine::SeriesId other{"binance", "spot", "ETHUSDT", "1m", "default"};
-  EXPECT_FALSE(source.others({other, other.name(), nullptr, &profile_, ""}).known);
-  EXPECT_TRUE(source.others({kId, kId.name(), nullptr, &profile_, ""}).known);
-}
-
 }  // namespace
 }  // namespace atcd::daemon
