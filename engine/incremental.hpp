@@ -42,7 +42,7 @@ class Incremental {
   Signal last() const;
 
   /// The form of saved states: another one can't be restored.
-  static constexpr std::uint32_t kSavedVersion = 3;
+  static constexpr std::uint32_t kSavedVersion = 4;
   /// Of a saved state under this plan.
   std::size_t saved_bytes() const;
   /// All that the bars taken so far left, in saved_bytes() bytes: the same whichever path took them, but for

@@ -248,9 +248,9 @@ Plan::Plan(const Parameters& parameters, const Plan* other, bool table) : parame
       continue;
     }
     c.layer1_start[f] = 1;
-    // The vectors have pine's floor at the first bar already; lts starts at the weight, floor or not.
+    // The floor holds at the first bar too: in pine's vectors, and in adaptive_trend_LTS's equity_series.
     const double weight = parameters.weights[f];
-    c.layer2_start[f] = c.pine && weight < kEquityFloor ? kEquityFloor : weight;
+    c.layer2_start[f] = weight < kEquityFloor ? kEquityFloor : weight;
   }
   set_cuts(c, c.pine ? kPineCut : parameters.long_threshold, c.pine ? -kPineCut : parameters.short_threshold);
   c.trend_above = parameters.long_threshold;

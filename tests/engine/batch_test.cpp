@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -95,6 +96,21 @@ TEST(BatchTest, ColumnsThatAreNotWantedStayAway) {
   output.average = average;
   EXPECT_EQ(compute_batch(plan, {closes}, output, best_kernel()), "");
   EXPECT_TRUE(trials::same_bits(average, all.average));
+}
+
+// adaptive_trend_LTS's equity_series puts the floor under whatever e is, the start included; so do pine's
+// vectors.
+TEST(BatchTest, AWeightBelowTheFloorStartsAtTheFloor) {
+  for (const Dialect dialect : {Dialect::lts, Dialect::pine}) {
+    Parameters parameters;
+    parameters.dialect = dialect;
+    parameters.weights = {0.1, 0.2499, 0.25, 0.2501, 1, 3};
+    parameters.cutout = 2;
+    const trials::Trial trial{parameters, std::vector<double>(60, 100), {}};
+    const trials::Columns columns = trials::by_batch(Plan(parameters), trial, best_kernel(), 60);
+    const std::array<double, kFamilies> starts = {0.25, 0.25, 0.25, 0.2501, 1, 3};
+    for (std::size_t f = 0; f < kFamilies; ++f) EXPECT_EQ(columns.equity[f][2], starts[f]);
+  }
 }
 
 TEST(BatchTest, LeadingValuesAreUndefinedUpToTheCutout) {

@@ -171,9 +171,8 @@ inline Series equity(const Series& price, const Series& driver, double start,
   Series result(price.size(), kUndefined);
   const double keep = 1 - parameters.decay / 100;
   const auto cutout = static_cast<std::size_t>(parameters.cutout);
-  // The pine vectors show the floor already at the first bar (weights_all_different); lts has none below it.
-  const bool floored = parameters.dialect == engine::Dialect::pine && start < 0.25;
-  double a = 0, e = floored ? 0.25 : start;
+  // The pine vectors (weights_all_different) show the floor already at the first bar.
+  double a = 0, e = start < 0.25 ? 0.25 : start;
   for (std::size_t t = cutout; t < price.size(); ++t) {
     if (t > cutout) {
       const double r =
