@@ -21,12 +21,8 @@ std::int64_t utc_ms() {
 void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   // From just before the head: its own bar comes first, where history has it.
   const std::int64_t head_ms = cursor.position_ms;
+  if (!ask_history(series, cursor, head_ms - 1, 1)) return;
   const std::string head_content = std::exchange(cursor.head_content, "");
-  page_.clear();
-  if (parts_.history.signals_after(series, head_ms - 1, 1, page_) == HistoryAnswer::wait) {
-    cursor.settle(Phase::waiting);
-    return;
-  }
   cursor.phase = Phase::paging;
   const bool overtaken = cursor.doubt_ms != 0 && cursor.doubt_ms < head_ms;
   if (overtaken && cursor.doubt_ms > cursor.conflict_ms) {

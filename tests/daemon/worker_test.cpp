@@ -160,6 +160,50 @@ TEST(WorkerTest, WhatIsAuditedIsCopiedInPiecesBehindWhateverElseIsReady) {
   EXPECT_TRUE(simulator::testing::eventually(copied));
 }
 
+TEST(WorkerTest, SignalsALongWayFromBarZeroAreComputedInPieces) {
+  const simulator::ServerOptions options = fast_exchange();
+  const simulator::testing::RunningServer exchange(options);
+  ConfigResult read = config_of(exchange.port(), {{"127.0.0.1", {options.venue.symbols[0].symbol}}});
+  ASSERT_TRUE(read.errors.empty());
+  read.config.profiles[0].anchor.history_bars = 2 * static_cast<std::int64_t>(SignalSeries::kLongWay);
+  state::RedisServer redis;
+  RunningWorker running(read.config, redis);
+  /// Asks for the signal of the last bar but one, with what was gone forgotten; 0: nothing is published yet.
+  const auto pieces = [&running] {
+    std::promise<std::size_t> done;
+    running.worker().ask([&done](const WorkerView& view) {
+      Output* output = view.outputs.empty() ? nullptr : view.outputs.begin()->second->output(0);
+      if (output == nullptr || output->published_ms == 0) return done.set_value(0);
+      MarketSeries& series = *view.outputs.begin()->second;
+      const auto bars = series.series().bars();
+      output->signals.forget();
+      std::vector<state::SignalRecord> records;
+      std::size_t asked = 1;
+      while (series.signals_after(*output, bars[bars.size() - 3].close_time_ms, 1, records) ==
+             state::HistoryAnswer::again)
+        ++asked;
+      const BarHistory history{bars, series.series().covered_from()};
+      const auto expected = SignalSeries::Replay(output->signals).at(history, bars.size() - 2);
+      EXPECT_TRUE(same_bits({records.at(0).signal, records.at(0).anchor_ms}, *expected));
+      output->signals.forget();  // the next bar finds no engine
+      done.set_value(asked);
+    });
+    return done.get_future().get();
+  };
+  std::size_t asked = 0;
+  ASSERT_TRUE(simulator::testing::eventually([&] { return (asked = pieces()) > 0; }));
+  EXPECT_GT(asked, 7U);
+  state::RedisClient client = redis.client();
+  const std::string key = "atc:1:{binance:spot:1m:default}:stream:" + options.venue.symbols[0].symbol;
+  const std::size_t length = client.stream(key).size();
+  ASSERT_TRUE(simulator::testing::eventually([&] { return client.stream(key).size() > length + 20; }));
+  std::int64_t close_ms = 0;
+  for (const auto& entry : client.stream(key)) {
+    const std::int64_t before_ms = std::exchange(close_ms, std::stoll(entry.fields.at("close_ms")));
+    EXPECT_TRUE(before_ms == 0 || close_ms == before_ms + 60'000) << entry.id;
+  }
+}
+
 using Strings = std::vector<std::string>;
 
 /// What a reload, or a start where `config` is the running one, came to.
