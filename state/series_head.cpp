@@ -49,6 +49,7 @@ void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   if (waits && std::exchange(cursor.yielded_ms, head_ms) != head_ms) return yield(series, cursor);
   // Until it is acknowledged; to send it again does nothing.
   head.correction = true;
+  head.replaces = cursor.head_rev;
   head.prev_close_ms = std::min(head.prev_close_ms, head_ms - 1);
   cursor.phase = Phase::checking;
   send(series, cursor, head, true);
