@@ -73,6 +73,7 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
     return begin_with_known();
   }
   known_.clear();
+  refused_.clear();
   resolve();
 }
 
@@ -180,6 +181,7 @@ void FeedRunner::apply(std::span<const Wanted> wanted_outputs, bool listed, std:
     const std::string name = id.name();
     if (!names.insert(name).second) continue;
     leaving_.erase(name);
+    if (refuse(each)) continue;
     if (listed) check_instrument(each);
     if (listed) check_beginning(each, exchange_time_ms);
     const std::string& hash = hashes.at(each.profile);
@@ -338,6 +340,9 @@ void FeedRunner::on_feed_event(feeds::Severity severity, std::string_view event,
 
 void FeedRunner::on_timer() {
   for (const auto& [name, series] : series_) series->on_timer();
+  const std::size_t freed =
+      std::erase_if(refused_, [this](const auto& each) { return other_holder(each.second) == nullptr; });
+  if (freed > 0 && resolving_ == 0) resolve();
   if (++ticks_ % kTicksPerComparison == 0) compare_next();
   if (ticks_ % kTicksPerTrim == 0) trim();
 }

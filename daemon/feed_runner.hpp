@@ -45,6 +45,9 @@ class SeriesNumbers {
   state::SeriesIndex next_ = 0;
 };
 
+class FeedRunner;
+using FeedRunners = std::map<FeedKey, std::unique_ptr<FeedRunner>>;
+
 /// One Feed with its series: resolves symbols, adds and removes series, hands the feed's news to them.
 class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter::Streams {
  public:
@@ -62,6 +65,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
     std::function<void(state::SeriesIndex, MarketSeries*)> on_output;
     /// Bars were closed: prepare() is wanted once the hot path is done.
     std::function<void()> on_work;
+    const FeedRunners& feeds;  // the worker's, this one among them
   };
 
   FeedRunner(const Context& context, const FeedKey& key);
@@ -74,6 +78,11 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   /// Returns what was counted.
   FeedReport retire();
   void stop();
+
+  bool has(const feeds::StreamName& name) const { return series_.contains({name.symbol, name.interval}); }
+  /// Another feed of the market wants the series that this one has. What no block asks for any more is ended,
+  /// though the list that would end it is still to come; else false.
+  bool lets_go(const feeds::StreamName& name);
 
   /// The series are there, as far as they can be without the exchange.
   bool resolved_once() const { return resolved_once_; }
@@ -125,6 +134,9 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void tell_unresolved(std::span<const Unresolved> unresolved);
   bool runs(const Wanted& output) const;
   bool asked_for(const MarketSeries& series, const Output& output) const;
+  bool asked_for(const feeds::StreamName& name, const std::function<bool(const FeedConfig&)>& these) const;
+  FeedRunner* other_holder(const feeds::StreamName& name) const;
+  bool refuse(const Wanted& output);
   void check_instrument(const Wanted& output);
   void check_beginning(const Wanted& output, std::int64_t exchange_time_ms);
   void end(MarketSeries& series);
@@ -153,11 +165,12 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   feeds::StreamRouter router_{*this};
   std::map<std::pair<std::string, std::string>, std::unique_ptr<MarketSeries>> series_;  // symbol, interval
   std::map<std::string, std::chrono::steady_clock::time_point> leaving_;  // not in the list any more, since
-  std::vector<Wanted> known_;                     // what the start has still to take up from the disk
-  std::size_t replayed_ = 0;                      // engines that no snapshot had, at the start
-  std::vector<MarketSeries*> unstarted_;          // made, but not subscribed yet
-  std::vector<MarketSeries*> dirty_;              // bars came; to be prepared for the next
-  std::pair<std::string, std::string> compared_;  // the series that was compared last
+  std::vector<Wanted> known_;                         // what the start has still to take up from the disk
+  std::size_t replayed_ = 0;                          // engines that no snapshot had, at the start
+  std::map<std::string, feeds::StreamName> refused_;  // by their names: series that another feed has
+  std::vector<MarketSeries*> unstarted_;              // made, but not subscribed yet
+  std::vector<MarketSeries*> dirty_;                  // bars came; to be prepared for the next
+  std::pair<std::string, std::string> compared_;      // the series that was compared last
   std::int64_t ticks_ = 0;
   state::LatencyHistogram event_lag_;
   FeedReport ended_;  // what series that went had counted

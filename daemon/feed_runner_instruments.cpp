@@ -7,6 +7,13 @@
 #include "daemon/instruments.hpp"
 
 namespace atcd::daemon {
+namespace {
+
+bool holds(const std::vector<std::string>& texts, const std::string& text) {
+  return std::find(texts.begin(), texts.end(), text) != texts.end();
+}
+
+}  // namespace
 
 /// Symbols that are named outright need no list to begin with, common ones where an earlier list was
 /// remembered. What is wrong with the others only a list can tell.
@@ -44,15 +51,52 @@ bool FeedRunner::asked_for(const MarketSeries& series, const Output& output) con
     return each.name == output.profile.name && config_hash(each) == output.config;
   });
   if (profile == profiles_.end()) return false;
-  const auto known = context_.archive.instrument(archive_name(exchange_, series.name()));
-  const feeds::SymbolInfo info = symbol_info(series.name().symbol, known.value_or(state::Instrument{}));
-  const auto has = [](const std::vector<std::string>& texts, const std::string& text) {
-    return std::find(texts.begin(), texts.end(), text) != texts.end();
-  };
+  return asked_for(series.name(),
+                   [&](const FeedConfig& block) { return holds(block.profiles, profile->name); });
+}
+
+/// The same of the bars, by a block that is one of `these`.
+bool FeedRunner::asked_for(const feeds::StreamName& name,
+                           const std::function<bool(const FeedConfig&)>& these) const {
+  const auto known = context_.archive.instrument(archive_name(exchange_, name));
+  const feeds::SymbolInfo info = symbol_info(name.symbol, known.value_or(state::Instrument{}));
   return std::any_of(blocks_.begin(), blocks_.end(), [&](const FeedConfig& block) {
-    return has(block.intervals, series.name().interval) && has(block.profiles, profile->name) &&
-           may_have(block, info);
+    return holds(block.intervals, name.interval) && may_have(block, info) && these(block);
   });
+}
+
+bool FeedRunner::lets_go(const feeds::StreamName& name) {
+  if (asked_for(name, [](const FeedConfig&) { return true; })) return false;
+  MarketSeries& series = *series_.at({name.symbol, name.interval});
+  for (const auto& each : series.outputs()) {
+    leaving_.erase(each->name);
+    context_.journal.event(Level::info, "removed", each->name, "");
+  }
+  end(series);
+  return true;
+}
+
+/// The feed of the same market and another address that has the series; null: there is none.
+FeedRunner* FeedRunner::other_holder(const feeds::StreamName& name) const {
+  for (const auto& [key, feed] : context_.feeds) {
+    if (&feed->exchange_ == &exchange_ && feed.get() != this && feed->has(name)) return feed.get();
+  }
+  return nullptr;
+}
+
+/// Of two feeds of one market that have a series each would write its bars and publish it. What they have in
+/// common may only show in the exchange's list: who began first keeps it, and the other waits for it.
+bool FeedRunner::refuse(const Wanted& output) {
+  const feeds::StreamName name{output.symbol.symbol, output.interval};
+  FeedRunner* const holder = other_holder(name);
+  if (holder == nullptr || holder->lets_go(name)) return false;
+  const std::string series = id_of(output).name();
+  if (!refused_.emplace(series, name).second) return true;
+  context_.journal.event(Level::error, "series_refused", series,
+                         key_.exchange + " " + key_.market + " already has " + name.symbol + " " +
+                             name.interval + " from another websocket_url, rest_url or ca_file: " +
+                             "the bars of a series come from one; exclude it in one of the feeds");
+  return true;
 }
 
 /// Before the series is made, or goes on: are its bars those of the instrument that the list has under the

@@ -101,6 +101,7 @@ void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
     // Before the first load the publisher asks for signals itself; an engine of an earlier run is kept up to
     // date for it.
     if (!loaded_ && !output->resumed) continue;
+    if (output->signals.long_way(history())) continue;  // reach_anchor() has it published
     const auto computed = context_.update_times.time([&] { return output->signals.newest(history()); });
     if (computed && goes_on()) publish(*output, *computed, received_us);
   }
@@ -193,7 +194,8 @@ void MarketSeries::on_state(feeds::SeriesState state, std::string_view reason) {
   const bool first_load = state == feeds::SeriesState::live && !loaded_;
   if (first_load) loaded_ = true;
   for (const auto& output : outputs_) {
-    if (first_load && !series_.bars().empty()) output->signals.catch_up(history());
+    if (first_load && !series_.bars().empty() && !output->signals.long_way(history()))
+      output->signals.catch_up(history());
     write_state(*output, reason);
     if (first_load) resume(*output);
   }
@@ -270,12 +272,16 @@ bool MarketSeries::reach_back(Output& output, std::int64_t ordinal) {
 }
 
 /// The publisher asks for the bars that its signals need, but of a bar that closes without a signal for want
-/// of older ones it never hears.
+/// of older ones, or because the way from bar 0 is long, it never hears.
 void MarketSeries::reach_anchor(Output& output) {
   if (series_.bars().empty() || output.waits_for || output.signals.held(series_.bars().back())) return;
   const std::int64_t newest = series_.interval().ordinal(series_.bars().back().open_time_ms);
   const auto anchor = output.signals.anchor_slot(newest);
-  if (!anchor || *anchor >= series_.covered_from() || stopped(output)) return;
+  if (!anchor || stopped(output)) return;
+  if (*anchor >= series_.covered_from()) {
+    if (output.signals.long_way(known())) resume(output);
+    return;
+  }
   if (reach_back(output, newest) && *anchor >= series_.covered_from()) resume(output);
 }
 
@@ -319,7 +325,10 @@ state::HistoryAnswer MarketSeries::signals_after(Output& output, std::int64_t af
   // Bars between the head and the first that history holds can't be had any more.
   bool gap = anew || (!from_last && first_slot < known.covered_from);
   bool skipped = false;
-  SignalSeries::Replay replay(output.signals);
+  if (index >= known.bars.size()) return state::HistoryAnswer::records;
+  auto walk = output.signals.walk_to(known, index);
+  if (!walk) return state::HistoryAnswer::again;
+  SignalSeries::Replay& replay = *walk;
   for (const std::size_t end = known.bars.size(); index < end && records.size() < limit; ++index) {
     const auto computed = replay.at(known, index);
     if (!computed) {

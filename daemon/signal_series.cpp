@@ -15,6 +15,8 @@ namespace {
 constexpr std::int64_t kPrepareAheadSlots = 32;
 // So many are left when another thread is waited for no longer: some of them may have no bar.
 constexpr std::int64_t kOwnSlots = 8;
+// Bars of a long way that are taken in one go: a fraction of a millisecond.
+constexpr std::size_t kPiece = 1024;
 
 /// Index of the first bar that opens later.
 std::size_t bar_after(std::span<const engine::Bar> bars, std::int64_t open_ms) {
@@ -55,6 +57,12 @@ const engine::Bar& bar_for(const engine::Segment& segment, const engine::Interva
 /// An engine that has taken the bars from one segment's bar 0 up to some bar.
 struct SignalSeries::Replay::Run {
   explicit Run(const std::shared_ptr<const engine::Plan>& plan) : engine(plan) {}
+  Run(const std::shared_ptr<const engine::Plan>& plan, const Run& other)
+      : engine(plan), segment(other.segment), anchor_ms(other.anchor_ms), last_open_ms(other.last_open_ms) {
+    std::vector<std::byte> state(other.engine.saved_bytes());
+    other.engine.save(state);
+    engine.restore(state);
+  }
 
   engine::Incremental engine;
   std::optional<engine::Segment> segment;  // empty: nothing taken yet
@@ -64,6 +72,7 @@ struct SignalSeries::Replay::Run {
 
 SignalSeries::Replay::Replay(const SignalSeries& series)
     : series_(series), run_(std::make_unique<Run>(series.plan_)) {}
+SignalSeries::Replay::Replay(Replay&&) noexcept = default;
 SignalSeries::Replay::~Replay() = default;
 
 std::optional<AnchoredSignal> SignalSeries::Replay::at(const BarHistory& history, std::size_t index) {
@@ -158,6 +167,37 @@ std::optional<AnchoredSignal> SignalSeries::newest(const BarHistory& history) {
   return advance(*current_, history, index);
 }
 
+/// Index of the first bar that the run lacks to stand before bars[index].
+std::size_t SignalSeries::first_to_take(const Run& run, const engine::Segment& segment,
+                                        const BarHistory& history, std::size_t index) const {
+  const std::size_t next = bar_after(history.bars, run.last_open_ms);
+  return run.segment != segment || next > index ? first_bar(history, segment) : next;
+}
+
+bool SignalSeries::long_way(const BarHistory& history) const {
+  const std::size_t index = history.bars.size() - 1;
+  if (current_->segment && index > 0 && current_->last_open_ms == history.bars[index - 1].open_time_ms)
+    return false;
+  const auto wanted = segment(interval_.ordinal(history.bars[index].open_time_ms));
+  if (!wanted || history.covered_from > wanted->anchor_ordinal) return false;
+  return index - first_to_take(*current_, *wanted, history, index) > kLongWay;
+}
+
+std::optional<SignalSeries::Replay> SignalSeries::walk_to(const BarHistory& history, std::size_t index) {
+  Replay replay(*this);
+  const auto wanted = segment(interval_.ordinal(history.bars[index].open_time_ms));
+  const bool reached = wanted && history.covered_from <= wanted->anchor_ordinal;
+  if (!reached || index - first_bar(history, *wanted) <= kLongWay) return replay;
+  if (!walked_) walked_ = std::make_unique<Run>(plan_);
+  const std::size_t first = first_to_take(*walked_, *wanted, history, index);
+  if (index - first > kPiece) {
+    replay_before(*walked_, *wanted, history, first + kPiece);
+    return std::nullopt;
+  }
+  replay.run_ = std::make_unique<Run>(plan_, *walked_);
+  return replay;
+}
+
 std::optional<AnchoredSignal> SignalSeries::corrected(const BarHistory& history) {
   const std::size_t index = history.bars.size() - 1;
   drop_next();
@@ -166,12 +206,14 @@ std::optional<AnchoredSignal> SignalSeries::corrected(const BarHistory& history)
     current_->last_open_ms = history.bars[index - 1].open_time_ms;
   } else {
     current_->segment.reset();
+    if (long_way(history)) return std::nullopt;
   }
   return advance(*current_, history, index);
 }
 
 void SignalSeries::forget() {
   current_->segment.reset();
+  walked_.reset();
   drop_next();
 }
 

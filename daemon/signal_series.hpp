@@ -57,7 +57,11 @@ class SignalSeries {
   /// or fewer bars exist since bar 0 than the indicator accepts. Fixed work, no allocation, except where a
   /// segment begins without having been prepared.
   std::optional<AnchoredSignal> newest(const BarHistory& history);
-  /// The newest bar's content changed: the signal anew.
+  /// newest() would have to take so many bars that whatever else is ready should not wait for it: a
+  /// walk_to() that comes to the newest bar, and take_over(), do it in pieces.
+  bool long_way(const BarHistory& history) const;
+  static constexpr std::size_t kLongWay = 4096;  // bars: more than the usual anchors have
+  /// The newest bar's content changed: the signal anew. Empty also where that is a long way.
   std::optional<AnchoredSignal> corrected(const BarHistory& history);
   /// An older bar's content changed: everything is computed anew when it is next asked for.
   void forget();
@@ -81,6 +85,9 @@ class SignalSeries {
   /// changed, where the job was not done.
   bool go_on_from(ReplayJob& job, const BarHistory& history);
 
+  /// A walk that has bars[index] near before it. Empty where it is a long way from bar 0: a piece of it was
+  /// gone, and this is to be called again behind whatever else is ready. What was gone is kept.
+  std::optional<Replay> walk_to(const BarHistory& history, std::size_t index);
   /// Goes on from a walk that has come to the newest bar. False, and nothing changed, where it has not, or
   /// the running engine stands there already.
   bool take_over(Replay& walked, const BarHistory& history);
@@ -105,6 +112,7 @@ class SignalSeries {
   class Replay {
    public:
     explicit Replay(const SignalSeries& series);
+    Replay(Replay&& other) noexcept;
     ~Replay();
     /// The signal of bars[index].
     std::optional<AnchoredSignal> at(const BarHistory& history, std::size_t index);
@@ -129,6 +137,8 @@ class SignalSeries {
 
   std::optional<engine::Segment> segment(std::int64_t ordinal) const;
   std::size_t first_bar(const BarHistory& history, const engine::Segment& segment) const;
+  std::size_t first_to_take(const Run& run, const engine::Segment& segment, const BarHistory& history,
+                            std::size_t index) const;
   bool at_end_of(const Run& run, const engine::Segment& segment, const BarHistory& history,
                  std::size_t index) const;
   /// Brings the run to bars[index], replaying from bar 0 where it is not just before it.
@@ -148,6 +158,7 @@ class SignalSeries {
   std::int64_t phase_;
   std::unique_ptr<Run> current_;
   std::unique_ptr<Run> next_;
+  std::unique_ptr<Run> walked_;  // what walk_to() has gone of a long way
   // For next_, on another thread. Whatever makes its bars others than those of history lets go of it.
   std::shared_ptr<ReplayJob> asked_;
 };

@@ -166,16 +166,18 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   void configure(const Config& config) {
     std::map<FeedKey, std::vector<FeedConfig>> blocks;
     for (const FeedConfig& feed : config.feeds) blocks[FeedKey::of(feed)].push_back(feed);
-    for (const auto& [key, runner] : runners_) {
-      if (!blocks.contains(key)) retired_.add(runner->retire());
-    }
+    // Those that run learn first what they have no more: a new one may begin with that at once.
+    std::erase_if(runners_, [&](const auto& entry) {
+      auto found = blocks.extract(entry.first);
+      if (found.empty()) retired_.add(entry.second->retire());
+      if (!found.empty()) entry.second->configure(std::move(found.mapped()), config.profiles);
+      return found.empty();
+    });
     for (auto& [key, feeds] : blocks) {
-      auto& runner = runners_[key];
-      if (!runner) runner = std::make_unique<FeedRunner>(feed_context(), key);
+      auto& runner = runners_[key] = std::make_unique<FeedRunner>(feed_context(), key);
       runner->configure(std::move(feeds), config.profiles);
       if (filling_) runner->fill();
     }
-    std::erase_if(runners_, [&](const auto& entry) { return !blocks.contains(entry.first); });
   }
 
   FeedRunner::Context feed_context() {
@@ -189,13 +191,11 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
             update_times_,
             bulk_,
             [this](state::SeriesIndex index, MarketSeries* series) {
-              if (series != nullptr) {
-                outputs_[index] = series;
-              } else {
-                outputs_.erase(index);
-              }
+              outputs_.erase(index);
+              if (series != nullptr) outputs_[index] = series;
             },
-            [this] { prepare_later(); }};
+            [this] { prepare_later(); },
+            runners_};
   }
 
   /// Behind whatever else is ready to run: a burst of closing bars is published first, then everything
@@ -343,7 +343,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   bool copying_ = false;  // what is to be audited
   SeriesNumbers numbers_;
   std::map<state::SeriesIndex, MarketSeries*> outputs_;
-  std::map<FeedKey, std::unique_ptr<FeedRunner>> runners_;
+  FeedRunners runners_;
   RetiredFeeds retired_;
   const WorkerView view_{io_, journal_, outputs_, runners_};
   boost::asio::steady_timer timer_, warm_timer_;

@@ -92,7 +92,8 @@ void look_for_subject(
 void note(Changes& changes, std::string_view event, std::string_view series, std::string_view detail) {
   if (event == "added") changes.added.emplace_back(series);
   if (event == "removed") changes.removed.emplace_back(series);
-  if (event == "unknown_symbol" || event == "ambiguous_symbol") changes.problems.emplace_back(detail);
+  if (event == "unknown_symbol" || event == "ambiguous_symbol" || event == "series_refused")
+    changes.problems.emplace_back(detail);
   if (event == "symbols_failed")
     changes.problems.push_back("the exchange's list of symbols can't be had: " + std::string(detail));
 }

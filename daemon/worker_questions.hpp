@@ -22,7 +22,7 @@ struct WorkerView {
   boost::asio::io_context& io;
   Journal& journal;
   const std::map<state::SeriesIndex, MarketSeries*>& outputs;
-  const std::map<FeedKey, std::unique_ptr<FeedRunner>>& runners;
+  const FeedRunners& runners;
 };
 
 // Questions, to be put with Worker::ask(). They are answered on the worker's thread, some series at a time,

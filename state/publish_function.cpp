@@ -22,7 +22,7 @@ std::string_view loaded_source(const Reply& list) {
 /// Without keys a function refuses in its own words, which shows that it is there: asked is the youngest.
 void probe(RedisConnection& connection, std::string refusal, const Done& done) {
   const bool sent = connection.send(
-      {"FCALL", kHeadFunction, "0"}, [done, refusal = std::move(refusal)](const Reply* reply) {
+      {"FCALL", kPublishFunction, "0"}, [done, refusal = std::move(refusal)](const Reply* reply) {
         if (reply == nullptr) return done(FunctionState::lost, "");
         if (reply->is_error() && reply->text.starts_with("ATCD ")) return done(FunctionState::ready, "");
         if (reply->is_error() && reply->text.find("Function not found") != std::string_view::npos) {

@@ -10,7 +10,7 @@ class RedisConnection;
 
 /// The Redis function that publishes one signal (publish_function.lua). Its name carries the version of its
 /// arguments and answers.
-inline constexpr std::string_view kPublishFunction = "atc_publish_1";
+inline constexpr std::string_view kPublishFunction = "atc_publish_2";
 /// Of the same library: reads a stream's newest entry.
 inline constexpr std::string_view kHeadFunction = "atc_head_1";
 inline constexpr std::string_view kPublishLibrary = "atcd";

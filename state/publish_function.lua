@@ -2,13 +2,17 @@
 -- One signal into Redis: stream, latest, group stream and push, all or nothing. Everything that can fail is
 -- tried before the first write, since Redis does not roll back.
 --
--- FCALL atc_publish_1 3 <stream> <last> <all>
---   <close_ms> <prev_close_ms> <correction 0|1> <push 0|1> <channel> <keep> <group keep>
+-- FCALL atc_publish_2 3 <stream> <last> <all>
+--   <close_ms> <prev_close_ms> <replaces> <push 0|1> <channel> <keep> <group keep>
 --   <n> n x (<field> <value>)    content: what must be equal for two entries to say the same
 --   <m> m x (<field> <value>)    the rest
 --   <json>                       what is pushed; its "rev":0 becomes the entry's
+-- <replaces>: - where it is no correction; of one the rev that it was made for, so that it comes over no other that a
+-- twin has added meanwhile; * over whichever is there.
 --
 -- Answers (texts): added REV | same REV | different REV | behind HEAD_CLOSE_MS | unknown HEAD_CLOSE_MS
+--
+-- atc_publish_1 is the same with 0 for - and 1 for *: daemons of before may still run.
 --
 -- And, for whoever begins to publish: the newest entry of the stream. A latest that is missing or older becomes
 -- that entry again.
@@ -52,7 +56,7 @@ local function parse(keys, args)
   local call = {
     stream = keys[1], last = keys[2], all = keys[3],
     close_text = args[1], close_ms = whole(args[1]), prev_text = args[2], prev_close_ms = whole(args[2]),
-    correction = args[3] == '1', push = args[4] == '1', channel = args[5],
+    replaces = args[3], push = args[4] == '1', channel = args[5],
     args = args, by_name = by_name, content_end = 0, rev_at = 0, json = false,
   }
   if not call.close_ms or call.close_ms == 0 then return nil, 'close_ms is not a whole number above 0' end
@@ -206,7 +210,10 @@ local function compare(call, latest, head)
     restore_latest(call, latest, head)
     return { 'same', rev }
   end
-  if call.correction and entry == head then return add(call, latest.gap_from_ms, head.rev + 1) end
+  if entry == head and (call.replaces == '*' or call.replaces == rev) then
+    call.replaces = '*'  -- also where one after it was deleted
+    return add(call, latest.gap_from_ms, head.rev + 1)
+  end
   return { 'different', rev }
 end
 
@@ -247,6 +254,11 @@ local function publish(keys, args)
   return guarded(answer_to, call, publish_reads)
 end
 
+local function publish_1(keys, args)
+  if args[3] then args[3] = args[3] == '1' and '*' or '-' end
+  return publish(keys, args)
+end
+
 local function head_entry(call)
   local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
   if not newest then return {} end
@@ -277,5 +289,6 @@ local function head(keys, args)
   return guarded(head_entry, call, head_reads)
 end
 
-redis.register_function('atc_publish_1', publish)
+redis.register_function('atc_publish_1', publish_1)
+redis.register_function('atc_publish_2', publish)
 redis.register_function('atc_head_1', head)

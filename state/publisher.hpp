@@ -43,6 +43,7 @@ struct RedisOptions {
 enum class HistoryAnswer : std::uint8_t {
   records,  // the records were appended (none: nothing newer exists)
   wait,     // the bars are being fetched: Publisher::resume(series) will be called
+  again,    // computing them takes long: to be asked again, behind whatever else is ready
 };
 
 /// History is the outbox: the daemon recomputes the signals of closed bars on demand.

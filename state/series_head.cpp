@@ -21,12 +21,8 @@ std::int64_t utc_ms() {
 void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   // From just before the head: its own bar comes first, where history has it.
   const std::int64_t head_ms = cursor.position_ms;
+  if (!ask_history(series, cursor, head_ms - 1, 1)) return;
   const std::string head_content = std::exchange(cursor.head_content, "");
-  page_.clear();
-  if (parts_.history.signals_after(series, head_ms - 1, 1, page_) == HistoryAnswer::wait) {
-    cursor.settle(Phase::waiting);
-    return;
-  }
   cursor.phase = Phase::paging;
   const bool overtaken = cursor.doubt_ms != 0 && cursor.doubt_ms < head_ms;
   if (overtaken && cursor.doubt_ms > cursor.conflict_ms) {
@@ -52,6 +48,7 @@ void SeriesSender::check_head(SeriesIndex series, SeriesCursor& cursor) {
   if (waits && std::exchange(cursor.yielded_ms, head_ms) != head_ms) return yield(series, cursor);
   // Until it is acknowledged; to send it again does nothing.
   head.correction = true;
+  head.replaces = cursor.head_rev;
   head.prev_close_ms = std::min(head.prev_close_ms, head_ms - 1);
   cursor.phase = Phase::checking;
   send(series, cursor, head, true);

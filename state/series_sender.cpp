@@ -341,26 +341,30 @@ void SeriesSender::read_head(SeriesIndex series, SeriesCursor& cursor) {
   ++heads_in_flight_;
 }
 
+/// Into page_. False where the answer is yet to come: the series waits, or has its next turn in this phase.
+bool SeriesSender::ask_history(SeriesIndex series, SeriesCursor& cursor, std::int64_t after_close_ms,
+                               std::size_t limit) {
+  page_.clear();
+  const HistoryAnswer answer = parts_.history.signals_after(series, after_close_ms, limit, page_);
+  if (answer == HistoryAnswer::wait) cursor.settle(Phase::waiting);
+  if (answer == HistoryAnswer::again) want_turn(series, cursor);
+  return answer == HistoryAnswer::records;
+}
+
 /// An answer may have named a head of which there is no entry: it was trimmed or deleted, and Redis takes
-/// nothing that is not after it. False while history has to fetch.
+/// nothing that is not after it. False while history's answer is yet to come.
 bool SeriesSender::begin_after_told_head(SeriesIndex series, SeriesCursor& cursor) {
   if (cursor.told_head_ms <= cursor.position_ms) return true;
-  page_.clear();
-  if (parts_.history.signals_after(series, cursor.told_head_ms - 1, 1, page_) == HistoryAnswer::wait)
-    return false;
+  if (!ask_history(series, cursor, cursor.told_head_ms - 1, 1)) return false;
   // Where no bar of ours reaches it, none can be added before it is gone.
   if (!page_.empty()) cursor.position_ms = std::exchange(cursor.told_head_ms, 0);
   return true;
 }
 
 void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {
-  if (!begin_after_told_head(series, cursor)) return cursor.settle(Phase::waiting);
+  if (!begin_after_told_head(series, cursor)) return;
   const std::int64_t after_ms = cursor.position_ms;
-  page_.clear();
-  if (parts_.history.signals_after(series, after_ms, kPage, page_) == HistoryAnswer::wait) {
-    cursor.settle(Phase::waiting);
-    return;
-  }
+  if (!ask_history(series, cursor, after_ms, kPage)) return;
   if (!page_.empty() && after_ms != 0 && page_[0].prev_close_ms != after_ms) {
     // The stream goes on from its head, whatever lies between it and what we have.
     if (page_[0].gap_from_ms == 0 && page_[0].prev_close_ms > after_ms) page_[0].gap_from_ms = after_ms;

@@ -104,6 +104,7 @@ class SeriesSender {
   bool may_send() const;
   void take_turn(SeriesIndex series, SeriesCursor& cursor);
   void read_head(SeriesIndex series, SeriesCursor& cursor);
+  bool ask_history(SeriesIndex series, SeriesCursor& cursor, std::int64_t after_close_ms, std::size_t limit);
   bool begin_after_told_head(SeriesIndex series, SeriesCursor& cursor);
   void send_page(SeriesIndex series, SeriesCursor& cursor);
   void become_level(SeriesCursor& cursor);

@@ -30,6 +30,7 @@ struct SignalRecord {
   std::int64_t anchor_ms = 0;      // open time of bar 0
   std::int64_t gap_from_ms = 0;  // close time of the last bar before bars that can't be had any more; 0: none
   bool correction = false;       // may replace the content of the newest entry
+  std::int64_t replaces = 0;     // of a correction: the rev of the entry that it may replace
   engine::Bar before{};          // of a correction: what was told of the bar before it
   Source source = Source::live;
   std::int64_t received_us = 0;  // UTC when the frame or REST row that closed the bar was read

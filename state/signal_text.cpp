@@ -327,7 +327,7 @@ void SignalFormatter::append_command(std::string& out, const SeriesText& series,
   *at++ = '$';
   at = put_value(at, Field::close_ms);
   at = put_argument(at, record.prev_close_ms);
-  at = put_argument(at, record.correction ? "1" : "0");
+  at = record.correction ? put_argument(at, record.replaces) : put_argument(at, "-");
   at = put_argument(at, push ? "1" : "0");
   at = put_text(at, series.channel_argument_);
   at = put_argument(at, limits.keep);

@@ -40,7 +40,7 @@ class FeedRunnerTest : public ::testing::Test, state::SignalHistory, state::Publ
     const FeedRunner::Context context{
         io_,        publisher_, journal_, *archive_, numbers_,
         addresses_, {},         times_,   bulk_,     [](state::SeriesIndex, MarketSeries*) {},
-        [] {}};
+        [] {},      no_others_};
     auto made = std::make_unique<FeedRunner>(context, FeedKey::of(block));
     made->configure({block}, {ProfileConfig{}});
     return made;
@@ -69,6 +69,7 @@ class FeedRunnerTest : public ::testing::Test, state::SignalHistory, state::Publ
   state::Publisher publisher_{io_, nowhere(), *this, *this};
   Journal journal_{publisher_};
   SeriesNumbers numbers_;
+  FeedRunners no_others_;
   feeds::AddressBook addresses_;
   UpdateTimes times_;
   gpu::Planner planner_{{nullptr, 1}};

@@ -160,6 +160,137 @@ TEST(WorkerTest, WhatIsAuditedIsCopiedInPiecesBehindWhateverElseIsReady) {
   EXPECT_TRUE(simulator::testing::eventually(copied));
 }
 
+TEST(WorkerTest, SignalsALongWayFromBarZeroAreComputedInPieces) {
+  const simulator::ServerOptions options = fast_exchange();
+  const simulator::testing::RunningServer exchange(options);
+  ConfigResult read = config_of(exchange.port(), {{"127.0.0.1", {options.venue.symbols[0].symbol}}});
+  ASSERT_TRUE(read.errors.empty());
+  read.config.profiles[0].anchor.history_bars = 2 * static_cast<std::int64_t>(SignalSeries::kLongWay);
+  state::RedisServer redis;
+  RunningWorker running(read.config, redis);
+  /// Asks for the signal of the last bar but one, with what was gone forgotten; 0: nothing is published yet.
+  const auto pieces = [&running] {
+    std::promise<std::size_t> done;
+    running.worker().ask([&done](const WorkerView& view) {
+      Output* output = view.outputs.empty() ? nullptr : view.outputs.begin()->second->output(0);
+      if (output == nullptr || output->published_ms == 0) return done.set_value(0);
+      MarketSeries& series = *view.outputs.begin()->second;
+      const auto bars = series.series().bars();
+      output->signals.forget();
+      std::vector<state::SignalRecord> records;
+      std::size_t asked = 1;
+      while (series.signals_after(*output, bars[bars.size() - 3].close_time_ms, 1, records) ==
+             state::HistoryAnswer::again)
+        ++asked;
+      const BarHistory history{bars, series.series().covered_from()};
+      const auto expected = SignalSeries::Replay(output->signals).at(history, bars.size() - 2);
+      EXPECT_TRUE(same_bits({records.at(0).signal, records.at(0).anchor_ms}, *expected));
+      output->signals.forget();  // the next bar finds no engine
+      done.set_value(asked);
+    });
+    return done.get_future().get();
+  };
+  std::size_t asked = 0;
+  ASSERT_TRUE(simulator::testing::eventually([&] { return (asked = pieces()) > 0; }));
+  EXPECT_GT(asked, 7U);
+  state::RedisClient client = redis.client();
+  const std::string key = "atc:1:{binance:spot:1m:default}:stream:" + options.venue.symbols[0].symbol;
+  const std::size_t length = client.stream(key).size();
+  ASSERT_TRUE(simulator::testing::eventually([&] { return client.stream(key).size() > length + 20; }));
+  std::int64_t close_ms = 0;
+  for (const auto& entry : client.stream(key)) {
+    const std::int64_t before_ms = std::exchange(close_ms, std::stoll(entry.fields.at("close_ms")));
+    EXPECT_TRUE(before_ms == 0 || close_ms == before_ms + 60'000) << entry.id;
+  }
+}
+
+using Strings = std::vector<std::string>;
+
+/// What a reload, or a start where `config` is the running one, came to.
+Changes reloaded(Worker& worker, const Config& config) {
+  std::promise<Changes> done;
+  const auto changes = std::make_shared<Changes>();
+  worker.ask([changes](const WorkerView& view) { watch_changes(view, changes); });
+  worker.reload(config, [] {});
+  worker.ask([&done, changes](const WorkerView& view) {
+    await_changes(view, std::chrono::minutes(2), changes, [&done, changes] { done.set_value(*changes); });
+  });
+  return done.get_future().get();
+}
+
+/// By host: the symbols that are taken from there.
+std::map<std::string, Strings> held_by(Worker& worker) {
+  std::promise<std::map<std::string, Strings>> held;
+  worker.ask([&held](const WorkerView& view) {
+    std::map<std::string, Strings> symbols;
+    for (const auto& [index, series] : view.outputs) {
+      for (const auto& [key, runner] : view.runners) {
+        const std::string host = key.rest_url.substr(7, key.rest_url.rfind(':') - 7);
+        if (runner->has(series->name())) symbols[host].push_back(series->name().symbol);
+      }
+    }
+    for (auto& [host, each] : symbols) std::sort(each.begin(), each.end());
+    held.set_value(std::move(symbols));
+  });
+  return held.get_future().get();
+}
+
+TEST(WorkerTest, OfTwoAddressesWhosePatternsMeetTheFirstKeepsASeriesUntilItLeavesIt) {
+  const simulator::ServerOptions options = fast_exchange();
+  const simulator::testing::RunningServer exchange(options);
+  const std::string one = options.venue.symbols[0].symbol, two = options.venue.symbols[1].symbol;
+  using Feeds = std::map<std::string, Strings>;
+  const auto config = [&](const Feeds& feeds) {
+    const ConfigResult read = config_of(exchange.port(), feeds);
+    EXPECT_TRUE(read.errors.empty()) << read.errors[0].key << " " << read.errors[0].message;
+    return read.config;
+  };
+  const std::string first = "localhost", second = "127.0.0.1";  // the second comes first in every order
+  state::RedisServer redis;
+  RunningWorker running(config({{first, {one}}}), redis);
+  ASSERT_TRUE(
+      simulator::testing::eventually([&] { return held_by(running.worker())[first] == Strings{one}; }));
+
+  const Changes met =
+      reloaded(running.worker(), config({{first, {one.substr(0, 3) + "*"}}, {second, {"*USDT"}}}));
+  EXPECT_EQ(held_by(running.worker()), (Feeds{{first, {one}}, {second, {two}}}));
+  ASSERT_EQ(met.problems.size(), 1U);
+  EXPECT_TRUE(met.problems[0].starts_with("binance spot already has " + one + " 1m from another"))
+      << met.problems[0];
+
+  // The first leaves it; what it has instead is the second's.
+  reloaded(running.worker(), config({{first, {two.substr(0, 3) + "*"}}, {second, {"*USDT"}}}));
+  EXPECT_TRUE(simulator::testing::eventually([&] {
+    return held_by(running.worker()) == Feeds{{second, {one, two}}};
+  }));
+
+  // Between outright names: nobody is refused, though the one whose it was is told last.
+  const Changes moved = reloaded(running.worker(), config({{first, {one, two}}}));
+  EXPECT_EQ(moved.problems, Strings{});
+  EXPECT_EQ(held_by(running.worker()), (Feeds{{first, {one, two}}}));
+}
+
+TEST(WorkerTest, ASeriesThatLeftTheListOfTheFirstOfTwoAddressesIsTakenUpByTheSecondBeforeItsOwnListIsDue) {
+  const simulator::ServerOptions options = fast_exchange();
+  const simulator::testing::RunningServer first(options), second(options);
+  const std::string one = options.venue.symbols[0].symbol, two = options.venue.symbols[1].symbol;
+  Config config =
+      config_of(first.port(), {{"localhost", {one.substr(0, 3) + "*", two.substr(0, 3) + "*"}}}).config;
+  config.feeds[0].refresh_ms = 500;
+  state::RedisServer redis;
+  RunningWorker running(config, redis);
+  const auto held = [&] { return held_by(running.worker()); };
+  ASSERT_TRUE(simulator::testing::eventually([&] { return held()["localhost"] == Strings{one, two}; }));
+
+  const Config other = config_of(second.port(), {{"127.0.0.1", {"*USDT"}}}).config;
+  config.feeds.push_back(other.feeds[0]);
+  EXPECT_EQ(reloaded(running.worker(), config).problems.size(), 2U);
+  simulator::testing::post(first.port(), "/sim/halt?symbol=" + one);
+  EXPECT_TRUE(simulator::testing::eventually([&] {
+    return held() == std::map<std::string, Strings>{{"127.0.0.1", {one}}, {"localhost", {two}}};
+  }));
+}
+
 TEST(WorkerTest, WhatAFeedCountedStaysInItsMarketsSumsWhenAReloadEndsIt) {
   const simulator::ServerOptions options = fast_exchange();
   const simulator::testing::RunningServer exchange(options);

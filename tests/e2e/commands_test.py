@@ -71,7 +71,7 @@ def check_refusals(place, simulator):
     assert first.returncode == 1, first
     assert "4 series, the last 500 bars of each: about 1.3 MB" in first.stdout, first
     for words in ("does not list NOUSDT", "it must be noeviction", "maxmemory is 1.2 MB, all series together need 1.3 MB",
-                  "the function atc_publish_1 is not there"):
+                  "the function atc_publish_2 is not there"):
         assert words in first.stderr, f"{words}: {first.stderr}"
     client.execute_command("ACL SETUSER default -publish -hset")
     second = run(*check)

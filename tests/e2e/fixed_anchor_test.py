@@ -15,7 +15,7 @@ from harness import ATCD, Workplace, stream_key, wait_for
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 MINUTE_MS = 60_000
-BARS_BACK = 2 * 1440 + 17  # several pages
+BARS_BACK = 6 * 1440 + 17  # several pages, and a long way that is gone in pieces
 BARS_AHEAD = 25
 FAMILIES = ["ema", "hma", "wma", "dema", "lsma", "kama"]
 

@@ -105,7 +105,7 @@ def over_a_cluster(place, simulator):
              "the cluster is whole")
     url = f"redis-cluster://127.0.0.1:{ports[0]}"
     printed = run("redis-setup", "--url", url)
-    assert printed.stdout.count("# the function atc_publish_1 is loaded on ") == 3, printed
+    assert printed.stdout.count("# the function atc_publish_2 is loaded on ") == 3, printed
     make_users(printed, clients)
 
     def by_hash_slot(key):

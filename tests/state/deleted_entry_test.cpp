@@ -44,7 +44,7 @@ TEST_F(DeletedEntryTest, ItIsComparedByTheHash) {
   EXPECT_EQ(publish({"3000", "2000"}), (Answer{"same", "0"}));
   EXPECT_EQ(publish({"3000", "2000", "0.6"}), (Answer{"different", "0"}));
   EXPECT_EQ(ids(kStream), std::vector<std::string>{"2000-0"}) << "nothing is told again";
-  EXPECT_EQ(publish({"3000", "2000", "0.6", true}), (Answer{"added", "1"}));
+  EXPECT_EQ(publish({"3000", "2000", "0.6", "*"}), (Answer{"added", "1"}));
   EXPECT_EQ(ids(kStream), (std::vector<std::string>{"2000-0", "3000-1"}));
 }
 
@@ -58,8 +58,16 @@ TEST_F(DeletedEntryTest, WithoutAHashItIsNotKnown) {
 
 TEST_F(DeletedEntryTest, TheBarBeforeItIsCorrectedNoMore) {
   publish_and_delete();
-  EXPECT_EQ(publish({"2000", "1000", "0.6", true}), (Answer{"different", "0"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.6", "*"}), (Answer{"different", "0"}));
   EXPECT_EQ(ids(kStream), std::vector<std::string>{"2000-0"});
+}
+
+TEST_F(DeletedEntryTest, ABarWhoseCorrectionIsDeletedIsCorrectedAnewOverWhatIsLeft) {
+  redis_.command({"FUNCTION", "LOAD", std::string(publish_function_source())});
+  publish({"2000", "1000"});
+  publish({"2000", "1000", "0.6", "0"});
+  redis_.command({"XDEL", kStream, "2000-1"});
+  EXPECT_EQ(publish({"2000", "1000", "0.7", "0"}), (Answer{"added", "2"})) << "0 is what can be read";
 }
 
 TEST_F(DeletedEntryTest, ADaemonThatRunsAndOneThatStartsGoOnAfterIt) {

@@ -21,7 +21,7 @@ inline constexpr const char* kChannel = "atc:1:signal:s";
 struct Call {
   std::string close_ms, prev_close_ms;
   std::string average = "0.5";
-  bool correction = false;
+  std::string replaces = "-";
   bool push = false;
   std::string keep = "1000", group_keep = "1000";
   std::string gap_from_ms = {};
@@ -31,18 +31,12 @@ struct Call {
     Pairs content = {{"close", "100.5"}, {"average", average}, {"trend", "1"}, {"previous_trend", "-1"}};
     Pairs others = {{"symbol", "S"}, {"close_ms", close_ms}, {"source", source}};
     if (!gap_from_ms.empty()) others.emplace_back("gap_from_ms", gap_from_ms);
-    std::vector<std::string> command = {"FCALL",
-                                        std::string(kPublishFunction),
-                                        "3",
-                                        kStream,
-                                        kLast,
-                                        kAll,
-                                        close_ms,
-                                        prev_close_ms,
-                                        correction ? "1" : "0",
-                                        push ? "1" : "0",
-                                        kChannel,
-                                        keep,
+    std::vector<std::string> command = {"FCALL",   std::string(kPublishFunction),
+                                        "3",       kStream,
+                                        kLast,     kAll,
+                                        close_ms,  prev_close_ms,
+                                        replaces,  push ? "1" : "0",
+                                        kChannel,  keep,
                                         group_keep};
     for (const Pairs& pairs : {content, others}) {
       command.push_back(std::to_string(pairs.size()));

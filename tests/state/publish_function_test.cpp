@@ -94,7 +94,7 @@ TEST_F(PublishFunctionTest, WritesStreamHashAndGroupStreamAlike) {
 TEST_F(PublishFunctionTest, SaysSameForTheHeadAgain) {
   publish({"2000", "1000"});
   const std::string before = dump();
-  EXPECT_EQ(publish({"2000", "1000", "0.5", false, true}), (Answer{"same", "0"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.5", "-", true}), (Answer{"same", "0"}));
   EXPECT_EQ(dump(), before) << "nothing is written twice";
 }
 
@@ -126,7 +126,7 @@ TEST_F(PublishFunctionTest, RestoresAnOlderHashToTheHeadAlsoWhenAskedForAnOlderB
 
 TEST_F(PublishFunctionTest, RestoresAHashOfAnOlderRevision) {
   publish({"2000", "1000"});
-  publish({"2000", "1000", "0.6", true});
+  publish({"2000", "1000", "0.6", "*"});
   redis_.command({"HSET", kLast, "rev", "0", "average", "0.5"});
   EXPECT_EQ(publish({"2000", "1000", "0.6"}), (Answer{"same", "1"}));
   EXPECT_EQ(redis_.hash(kLast).at("rev"), "1");
@@ -169,22 +169,44 @@ TEST_F(PublishFunctionTest, ComparesTextsSoThatEveryBitCounts) {
 
 TEST_F(PublishFunctionTest, ACorrectionOfTheHeadRaisesRev) {
   publish({"2000", "1000"});
-  EXPECT_EQ(publish({"2000", "1000", "0.6", true}), (Answer{"added", "1"}));
-  EXPECT_EQ(publish({"2000", "1000", "0.7", true}), (Answer{"added", "2"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.6", "*"}), (Answer{"added", "1"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.7", "*"}), (Answer{"added", "2"}));
   EXPECT_EQ(ids(), (std::vector<std::string>{"2000-0", "2000-1", "2000-2"}));
   EXPECT_EQ(redis_.hash(kLast).at("rev"), "2");
   EXPECT_EQ(redis_.stream(kAll).at(2).fields.at("rev"), "2");
 }
 
+TEST_F(PublishFunctionTest, ACorrectionComesOverNoOtherThanTheRevThatItWasMadeFor) {
+  publish({"2000", "1000"});
+  EXPECT_EQ(publish({"2000", "1000", "0.6", "0"}), (Answer{"added", "1"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.7", "0"}), (Answer{"different", "1"})) << "a twin was faster";
+  EXPECT_EQ(publish({"2000", "1000", "0.6", "0"}), (Answer{"same", "1"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.7", "1"}), (Answer{"added", "2"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.8", "02"}), (Answer{"different", "2"}));
+}
+
+TEST_F(PublishFunctionTest, ADaemonOfBeforeCallsItByItsOldName) {
+  const auto answer = [this](Call call) {
+    auto command = call.command();
+    command[1] = "atc_publish_1";
+    return redis_.texts(command);
+  };
+  EXPECT_EQ(answer({"2000", "1000", "0.5", "0"}), (Answer{"added", "0"}));
+  EXPECT_EQ(answer({"2000", "1000", "0.6", "0"}), (Answer{"different", "0"}));
+  EXPECT_EQ(answer({"2000", "1000", "0.6", "1"}), (Answer{"added", "1"}));
+  EXPECT_EQ(answer({"2000", "1000", "0.7", "1"}), (Answer{"added", "2"}));
+  EXPECT_EQ(error({"FCALL", "atc_publish_1", "0"}).substr(0, 5), "ATCD ");
+}
+
 TEST_F(PublishFunctionTest, ACorrectionThatSaysTheSameAddsNothing) {
   publish({"2000", "1000"});
-  EXPECT_EQ(publish({"2000", "1000", "0.5", true}), (Answer{"same", "0"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.5", "*"}), (Answer{"same", "0"}));
   EXPECT_EQ(ids().size(), 1U);
 }
 
 TEST_F(PublishFunctionTest, TheNewestRevisionCounts) {
   publish({"2000", "1000"});
-  publish({"2000", "1000", "0.6", true});
+  publish({"2000", "1000", "0.6", "*"});
   EXPECT_EQ(publish({"2000", "1000", "0.6"}), (Answer{"same", "1"}));
   EXPECT_EQ(publish({"2000", "1000", "0.5"}), (Answer{"different", "1"}));
   publish({"3000", "2000"});
@@ -195,13 +217,13 @@ TEST_F(PublishFunctionTest, TheNewestRevisionCounts) {
 TEST_F(PublishFunctionTest, ACorrectionOfAnOlderBarIsDifferentNotReplaced) {
   publish({"2000", "1000"});
   publish({"3000", "2000"});
-  EXPECT_EQ(publish({"2000", "1000", "0.6", true}), (Answer{"different", "0"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.6", "*"}), (Answer{"different", "0"}));
   EXPECT_EQ(ids(), (std::vector<std::string>{"2000-0", "3000-0"}));
 }
 
 TEST_F(PublishFunctionTest, ACorrectionWithoutAnEntryIsSimplyAdded) {
   publish({"2000", "1000"});
-  EXPECT_EQ(publish({"3000", "2000", "0.6", true}), (Answer{"added", "0"}));
+  EXPECT_EQ(publish({"3000", "2000", "0.6", "*"}), (Answer{"added", "0"}));
 }
 
 TEST_F(PublishFunctionTest, SaysBehindWithTheHeadWhenBarsAreMissingBetween) {
@@ -250,7 +272,7 @@ TEST_F(PublishFunctionTest, AStreamTrimmedToNothingIsComparedByTheHash) {
   redis_.command({"XTRIM", kStream, "MAXLEN", "0"});
   EXPECT_EQ(publish({"2000", "1000"}), (Answer{"same", "0"}));
   EXPECT_EQ(publish({"2000", "1000", "0.6"}), (Answer{"different", "0"}));
-  EXPECT_EQ(publish({"2000", "1000", "0.6", true}), (Answer{"added", "1"}));
+  EXPECT_EQ(publish({"2000", "1000", "0.6", "*"}), (Answer{"added", "1"}));
   EXPECT_EQ(ids(), (std::vector<std::string>{"2000-1"}));
 }
 
@@ -291,13 +313,13 @@ TEST_F(PublishFunctionTest, KeepsAboutAsMuchAsAsked) {
 TEST_F(PublishFunctionTest, PushesWhatWasAddedWithItsRealRev) {
   RedisClient subscriber = server_.client();
   subscriber.command({"SUBSCRIBE", kChannel});
-  publish({"2000", "1000", "0.5", false, false});
-  publish({"3000", "2000", "0.5", false, true});
-  publish({"3000", "2000", "0.5", false, true});
-  publish({"3000", "2000", "0.6", false, true});
-  publish({"3000", "2000", "0.6", true, true});
-  publish({"9000", "8000", "0.6", false, true});
-  publish({"4000", "3000", "0.6", false, true});
+  publish({"2000", "1000", "0.5", "-", false});
+  publish({"3000", "2000", "0.5", "-", true});
+  publish({"3000", "2000", "0.5", "-", true});
+  publish({"3000", "2000", "0.6", "-", true});
+  publish({"3000", "2000", "0.6", "*", true});
+  publish({"9000", "8000", "0.6", "-", true});
+  publish({"4000", "3000", "0.6", "-", true});
   const auto next = [&] { return std::string(subscriber.next_message()->element[2]->str); };
   EXPECT_EQ(next(), R"({"close_ms":3000,"rev":0,"text":"\"rev\":0"})");
   EXPECT_EQ(next(), R"({"close_ms":3000,"rev":1,"text":"\"rev\":0"})");
@@ -350,7 +372,7 @@ TEST_F(PublishFunctionTest, AMissingRightIsSeenBeforeAnythingIsWritten) {
   const std::vector<std::string> all_rights = {"+fcall", "+xrevrange", "+xinfo|stream", "+xlen", "+hgetall",
                                                "+hmget", "+xadd",      "+hset",         "+hdel", "+publish"};
   const auto answer = [&](const std::vector<std::string>& rights) {
-    return error_with(rights, Call{"2000", "1000", "0.5", false, true});
+    return error_with(rights, Call{"2000", "1000", "0.5", "-", true});
   };
   for (const std::string& left_out : all_rights) {
     auto rights = all_rights;
@@ -373,7 +395,7 @@ TEST_F(PublishFunctionTest, AMissingRightIsSeenBeforeAnythingIsWrittenAfterTheHe
   redis_.command({"HSET", kLast, "gap_from_ms", "7"});
   const std::string before = dump();
   const auto answer = [&](const std::vector<std::string>& rights) {
-    return error_with(rights, Call{"3000", "2000", "0.5", false, true});
+    return error_with(rights, Call{"3000", "2000", "0.5", "-", true});
   };
   for (const std::string& left_out : all_rights) {
     auto rights = all_rights;
@@ -400,7 +422,7 @@ TEST_F(PublishFunctionTest, SurvivesARestartWithTheAppendOnlyFile) {
     RedisClient redis = server.client();
     redis.command({"FUNCTION", "LOAD", std::string(publish_function_source())});
     redis.command(Call{"2000", "1000"}.command());
-    redis.command(Call{"2000", "1000", "0.6", true}.command());
+    redis.command(Call{"2000", "1000", "0.6", "*"}.command());
   }
   server.kill();
   server.start();

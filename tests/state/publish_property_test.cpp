@@ -34,6 +34,7 @@ struct Model {
           call.prev_close_ms == std::to_string(newest.first) || call.prev_close_ms == last_text;
       return follows ? add(call, {close_ms, 0}) : Answer{"behind", last_text};
     }
+    bool corrects_deleted = false;
     if (const auto entry = entry_of(close_ms)) {
       const auto& [id, fields] = *entry;
       if (same(call, id, fields)) {
@@ -41,15 +42,15 @@ struct Model {
           write_latest(newest.first == close_ms ? fields_of(call, newest.second) : stream.back().second);
         return {"same", std::to_string(id.second)};
       }
-      if (call.correction && id == last_id) return add(call, {close_ms, id.second + 1});
-      const bool corrects_deleted = call.correction && id == newest && close_ms == last_id.first;
+      if (replaces(call, id) && id == last_id) return add(call, {close_ms, id.second + 1});
+      corrects_deleted = replaces(call, id) && id == newest && close_ms == last_id.first;
       if (!corrects_deleted) return {"different", std::to_string(id.second)};
     } else if (close_ms < newest.first) {
       return {"unknown", std::to_string(newest.first)};
     }
     if (close_ms != last_id.first || latest_id() != last_id) return {"unknown", last_text};
     if (same(call, last_id, latest)) return {"same", std::to_string(last_id.second)};
-    if (call.correction) return add(call, {close_ms, last_id.second + 1});
+    if (corrects_deleted || replaces(call, last_id)) return add(call, {close_ms, last_id.second + 1});
     return {"different", std::to_string(last_id.second)};
   }
 
@@ -59,6 +60,10 @@ struct Model {
       if (entry->first.first == close_ms) return *entry;
     }
     return std::nullopt;
+  }
+
+  static bool replaces(const Call& call, Id id) {
+    return call.replaces == "*" || call.replaces == std::to_string(id.second);
   }
 
   static bool same(const Call& call, Id id, const Fields& fields) {
@@ -131,7 +136,8 @@ class PublishPropertyTest : public ::testing::TestWithParam<unsigned> {
     }
     Call call{std::to_string(close_ms), std::to_string(prev_close_ms)};
     call.average = chance(3) == 0 ? "0.7" : "0.5";
-    call.correction = chance(3) == 0;
+    const int correction = chance(6);
+    if (correction < 2) call.replaces = correction == 0 ? "*" : std::to_string(chance(3));
     call.push = chance(2) == 0;
     call.source = call.push ? "live" : "backfill";
     if (chance(5) == 0) call.gap_from_ms = call.prev_close_ms;

@@ -99,6 +99,39 @@ TEST_F(PublisherCorrectionTest, ACorrectionThatATwinHasCorrectedOnceMoreIsNotPut
   EXPECT_EQ(b.history.differences.size(), 1U);
 }
 
+TEST_F(PublisherCorrectionTest, ACorrectionIsNotPutOverATwinsThatCameOnceTheHeadWasRead) {
+  Daemon a(io_, options_for(server_));
+  boost::asio::io_context elsewhere{1};
+  Daemon b(elsewhere, options_for(server_));
+  const auto published = [&](std::size_t count) {
+    const auto deadline = std::chrono::steady_clock::now() + tests::deadline();
+    while (redis_.stream(stream_key(1)).size() < count && std::chrono::steady_clock::now() < deadline)
+      elsewhere.run_one_for(std::chrono::milliseconds(20));
+    ASSERT_EQ(redis_.stream(stream_key(1)).size(), count);
+  };
+  a.add(1, 0, 3);
+  run_until_drained_after_first(a);
+  b.add(1, 0, 3);
+  while (b.handler.published == 0) elsewhere.run_one_for(std::chrono::milliseconds(20));
+  a.history.when_asked = [&] {  // it lags: it has read the head, and its correction is not sent yet
+    a.history.when_asked = nullptr;
+    b.correct_bar(1, 123.25);
+    published(2);
+    b.correct_bar(1, 124.5);
+    published(3);
+  };
+  a.correct_bar(1, 123.25);
+  run_until([&] { return a.history.differences.size() == 1; }, "asked");
+  run_until_idle(a);
+  EXPECT_EQ(newest_id(), id_of(2, 2)) << "whose is newer only the exchange knows";
+  EXPECT_EQ(redis_.stream(stream_key(1)).back().fields.at("close"), "124.5");
+  a.correct_bar(1, 124.5);
+  a.publisher->answered(1);
+  a.close_bar(1);
+  run_until_drained(a);
+  EXPECT_EQ(redis_.stream(stream_key(1)).size(), 4U) << "each telling once";
+}
+
 TEST_F(PublisherCorrectionTest, WhereTheHeadIsNeitherTellingACorrectionIsASecondReasonToAsk) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
   for (Daemon* daemon : {&a, &b}) {

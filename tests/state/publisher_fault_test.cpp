@@ -189,7 +189,7 @@ TEST_F(PublisherFaultTest, AnOtherFunctionOfTheSameNameIsReplaced) {
   RedisServer server;
   RedisClient redis = server.client();
   redis.command({"FUNCTION", "LOAD",
-                 "#!lua name=atcd\nredis.register_function('atc_publish_1', function() return 'old' end)"});
+                 "#!lua name=atcd\nredis.register_function('atc_publish_2', function() return 'old' end)"});
   Daemon daemon(io_, options_for(server));
   daemon.add(1, 0, 2);
   run_until_drained_after_first(daemon);
@@ -207,7 +207,7 @@ TEST_F(PublisherFaultTest, WithoutTheRightToLoadTheFunctionItMustBeThere) {
   Daemon daemon(io_, options);
   daemon.add(1, 0, 2);
   run_until([&] { return daemon.handler.count(PublishEvent::refused) == 1; }, "refused");
-  EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("atc_publish_1 is missing"));
+  EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("atc_publish_2 is missing"));
   EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("redis-setup"));
   redis.command({"FUNCTION", "LOAD", std::string(publish_function_source())});
   run_until_drained_after_first(daemon);

@@ -43,6 +43,32 @@ TEST_F(PublisherLevelTest, ABarThatDoesNotFollowTheHeadIsSentOnceTheHeadWasAsked
   EXPECT_EQ(daemon.history.differences[0].close_ms, record_of(1, 3).bar.close_time_ms);
 }
 
+TEST_F(PublisherLevelTest, ALongWayToWhatIsLackingHoldsUpNoOtherSeries) {
+  Daemon daemon(io_, options_for(server_));
+  daemon.add(1, 0, 3);
+  run_until_drained_after_first(daemon);
+  for (const bool head : {true, false}) {
+    auto& far = daemon.history.series[1];
+    far.records.push_back(record_of(1, static_cast<std::int64_t>(far.records.size())));
+    far.pieces = 1000;
+    SCOPED_TRACE(head ? "the head's own bar" : "the bars after it");
+    head ? daemon.publisher->add(1, series_info(1), true) : daemon.publisher->resume(1);
+    run_until([&] { return far.pieces < 990; }, "on its way");
+    far.pieces = 1'000'000'000;
+    const SeriesIndex other = head ? 2 : 3;
+    daemon.add(other, 0, 2);
+    run_until([&] { return !redis_.stream(stream_key(other)).empty(); }, "another that begins");
+    daemon.close_bar(other);
+    run_until([&] { return redis_.stream(stream_key(other)).size() == 2; }, "its next bar");
+    EXPECT_GT(far.pieces, 1000);
+    daemon.close_bar(1);
+    far.pieces = 10;
+    run_until_drained(daemon);
+    expect_complete(redis_, daemon, 1);
+  }
+  EXPECT_EQ(redis_.stream(stream_key(1)).size(), 5U);
+}
+
 TEST_F(PublisherLevelTest, WhatHistoryHasMeanwhileIsSentWhenItIsResumed) {
   Daemon daemon(io_, options_for(server_));
   daemon.add(1, 0, 3);

@@ -80,6 +80,7 @@ class FakeHistory final : public SignalHistory {
   struct Series {
     std::vector<SignalRecord> records;
     bool waiting = false;
+    int pieces = 0;  // of a long way to what is asked for next
     bool was_asked = false;
   };
   struct Difference {
@@ -93,6 +94,7 @@ class FakeHistory final : public SignalHistory {
     found.was_asked = true;
     if (const auto hook = when_asked) hook();
     if (found.waiting) return HistoryAnswer::wait;
+    if (found.pieces > 0 && found.pieces-- > 0) return HistoryAnswer::again;
     const auto& all = found.records;
     if (all.empty()) return HistoryAnswer::records;
     std::size_t first = after_close_ms == 0 ? all.size() - 1 : 0;

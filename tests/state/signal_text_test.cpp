@@ -110,6 +110,7 @@ TEST(SignalCommandTest, HasKeysScalarsContentOthersAndJsonInTheFunctionsOrder) {
   SignalFormatter formatter;
   SignalRecord record = plain_record();
   record.correction = true;
+  record.replaces = 3;
   std::string command;
   formatter.append_command(command, series, record, {500, 1000}, 7);
   auto arguments = arguments_of(command);
@@ -117,7 +118,7 @@ TEST(SignalCommandTest, HasKeysScalarsContentOthersAndJsonInTheFunctionsOrder) {
             (std::vector<std::string>{
                 "FCALL", std::string(kPublishFunction), "3", "atc:1:{sim:spot:1m:default}:stream:SYM1",
                 "atc:1:{sim:spot:1m:default}:last:SYM1", "atc:1:{sim:spot:1m:default}:all", "1700000100000",
-                "1700000040000", "1", "1", "atc:1:signal:sim:spot:SYM1:1m:default", "500", "1000", "20"}));
+                "1700000040000", "3", "1", "atc:1:signal:sim:spot:SYM1:1m:default", "500", "1000", "20"}));
   std::set<std::string> content;
   for (std::size_t i = 14; i < 14 + 2 * 20; i += 2) content.insert(arguments[i]);
   EXPECT_EQ(content, (std::set<std::string>{"close",          "average",     "trend",       "previous_trend",
@@ -128,9 +129,11 @@ TEST(SignalCommandTest, HasKeysScalarsContentOthersAndJsonInTheFunctionsOrder) {
   EXPECT_EQ(arguments[14 + 40], "19");
   EXPECT_EQ(arguments.back(), signal_json(series_info(1), "main", record, 7));
   record.source = Source::backfill;
+  record.correction = false;
   command.clear();
   formatter.append_command(command, series, record, {500, 1000}, 7);
   arguments = arguments_of(command);
+  EXPECT_EQ(arguments[8], "-");
   EXPECT_EQ(arguments[9], "0");
   EXPECT_EQ(arguments.back(), "") << "what is not pushed needs no JSON";
 }
