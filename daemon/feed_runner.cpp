@@ -68,6 +68,8 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
   options.limits =
       context_.addresses.limits(key_.rest_url.empty() ? std::string(exchange_.rest_url()) : key_.rest_url,
                                 exchange_.rest_limit(), options.rest_share);
+  list_awaited_at_ = std::chrono::steady_clock::now();
+  if (list_ == List::missing) list_ = List::awaited;
   if (!feed_) {
     feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
     return begin_with_known();
@@ -104,7 +106,10 @@ void FeedRunner::resolve() {
 
 void FeedRunner::resolved(const feeds::SymbolsResult& result) {
   const bool listed = result.error == feeds::RestError::none;
-  if (!listed) {
+  if (listed) {
+    list_ = List::known;
+    known_.clear();
+  } else {
     context_.journal.event(Level::warning, "symbols_failed", "", result.message);
   }
   std::vector<Wanted> outputs = wanted(result, listed);
@@ -149,16 +154,18 @@ std::vector<FeedRunner::Wanted> FeedRunner::wanted(const feeds::SymbolsResult& r
     if (listed) {
       symbols = resolve_symbols(block, result.symbols);
       tell_unresolved(symbols.unresolved);
-    } else if (!has_patterns(block)) {
+    } else if (!has_patterns(block) || list_ == List::missing) {
       symbols = resolve_without_list(block);
     }
+    const bool only_last_run = !listed && has_patterns(block);
     const auto want = [&](const feeds::SymbolInfo& symbol, bool only_running) {
       for (const std::string& interval : block.intervals) {
         for (const ProfileConfig& profile : profiles_) {
           const auto& names = block.profiles;
           if (std::find(names.begin(), names.end(), profile.name) == names.end()) continue;
           Wanted output{&block, &profile, symbol, interval};
-          if (!only_running || runs(output)) outputs.push_back(std::move(output));
+          if ((!only_running || runs(output)) && (!only_last_run || ran_last(output)))
+            outputs.push_back(std::move(output));
         }
       }
     };
@@ -338,6 +345,7 @@ void FeedRunner::on_feed_event(feeds::Severity severity, std::string_view event,
 
 void FeedRunner::on_timer() {
   for (const auto& [name, series] : series_) series->on_timer();
+  go_on_without_list();
   if (++ticks_ % kTicksPerComparison == 0) compare_next();
   if (ticks_ % kTicksPerTrim == 0) trim();
 }

@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -77,6 +78,8 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
 
   /// The series are there, as far as they can be without the exchange.
   bool resolved_once() const { return resolved_once_; }
+  /// What the patterns of the configuration take is not waited for any more.
+  bool begun() const;
   /// The exchange's list is not waited for, nor is anything still to be taken up from the disk.
   bool settled() const { return resolving_ == 0 && known_.empty(); }
   std::size_t series_count() const { return series_.size(); }
@@ -114,7 +117,9 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
 
   bool owns(std::string_view symbol) const { return context_.share.owns(key_.exchange, key_.market, symbol); }
   void begin_with_known();
+  std::vector<Wanted> known_outputs();
   void begin_with_some(std::size_t first);
+  void go_on_without_list();
   void replay_missing(std::span<const Wanted> begun);
   void ask_for_list();
   void resolve();
@@ -124,6 +129,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   ResolvedSymbols resolve_without_list(const FeedConfig& block) const;
   void tell_unresolved(std::span<const Unresolved> unresolved);
   bool runs(const Wanted& output) const;
+  bool ran_last(const Wanted& output) const;
   bool asked_for(const MarketSeries& series, const Output& output) const;
   void check_instrument(const Wanted& output);
   void check_beginning(const Wanted& output, std::int64_t exchange_time_ms);
@@ -164,6 +170,10 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   boost::asio::steady_timer refresh_timer_;
   std::chrono::milliseconds refresh_ = std::chrono::hours(24);  // of the list
   std::chrono::steady_clock::time_point resolved_at_{};
+  /// Of the exchange: waited for since the configuration was read, done without, or there.
+  enum class List : std::uint8_t { awaited, missing, known };
+  List list_ = List::awaited;
+  std::chrono::steady_clock::time_point list_awaited_at_{};
   bool resolved_once_ = false;
   int failed_resolutions_ = 0;
   int resolving_ = 0;                  // lists that were asked for

@@ -8,10 +8,13 @@
 
 namespace atcd::daemon {
 
-/// Symbols that are named outright need no list to begin with, common ones where an earlier list was
-/// remembered. What is wrong with the others only a list can tell.
+/// Symbols that are named outright need no list to begin with, common ones and those of patterns where an
+/// earlier list was remembered. What is wrong with the others, and which are the largest, only a list can
+/// tell.
 ResolvedSymbols FeedRunner::resolve_without_list(const FeedConfig& block) const {
-  ResolvedSymbols resolved = resolve_symbols(block, context_.archive.known_symbols(exchange_));
+  FeedConfig of_any_size = block;
+  of_any_size.top = 0;
+  ResolvedSymbols resolved = resolve_symbols(of_any_size, context_.archive.known_symbols(exchange_));
   for (const Unresolved& each : resolved.unresolved) {
     if (!is_common(each.text)) resolved.symbols.push_back({each.text, "", "", true, 0, 0});
   }
@@ -36,6 +39,11 @@ bool FeedRunner::runs(const Wanted& output) const {
   const auto& outputs = found->second->outputs();
   const std::string name = id_of(output).name();
   return std::any_of(outputs.begin(), outputs.end(), [&](const auto& each) { return each->name == name; });
+}
+
+/// At the end of the run before this one, as its snapshot tells.
+bool FeedRunner::ran_last(const Wanted& output) const {
+  return context_.archive.engine_of(id_of(output).name()).has_value();
 }
 
 /// Whether the configuration asks for the output, if only the exchange's list has its symbol.
