@@ -75,12 +75,13 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
     return begin_with_known();
   }
   known_.clear();
+  remove_unwanted({}, false, false);
   resolve();
 }
 
 FeedReport FeedRunner::retire() {
   blocks_.clear();
-  remove_unwanted({}, false);
+  remove_unwanted({}, false, false);
   stop();
   return report();
 }
@@ -118,7 +119,7 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
   std::erase_if(outputs, [this](const Wanted& each) { return !owns(each.symbol.symbol); });
   apply(outputs, listed, result.server_time_ms);
   if (listed && !result.symbols.empty()) {
-    remove_unwanted(outputs, leavers_known);
+    remove_unwanted(outputs, true, leavers_known);
     tell_listing(result.symbols);
   }
   resolved_once_ = true;
@@ -277,15 +278,16 @@ engine::SeriesId FeedRunner::id_of(const Wanted& output) const {
   return {key_.exchange, key_.market, output.symbol.symbol, output.interval, output.profile->name};
 }
 
-/// Who leaves the configuration goes at once; who leaves the exchange's list runs one more period.
-void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs, bool leavers_known) {
+/// Who leaves the configuration goes at once, also while the exchange's list can't be had; who leaves that
+/// runs one more period. Those that get other parameters are exchanged once it is there.
+void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs, bool listed, bool leavers_known) {
   std::set<std::string> wanted_names;
   for (const Wanted& each : wanted_outputs) wanted_names.insert(id_of(each).name());
   std::vector<std::pair<MarketSeries*, Output*>> gone;
   for (const auto& [key, series] : series_) {
     for (const auto& output : series->outputs()) {
       if (wanted_names.contains(output->name)) continue;
-      if (!asked_for(*series, *output)) {
+      if (!asked_for(*series, *output, listed)) {
         gone.emplace_back(series.get(), output.get());
         continue;
       }

@@ -130,7 +130,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void tell_unresolved(std::span<const Unresolved> unresolved);
   bool runs(const Wanted& output) const;
   bool ran_last(const Wanted& output) const;
-  bool asked_for(const MarketSeries& series, const Output& output) const;
+  bool asked_for(const MarketSeries& series, const Output& output, bool as_it_is) const;
   void check_instrument(const Wanted& output);
   void check_beginning(const Wanted& output, std::int64_t exchange_time_ms);
   void end(MarketSeries& series);
@@ -138,7 +138,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);
   feeds::StreamName listens_to(const Wanted& output, const engine::Interval& interval) const;
   engine::SeriesId id_of(const Wanted& output) const;
-  void remove_unwanted(std::span<const Wanted> wanted_outputs, bool leavers_known);
+  void remove_unwanted(std::span<const Wanted> wanted_outputs, bool listed, bool leavers_known);
   void bar_came(MarketSeries& series);
   void compare_next();
   void trim();

@@ -46,10 +46,11 @@ bool FeedRunner::ran_last(const Wanted& output) const {
   return context_.archive.engine_of(id_of(output).name()).has_value();
 }
 
-/// Whether the configuration asks for the output, if only the exchange's list has its symbol.
-bool FeedRunner::asked_for(const MarketSeries& series, const Output& output) const {
+/// Whether the configuration asks for the output, if only the exchange's list has its symbol. `as_it_is`:
+/// with these parameters.
+bool FeedRunner::asked_for(const MarketSeries& series, const Output& output, bool as_it_is) const {
   const auto profile = std::find_if(profiles_.begin(), profiles_.end(), [&](const ProfileConfig& each) {
-    return each.name == output.profile.name && config_hash(each) == output.config;
+    return each.name == output.profile.name && (!as_it_is || config_hash(each) == output.config);
   });
   if (profile == profiles_.end()) return false;
   const auto known = context_.archive.instrument(archive_name(exchange_, series.name()));
