@@ -68,18 +68,21 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
   options.limits =
       context_.addresses.limits(key_.rest_url.empty() ? std::string(exchange_.rest_url()) : key_.rest_url,
                                 exchange_.rest_limit(), options.rest_share);
+  list_awaited_at_ = std::chrono::steady_clock::now();
+  if (list_ == List::missing) list_ = List::awaited;
   if (!feed_) {
     feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
     return begin_with_known();
   }
   known_.clear();
   refused_.clear();
+  remove_unwanted({}, false, false);
   resolve();
 }
 
 FeedReport FeedRunner::retire() {
   blocks_.clear();
-  remove_unwanted({}, false);
+  remove_unwanted({}, false, false);
   stop();
   return report();
 }
@@ -105,7 +108,10 @@ void FeedRunner::resolve() {
 
 void FeedRunner::resolved(const feeds::SymbolsResult& result) {
   const bool listed = result.error == feeds::RestError::none;
-  if (!listed) {
+  if (listed) {
+    list_ = List::known;
+    known_.clear();
+  } else {
     context_.journal.event(Level::warning, "symbols_failed", "", result.message);
   }
   std::vector<Wanted> outputs = wanted(result, listed);
@@ -114,7 +120,7 @@ void FeedRunner::resolved(const feeds::SymbolsResult& result) {
   std::erase_if(outputs, [this](const Wanted& each) { return !owns(each.symbol.symbol); });
   apply(outputs, listed, result.server_time_ms);
   if (listed && !result.symbols.empty()) {
-    remove_unwanted(outputs, leavers_known);
+    remove_unwanted(outputs, true, leavers_known);
     tell_listing(result.symbols);
   }
   resolved_once_ = true;
@@ -150,16 +156,18 @@ std::vector<FeedRunner::Wanted> FeedRunner::wanted(const feeds::SymbolsResult& r
     if (listed) {
       symbols = resolve_symbols(block, result.symbols);
       tell_unresolved(symbols.unresolved);
-    } else if (!has_patterns(block)) {
+    } else if (!has_patterns(block) || list_ == List::missing) {
       symbols = resolve_without_list(block);
     }
+    const bool only_last_run = !listed && has_patterns(block);
     const auto want = [&](const feeds::SymbolInfo& symbol, bool only_running) {
       for (const std::string& interval : block.intervals) {
         for (const ProfileConfig& profile : profiles_) {
           const auto& names = block.profiles;
           if (std::find(names.begin(), names.end(), profile.name) == names.end()) continue;
           Wanted output{&block, &profile, symbol, interval};
-          if (!only_running || runs(output)) outputs.push_back(std::move(output));
+          if ((!only_running || runs(output)) && (!only_last_run || ran_last(output)))
+            outputs.push_back(std::move(output));
         }
       }
     };
@@ -272,15 +280,16 @@ engine::SeriesId FeedRunner::id_of(const Wanted& output) const {
   return {key_.exchange, key_.market, output.symbol.symbol, output.interval, output.profile->name};
 }
 
-/// Who leaves the configuration goes at once; who leaves the exchange's list runs one more period.
-void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs, bool leavers_known) {
+/// Who leaves the configuration goes at once, also while the exchange's list can't be had; who leaves that
+/// runs one more period. Those that get other parameters are exchanged once it is there.
+void FeedRunner::remove_unwanted(std::span<const Wanted> wanted_outputs, bool listed, bool leavers_known) {
   std::set<std::string> wanted_names;
   for (const Wanted& each : wanted_outputs) wanted_names.insert(id_of(each).name());
   std::vector<std::pair<MarketSeries*, Output*>> gone;
   for (const auto& [key, series] : series_) {
     for (const auto& output : series->outputs()) {
       if (wanted_names.contains(output->name)) continue;
-      if (!asked_for(*series, *output)) {
+      if (!asked_for(*series, *output, listed)) {
         gone.emplace_back(series.get(), output.get());
         continue;
       }
@@ -343,6 +352,7 @@ void FeedRunner::on_timer() {
   const std::size_t freed =
       std::erase_if(refused_, [this](const auto& each) { return other_holder(each.second) == nullptr; });
   if (freed > 0 && resolving_ == 0) resolve();
+  go_on_without_list();
   if (++ticks_ % kTicksPerComparison == 0) compare_next();
   if (ticks_ % kTicksPerTrim == 0) trim();
 }

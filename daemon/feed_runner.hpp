@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -80,12 +81,11 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void stop();
 
   bool has(const feeds::StreamName& name) const { return series_.contains({name.symbol, name.interval}); }
-  /// Another feed of the market wants the series that this one has. What no block asks for any more is ended,
-  /// though the list that would end it is still to come; else false.
-  bool lets_go(const feeds::StreamName& name);
 
   /// The series are there, as far as they can be without the exchange.
   bool resolved_once() const { return resolved_once_; }
+  /// What the patterns of the configuration take is not waited for any more.
+  bool begun() const;
   /// The exchange's list is not waited for, nor is anything still to be taken up from the disk.
   bool settled() const { return resolving_ == 0 && known_.empty(); }
   std::size_t series_count() const { return series_.size(); }
@@ -123,7 +123,9 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
 
   bool owns(std::string_view symbol) const { return context_.share.owns(key_.exchange, key_.market, symbol); }
   void begin_with_known();
+  std::vector<Wanted> known_outputs();
   void begin_with_some(std::size_t first);
+  void go_on_without_list();
   void replay_missing(std::span<const Wanted> begun);
   void ask_for_list();
   void resolve();
@@ -133,10 +135,10 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   ResolvedSymbols resolve_without_list(const FeedConfig& block) const;
   void tell_unresolved(std::span<const Unresolved> unresolved);
   bool runs(const Wanted& output) const;
-  bool asked_for(const MarketSeries& series, const Output& output) const;
-  bool asked_for(const feeds::StreamName& name, const std::function<bool(const FeedConfig&)>& these) const;
   FeedRunner* other_holder(const feeds::StreamName& name) const;
   bool refuse(const Wanted& output);
+  bool ran_last(const Wanted& output) const;
+  bool asked_for(const MarketSeries& series, const Output& output, bool as_it_is) const;
   void check_instrument(const Wanted& output);
   void check_beginning(const Wanted& output, std::int64_t exchange_time_ms);
   void end(MarketSeries& series);
@@ -144,7 +146,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   MarketSeries& series_for(const Wanted& output, std::int64_t exchange_time_ms);
   feeds::StreamName listens_to(const Wanted& output, const engine::Interval& interval) const;
   engine::SeriesId id_of(const Wanted& output) const;
-  void remove_unwanted(std::span<const Wanted> wanted_outputs, bool leavers_known);
+  void remove_unwanted(std::span<const Wanted> wanted_outputs, bool listed, bool leavers_known);
   void bar_came(MarketSeries& series);
   void compare_next();
   void trim();
@@ -177,6 +179,10 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   boost::asio::steady_timer refresh_timer_;
   std::chrono::milliseconds refresh_ = std::chrono::hours(24);  // of the list
   std::chrono::steady_clock::time_point resolved_at_{};
+  /// Of the exchange: waited for since the configuration was read, done without, or there.
+  enum class List : std::uint8_t { awaited, missing, known };
+  List list_ = List::awaited;
+  std::chrono::steady_clock::time_point list_awaited_at_{};
   bool resolved_once_ = false;
   int failed_resolutions_ = 0;
   int resolving_ = 0;                  // lists that were asked for

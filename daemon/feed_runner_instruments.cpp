@@ -7,18 +7,14 @@
 #include "daemon/instruments.hpp"
 
 namespace atcd::daemon {
-namespace {
 
-bool holds(const std::vector<std::string>& texts, const std::string& text) {
-  return std::find(texts.begin(), texts.end(), text) != texts.end();
-}
-
-}  // namespace
-
-/// Symbols that are named outright need no list to begin with, common ones where an earlier list was
-/// remembered. What is wrong with the others only a list can tell.
+/// Symbols that are named outright need no list to begin with, common ones and those of patterns where an
+/// earlier list was remembered. What is wrong with the others, and which are the largest, only a list can
+/// tell.
 ResolvedSymbols FeedRunner::resolve_without_list(const FeedConfig& block) const {
-  ResolvedSymbols resolved = resolve_symbols(block, context_.archive.known_symbols(exchange_));
+  FeedConfig of_any_size = block;
+  of_any_size.top = 0;
+  ResolvedSymbols resolved = resolve_symbols(of_any_size, context_.archive.known_symbols(exchange_));
   for (const Unresolved& each : resolved.unresolved) {
     if (!is_common(each.text)) resolved.symbols.push_back({each.text, "", "", true, 0, 0});
   }
@@ -45,35 +41,27 @@ bool FeedRunner::runs(const Wanted& output) const {
   return std::any_of(outputs.begin(), outputs.end(), [&](const auto& each) { return each->name == name; });
 }
 
-/// Whether the configuration asks for the output, if only the exchange's list has its symbol.
-bool FeedRunner::asked_for(const MarketSeries& series, const Output& output) const {
+/// At the end of the run before this one, as its snapshot tells.
+bool FeedRunner::ran_last(const Wanted& output) const {
+  return context_.archive.engine_of(id_of(output).name()).has_value();
+}
+
+/// Whether the configuration asks for the output, if only the exchange's list has its symbol. `as_it_is`:
+/// with these parameters.
+bool FeedRunner::asked_for(const MarketSeries& series, const Output& output, bool as_it_is) const {
   const auto profile = std::find_if(profiles_.begin(), profiles_.end(), [&](const ProfileConfig& each) {
-    return each.name == output.profile.name && config_hash(each) == output.config;
+    return each.name == output.profile.name && (!as_it_is || config_hash(each) == output.config);
   });
   if (profile == profiles_.end()) return false;
-  return asked_for(series.name(),
-                   [&](const FeedConfig& block) { return holds(block.profiles, profile->name); });
-}
-
-/// The same of the bars, by a block that is one of `these`.
-bool FeedRunner::asked_for(const feeds::StreamName& name,
-                           const std::function<bool(const FeedConfig&)>& these) const {
-  const auto known = context_.archive.instrument(archive_name(exchange_, name));
-  const feeds::SymbolInfo info = symbol_info(name.symbol, known.value_or(state::Instrument{}));
+  const auto known = context_.archive.instrument(archive_name(exchange_, series.name()));
+  const feeds::SymbolInfo info = symbol_info(series.name().symbol, known.value_or(state::Instrument{}));
+  const auto has = [](const std::vector<std::string>& texts, const std::string& text) {
+    return std::find(texts.begin(), texts.end(), text) != texts.end();
+  };
   return std::any_of(blocks_.begin(), blocks_.end(), [&](const FeedConfig& block) {
-    return holds(block.intervals, name.interval) && may_have(block, info) && these(block);
+    return has(block.intervals, series.name().interval) && has(block.profiles, profile->name) &&
+           may_have(block, info);
   });
-}
-
-bool FeedRunner::lets_go(const feeds::StreamName& name) {
-  if (asked_for(name, [](const FeedConfig&) { return true; })) return false;
-  MarketSeries& series = *series_.at({name.symbol, name.interval});
-  for (const auto& each : series.outputs()) {
-    leaving_.erase(each->name);
-    context_.journal.event(Level::info, "removed", each->name, "");
-  }
-  end(series);
-  return true;
 }
 
 /// The feed of the same market and another address that has the series; null: there is none.
@@ -88,8 +76,7 @@ FeedRunner* FeedRunner::other_holder(const feeds::StreamName& name) const {
 /// common may only show in the exchange's list: who began first keeps it, and the other waits for it.
 bool FeedRunner::refuse(const Wanted& output) {
   const feeds::StreamName name{output.symbol.symbol, output.interval};
-  FeedRunner* const holder = other_holder(name);
-  if (holder == nullptr || holder->lets_go(name)) return false;
+  if (other_holder(name) == nullptr) return false;
   const std::string series = id_of(output).name();
   if (!refused_.emplace(series, name).second) return true;
   context_.journal.event(Level::error, "series_refused", series,

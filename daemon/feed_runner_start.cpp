@@ -1,6 +1,7 @@
 // How a start takes up what earlier runs left, before the exchange is asked for anything.
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <set>
 #include <utility>
 
@@ -15,19 +16,44 @@ constexpr std::size_t kKnownAtOnce = 32;
 // Of these in one go: a worker that computes for seconds looks dead. The rest is replayed when it is asked
 // for.
 constexpr std::size_t kMostBatches = 4;
+// A list that comes at all is there by then.
+constexpr std::chrono::seconds kLongestAwaitedList{10};
 
 }  // namespace
 
 /// A start does not wait for the exchange's list where symbols are named outright and an earlier run knew
 /// them.
 void FeedRunner::begin_with_known() {
-  known_ = wanted({}, false);
-  std::erase_if(known_, [this](const Wanted& each) {
+  known_ = known_outputs();
+  if (known_.empty()) return resolve();
+  feed_->hold_rest(true);
+  begin_with_some(0);
+}
+
+std::vector<FeedRunner::Wanted> FeedRunner::known_outputs() {
+  std::vector<Wanted> outputs = wanted({}, false);
+  std::erase_if(outputs, [this](const Wanted& each) {
     return !owns(each.symbol.symbol) ||
            !context_.archive.has_bars(archive_name(exchange_, {each.symbol.symbol, each.interval}));
   });
-  if (known_.empty()) return resolve();
-  feed_->hold_rest(true);
+  return outputs;
+}
+
+bool FeedRunner::begun() const {
+  return list_ != List::awaited || std::none_of(blocks_.begin(), blocks_.end(), has_patterns);
+}
+
+/// What a pattern takes only the list tells, and the exchange may shut an address out for days: then those
+/// go on that ran until the end of the run before. Once the list is there it decides.
+void FeedRunner::go_on_without_list() {
+  if (begun() || !known_.empty()) return;
+  if (std::chrono::steady_clock::now() - list_awaited_at_ < kLongestAwaitedList) return;
+  list_ = List::missing;
+  known_ = known_outputs();
+  if (known_.empty()) return;
+  context_.journal.event(Level::warning, "symbols_failed", "",
+                         "the exchange's list is awaited still: what its patterns had in the run before this "
+                         "one goes on without it");
   begin_with_some(0);
 }
 
@@ -57,7 +83,7 @@ void FeedRunner::begin_with_some(std::size_t first) {
   context_.journal.log(Level::info, "restored", key_.exchange + ":" + key_.market,
                        "series=" + std::to_string(count) + " engines=" + std::to_string(resumed - replayed_) +
                            " replayed=" + std::to_string(replayed_));
-  resolve();
+  if (list_ == List::awaited) resolve();
 }
 
 /// Engines that no snapshot had, of the series that just began: as few batches as memory allows, on all

@@ -120,6 +120,7 @@ class Pipeline::Impl {
           all->unacknowledged += stopped.unacknowledged;
           all->added += stopped.added;
           std::move(stopped.entries.begin(), stopped.entries.end(), std::back_inserter(all->entries));
+          all->begun = all->begun && stopped.begun;
           if (--*left == 0) stopped_all(std::move(*all), done);
         });
       });
@@ -235,7 +236,7 @@ class Pipeline::Impl {
     log_event(all.unacknowledged == 0 ? Level::info : Level::warning, "drained",
               {{"detail", "added=" + std::to_string(all.added) +
                               " unacknowledged=" + std::to_string(all.unacknowledged)}});
-    const std::string problem = snapshots_.write_now(std::move(all.entries));
+    const std::string problem = all.begun ? snapshots_.write_now(std::move(all.entries)) : "";
     if (!problem.empty()) log_event(Level::error, "snapshot", {{"detail", problem}});
     for (auto* waiting : {&snapshot_awaited_, &snapshot_wanted_}) {
       for (const auto& written : std::exchange(*waiting, {})) written(problem);

@@ -129,7 +129,9 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     stopping_ = true;
     for (const auto& [key, runner] : runners_) runner->stop();
     publisher_.drain(kDrainTime, [this, done = std::move(done)](std::size_t left) {
-      done({left, publisher_.counters().added, entries_of(view_)});
+      const bool begun = std::all_of(runners_.begin(), runners_.end(),
+                                     [](const auto& entry) { return entry.second->begun(); });
+      done({left, publisher_.counters().added, entries_of(view_), begun});
     });
   }
 

@@ -83,6 +83,7 @@ class Worker {
     std::size_t unacknowledged = 0;
     std::uint64_t added = 0;
     std::vector<std::string> entries;  // of the snapshot
+    bool begun = true;                 // with all series; else that of the run before has more
   };
   /// Stops the feeds and brings what is ready to Redis.
   void stop(std::function<void(Stopped)> done);

@@ -9,6 +9,7 @@ namespace {
 constexpr std::string_view kEventsKept = "100000";  // in Redis
 constexpr std::string_view kHeartbeatTtlMs = "10000";
 constexpr std::size_t kPairsPerCommand = 200;
+constexpr std::size_t kEntriesAtOnce = 100;  // of the catalogue, each time it is looked after
 constexpr std::array<std::string_view, 3> kIdentity = {"host", "pid", "started_ms"};  // of a heartbeat
 
 }  // namespace
@@ -303,6 +304,7 @@ void Notices::look_for_missing() {
   if (!catalogue_.empty()) look_for(catalogue_key_, catalogue_.begin()->first, &Notices::write_catalogue);
   if (!configs_.empty()) look_for(configs_key_, configs_.begin()->first, &Notices::write_configs);
   if (!states_.empty()) look_for(state_key_, states_.begin()->first, &Notices::write_states);
+  look_for_entries();
 }
 
 /// A field of our own: the key may be there with what others wrote.
@@ -313,6 +315,30 @@ void Notices::look_for(const std::string& key, const std::string& field, void (N
     if (reply->elements.empty() || reply->elements[0].type != ReplyType::nil) return;
     (this->*write)();
     on_missing_();
+  });
+}
+
+/// Another instance that gives up a series takes its entry out of the catalogue, which is everybody's. The
+/// next ones in turn.
+void Notices::look_for_entries() {
+  std::vector<std::string> names;
+  auto next = catalogue_.upper_bound(looked_at_);
+  if (next == catalogue_.end()) next = catalogue_.begin();
+  for (; next != catalogue_.end() && names.size() < kEntriesAtOnce; ++next) names.push_back(next->first);
+  if (names.empty()) return;
+  looked_at_ = names.back();
+  std::vector<std::string_view> arguments = {"HMGET", catalogue_key_};
+  arguments.insert(arguments.end(), names.begin(), names.end());
+  send(catalogue_key_, arguments, [this, names = std::move(names)](const Reply* reply) {
+    if (reply == nullptr) return;
+    if (reply->is_error()) return on_error("HMGET", reply->text);
+    Pairs missing;
+    for (std::size_t i = 0; i < std::min(names.size(), reply->elements.size()); ++i) {
+      const auto entry = catalogue_.find(names[i]);
+      if (reply->elements[i].type == ReplyType::nil && entry != catalogue_.end())
+        missing.emplace_back(entry->first, entry->second);
+    }
+    write_hash(catalogue_key_, missing);
   });
 }
 

@@ -94,6 +94,7 @@ class Notices {
   void on_event_reply(std::uint64_t number, const Reply* reply);
   void look_for_missing();
   void look_for(const std::string& key, const std::string& field, void (Notices::*write)());
+  void look_for_entries();
   void look_who_beats();
   void on_error(std::string_view what, std::string_view error);
   RedisConnection::Callback checked(const char* what);
@@ -110,6 +111,7 @@ class Notices {
   std::map<std::string, std::string> configs_;
   std::map<std::string, State> states_;
   std::set<std::string> gone_;  // removed here, perhaps not yet in Redis
+  std::string looked_at_;       // the series whose entry was looked for last
   std::deque<Event> events_;
   std::uint64_t next_event_ = 1;
   std::uint64_t first_unsent_ = 1;  // those before were sent, unless an error or a lost connection undid it

@@ -15,9 +15,12 @@
 #include "state/redis_url.hpp"
 #include "state/resp_reader.hpp"
 
-namespace boost::asio::ssl {
+namespace boost::asio {
+class thread_pool;
+namespace ssl {
 class context;
 }
+}  // namespace boost::asio
 
 namespace atcd::state {
 
@@ -48,7 +51,10 @@ struct ConnectionOptions {
   RedisAddress address;
   /// Where set, asked for host and port before every attempt to connect; it calls back later, once.
   std::function<void(Located)> locate;
-  std::shared_ptr<boost::asio::ssl::context> tls;   // for an address that asks for it
+  std::shared_ptr<boost::asio::ssl::context> tls;  // for an address that asks for it
+  /// Where names are looked up; outlives the connection. Null: by the io_context, which looks up one after
+  /// the other, whoever asks, and each may take half a minute.
+  boost::asio::thread_pool* names = nullptr;
   std::string client_name;                          // for CLIENT LIST
   std::chrono::milliseconds command_timeout{5000};  // from sending a command, or the reply to the one before
                                                     // it, to its reply; also of connecting

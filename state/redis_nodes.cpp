@@ -54,6 +54,7 @@ RedisNodes::RedisNodes(boost::asio::io_context& io, RedisUrl url, ConnectionOpti
       timer_(io),
       known_(url_.kind != RedisKind::cluster),
       self_(std::make_shared<RedisNodes*>(this)) {
+  options_.names = &names_;
   if (url_.kind == RedisKind::sentinel) {
     sentinels_ = std::make_unique<Sentinels>(io, url_, options_);
     options_.locate = [this](Located located) { sentinels_->find_master(std::move(located)); };

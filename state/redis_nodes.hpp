@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -107,6 +108,7 @@ class RedisNodes {
   RedisUrl url_;
   ConnectionOptions options_;
   NodesHandler& handler_;
+  boost::asio::thread_pool names_{1};  // outlives the connections
   std::unique_ptr<Sentinels> sentinels_;
   std::map<std::string, std::unique_ptr<RedisNode>> nodes_;
   Slots slots_;  // by slot; empty while nothing is known

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
@@ -41,12 +42,12 @@ bool expect_host(SSL* ssl, const std::string& host, bool numeric) {
 }  // namespace
 
 RedisWire::RedisWire(asio::io_context& io, RedisAddress address, std::shared_ptr<asio::ssl::context> tls,
-                     WireHandler& handler)
+                     asio::thread_pool* names, WireHandler& handler)
     : address_(std::move(address)),
       context_(std::move(tls)),
       handler_(&handler),
       socket_(io),
-      resolver_(io) {}
+      names_(names) {}
 
 /// A completion handler that keeps this object, and is silent once it is closed.
 template <typename Function>
@@ -69,8 +70,7 @@ void RedisWire::open(std::size_t first) {
     endpoints_ = {asio::ip::tcp::endpoint(literal, address_.port)};
     return connect_to(0);
   }
-  resolver_.async_resolve(
-      address_.host, std::to_string(address_.port),
+  auto looked_up =
       while_open([this, first](const error_code& error, const asio::ip::tcp::resolver::results_type& found) {
         if (error) return end("cannot resolve " + address_.host + ": " + error.message());
         for (const auto& entry : found) endpoints_.emplace_back(entry.endpoint());
@@ -78,7 +78,10 @@ void RedisWire::open(std::size_t first) {
                     endpoints_.begin() + static_cast<std::ptrdiff_t>(first % endpoints_.size()),
                     endpoints_.end());
         connect_to(0);
-      }));
+      });
+  names_ == nullptr ? resolver_.emplace(socket_.get_executor()) : resolver_.emplace(*names_);
+  resolver_->async_resolve(address_.host, std::to_string(address_.port),
+                           asio::bind_executor(socket_.get_executor(), std::move(looked_up)));
 }
 
 void RedisWire::connect_to(std::size_t index) {
@@ -157,7 +160,7 @@ void RedisWire::close() {
   handler_ = nullptr;
   error_code ignored;
   socket_.close(ignored);
-  resolver_.cancel();
+  resolver_.reset();
 }
 
 }  // namespace atcd::state

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -35,9 +36,10 @@ class WireHandler {
 /// Used from the io_context's thread only.
 class RedisWire : public std::enable_shared_from_this<RedisWire> {
  public:
-  /// `tls` may be null where the address does not ask for TLS.
+  /// `tls` may be null where the address does not ask for TLS. `names`: as ConnectionOptions'; open until
+  /// close().
   RedisWire(boost::asio::io_context& io, RedisAddress address, std::shared_ptr<boost::asio::ssl::context> tls,
-            WireHandler& handler);
+            boost::asio::thread_pool* names, WireHandler& handler);
 
   /// Of the addresses that the host's name has this one is tried first, counted from 0 and round.
   void open(std::size_t first);
@@ -70,7 +72,8 @@ class RedisWire : public std::enable_shared_from_this<RedisWire> {
   WireHandler* handler_;  // null: closed
   Socket socket_;
   std::optional<boost::asio::ssl::stream<Socket&>> tls_;
-  boost::asio::ip::tcp::resolver resolver_;
+  boost::asio::thread_pool* names_;
+  std::optional<boost::asio::ip::tcp::resolver> resolver_;  // until close()
   std::vector<Endpoint> endpoints_;
   bool numeric_ = false;  // the host is an address, not a name
   bool handshaking_ = false;

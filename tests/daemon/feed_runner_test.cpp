@@ -55,6 +55,17 @@ class FeedRunnerTest : public ::testing::Test, state::SignalHistory, state::Publ
   void on_publish_event(state::PublishEvent, std::string_view, std::string_view) override {}
   void on_published(state::SeriesIndex, std::int64_t, std::int64_t) override {}
 
+  /// Nobody listens: the list is asked for again after two seconds.
+  static FeedConfig nowhere_block() {
+    FeedConfig block;
+    block.exchange = "binance";
+    block.market = "spot";
+    block.intervals = {"1m"};
+    block.rest_url = "http://127.0.0.1:1";
+    block.websocket_url = "ws://127.0.0.1:1";
+    return block;
+  }
+
   static state::RedisOptions nowhere() {
     state::RedisOptions options;
     std::string error;
@@ -76,14 +87,26 @@ class FeedRunnerTest : public ::testing::Test, state::SignalHistory, state::Publ
   Bulk bulk_{planner_};
 };
 
+TEST_F(FeedRunnerTest, WhoLeavesTheConfigurationGoesAlsoWhileTheListCanNotBeHad) {
+  FeedConfig block = nowhere_block();
+  block.symbols = {"BTCUSDT", "ETHUSDT"};
+  const auto running = runner(block);
+  const auto begun = steady_clock::now();
+  while (!running->settled() && steady_clock::now() - begun < std::chrono::minutes(1)) io_.run_one();
+  ASSERT_EQ(running->series_count(), 2U);
+  ProfileConfig other;
+  other.parameters.robustness = engine::Robustness::wide;
+  block.symbols = {"ETHUSDT"};
+  running->configure({block}, {other});
+  EXPECT_EQ(running->series_count(), 1U) << "another set of parameters takes the place of the one that runs";
+  other.name = "other";
+  running->configure({block}, {other});
+  EXPECT_EQ(running->series_count(), 0U);
+}
+
 TEST_F(FeedRunnerTest, ARefreshThatIsDueWhenItIsStoppedAsksForNothing) {
-  FeedConfig block;
-  block.exchange = "binance";
-  block.market = "spot";
+  FeedConfig block = nowhere_block();
   block.symbols = {"*USDT"};
-  block.intervals = {"1m"};
-  block.rest_url = "http://127.0.0.1:1";  // nobody listens: the list is asked for again after two seconds
-  block.websocket_url = "ws://127.0.0.1:1";
   const auto stopped = runner(block);
   const auto begun = steady_clock::now();
   while (!stopped->settled() && steady_clock::now() - begun < std::chrono::minutes(1)) io_.run_one();

@@ -59,6 +59,26 @@ TEST_F(NoticesTest, ASeriesThatIsMovedStaysInCatalogueAndStates) {
   EXPECT_TRUE(redis_.hash("atc:1:state:main").empty());
 }
 
+TEST_F(NoticesTest, WhatAnotherInstanceGivesUpStaysInTheCatalogue) {
+  RedisOptions other = options_for(server_);
+  other.instance = "other";
+  Daemon daemon(io_, options_for(server_)), twin(io_, other);
+  constexpr SeriesIndex kSeries = 250, kGivenUp = 120;
+  for (SeriesIndex series = 1; series <= kSeries; ++series) daemon.add(series, 0, 1);
+  twin.add(kGivenUp, 0, 1);
+  run_until([&] { return daemon.handler.published == kSeries && twin.handler.published == 1; }, "all");
+  run_until_drained(daemon);
+  run_until_drained(twin);
+  twin.publisher->remove(kGivenUp);
+  run_until_drained(twin);
+  ASSERT_EQ(redis_.hash("atc:1:catalogue").size(), kSeries - 1);
+  for (int looks = 0; looks < 3; ++looks) {
+    daemon.publisher->look_after();
+    run_until_drained(daemon);
+  }
+  EXPECT_EQ(redis_.hash("atc:1:catalogue").size(), kSeries);
+}
+
 TEST_F(NoticesTest, ASeriesRemovedWhileRedisIsAwayLeavesWhenItIsBack) {
   RedisServer server({"--appendonly", "yes", "--appendfsync", "always"});
   Daemon daemon(io_, options_for(server));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <netdb.h>
 
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
@@ -13,12 +14,18 @@
 namespace {
 
 constexpr std::string_view kTwoAddresses = "two-addresses.test";
+constexpr std::string_view kUnanswered = "unanswered.test";
+std::atomic<bool> unanswered{false};
 
 }  // namespace
 
-/// In place of the C library's: knows one name more, with two addresses.
+/// In place of the C library's: knows one name more, with two addresses, and one that no server answers for.
 extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
   static const auto real = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (name != nullptr && name == kUnanswered) {
+    unanswered.wait(true);
+    return EAI_AGAIN;
+  }
   if (name == nullptr || name != kTwoAddresses) return real(name, service, hints, found);
   if (const int error = real("127.0.0.2", service, hints, found); error != 0) return error;
   addrinfo* last = *found;
@@ -169,6 +176,20 @@ TEST_F(RedisConnectionTest, OfANameTheNextAddressIsTriedWhereOneDropsWhatIsSentT
   server.client().command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
   run_until([&] { return heard_.ready == 2; }, "ready again");
   EXPECT_EQ(heard_.unreachable.size(), before) << "it stays with the one that answers";
+}
+
+TEST_F(RedisConnectionTest, ANameThatNobodyAnswersForHoldsUpNoRedis) {
+  const ReservedPort port;
+  RedisServer server({"--port", port.text(), "--bind", "127.0.0.1"});
+  unanswered = true;
+  boost::asio::ip::tcp::resolver of_an_exchange(io_);
+  of_an_exchange.async_resolve(kUnanswered, "443", [](const auto&, const auto&) {});
+  RedisOptions options;
+  options.url = redis_url("redis://localhost:" + port.text());
+  Daemon daemon(io_, options);
+  run_until([&] { return daemon.publisher->connected(); }, "connected");
+  unanswered = false;
+  unanswered.notify_all();
 }
 
 TEST_F(RedisConnectionTest, WhoNeverAnswersTheGreetingIsGivenUp) {
