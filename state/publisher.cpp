@@ -159,13 +159,12 @@ class Publisher::Impl final : public NodesHandler {
     if (reason.starts_with("timeout")) ++counters_.timeouts;
     link.function_timer.cancel();
     link.sender.on_lost();
-    link.told_unreachable = true;
     tell(PublishEvent::disconnected, "reason", reason);
     send_guests_home(link);
   }
 
   void on_node_unreachable(RedisNode& node, std::string_view reason) override {
-    Link& link = link_of(node);  // attempts go on: one line an outage is enough
+    Link& link = link_of(node);  // attempts go on: one line an outage is enough, beside that of the loss
     if (!std::exchange(link.told_unreachable, true)) tell(PublishEvent::disconnected, "reason", reason);
     send_guests_home(link);
   }
