@@ -1,5 +1,7 @@
 #include "daemon/journal.hpp"
 
+#include <string>
+
 #include "daemon/clock.hpp"
 #include "state/publisher.hpp"
 
@@ -21,6 +23,14 @@ void Journal::log(Level level, std::string_view event, std::string_view series, 
   } else {
     log_event(level, event, {{"series", series}, {"detail", detail}});
   }
+}
+
+void Journal::warn_seldom(std::string_view event, std::string_view series, std::string_view detail) {
+  const auto left_out = seldom_.take(detail, monotonic_ms());
+  if (!left_out) return;
+  std::string text(detail);
+  if (*left_out > 0) text += " (and " + std::to_string(*left_out) + " lines more like this were left out)";
+  log(Level::warning, event, series, text);
 }
 
 }  // namespace atcd::daemon

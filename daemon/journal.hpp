@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/log.hpp"
+#include "daemon/seldom.hpp"
 
 namespace atcd::state {
 class Publisher;
@@ -29,10 +30,13 @@ class Journal {
   void event(Level level, std::string_view event, std::string_view series, std::string_view detail);
   /// Log only.
   void log(Level level, std::string_view event, std::string_view series, std::string_view detail);
+  /// The same where all series may have one trouble over and over: of one detail ten lines a minute.
+  void warn_seldom(std::string_view event, std::string_view series, std::string_view detail);
 
  private:
   state::Publisher& publisher_;
   Listener listener_;
+  Seldom seldom_;
 };
 
 }  // namespace atcd::daemon

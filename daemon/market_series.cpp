@@ -231,8 +231,8 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
     if (*self == nullptr) return;
     MarketSeries& series = **self;
     if (result.error != feeds::RestError::none) {
-      series.context_.journal.log(Level::warning, "history_failed",
-                                  series.name_.symbol + " " + series.name_.interval, result.message);
+      series.context_.journal.warn_seldom("history_failed", series.name_.symbol + " " + series.name_.interval,
+                                          result.message);
     }
     feeds::HistoryResult own = result;
     own.from_ms = from_ms;
@@ -248,9 +248,8 @@ void MarketSeries::fetch(std::int64_t from_ms, std::int64_t to_ms, int priority)
               " first_open_ms=" + std::to_string(own.unusable_ms.front()));
     }
     if (series.series_.counters().disproved != before.disproved) {
-      series.context_.journal.log(Level::warning, "history_failed",
-                                  series.name_.symbol + " " + series.name_.interval,
-                                  "the answer lacks a bar that we have: it is asked again");
+      series.context_.journal.warn_seldom("history_failed", series.name_.symbol + " " + series.name_.interval,
+                                          "the answer lacks a bar that we have: it is asked again");
     }
     series.prepare();
   });

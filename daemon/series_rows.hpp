@@ -45,6 +45,7 @@ struct FeedRow {
 struct Changes {
   std::vector<std::string> added, removed;  // names of series
   std::vector<std::string> problems;        // sentences: what could not be done
+  std::size_t stopped = 0;                  // of those added: Redis holds signals of another configuration
   bool settled = true;                      // false: an exchange's list is still waited for
 };
 

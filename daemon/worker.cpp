@@ -347,7 +347,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   std::map<state::SeriesIndex, MarketSeries*> outputs_;
   FeedRunners runners_;
   RetiredFeeds retired_;
-  const WorkerView view_{io_, journal_, outputs_, runners_};
+  const WorkerView view_{io_, journal_, outputs_, runners_, publisher_};
   boost::asio::steady_timer timer_, warm_timer_;
   std::int64_t ticks_ = 0;
   bool filling_ = false;

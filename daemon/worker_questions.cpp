@@ -4,6 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <iterator>
+#include <set>
+#include <string_view>
 #include <utility>
 
 namespace atcd::daemon {
@@ -103,12 +105,24 @@ bool settled(const WorkerView& view) {
                      [](const auto& entry) { return entry.second->settled(); });
 }
 
+/// Whether Redis takes them is known: a Redis that is away is told elsewhere.
+bool compared(const WorkerView& view) { return !view.publisher.connected() || view.publisher.settled(); }
+
+void count_stopped(const WorkerView& view, Changes& changes) {
+  const std::set<std::string_view> added(changes.added.begin(), changes.added.end());
+  for (const auto& [index, series] : view.outputs) {
+    const Output* output = series->output(index);
+    if (output != nullptr && added.contains(output->name) && series->stopped(*output)) ++changes.stopped;
+  }
+}
+
 void look_whether_settled(const WorkerView& view, const std::shared_ptr<boost::asio::steady_timer>& timer,
                           std::chrono::steady_clock::time_point end, const std::shared_ptr<Changes>& changes,
                           std::function<void()> done) {
   changes->settled = settled(view);
-  if (changes->settled || std::chrono::steady_clock::now() >= end) {
+  if ((changes->settled && compared(view)) || std::chrono::steady_clock::now() >= end) {
     view.journal.listen(nullptr);
+    count_stopped(view, *changes);
     return done();
   }
   timer->expires_after(kSettledLook);
@@ -183,10 +197,17 @@ Changes all_of(const std::vector<std::shared_ptr<Changes>>& each) {
     std::move(changes->removed.begin(), changes->removed.end(), std::back_inserter(all.removed));
     std::move(changes->problems.begin(), changes->problems.end(), std::back_inserter(all.problems));
     all.settled = all.settled && changes->settled;
+    all.stopped += changes->stopped;
   }
   for (auto* list : {&all.added, &all.removed, &all.problems}) {
     std::sort(list->begin(), list->end());
     list->erase(std::unique(list->begin(), list->end()), list->end());
+  }
+  if (all.stopped > 0) {
+    all.problems.push_back(std::to_string(all.stopped) + " of " + std::to_string(all.added.size()) +
+                           " series that were added are stopped: Redis holds signals of another "
+                           "configuration; give the profile its former parameters or another name, or set "
+                           "adopt = true in [redis] and restart");
   }
   return all;
 }

@@ -14,6 +14,7 @@
 #include "daemon/market_series.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/series_rows.hpp"
+#include "state/publisher.hpp"
 
 namespace atcd::daemon {
 
@@ -23,6 +24,7 @@ struct WorkerView {
   Journal& journal;
   const std::map<state::SeriesIndex, MarketSeries*>& outputs;
   const FeedRunners& runners;
+  const state::Publisher& publisher;
 };
 
 // Questions, to be put with Worker::ask(). They are answered on the worker's thread, some series at a time,
@@ -43,8 +45,8 @@ void ask_subject(const WorkerView& view, state::SeriesIndex series,
 
 /// From now on `changes` collects what is added, removed and refused.
 void watch_changes(const WorkerView& view, const std::shared_ptr<Changes>& changes);
-/// Ends the collecting, and calls `done`, when no list of an exchange is waited for any more, or after so
-/// long.
+/// Ends the collecting, and calls `done`, when no list of an exchange is waited for any more, nor what Redis
+/// holds of the series that were added, or after so long.
 void await_changes(const WorkerView& view, std::chrono::milliseconds longest,
                    const std::shared_ptr<Changes>& changes, std::function<void()> done);
 

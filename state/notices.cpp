@@ -354,9 +354,11 @@ RedisConnection::Callback Notices::checked(const char* what) {
 
 void Notices::on_error(std::string_view what, std::string_view error) {
   incomplete_ = true;
-  if (error_kind(error) == ErrorKind::reroute || error.starts_with("CLUSTERDOWN")) nodes_.look_again();
+  const bool elsewhere = error_kind(error) == ErrorKind::reroute;  // who publishes there tells it
+  if (elsewhere || error.starts_with("CLUSTERDOWN")) nodes_.look_again();
   ++counters_.errors;
-  if (!told_.insert(std::string(what) + std::string(error.substr(0, error.find(' ')))).second) return;
+  if (elsewhere || !told_.insert(std::string(what) + std::string(error.substr(0, error.find(' ')))).second)
+    return;
   std::string detail = "command=\"";
   detail.append(what).append("\" error=\"").append(error).append("\"");
   handler_.on_publish_event(PublishEvent::refused, "", detail);

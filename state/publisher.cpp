@@ -13,6 +13,7 @@
 #include "state/publish_function.hpp"
 #include "state/redis_nodes.hpp"
 #include "state/series_sender.hpp"
+#include "state/server_news.hpp"
 
 namespace atcd::state {
 namespace {
@@ -78,6 +79,11 @@ class Publisher::Impl final : public NodesHandler {
   }
 
   Notices& notices() { return notices_; }
+  void look_after() {
+    for (const auto& [node, link] : links_)
+      if (node->connection().ready()) link->news.kept();
+    notices_.look_after();
+  }
   std::size_t waiting_events() const { return notices_.waiting_events(); }
   const PublishCounters& counters() const { return counters_; }
 
@@ -112,14 +118,13 @@ class Publisher::Impl final : public NodesHandler {
  private:
   /// A server, and what is sent to it.
   struct Link {
-    Link(RedisNode& where, boost::asio::io_context& io, SeriesSender::Parts parts)
-        : node(where), sender(std::move(parts)), function_timer(io) {}
+    Link(RedisNode& where, boost::asio::io_context& io, SeriesSender::Parts parts, ServerNews told)
+        : node(where), sender(std::move(parts)), function_timer(io), news(std::move(told)) {}
 
     RedisNode& node;
     SeriesSender sender;
     boost::asio::steady_timer function_timer;
-    std::string told_refused;
-    bool told_unreachable = false;
+    ServerNews news;
   };
 
   Link& link_of(RedisNode& node) {
@@ -132,7 +137,8 @@ class Publisher::Impl final : public NodesHandler {
               [this, &node] { prepare_function(link_of(node)); },
               [this, &node](SeriesIndex series, std::uint32_t generation, std::string_view error) {
                 redirect_later(node, series, generation, error);
-              }});
+              }},
+          ServerNews(handler_, nodes_.cluster() ? "node=" + node.name() : ""));
     }
     return *link;
   }
@@ -146,9 +152,7 @@ class Publisher::Impl final : public NodesHandler {
   void on_node_ready(RedisNode& node) override {
     Link& link = link_of(node);
     ++counters_.connects;
-    link.told_unreachable = false;
-    link.told_refused.clear();
-    handler_.on_publish_event(PublishEvent::connected, "", nodes_.cluster() ? "node=" + node.name() : "");
+    link.news.connected();
     notices_.on_ready(node);
     prepare_function(link);
   }
@@ -159,14 +163,13 @@ class Publisher::Impl final : public NodesHandler {
     if (reason.starts_with("timeout")) ++counters_.timeouts;
     link.function_timer.cancel();
     link.sender.on_lost();
-    link.told_unreachable = true;
-    tell(PublishEvent::disconnected, "reason", reason);
+    link.news.lost(reason);
     send_guests_home(link);
   }
 
   void on_node_unreachable(RedisNode& node, std::string_view reason) override {
-    Link& link = link_of(node);  // attempts go on: one line an outage is enough
-    if (!std::exchange(link.told_unreachable, true)) tell(PublishEvent::disconnected, "reason", reason);
+    Link& link = link_of(node);
+    link.news.unreachable(reason);
     send_guests_home(link);
   }
 
@@ -177,9 +180,7 @@ class Publisher::Impl final : public NodesHandler {
 
   void on_node_refused(RedisNode& node, std::string_view error) override {
     ++counters_.errors;
-    Link& link = link_of(node);
-    link.told_unreachable = true;
-    refuse(link, std::string(error));
+    link_of(node).news.not_let_in(error);
   }
 
   bool on_node_idle(RedisNode& node) override {
@@ -234,10 +235,10 @@ class Publisher::Impl final : public NodesHandler {
     RedisNode* target = nodes_.redirect(link.node, error);
     if (target == nullptr) {
       // A replica, or a cluster that was taken for a single server: another attempt may find the right one.
-      refuse(link, error + (error.starts_with("READONLY")
-                                ? " (this server is a replica)"
-                                : " (this server belongs to a cluster: redis-cluster:// is its URL)"));
-      if (link.node.connection().ready()) link.node.connection().drop(error);
+      link.news.refused(error + (error.starts_with("READONLY")
+                                     ? " (this server is a replica)"
+                                     : " (this server belongs to a cluster: redis-cluster:// is its URL)"));
+      if (link.node.connection().ready()) leave(link, error);
       return;
     }
     auto cursor = link.sender.release(series, generation);
@@ -263,17 +264,17 @@ class Publisher::Impl final : public NodesHandler {
               if (!link.node.connection().ready()) return;
               return prepare_later(link);  // its output is full
             case FunctionState::missing:
-              refuse(link, "the function " + name +
-                               " is missing and this user may not load it (atcd redis-setup does): " +
-                               std::string(error));
+              link.news.refused(
+                  "the function " + name +
+                  " is missing and this user may not load it (atcd redis-setup does): " + std::string(error));
               break;
             case FunctionState::failed:
-              refuse(link, "the function " + name + " could not be loaded: " + std::string(error));
+              link.news.refused("the function " + name + " could not be loaded: " + std::string(error));
               break;
           }
           ++counters_.errors;
           const bool replica = error_kind(error) == ErrorKind::reroute;
-          replica ? link.node.connection().drop(error) : prepare_later(link);
+          replica ? leave(link, error) : prepare_later(link);
         });
   }
 
@@ -288,13 +289,9 @@ class Publisher::Impl final : public NodesHandler {
         });
   }
 
-  void refuse(Link& link, const std::string& error) {
-    if (std::exchange(link.told_refused, error) != error) tell(PublishEvent::refused, "error", error);
-  }
-
-  void tell(PublishEvent event, std::string_view key, std::string_view text) {
-    std::string detail(key);
-    handler_.on_publish_event(event, "", detail.append("=\"").append(text).append("\""));
+  void leave(Link& link, std::string_view error) {
+    link.news.leave();
+    link.node.connection().drop(error);
   }
 
   // ---- the end
@@ -376,7 +373,7 @@ void Publisher::event(std::string_view event, std::int64_t at_ms, std::string_vi
 void Publisher::heartbeat(const std::vector<std::pair<std::string, std::string>>& fields) {
   impl_->notices().heartbeat(fields);
 }
-void Publisher::look_after() { impl_->notices().look_after(); }
+void Publisher::look_after() { impl_->look_after(); }
 void Publisher::describe(const std::string& series_name, const std::string& catalogue_json) {
   impl_->notices().describe(series_name, catalogue_json);
 }

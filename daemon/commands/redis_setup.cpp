@@ -84,6 +84,9 @@ class Setup final : public state::NodesHandler {
 void print_users(const std::string& prefix, bool cluster) {
   const std::string keys = prefix + ":1:";
   std::cout
+      << "# On every server, replicas too. CONFIG REWRITE, or ACL SAVE where Redis has an aclfile, makes "
+         "them "
+         "outlast a restart.\n"
       << "# The daemon: it writes its keys through the function and publishes on its channels. Leave the "
          "two\n"
          "# +function rights out where only this command may load the function.\n"

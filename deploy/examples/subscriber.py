@@ -3,7 +3,8 @@
 
     subscriber.py --url unix:///run/redis/redis.sock binance:spot:BTCUSDT:1m:default
 
-- It begins with the latest signal and goes on with the stream from that entry's ID: the stream is the record.
+- It begins with the latest signal and goes on with the stream from that entry's ID: the stream is the record. With
+  --positions FILE it goes on, after an end of its own, where it was.
 - The push is a doorbell only: it says "look at the stream now". A lost push costs a second, not a signal.
 - A series is trusted while Redis answers, now <= next_close_ms + grace, and an instance that beats says LIVE.
 
@@ -11,6 +12,7 @@ Needs redis-py (Debian: python3-redis). Every field is described in deploy/redis
 """
 import argparse
 import json
+import os
 import sys
 import time
 
@@ -35,16 +37,18 @@ def keys_of(series, prefix="atc"):
 
 class Subscriber:
     """Calls on_signal(series, fields) for every signal once and in order, and on_trust(series, trusted, why) when
-    trust begins or ends. Fields are text, as Redis holds them. One thread: run() until stop() or an exception."""
+    trust begins or ends. Fields are text, as Redis holds them. One thread: run() until stop() or an exception.
+    A signal's position is <close_ms>-<rev>. Who keeps it together with what on_signal did, and begins anew with these
+    `positions`, misses none in between either, as far as the stream remembers. Where on_signal raises it is told again."""
 
-    def __init__(self, client, series, on_signal, on_trust, grace_s=5.0, instances=(), prefix="atc"):
+    def __init__(self, client, series, on_signal, on_trust, grace_s=5.0, instances=(), prefix="atc", positions=()):
         self.client = client  # made by connect()
         self.on_signal, self.on_trust = on_signal, on_trust
         # The daemons to believe; where none is named the one that wrote the newest entry. Of twins name both.
         self.grace_s, self.instances, self.prefix = grace_s, list(instances), prefix
         self.keys = {name: keys_of(name, prefix) for name in series}
-        self.position = {}  # series: ID of the last entry that was handled
-        self.latest = {}  # series: fields of that entry
+        self.position = dict(positions)  # series: ID of the last entry that was handled
+        self.latest = {}  # series: fields of that entry, or at first of the newest
         self.trusted = {name: None for name in series}
         self.stopping = False
 
@@ -79,11 +83,13 @@ class Subscriber:
     def read(self, name):
         """Handles what stands in the stream after our position."""
         stream, last, _ = self.keys[name]
-        if name not in self.position:
+        if name not in self.latest:
             fields = self.client.hgetall(last)
             if not fields:
                 return  # never published yet
-            self.handle(name, f"{fields['close_ms']}-{fields['rev']}", fields)
+            if name not in self.position:
+                self.handle(name, f"{fields['close_ms']}-{fields['rev']}", fields)
+            self.latest[name] = fields
         while True:
             entries = self.client.xrange(stream, f"({self.position[name]}", "+", count=100)
             for entry_id, fields in entries:
@@ -92,13 +98,13 @@ class Subscriber:
                 return
 
     def handle(self, name, entry_id, fields):
-        before = self.latest.get(name)
-        if before and int(fields["open_ms"]) > int(before["close_ms"]):
+        before_ms = self.position.get(name, "").partition("-")[0]
+        if before_ms and int(fields["open_ms"]) > int(before_ms):
             # We were away for longer than the stream remembers, or the exchange has no bar there (gap_from_ms).
-            print(f"{name}: nothing between {before['close_ms']} and {fields['open_ms']}", file=sys.stderr)
-        self.position[name] = entry_id
-        self.latest[name] = fields
+            print(f"{name}: nothing between {before_ms} and {fields['open_ms']}", file=sys.stderr)
         self.on_signal(name, fields)
+        self.latest[name] = fields
+        self.position[name] = entry_id
 
     def judge(self, name):
         fields = self.latest.get(name)
@@ -125,23 +131,33 @@ def main():
     parser.add_argument("--url", default="redis://127.0.0.1:6379")
     parser.add_argument("--username")
     parser.add_argument("--password-file")
+    parser.add_argument("--positions", metavar="FILE", help="keeps how far each series was read, and goes on there")
     parser.add_argument("--instance", action="append", default=[], help="a daemon to believe; of twins name both")
     parser.add_argument("series", nargs="+", metavar="SERIES", help="exchange:market:symbol:interval:profile")
     options = parser.parse_args()
     password = open(options.password_file).readline().strip() if options.password_file else None
     extra = {name: value for name, value in (("username", options.username), ("password", password)) if value}
     client = connect(options.url, **extra)
+    positions = {}
+    if options.positions and os.path.exists(options.positions):
+        with open(options.positions) as file:
+            positions = json.load(file)
 
     def on_signal(name, fields):
         turned = " TURNED" if fields["trend"] != fields["previous_trend"] else ""
         print(f"{name} close_ms={fields['close_ms']} rev={fields['rev']} close={fields['close']} "
               f"average={fields['average']} trend={fields['trend']} source={fields['source']}{turned}", flush=True)
+        if options.positions:
+            with open(options.positions + ".new", "w") as file:
+                json.dump({**subscriber.position, name: f"{fields['close_ms']}-{fields['rev']}"}, file)
+            os.replace(options.positions + ".new", options.positions)  # those before or these
 
     def on_trust(name, trusted, why):
         print(f"{name} {'trusted' if trusted else 'NOT trusted'}: {why}", flush=True)
 
+    subscriber = Subscriber(client, options.series, on_signal, on_trust, instances=options.instance, positions=positions)
     try:
-        Subscriber(client, options.series, on_signal, on_trust, instances=options.instance).run()
+        subscriber.run()
     except KeyboardInterrupt:
         pass
 

@@ -179,6 +179,13 @@ def check_changes(operator, client, write):
         assert done["problems"] == ["what only a restart changes stays as it was: instance, log"], done
     write(["BTCUSDT", "ETHUSDT"])
     assert not operator.json("reload")["problems"]
+    # A profile that gets other parameters: what Redis holds is of those before.
+    write(["BTCUSDT", "ETHUSDT"], parameters="cutout = 1")
+    done = operator.run("reload")
+    assert "2 series added, 0 removed, 1 problems" in done.stdout, done
+    assert "2 of 2 series that were added are stopped: Redis holds signals of another configuration" in done.stderr, done
+    write(["BTCUSDT", "ETHUSDT"])
+    assert not operator.json("reload")["problems"], "they go on"
 
 
 def check_explain_without_bars(operator, client, simulator, write):
@@ -318,11 +325,11 @@ def main():
         client.connection_pool.connection_kwargs["password"] = PASSWORD
         simulator = place.simulator("--symbols", "8", "--speed", "240", "--seed", "5", "--weight-limit", "1000000")
 
-        def write(symbols, extra=""):
+        def write(symbols, extra="", parameters=""):
+            text = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, symbols,
+                                         redis_keys=f'password_file = "{place.path("password")}"')
             with open(place.path("daemon.toml"), "w") as file:
-                file.write("threads = 3\n" + extra + harness.configuration(
-                    simulator.ws_url, simulator.rest_url, client.url, place.directory, symbols,
-                    redis_keys=f'password_file = "{place.path("password")}"'))
+                file.write("threads = 3\n" + extra + text.replace("[[feed]]", parameters + "\n[[feed]]"))
 
         def start(log):
             return place.spawn(log, [ATCD, "run", "--config", place.path("daemon.toml")], env=operator.environment)

@@ -80,6 +80,19 @@ def main():
         wait_for(trusted(True), "trust comes back with Redis")
         hear_more(3)
 
+        # A bot that ends and comes again goes on where it was, not with the latest.
+        subscriber.stop()
+        thread.join()
+        kept = dict(subscriber.position)
+        missed = [f"({kept[name]}" for name in SERIES]
+        wait_for(lambda: all(len(client.xrange(example.keys_of(name)[0], after)) >= 3 for name, after in zip(SERIES, missed)),
+                 "signals that it misses")
+        subscriber = example.Subscriber(reader, SERIES, lambda name, fields: heard[name].append(fields),
+                                        lambda name, trusted, why: trust[name].append((trusted, why)), positions=kept)
+        thread = threading.Thread(target=subscriber.run, daemon=True)
+        thread.start()
+        hear_more(4)
+
         daemon.terminate()
         assert daemon.wait(30) == 0
 

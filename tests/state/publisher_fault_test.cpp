@@ -134,6 +134,17 @@ TEST_F(PublisherFaultTest, AHangingRedisIsDroppedAndRecoveredFrom) {
   EXPECT_THAT(daemon.handler.detail(PublishEvent::disconnected), HasSubstr("200 ms"));
 }
 
+TEST_F(PublisherFaultTest, AnOutageIsToldWithWhatKeepsItFromEnding) {
+  RedisServer server;
+  Daemon daemon(io_, options_for(server));
+  daemon.add(1, 0, 0);
+  run_until([&] { return daemon.publisher->connected(); }, "connected");
+  server.kill();
+  run_until([&] { return daemon.handler.count(PublishEvent::disconnected) == 2; },
+            "the loss, and why it lasts");
+  EXPECT_THAT(daemon.handler.events.back().detail, HasSubstr("cannot connect"));
+}
+
 TEST_F(PublisherFaultTest, AFullRedisIsWaitedForAndNothingIsLost) {
   RedisServer server;
   RedisClient redis = server.client();

@@ -125,8 +125,13 @@ TEST_F(PublisherRecoveryTest, AReplicaIsNotWrittenToAndSaid) {
   run_until([&] { return daemon.handler.count(PublishEvent::refused) > 0; }, "refused");
   EXPECT_THAT(daemon.handler.detail(PublishEvent::refused), HasSubstr("READONLY"));
   run_until([&] { return daemon.publisher->counters().disconnects >= 3; }, "tried again");
+  EXPECT_EQ(daemon.handler.count(PublishEvent::refused), 1U) << "once, however often it is tried";
+  EXPECT_EQ(daemon.handler.count(PublishEvent::disconnected), 1U);
+  EXPECT_EQ(daemon.handler.count(PublishEvent::connected), 1U);
   server.client().command({"REPLICAOF", "NO", "ONE"});
   run_until_drained_after_first(daemon);
+  daemon.publisher->look_after();
+  EXPECT_EQ(daemon.handler.count(PublishEvent::connected), 2U) << "it is kept";
   RedisClient redis = server.client();
   expect_complete(redis, daemon, 1);
 }
