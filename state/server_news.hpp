@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <set>
 #include <string>
 #include <string_view>
@@ -45,9 +46,11 @@ class ServerNews {
   }
 
   void tell(PublishEvent event, std::string_view key, std::string_view text) {
-    if (!told_.emplace(text).second) return;
+    if (told_.size() == kMostTold || !told_.emplace(text).second) return;
     handler_.on_publish_event(event, "", std::string(key).append("=\"").append(text).append("\""));
   }
+
+  static constexpr std::size_t kMostTold = 32;  // in an outage, whatever a server says
 
   PublishHandler& handler_;
   std::string where_;
