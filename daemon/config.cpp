@@ -75,7 +75,7 @@ void read_profile(TomlReader& reader, Config& config) {
   const std::string time = "a UTC time such as \"2024-01-01T00:00:00Z\"";
   if (const toml::node* anchor = reader.node("anchor", time, "\"\"")) {
     profile.anchor.fixed_anchor_ms = to_ms(*anchor);
-    if (!profile.anchor.fixed_anchor_ms) reader.fault("anchor", "must be " + time);
+    if (!profile.anchor.fixed_anchor_ms) reader.wrong_type("anchor", time);
   }
   const auto faults = engine::validate(parameters);
   for (const std::string& fault : faults) {  // "decay is 200, but ..."

@@ -43,12 +43,13 @@ class TomlReader {
 
   /// A fault of a key of this table; "" is the table itself.
   void fault(std::string_view key, const std::string& message);
+  /// That the value of a key, which is there, is not what is wanted.
+  void wrong_type(std::string_view key, std::string_view wanted);
   /// Reports every key that was not asked for.
   void finish();
 
  private:
   std::string full(std::string_view key) const;
-  void wrong_type(std::string_view key, std::string_view wanted);
   void put_down(const std::string& path, const toml::node& node);
   const toml::node* find(std::string_view key) const;
 

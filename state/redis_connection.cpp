@@ -172,8 +172,11 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
     deadline_.cancel();
     deadline_armed_ = false;
     const RedisAddress& to = options_.address;
-    if (!to.password.empty()) {
-      to.username.empty() ? greeting({"AUTH", to.password}) : greeting({"AUTH", to.username, to.password});
+    // A user without a password is asked for too: Redis would take us for its default user, who may do more.
+    if (!to.username.empty()) {
+      greeting({"AUTH", to.username, to.password});
+    } else if (!to.password.empty()) {
+      greeting({"AUTH", to.password});
     }
     if (to.database != 0) greeting({"SELECT", std::to_string(to.database)});
     // The name is a convenience; PING tells a Redis that is still loading its data. A narrow user may not

@@ -269,6 +269,23 @@ TEST_F(RedisConnectionTest, APasswordThatRedisQuotesIsNotPassedOn) {
   EXPECT_THAT(heard_.unreachable[0], ::testing::Not(HasSubstr("secret-word")));
 }
 
+TEST_F(RedisConnectionTest, AUserWithoutAPasswordIsNotTheDefaultUser) {
+  RedisServer server;
+  server.client().command({"ACL", "SETUSER", "bot", "on", "nopass", "~*", "+@all"});
+  RedisConnection connection(io_, to("unix://bot@" + server.path()), heard_);
+  connection.start();
+  run_until([&] { return heard_.ready == 1; }, "ready");
+  std::string name;
+  connection.send({"ACL", "WHOAMI"}, [&](const Reply* reply) { name = reply->text; });
+  run_until([&] { return !name.empty(); }, "who we are");
+  EXPECT_EQ(name, "bot");
+
+  server.client().command({"ACL", "SETUSER", "bot", "resetpass", ">secret-word"});
+  connection.drop("anew");
+  run_until([&] { return !heard_.refused.empty(); }, "refused");
+  EXPECT_THAT(heard_.refused[0], HasSubstr("WRONGPASS"));
+}
+
 TEST_F(RedisConnectionTest, WhatWaitedToBeWrittenIsNotWrittenToTheNextConnection) {
   RedisServer server;
   RedisConnection connection(io_, to(server.url()), heard_);
