@@ -126,6 +126,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void begin_with_some(std::size_t first);
   void replay_missing(std::span<const Wanted> begun);
   void ask_for_list();
+  bool wants_volumes() const;
   void resolve();
   void tell_listing(std::span<const feeds::SymbolInfo> symbols);
   void resolved(const feeds::SymbolsResult& result);
