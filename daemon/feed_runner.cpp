@@ -95,15 +95,20 @@ void FeedRunner::ask_for_list() {
   if (resolving_ == 0 && std::chrono::steady_clock::now() - resolved_at_ >= kBetweenLists) resolve();
 }
 
+bool FeedRunner::wants_volumes() const {
+  return std::any_of(blocks_.begin(), blocks_.end(), [](const FeedConfig& block) { return block.top > 0; });
+}
+
 void FeedRunner::resolve() {
   resolved_at_ = std::chrono::steady_clock::now();
-  const bool with_volumes =
-      std::any_of(blocks_.begin(), blocks_.end(), [](const FeedConfig& block) { return block.top > 0; });
   ++resolving_;
-  feed_->fetch_symbols(with_volumes, [this](const feeds::SymbolsResult& result) {
-    resolved(result);
-    --resolving_;
-  });
+  feed_->fetch_symbols(wants_volumes(),
+                       [this, volumes = wants_volumes()](const feeds::SymbolsResult& result) {
+                         // Of one without, where a reload has named a `top` since, any would be the largest:
+                         // another is on its way.
+                         if (volumes || !wants_volumes()) resolved(result);
+                         --resolving_;
+                       });
 }
 
 void FeedRunner::resolved(const feeds::SymbolsResult& result) {

@@ -128,6 +128,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   void go_on_without_list();
   void replay_missing(std::span<const Wanted> begun);
   void ask_for_list();
+  bool wants_volumes() const;
   void resolve();
   void tell_listing(std::span<const feeds::SymbolInfo> symbols);
   void resolved(const feeds::SymbolsResult& result);

@@ -115,14 +115,17 @@ void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& n
   correct_archived(now);
   bars_came();
   keep_back();
+  state::SignalRecord telling;  // without a signal: the publisher asks for that when it can be had
+  telling.bar = now;
+  telling.before = before;
+  telling.correction = true;
   for (const auto& output : outputs_) {
-    if (!goes_on()) {
-      output->signals.forget();
-      context_.publisher.correct(output->index, now.close_time_ms);  // once it asks for signals
-    } else if (const auto computed = output->signals.corrected(history())) {
+    if (!goes_on()) output->signals.forget();
+    const auto computed = goes_on() ? output->signals.corrected(history()) : std::nullopt;
+    if (computed) {
       publish(*output, *computed, received_us, &before);
     } else {
-      context_.publisher.correct(output->index, now.close_time_ms);  // once it has the bars of its anchor
+      context_.publisher.publish(output->index, telling);
     }
     context_.journal.event(Level::warning, "correction", output->name,
                            about_bar(now.close_time_ms, "the exchange corrected the newest bar from " +

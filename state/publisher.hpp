@@ -125,6 +125,7 @@ class Publisher {
   void remove(SeriesIndex series);
   /// Another catalogue entry of a series that was added.
   void describe(const std::string& series_name, const std::string& catalogue_json);
+  /// Of a correction history is asked for the signal: it may come without.
   void publish(SeriesIndex series, const SignalRecord& record);
   /// The history now answers for what it had to wait for; or the series goes on without the exchange's
   /// answer.

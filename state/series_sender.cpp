@@ -197,7 +197,7 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
   if (cursor == nullptr) return;
   const std::int64_t close_ms = record.bar.close_time_ms;
   if (record.correction) cursor->correct(close_ms, record.before, record.bar);
-  if (close_ms > cursor->newest_ms) {
+  if (close_ms > cursor->newest_ms && !record.correction) {
     cursor->newest_ms = close_ms;
     if (close_ms > cursor->acknowledged_ms && cursor->remembered++ == 0) {
       cursor->first_remembered_ms = close_ms;
@@ -213,14 +213,11 @@ void SeriesSender::publish(SeriesIndex series, const SignalRecord& record) {
 
 void SeriesSender::publish_level(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record) {
   const std::int64_t close_ms = record.bar.close_time_ms;
+  // A twin may have told a correction already, a newer one even: the head has its prices.
+  if (record.correction && close_ms >= cursor.position_ms) return back_to_head(series, cursor);
   if (close_ms <= cursor.position_ms) {
-    // The stream has it: a correction of its head, or another instance was faster and must have said the
-    // same.
-    const bool news = record.correction ? close_ms == cursor.position_ms : close_ms > cursor.own_ms;
-    if (!news) return;
-    // A twin may have told one already, a newer one even: the head has its prices.
-    if (record.correction) return back_to_head(series, cursor);
-    send(series, cursor, record, false);
+    // The stream has it: another instance was faster and must have said the same.
+    if (!record.correction && close_ms > cursor.own_ms) send(series, cursor, record, false);
     return;
   }
   if (cursor.yields && cursor.stands_ms == record.anchor_ms) return yield(series, cursor);

@@ -44,12 +44,7 @@ class FromExchange final : public BarSource {
  public:
   /// Only what is on disk tells that a symbol was another's before, and which bar was used where the exchange
   /// told another later: of that alone it is asked, where it is there.
-  explicit FromExchange(const std::string& directory) {
-    try {
-      held_.emplace(directory);
-    } catch (const std::runtime_error&) {
-    }
-  }
+  explicit FromExchange(std::string directory) : directory_(std::move(directory)) { renew(); }
 
   OtherTellings others(const PublishedSeries& series) override {
     return held_ ? held_->others(series) : OtherTellings{};
@@ -89,7 +84,11 @@ class FromExchange final : public BarSource {
   }
 
   void renew() override {
-    if (held_) held_->renew();
+    if (held_) return held_->renew();
+    try {
+      held_.emplace(directory_);
+    } catch (const std::runtime_error&) {
+    }
   }
   std::vector<std::string> problems() const override {
     return held_ ? held_->problems() : std::vector<std::string>();
@@ -127,6 +126,7 @@ class FromExchange final : public BarSource {
     return market;
   }
 
+  std::string directory_;
   std::map<const FeedConfig*, Market> markets_;
   std::optional<FromHistory> held_;
 };
@@ -226,13 +226,14 @@ class Verify {
  private:
   /// False when there is a difference: it was printed.
   bool round(std::vector<PublishedSeries>& all) {
-    const auto source = bar_source();
+    // One for all rounds: it knows what it may ask of an exchange, and has its list.
+    source_ ? source_->renew() : void(source_ = bar_source());
     total_.too_new = 0;
     std::size_t done = 0;
     for (PublishedSeries& series : all) {
       if (isatty(STDERR_FILENO) != 0)
         std::cerr << '\r' << ++done << " of " << all.size() << "\x1b[K" << std::flush;
-      const Verdict verdict = verdict_of(*source, series);
+      const Verdict verdict = verdict_of(*source_, series);
       if (!verdict.difference.empty()) {
         std::cout << series.name << ": " << verdict.difference << '\n';
         return false;
@@ -242,7 +243,7 @@ class Verify {
       total_.too_new += verdict.too_new;
       if (!verdict.last_id.empty()) series.last_id = verdict.last_id;
     }
-    for (std::string& problem : source->problems()) problems_.insert(std::move(problem));
+    for (std::string& problem : source_->problems()) problems_.insert(std::move(problem));
     if (isatty(STDERR_FILENO) != 0) std::cerr << "\r\x1b[K";
     return true;
   }
@@ -328,6 +329,7 @@ class Verify {
   const Config& config_;
   RedisReader redis_;
   std::string keys_;
+  std::unique_ptr<BarSource> source_;
   Verdict total_;
   std::set<std::string> problems_;  // of all rounds
 };

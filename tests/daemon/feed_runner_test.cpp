@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "daemon/bulk.hpp"
+#include "tests/feeds/simulator_client.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -116,6 +118,40 @@ TEST_F(FeedRunnerTest, ARefreshThatIsDueWhenItIsStoppedAsksForNothing) {
   boost::asio::post(io_, [&] { stopped->stop(); });
   io_.poll();
   EXPECT_TRUE(stopped->settled()) << "it asked for a list";
+}
+
+TEST_F(FeedRunnerTest, TheLargestAreNotChosenFromAListThatWasAskedForWithoutVolumes) {
+  feeds::simulator::ServerOptions options;
+  options.venue.symbols = feeds::simulator::first_symbols(8);
+  std::reverse(options.venue.symbols.begin(), options.venue.symbols.end());  // the largest last
+  options.venue.speed = 0;
+  const feeds::simulator::testing::RunningServer exchange(options);
+  FeedConfig block;
+  block.exchange = "binance";
+  block.market = "spot";
+  block.symbols = {"NOUSDT"};
+  block.intervals = {"1m"};
+  block.rest_url = "http://127.0.0.1:" + std::to_string(exchange.port());
+  block.websocket_url = "ws://127.0.0.1:" + std::to_string(exchange.port());
+  const auto largest = [&](bool reloaded) {
+    FeedConfig top = block;
+    top.symbols = {"*"};
+    top.top = 1;
+    const auto made = runner(reloaded ? block : top);
+    if (reloaded) made->configure({top}, {ProfileConfig{}});  // the first list is on its way
+    const auto begun = steady_clock::now();
+    while (!made->settled() && steady_clock::now() - begun < std::chrono::minutes(1)) io_.run_one();
+    std::vector<std::string> symbols;
+    for (const auto& symbol : options.venue.symbols) {
+      if (made->has({symbol.symbol, "1m"})) symbols.push_back(symbol.symbol);
+    }
+    made->stop();
+    return symbols;
+  };
+  const auto expected = largest(false);
+  ASSERT_EQ(expected.size(), 1U);
+  ASSERT_NE(expected[0], options.venue.symbols[0].symbol) << "any order would do";
+  EXPECT_EQ(largest(true), expected);
 }
 
 }  // namespace

@@ -204,6 +204,47 @@ TEST(WorkerTest, SignalsALongWayFromBarZeroAreComputedInPieces) {
   }
 }
 
+/// As a twin might do that was told something else meanwhile.
+void publish_over(state::RedisClient& client, const std::string& key, const std::string& close) {
+  const auto newest = client.stream(key).back();
+  std::vector<std::string> command = {"XADD", key, newest.fields.at("close_ms") + "-1"};
+  for (auto [name, value] : newest.fields) {
+    command.push_back(name);
+    command.push_back(name == "close" ? close : name == "rev" ? "1" : value);
+  }
+  client.command(command);
+}
+
+TEST(WorkerTest, ACorrectionOfASeriesWithoutAnEngineIsNotPutOverWhatNobodyKnowsOf) {
+  simulator::ServerOptions options = fast_exchange();
+  options.venue.speed = 0;  // no bar closes
+  const simulator::testing::RunningServer exchange(options);
+  ConfigResult read = config_of(exchange.port(), {{"127.0.0.1", {options.venue.symbols[0].symbol}}});
+  ASSERT_TRUE(read.errors.empty());
+  read.config.profiles[0].anchor.history_bars = 2 * static_cast<std::int64_t>(SignalSeries::kLongWay);
+  state::RedisServer redis;
+  RunningWorker running(read.config, redis);
+  state::RedisClient client = redis.client();
+  const std::string key = "atc:1:{binance:spot:1m:default}:stream:" + options.venue.symbols[0].symbol;
+  ASSERT_TRUE(simulator::testing::eventually([&] { return client.stream(key).size() == 1; }));
+  const std::string close = client.stream(key)[0].fields.at("close");
+  publish_over(client, key, "77");
+  running.worker().ask([](const WorkerView& view) {
+    const auto& [number, series] = *view.outputs.begin();
+    series->output(number)->signals.forget();
+    feeds::Kline told;
+    told.bar = series->series().bars().back();
+    told.closed = true;
+    told.bar.close = (told.bar.low + told.bar.high) / 3;
+    told.bar.low = told.bar.close;
+    series->on_kline(told, 1);
+    EXPECT_EQ(series->series().bars().back(), told.bar);
+  });
+  // What the exchange tells when it is asked is what comes next.
+  ASSERT_TRUE(simulator::testing::eventually([&] { return client.stream(key).size() >= 3; }));
+  EXPECT_EQ(client.stream(key)[2].fields.at("close"), close);
+}
+
 using Strings = std::vector<std::string>;
 
 /// What a reload, or a start where `config` is the running one, came to.
