@@ -358,15 +358,17 @@ void FeedRunner::on_timer() {
       std::erase_if(refused_, [this](const auto& each) { return other_holder(each.second) == nullptr; });
   if (freed > 0 && resolving_ == 0) resolve();
   go_on_without_list();
-  if (++ticks_ % kTicksPerComparison == 0) compare_next();
+  compare_next(++ticks_ % kTicksPerComparison == 0);
   if (ticks_ % kTicksPerTrim == 0) trim();
 }
 
-/// The next in turn of the series whose bars we make ourselves is compared with the exchange's.
-void FeedRunner::compare_next() {
+/// Of the series whose bars we make ourselves the next in turn is compared with the exchange's: one a second
+/// of those where it presses, and one a minute whichever it is.
+void FeedRunner::compare_next(bool whoever) {
   auto next = series_.upper_bound(compared_);
   for (std::size_t i = 0; i < series_.size(); ++i, ++next) {
     if (next == series_.end()) next = series_.begin();
+    if (!whoever && !next->second->comparison_presses()) continue;
     if (!next->second->compare_with_exchange()) continue;
     compared_ = next->first;
     return;

@@ -149,7 +149,7 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   engine::SeriesId id_of(const Wanted& output) const;
   void remove_unwanted(std::span<const Wanted> wanted_outputs, bool listed, bool leavers_known);
   void bar_came(MarketSeries& series);
-  void compare_next();
+  void compare_next(bool whoever);
   void trim();
   void count_lag(std::int64_t event_time_ms, std::int64_t received_us);
 

@@ -119,6 +119,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   /// Asks the exchange for recent bars, to compare them with those that were made here. False where there is
   /// nothing to compare.
   bool compare_with_exchange();
+  /// A bar may have been corrected, and the exchange's REST shows it by now.
+  bool comparison_presses() const;
   /// After the hot path: what can be done before the next bar.
   void prepare();
   /// Forgets bars that no anchor can need any more, once all are published.
@@ -234,6 +236,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   feeds::TradeBarsCounters told_trades_;    // as the log has them
   std::int64_t told_trades_ms_ = 0;         // monotonic
   bool comparing_ = false;                  // the exchange was asked
+  std::int64_t compare_at_ms_ = 0;          // monotonic: not before that where it presses
   std::vector<std::unique_ptr<Output>> outputs_;
   std::vector<engine::Bar> scratch_;
   // Callbacks of requests that outlive the series find it gone.

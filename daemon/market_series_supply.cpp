@@ -14,7 +14,9 @@ namespace {
 
 // What every exchange counts as its cheapest request.
 constexpr std::int64_t kComparedBars = 99;
-constexpr int kComparePriority = 4;  // behind all that Series asks for
+constexpr int kComparePriority = 4;               // behind all that Series asks for
+constexpr std::int64_t kCompareAfterMs = 15'000;  // REST may show a bar for so long as it was
+constexpr std::int64_t kCompareAgainAfterMs = 60'000;
 constexpr std::int64_t kBetweenTradeReportsMs = 60'000;
 // A kline stream sends at least its closing frame every interval, whatever the market does.
 constexpr std::int64_t kStaleGraceMs = 60'000;
@@ -88,7 +90,9 @@ void MarketSeries::ask_listing() { context_.on_silence(); }
 
 void MarketSeries::on_kline(const feeds::Kline& kline, std::int64_t received_us) {
   if (!fold_) return take(kline, true, received_us);
+  const bool doubted = fold_->doubt();
   if (const auto folded = fold_->take(kline)) take(*folded, fold_->whole(), received_us);
+  if (fold_->doubt() && !doubted) compare_at_ms_ = monotonic_ms() + kCompareAfterMs;
 }
 
 void MarketSeries::on_trade(const feeds::Trade& trade, std::int64_t received_us) {
@@ -172,6 +176,10 @@ void MarketSeries::tell_lost_trades() {
   }
 }
 
+bool MarketSeries::comparison_presses() const {
+  return fold_ && fold_->doubt() && !comparing_ && monotonic_ms() >= compare_at_ms_;
+}
+
 bool MarketSeries::compare_with_exchange() {
   const bool doubted = fold_ && fold_->doubt();
   if (comparing_ || series_.bars().empty() || (!trades_ && !doubted)) return false;
@@ -189,6 +197,7 @@ bool MarketSeries::compare_with_exchange() {
     series.comparing_ = false;
     series.series_.compare(result, utc_us());
     const bool compared = result.error == feeds::RestError::none;
+    if (!compared) series.compare_at_ms_ = monotonic_ms() + kCompareAgainAfterMs;
     if (doubted && !compared && series.fold_) series.fold_->give_back_doubt();
   };
   context_.feed.fetch_history(request, kComparePriority, compare);
