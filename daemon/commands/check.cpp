@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -43,6 +44,26 @@ void warn(const std::string& path, const ConfigResult& read, const SymbolLists& 
   print_warnings(path, warnings);
 }
 
+/// Of every interval and profile of a feed the first symbol: where its parameters are others, so are all its
+/// series'.
+std::vector<ContinuedSeries> one_of_each(const Config& config, const SymbolLists& symbols) {
+  std::vector<ContinuedSeries> some;
+  for (std::size_t i = 0; i < config.feeds.size(); ++i) {
+    const FeedConfig& feed = config.feeds[i];
+    if (config.redis.adopt || !symbols[i] || symbols[i]->empty()) continue;
+    for (const std::string& interval : feed.intervals) {
+      for (const ProfileConfig& profile : config.profiles) {
+        const bool named =
+            std::find(feed.profiles.begin(), feed.profiles.end(), profile.name) != feed.profiles.end();
+        if (!named) continue;
+        some.push_back({{feed.exchange, feed.market, symbols[i]->front(), interval, profile.name},
+                        config_hash(profile)});
+      }
+    }
+  }
+  return some;
+}
+
 /// What only the exchanges and Redis can tell.
 int connect(const std::string& path, const ConfigResult& read) {
   const Config& config = read.config;
@@ -56,7 +77,8 @@ int connect(const std::string& path, const ConfigResult& read) {
     std::cerr << path << ": " << error << '\n';
     return kBadUsage;
   }
-  const RedisFindings redis = check_redis(config.redis, *login, exchanges.series);
+  const RedisFindings redis =
+      check_redis(config.redis, *login, exchanges.series, one_of_each(config, exchanges.symbols));
   print(std::cout, "redis: ", redis.facts);
   print(std::cerr, "warning: redis: ", redis.warnings);
   print(std::cerr, "error: redis: ", redis.errors);

@@ -43,9 +43,11 @@ std::int64_t number(std::string_view text) {
 
 class Check final : public state::NodesHandler {
  public:
-  Check(const RedisConfig& config, const RedisLogin& login, std::size_t series, RedisFindings& findings)
+  Check(const RedisConfig& config, const RedisLogin& login, std::size_t series,
+        const std::vector<ContinuedSeries>& some, RedisFindings& findings)
       : keys_(config.prefix + ":1:"),
         bytes_(redis_bytes(series, config.keep)),
+        some_(some),
         findings_(findings),
         nodes_(io_, login.url, connection_options(login, "atcd-check"), *this) {}
 
@@ -62,11 +64,26 @@ class Check final : public state::NodesHandler {
     ask(node, {"INFO"}, [this, name = node.name()](const state::Reply& info) { take_info(name, info); });
     ask(node, {"FCALL", state::kPublishFunction, "0"},
         [this, name = node.name()](const state::Reply& answer) { take_function(name, answer); });
+    for (const ContinuedSeries& each : some_) ask_for_config(node, each);
     // A right that is missing is told when a command is queued; nothing is executed, since EXEC never comes.
     ask(node, {"MULTI"}, [this, &node](const state::Reply& answer) {
       if (answer.is_error())
         return add(findings_.errors, node.name() + ": MULTI: " + std::string(answer.text));
       for (const Command& command : commands()) queue(node, command);
+    });
+  }
+
+  void ask_for_config(state::RedisNode& node, const ContinuedSeries& series) {
+    const std::string last =
+        keys_ + "{" + series.id.group() + "}:last:" + engine::percent_encode(series.id.symbol);
+    ask(node, {"HMGET", last, "config"}, [this, &series](const state::Reply& answer) {
+      // Rights are looked at below; another server of a cluster may have it.
+      if (answer.is_error() || answer.elements.empty() || answer.elements[0].text.empty()) return;
+      if (answer.elements[0].text == series.config) return;
+      add(findings_.errors,
+          "profile " + series.id.profile + ": " + series.id.name() +
+              " was published with other parameters and would stop: give the profile its former "
+              "ones or another name, or set adopt = true in [redis]");
     });
   }
 
@@ -183,6 +200,7 @@ class Check final : public state::NodesHandler {
   boost::asio::io_context io_{1};
   std::string keys_;
   std::int64_t bytes_;
+  const std::vector<ContinuedSeries>& some_;
   RedisFindings& findings_;
   state::RedisNodes nodes_;
   std::set<std::string> asked_;
@@ -191,11 +209,12 @@ class Check final : public state::NodesHandler {
 
 }  // namespace
 
-RedisFindings check_redis(const RedisConfig& config, const RedisLogin& login, std::size_t series) {
+RedisFindings check_redis(const RedisConfig& config, const RedisLogin& login, std::size_t series,
+                          const std::vector<ContinuedSeries>& some) {
   RedisFindings findings;
   findings.facts.push_back(std::to_string(series) + " series, the last " + std::to_string(config.keep) +
                            " bars of each: about " + bytes_text(redis_bytes(series, config.keep)));
-  Check(config, login, series, findings).run();
+  Check(config, login, series, some, findings).run();
   return findings;
 }
 

@@ -199,6 +199,16 @@ def main():
         assert connected.returncode == 0, connected
         assert "2 symbols, 2 series" in connected.stdout and "maxmemory-policy noeviction" in connected.stdout, connected
         assert "append-only file is off" in connected.stderr, connected
+        # What would stop is told before it does.
+        with open(config) as file:
+            text = file.read()
+        other = place.path("other.toml")
+        for change, words in (("[[feed]]", ""), ("cutout = 1\n[[feed]]", "profile default: binance:spot:")):
+            with open(other, "w") as file:
+                file.write(text.replace("[[feed]]", change))
+            checked = run("check", "--connect", "--config", other)
+            assert checked.returncode == (1 if words else 0) and words in checked.stderr, checked
+            assert ("published with other parameters and would stop" in checked.stderr) == bool(words), checked
         assert not client.execute_command("ACL", "LOG")
 
         daemon.terminate()
