@@ -15,7 +15,7 @@ Value value_of(const CLI::Option& option) {
   if (option.get_type_size() == 0) return Value::none;
   const std::string type = option.get_type_name();
   if (type == "DIR") return Value::directory;
-  if (type == "FILE" || type.ends_with(".csv")) return Value::file;
+  if (type == "PATH" || type.starts_with("FILE") || type.ends_with(".csv")) return Value::file;
   return type.find('|') == std::string::npos ? Value::text : Value::choice;
 }
 
@@ -89,6 +89,7 @@ std::string bash_words(const CLI::App& app) {
     for (const CLI::Option* option : options_of(command, true)) {
       const Value value = value_of(*option);
       files = files || value == Value::file || value == Value::directory;
+      if (value == Value::choice) commands.push_back(choices_of(*option));
     }
     out << "    \"" << path << "\") options=\"" << joined(options, " ") << "\" words=\""
         << joined(commands, " ") << "\" files=" << (files ? "yes" : "") << " ;;\n";

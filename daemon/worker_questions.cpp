@@ -15,6 +15,7 @@ constexpr std::size_t kRowsAtOnce = 16;
 constexpr std::size_t kNamesAtOnce = 256;
 constexpr std::size_t kSavedAtOnce = 32;
 constexpr std::chrono::milliseconds kSettledLook{20};
+constexpr std::chrono::seconds kLongestCompare{5};  // a stream that Redis refuses is compared never
 
 SeriesRow row_of(const MarketSeries& series, const Output& output) {
   SeriesRow row;
@@ -119,8 +120,10 @@ void count_stopped(const WorkerView& view, Changes& changes) {
 void look_whether_settled(const WorkerView& view, const std::shared_ptr<boost::asio::steady_timer>& timer,
                           std::chrono::steady_clock::time_point end, const std::shared_ptr<Changes>& changes,
                           std::function<void()> done) {
+  const auto now = std::chrono::steady_clock::now();
   changes->settled = settled(view);
-  if ((changes->settled && compared(view)) || std::chrono::steady_clock::now() >= end) {
+  if (changes->settled) end = std::min(end, now + kLongestCompare);
+  if ((changes->settled && compared(view)) || now >= end) {
     view.journal.listen(nullptr);
     count_stopped(view, *changes);
     return done();

@@ -46,8 +46,8 @@ void warn(const std::string& path, const ConfigResult& read, const SymbolLists& 
 
 /// Of every interval and profile of a feed the first symbol: where its parameters are others, so are all its
 /// series'.
-std::vector<PublishedSeries> one_of_each(const Config& config, const SymbolLists& symbols) {
-  std::vector<PublishedSeries> some;
+std::vector<ContinuedSeries> one_of_each(const Config& config, const SymbolLists& symbols) {
+  std::vector<ContinuedSeries> some;
   for (std::size_t i = 0; i < config.feeds.size(); ++i) {
     const FeedConfig& feed = config.feeds[i];
     if (config.redis.adopt || !symbols[i] || symbols[i]->empty()) continue;

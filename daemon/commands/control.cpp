@@ -228,9 +228,10 @@ void add_control_commands(CLI::App& app, int& status) {
                   << '\n';
       },
       level)
-      ->add_option("LEVEL", level->request.level, "debug, info, warning or error")
+      ->add_option("LEVEL", level->request.level, "The least that is written")
       ->required()
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+      ->type_name("debug|info|warning|error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}).description(""));
 }
 
 }  // namespace atcd::daemon

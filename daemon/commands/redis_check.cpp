@@ -44,7 +44,7 @@ std::int64_t number(std::string_view text) {
 class Check final : public state::NodesHandler {
  public:
   Check(const RedisConfig& config, const RedisLogin& login, std::size_t series,
-        const std::vector<PublishedSeries>& some, RedisFindings& findings)
+        const std::vector<ContinuedSeries>& some, RedisFindings& findings)
       : keys_(config.prefix + ":1:"),
         bytes_(redis_bytes(series, config.keep)),
         some_(some),
@@ -64,7 +64,7 @@ class Check final : public state::NodesHandler {
     ask(node, {"INFO"}, [this, name = node.name()](const state::Reply& info) { take_info(name, info); });
     ask(node, {"FCALL", state::kPublishFunction, "0"},
         [this, name = node.name()](const state::Reply& answer) { take_function(name, answer); });
-    for (const PublishedSeries& each : some_) ask_for_config(node, each);
+    for (const ContinuedSeries& each : some_) ask_for_config(node, each);
     // A right that is missing is told when a command is queued; nothing is executed, since EXEC never comes.
     ask(node, {"MULTI"}, [this, &node](const state::Reply& answer) {
       if (answer.is_error())
@@ -73,7 +73,7 @@ class Check final : public state::NodesHandler {
     });
   }
 
-  void ask_for_config(state::RedisNode& node, const PublishedSeries& series) {
+  void ask_for_config(state::RedisNode& node, const ContinuedSeries& series) {
     const std::string last =
         keys_ + "{" + series.id.group() + "}:last:" + engine::percent_encode(series.id.symbol);
     ask(node, {"HMGET", last, "config"}, [this, &series](const state::Reply& answer) {
@@ -200,7 +200,7 @@ class Check final : public state::NodesHandler {
   boost::asio::io_context io_{1};
   std::string keys_;
   std::int64_t bytes_;
-  const std::vector<PublishedSeries>& some_;
+  const std::vector<ContinuedSeries>& some_;
   RedisFindings& findings_;
   state::RedisNodes nodes_;
   std::set<std::string> asked_;
@@ -210,7 +210,7 @@ class Check final : public state::NodesHandler {
 }  // namespace
 
 RedisFindings check_redis(const RedisConfig& config, const RedisLogin& login, std::size_t series,
-                          const std::vector<PublishedSeries>& some) {
+                          const std::vector<ContinuedSeries>& some) {
   RedisFindings findings;
   findings.facts.push_back(std::to_string(series) + " series, the last " + std::to_string(config.keep) +
                            " bars of each: about " + bytes_text(redis_bytes(series, config.keep)));

@@ -18,7 +18,7 @@ struct RedisFindings {
 };
 
 /// A series that goes on where Redis' newest signal of it has this configuration.
-struct PublishedSeries {
+struct ContinuedSeries {
   engine::SeriesId id;
   std::string config;
 };
@@ -27,7 +27,7 @@ struct PublishedSeries {
 /// function and the daemon's rights; changes nothing there. `series` x keep is held against the memory.
 /// Returns when all have answered, or one can't be reached. `some` of the series are asked for.
 RedisFindings check_redis(const RedisConfig& config, const RedisLogin& login, std::size_t series,
-                          const std::vector<PublishedSeries>& some);
+                          const std::vector<ContinuedSeries>& some);
 
 /// What streams, hashes and catalogue of so many series take in Redis, as measured on Redis 7.0.
 std::int64_t redis_bytes(std::size_t series, std::int64_t keep);

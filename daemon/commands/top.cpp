@@ -195,7 +195,8 @@ void add_top_command(CLI::App& app, int& status) {
   command
       ->add_option("--sort", options->sort,
                    "s series, t state, a average, d trend, g age, l lag: also the keys; again: reversed [s]")
-      ->check(CLI::IsMember({"s", "t", "a", "d", "g", "l"}));
+      ->type_name("s|t|a|d|g|l")
+      ->check(CLI::IsMember({"s", "t", "a", "d", "g", "l"}).description(""));
   command->callback([options, &status] { status = run_top(*options); });
 }
 

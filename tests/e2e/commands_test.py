@@ -199,6 +199,11 @@ def main():
         assert connected.returncode == 0, connected
         assert "2 symbols, 2 series" in connected.stdout and "maxmemory-policy noeviction" in connected.stdout, connected
         assert "append-only file is off" in connected.stderr, connected
+        # It has those of verify and tap too, which take the Redis of the same configuration.
+        verified = run("verify", "--config", config)
+        assert verified.returncode == 0 and "equal to the last bit" in verified.stdout, verified
+        tapped = run("tap", "--config", config, "--json", "--seconds", "2")
+        assert tapped.returncode == 0 and tapped.stdout.count("\n") > 1 and not tapped.stderr, tapped
         # What would stop is told before it does.
         with open(config) as file:
             text = file.read()

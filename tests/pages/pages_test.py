@@ -117,11 +117,14 @@ def check_bash(commands):
     assert completed("che") == ["check"]
     assert completed("compute", "--dialect", "") == ["lts", "pine"]
     assert completed("compute", "--cutout", "") == []
+    assert completed("log-level", "") == ["debug", "info", "warning", "error"]
+    assert completed("top", "--sort", "") == ["s", "t", "a", "d", "g", "l"]
     with tempfile.TemporaryDirectory() as folder:
         for name in ("a.toml", "run"):
             open(os.path.join(folder, name), "w").close()
         os.mkdir(os.path.join(folder, "state"))
-        assert completed("check", "--config", folder + "/a") == [folder + "/a.toml"]
+        for command in (("check", "--config"), ("status", "--socket"), ("bundle", "-o")):
+            assert completed(*command, folder + "/a") == [folder + "/a.toml"], command
         assert completed("history", "list", "--directory", folder + "/") == [folder + "/state"]
     # A value that is called like a command is none.
     assert completed("tap", "--username", "run", "--js") == ["--json"]
