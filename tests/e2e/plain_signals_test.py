@@ -306,8 +306,9 @@ def check_stream(market, client, symbol, interval, profile):
 def main():
     with Workplace() as place:
         client = place.redis()
-        # A bar of a minute a second. Week and month end at midnight.
-        simulator = place.simulator("--symbols", "1", "--symbol", "NEWUSDT,listed=2026-05-31T22:55:00Z", "--speed", "60",
+        # A bar of a minute every three seconds; week and month end at midnight, which slow machines have two minutes to
+        # be ready for.
+        simulator = place.simulator("--symbols", "1", "--symbol", "NEWUSDT,listed=2026-05-31T22:55:00Z", "--speed", "20",
                                     "--start", "2026-05-31T23:20:00Z", "--seed", "11", "--quiet-share", "0.1",
                                     "--weight-limit", "1000000")
         forming = client.pubsub(ignore_subscribe_messages=True)
