@@ -123,7 +123,10 @@ void SeriesSender::stop(SeriesCursor& cursor, std::string_view their_config) {
   cursor.settle(Phase::stopped);
   const std::string theirs = their_config.empty() ? "none" : std::string(their_config);
   if (std::exchange(cursor.stopped_for, theirs) == theirs) return;
-  tell(PublishEvent::stopped, cursor, "config=" + cursor.info.config + " head_config=" + theirs);
+  tell(PublishEvent::stopped, cursor,
+       "config=" + cursor.info.config + " head_config=" + theirs +
+           ": the profile has other parameters than before; adopt = true in [redis] and a restart continue "
+           "it");
   const std::string sentence = "stopped: Redis holds signals of configuration " + theirs + ", ours is " +
                                cursor.info.config + "; adopt = true in [redis] continues them";
   parts_.notices.event("stopped", utc_ms(), cursor.text.name(), sentence);

@@ -217,6 +217,7 @@ TEST_F(PublisherWithRedis, AnotherConfigurationStopsThatSeriesAndNoOther) {
   expect_complete(redis_, after, 2);
   EXPECT_THAT(after.handler.detail(PublishEvent::stopped), HasSubstr(config_hash_of('a')));
   EXPECT_THAT(after.handler.detail(PublishEvent::stopped), HasSubstr(config_hash_of('b')));
+  EXPECT_THAT(after.handler.detail(PublishEvent::stopped), HasSubstr("adopt = true"));
   const auto events = redis_.stream("atc:1:events");
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].fields.at("event"), "stopped");
