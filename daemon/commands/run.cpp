@@ -46,6 +46,15 @@ void report(const std::string& path, const ConfigResult& result) {
   }
 }
 
+/// What asks a running daemon for something would end one that has not come so far: it waits.
+void mask_early_signals(int how) {
+  sigset_t early;
+  sigemptyset(&early);
+  sigaddset(&early, SIGHUP);
+  sigaddset(&early, SIGUSR1);
+  pthread_sigmask(how, &early, nullptr);
+}
+
 /// The service while it runs: signals of the process, and what systemd is told.
 class Service {
  public:
@@ -67,6 +76,7 @@ class Service {
   void run() {
     signals_.add(SIGUSR1);
     wait_for_signal();
+    mask_early_signals(SIG_UNBLOCK);
     pipeline_.start();
     watchdog_.start();
     control_.start();
@@ -216,6 +226,7 @@ void give_large_blocks_back() {
 }
 
 int run(const std::string& config_path) {
+  mask_early_signals(SIG_BLOCK);
   give_large_blocks_back();
   std::signal(SIGPIPE, SIG_IGN);  // who reads the log may go: signals do not end with it
   ConfigResult result = load_config(config_path);

@@ -67,6 +67,27 @@ def what_no_feed_can_be_made_of_is_refused():
         assert daemon.wait(30) == 0
 
 
+def a_reload_that_comes_too_early():
+    """Before the daemon can take it up it waits. The configuration is a pipe, so that its start stands still meanwhile."""
+    with Workplace() as place:
+        client = place.redis()
+        simulator = place.simulator("--symbols", "BTCUSDT", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"])
+        pipe = place.path("pipe.toml")
+        os.mkfifo(pipe)
+        daemon = place.spawn("daemon", [harness.ATCD, "run", "--config", pipe])
+        with open(pipe, "w") as file:  # returns once it is being read
+            daemon.send_signal(signal.SIGHUP)
+            daemon.send_signal(signal.SIGUSR1)
+            file.write(config)
+        wait_for(lambda: place.log_lines("daemon", "event=start "), "it is read in full")
+        with open(pipe, "w") as file:
+            file.write(config)
+        wait_for(lambda: place.log_lines("daemon", "event=reload "), "it is read again")
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+
+
 def a_reload_at_the_end():
     with Workplace() as place:
         client = place.redis()
@@ -92,6 +113,7 @@ def a_reload_at_the_end():
 def main():
     a_profile_comes_to_what_runs()
     what_no_feed_can_be_made_of_is_refused()
+    a_reload_that_comes_too_early()
     a_reload_at_the_end()
     with Workplace() as place:
         client = place.redis()

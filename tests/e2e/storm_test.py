@@ -23,6 +23,13 @@ def up_to(most):
     return RANDOM.randint(1, most)
 
 
+def waits_for_hangups(pid):
+    """Or has held them back until it does; before, one would end the process."""
+    with open(f"/proc/{pid}/status") as file:
+        masks = {line.split()[0]: int(line.split()[1], 16) for line in file if line.startswith(("SigBlk:", "SigCgt:"))}
+    return (masks["SigBlk:"] | masks["SigCgt:"]) & 1 << (signal.SIGHUP - 1)
+
+
 class Storm:
     """The faults are its methods; each ends what it began, or it ends by itself."""
 
@@ -74,6 +81,7 @@ class Storm:
         self.symbols[name] = symbols
         with open(self.place.path(f"{name}.toml"), "w") as file:
             file.write(self.configuration(name))
+        wait_for(lambda: waits_for_hangups(self.running[name].pid), "it has come so far that it can be asked")
         self.running[name].send_signal(signal.SIGHUP)
 
     def lose_its_state(self):
