@@ -3,7 +3,7 @@
 The same instructions at other addresses take up to a tenth longer. So the benchmark is linked again with more and more
 padding before everything else, all of these run in turn, and the figure is the median over them:
 
-    perf/layouts.py BUILD_DIRECTORY [TURNS [PROCESSOR]]
+    /usr/bin/python3 -B perf/layouts.py BUILD_DIRECTORY [TURNS [PROCESSOR]]
 """
 import json
 import os
@@ -40,7 +40,7 @@ def measure(program, processor, times):
                           capture_output=True, text=True, check=True)
     for run in json.loads(done.stdout)["benchmarks"]:
         if run["run_type"] == "iteration":
-            times.setdefault(run["run_name"], []).append(run["ns_per_bar"] * 1e9  # a rate, so in seconds)
+            times.setdefault(run["run_name"], []).append(run["ns_per_bar"] * 1e9)  # it is in seconds
 
 
 def main():
