@@ -11,6 +11,7 @@ import redis
 from harness import configuration, stream_key, wait_for
 
 SKIPPED = 77
+UNIFIED = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
 
 
 def why_not():
@@ -19,6 +20,8 @@ def why_not():
         return "systemd-nspawn needs root"
     if shutil.which("systemd-nspawn") is None or shutil.which("nsenter") is None:
         return "systemd-nspawn or nsenter is not installed"
+    if not any(os.path.exists(f"{top}/cgroup.procs") for top in UNIFIED + ("/sys/fs/cgroup/systemd",)):
+        return "no control groups are mounted"
     return ""
 
 
@@ -38,8 +41,7 @@ class ControlGroup:
                 if controllers == "name=systemd":
                     top = "/sys/fs/cgroup/systemd"
                 elif number == "0":
-                    top = next(top for top in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
-                               if os.path.exists(f"{top}/cgroup.procs"))
+                    top = next(top for top in UNIFIED if os.path.exists(f"{top}/cgroup.procs"))
                 else:
                     continue
                 self.folders.append(f"{top}{ours.rstrip('/')}/{name}")
