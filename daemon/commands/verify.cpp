@@ -227,7 +227,11 @@ class Verify {
   /// False when there is a difference: it was printed.
   bool round(std::vector<PublishedSeries>& all) {
     // One for all rounds: it knows what it may ask of an exchange, and has its list.
-    source_ ? source_->renew() : void(source_ = bar_source());
+    if (source_ == nullptr) {
+      source_ = bar_source();
+    } else {
+      source_->renew();
+    }
     total_.too_new = 0;
     std::size_t done = 0;
     for (PublishedSeries& series : all) {

@@ -160,14 +160,19 @@ TEST(WorkerTest, WhatIsAuditedIsCopiedInPiecesBehindWhateverElseIsReady) {
   EXPECT_TRUE(simulator::testing::eventually(copied));
 }
 
+Config far_from_bar_zero(std::uint16_t port, const std::string& symbol) {
+  ConfigResult read = config_of(port, {{"127.0.0.1", {symbol}}});
+  EXPECT_TRUE(read.errors.empty());
+  read.config.profiles[0].anchor.history_bars = 2 * static_cast<std::int64_t>(SignalSeries::kLongWay);
+  return read.config;
+}
+
 TEST(WorkerTest, SignalsALongWayFromBarZeroAreComputedInPieces) {
   const simulator::ServerOptions options = fast_exchange();
   const simulator::testing::RunningServer exchange(options);
-  ConfigResult read = config_of(exchange.port(), {{"127.0.0.1", {options.venue.symbols[0].symbol}}});
-  ASSERT_TRUE(read.errors.empty());
-  read.config.profiles[0].anchor.history_bars = 2 * static_cast<std::int64_t>(SignalSeries::kLongWay);
+  const Config config = far_from_bar_zero(exchange.port(), options.venue.symbols[0].symbol);
   state::RedisServer redis;
-  RunningWorker running(read.config, redis);
+  RunningWorker running(config, redis);
   /// Asks for the signal of the last bar but one, with what was gone forgotten; 0: nothing is published yet.
   const auto pieces = [&running] {
     std::promise<std::size_t> done;
@@ -219,11 +224,9 @@ TEST(WorkerTest, ACorrectionOfASeriesWithoutAnEngineIsNotPutOverWhatNobodyKnowsO
   simulator::ServerOptions options = fast_exchange();
   options.venue.speed = 0;  // no bar closes
   const simulator::testing::RunningServer exchange(options);
-  ConfigResult read = config_of(exchange.port(), {{"127.0.0.1", {options.venue.symbols[0].symbol}}});
-  ASSERT_TRUE(read.errors.empty());
-  read.config.profiles[0].anchor.history_bars = 2 * static_cast<std::int64_t>(SignalSeries::kLongWay);
+  const Config config = far_from_bar_zero(exchange.port(), options.venue.symbols[0].symbol);
   state::RedisServer redis;
-  RunningWorker running(read.config, redis);
+  RunningWorker running(config, redis);
   state::RedisClient client = redis.client();
   const std::string key = "atc:1:{binance:spot:1m:default}:stream:" + options.venue.symbols[0].symbol;
   ASSERT_TRUE(simulator::testing::eventually([&] { return client.stream(key).size() == 1; }));

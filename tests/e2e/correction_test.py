@@ -64,6 +64,7 @@ def main():
 
         wait_for(lambda: published_to(simulator.status()["now_ms"] // MINUTE_MS * MINUTE_MS), "the first signals of every series")
         minutes(4)
+
         def newest_rev(rev):
             """Once another bar has closed it is no longer pushed."""
             wait_for(lambda: client.xrevrange(KEY, count=1)[0][0].endswith(f"-{rev}"), f"rev {rev}")

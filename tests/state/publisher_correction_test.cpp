@@ -10,6 +10,10 @@ class PublisherCorrectionTest : public PublisherTest {
   static std::string id_of(std::int64_t bar, int rev) {
     return std::to_string(record_of(1, bar).bar.close_time_ms) + "-" + std::to_string(rev);
   }
+  void lose_connection_of(const Daemon& daemon) {
+    redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+    run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  }
   std::string newest_id() { return redis_.stream(stream_key(1)).back().id; }
 
   RedisServer server_;
@@ -62,8 +66,7 @@ TEST_F(PublisherCorrectionTest, ASecondCorrectionThatComesBeforeTheFirstIsAcknow
   Daemon daemon(io_, options_for(server_));
   daemon.add(1, 0, 3);
   run_until_drained_after_first(daemon);
-  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
-  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  lose_connection_of(daemon);
   daemon.correct_bar(1, 123.25);
   bool compares = false;
   daemon.history.when_asked = [&] { compares = true; };
@@ -160,8 +163,7 @@ TEST_F(PublisherCorrectionTest, WhatTheExchangeProvesOfTheHeadIsSentThoughALater
   Daemon daemon(io_, options_for(server_));
   daemon.add(1, 0, 3);
   run_until_drained_after_first(daemon);
-  redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
-  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  lose_connection_of(daemon);
   daemon.correct_bar(1, 123.25);
   daemon.close_bar(1);
   daemon.correct_bar(1, 124.5);
