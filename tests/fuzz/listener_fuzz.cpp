@@ -4,6 +4,7 @@
 // What a client sends to the daemon: a request on the control socket, the socket's lines themselves, and
 // requests of HTTP. Every answer is one, in the order of what was asked, and afterwards nobody is connected.
 // The first byte says which.
+#include <signal.h>
 #include <simdjson.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -42,6 +43,14 @@ constexpr std::string_view kPage = "a page\n";
 
 void must(bool holds) {
   if (!holds) std::abort();
+}
+
+/// libFuzzer's own alarm, which comes every few seconds, would end a connect or a write with EINTR.
+void wait_on_after_alarms() {
+  struct sigaction action {};
+  must(sigaction(SIGALRM, nullptr, &action) == 0);
+  action.sa_flags |= SA_RESTART;
+  must(sigaction(SIGALRM, &action, nullptr) == 0);
 }
 
 /// Gone with the process.
@@ -145,6 +154,7 @@ struct Servers {
                 {kLongestLine, 4, std::chrono::seconds(60)}),
         web(io, {asio::ip::make_address("127.0.0.1"), 0},
             {kLongestHeader, 4, std::chrono::seconds(60), std::chrono::seconds(60)}) {
+    wait_on_after_alarms();
     must(control.listen(directory.path, "fuzz").empty());
     web.serve({{"/page", [] { return HttpAnswer{200, "text/plain", std::string(kPage)}; }}});
     const std::string address = web.address();
