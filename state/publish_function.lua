@@ -3,10 +3,12 @@
 -- tried before the first write, since Redis does not roll back.
 --
 -- FCALL atc_publish_2 3 <stream> <last> <all>
---   <close_ms> <prev_close_ms> <replaces> <push 0|1> <channel> <keep> <group keep>
+--   <close_ms> <prev> <replaces> <push 0|1> <channel> <keep> <group keep>
 --   <n> n x (<field> <value>)    content: what must be equal for two entries to say the same
 --   <m> m x (<field> <value>)    the rest
 --   <json>                       what is pushed; its "rev":0 becomes the entry's
+-- <prev>: close_ms of the bar before; or its ID, behind which alone it goes: one that a twin has corrected meanwhile is
+-- not what it was computed after.
 -- <replaces>: - where it is no correction; of one the rev that it was made for, so that it comes over no other that a
 -- twin has added meanwhile; * over whichever is there.
 --
@@ -55,13 +57,15 @@ local function parse(keys, args)
   local by_name = {}
   local call = {
     stream = keys[1], last = keys[2], all = keys[3],
-    close_text = args[1], close_ms = whole(args[1]), prev_text = args[2], prev_close_ms = whole(args[2]),
+    close_text = args[1], close_ms = whole(args[1]), prev_text = args[2] or '', prev_close_ms = 0, prev_rev = false,
     replaces = args[3], push = args[4] == '1', channel = args[5],
     args = args, by_name = by_name, content_end = 0, rev_at = 0, json = false,
   }
   if not call.close_ms or call.close_ms == 0 then return nil, 'close_ms is not a whole number above 0' end
-  if not call.prev_close_ms or call.prev_close_ms >= call.close_ms then
-    return nil, 'prev_close_ms is not a whole number below close_ms'
+  local prev_ms, prev_rev = call.prev_text:match('^(.*)-(.*)$')
+  call.prev_close_ms, call.prev_rev = whole(prev_ms or call.prev_text), whole(prev_rev)
+  if not call.prev_close_ms or call.prev_close_ms >= call.close_ms or (prev_rev and not call.prev_rev) then
+    return nil, 'prev is neither a whole number below close_ms nor an ID of such a time'
   end
   if (whole(args[6]) or 0) == 0 or (whole(args[7]) or 0) == 0 then
     return nil, 'keep and group keep are not whole numbers above 0'
@@ -217,10 +221,17 @@ local function compare(call, latest, head)
   return { 'different', rev }
 end
 
+local function is_prev(call, id)
+  if call.prev_rev then return id == call.prev_text end
+  return id:find(call.prev_text .. '-', 1, true) == 1
+end
+
 -- nil: the bar does not come after this head, or one that was deleted since is in its way.
 local function answer_at(call, latest, head)
   if call.close_ms <= head.ms then return compare(call, latest, head) end
-  if call.prev_close_ms == head.ms then return add(call, latest.gap_from_ms, 0) end
+  if call.prev_close_ms == head.ms and (call.prev_rev or head.rev) == head.rev then
+    return add(call, latest.gap_from_ms, 0)
+  end
   return nil
 end
 
@@ -231,7 +242,7 @@ local function answer_to(call)
   local newest = redis.call('XREVRANGE', call.stream, '+', '-', 'COUNT', 1)[1]
   -- What nearly every call finds: the head is the bar before. Its fields are of no interest.
   local answer = nil
-  if newest and newest[1]:find(call.prev_text .. '-', 1, true) == 1 then answer = add(call, had_gap, 0) end
+  if newest and is_prev(call, newest[1]) then answer = add(call, had_gap, 0) end
   if answer then return answer end
   local latest = by_name_of(redis.call('HGETALL', call.last))
   if newest then answer = answer_at(call, latest, entry_of(newest)) end

@@ -75,7 +75,7 @@ enum class PublishEvent : std::uint8_t {
   conflict,    // Redis holds something else for one of our bars
   published,   // an entry was added
   same,        // what we have was there already
-  behind,      // Redis lacks bars before the one that was sent
+  behind,      // Redis lacks bars before the one that was sent, or has the one before corrected
   unknown,     // Redis is at this bar or past it, and has no entry of it
   backfilled,  // what Redis lacked has been sent
 };

@@ -71,7 +71,7 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
         cursor->own_ms = 0;
         // A stream that was lost goes on from the newest bar that is known to have been in it: whoever read
         // up to there misses nothing.
-        cursor->position_ms = cursor->acknowledged_ms == 0 ? 0 : cursor->acknowledged_ms - 1;
+        cursor->stand_at(cursor->acknowledged_ms == 0 ? 0 : cursor->acknowledged_ms - 1);
         cursor->phase = Phase::paging;
         want_turn(series, *cursor);
       }
@@ -95,7 +95,7 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   if (cursor.told_head_ms <= *head_ms) cursor.told_head_ms = 0;
   cursor.begins = false;
   cursor.own_ms = 0;
-  cursor.position_ms = *head_ms;
+  cursor.stand_at(*head_ms, rev);
   cursor.head_rev = *rev;
   const auto price_of = [&entry](std::string_view name) { return price(field_of(entry.elements[1], name)); };
   cursor.head_bar.open = price_of("open");
@@ -202,6 +202,7 @@ void SeriesSender::acknowledged(SeriesIndex series, SeriesCursor& cursor, const 
   cursor.begins = false;
   // What was sent before an error, or before a newer one came, proves nothing about that.
   if (sent.correction && sent.epoch == cursor.epoch) cursor.end_correction(sent.close_ms);
+  if (sent.close_ms == cursor.position_ms && sent.epoch == cursor.epoch) cursor.position_rev = rev;
   if (!sent.check) {
     cursor.failures = 0;
     if (sent.close_ms > cursor.acknowledged_ms) count_delay(cursor, sent.close_ms);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,8 +65,10 @@ struct SeriesCursor {
   bool settled = false;  // its stream was compared with history, once at least
 
   std::int64_t position_ms = 0;  // the stream's head once all in flight has arrived; 0: empty
-  std::int64_t own_ms = 0;       // the newest bar that we have sent since the head was read
-  std::string head_content;      // of the head that was read, until it is compared
+  // Of the entry there that we agree with, or let stand; empty: on its way, or of no entry.
+  std::optional<std::int64_t> position_rev;
+  std::int64_t own_ms = 0;   // the newest bar that we have sent since the head was read
+  std::string head_content;  // of the head that was read, until it is compared
   std::int64_t head_rev = 0;
   engine::Bar head_bar;                 // its prices, as Redis has them
   std::int64_t told_head_ms = 0;        // a head named by an answer; where its entry was trimmed or deleted
@@ -92,6 +95,10 @@ struct SeriesCursor {
   std::int64_t first_remembered_us = 0;  // when it came, UTC
   std::size_t remembered = 0;
 
+  void stand_at(std::int64_t close_ms, std::optional<std::int64_t> rev = std::nullopt) {
+    position_ms = close_ms;
+    position_rev = rev;
+  }
   /// A correction of this bar; it was told as `before`.
   void correct(std::int64_t close_ms, const engine::Bar& before, const engine::Bar& now) {
     if (correction_ms != close_ms) superseded.clear();

@@ -42,9 +42,13 @@ SeriesCursor* SeriesSender::find(SeriesIndex series, std::uint32_t generation) {
   return cursor != nullptr && cursor->generation == generation ? cursor : nullptr;
 }
 
-StreamLimits SeriesSender::limits(const SeriesCursor& cursor) const {
+StreamTerms SeriesSender::terms(const SeriesCursor& cursor, const SignalRecord& record) const {
   const std::int64_t keep = parts_.options.keep;
-  return {keep, parts_.options.group_sizes->kept(*cursor.group_size, keep)};
+  // A twin may have corrected the head, of which the exchange has not told us: what we have computed after it
+  // must not go behind it.
+  const bool follows = record.prev_close_ms == cursor.position_ms;
+  return {keep, parts_.options.group_sizes->kept(*cursor.group_size, keep),
+          follows ? cursor.position_rev : std::nullopt};
 }
 
 void SeriesSender::on_ready() {
@@ -242,12 +246,12 @@ bool SeriesSender::send(SeriesIndex series, SeriesCursor& cursor, const SignalRe
     return false;
   }
   ask(cursor);
-  formatter_.append_command(parts_.connection.output(), cursor.text, record, limits(cursor), utc_us());
+  formatter_.append_command(parts_.connection.output(), cursor.text, record, terms(cursor, record), utc_us());
   cursor.in_flight.push(
       {record.bar.close_time_ms, cursor.epoch, record.source, record.correction, check, record.anchor_ms});
   ++in_flight_;
   cursor.own_ms = std::max(cursor.own_ms, record.bar.close_time_ms);
-  cursor.position_ms = std::max(cursor.position_ms, record.bar.close_time_ms);
+  if (record.bar.close_time_ms > cursor.position_ms) cursor.stand_at(record.bar.close_time_ms);
   parts_.connection.committed([this, series, generation = cursor.generation](const Reply* reply) {
     on_answer(series, generation, reply);
   });
@@ -354,7 +358,7 @@ bool SeriesSender::begin_after_told_head(SeriesIndex series, SeriesCursor& curso
   if (cursor.told_head_ms <= cursor.position_ms) return true;
   if (!ask_history(series, cursor, cursor.told_head_ms - 1, 1)) return false;
   // Where no bar of ours reaches it, none can be added before it is gone.
-  if (!page_.empty()) cursor.position_ms = std::exchange(cursor.told_head_ms, 0);
+  if (!page_.empty()) cursor.stand_at(std::exchange(cursor.told_head_ms, 0));
   return true;
 }
 

@@ -95,7 +95,7 @@ class SeriesSender {
 
   SeriesCursor* find(SeriesIndex series);
   SeriesCursor* find(SeriesIndex series, std::uint32_t generation);
-  StreamLimits limits(const SeriesCursor& cursor) const;
+  StreamTerms terms(const SeriesCursor& cursor, const SignalRecord& record) const;
 
   // The walk, in series_sender.cpp.
   void want_turn(SeriesIndex series, SeriesCursor& cursor);

@@ -97,6 +97,15 @@ char* put_argument(char* at, std::int64_t value) {
   return put_text(put_block(put_length(at, length), digits.data(), length), kLineEnd);
 }
 
+/// Of a stream's entry.
+char* put_id(char* at, std::int64_t ms, std::int64_t rev) {
+  std::array<char, 2 * kBlock> id;
+  char* const dash = write_whole(id.data(), ms);
+  *dash = '-';
+  char* const end = write_whole(dash + 1, rev);
+  return put_argument(at, std::string_view(id.data(), static_cast<std::size_t>(end - id.data())));
+}
+
 /// What stands before each field's value: in the arguments, its name as one and the next one's sign; in JSON,
 /// its name as a member's.
 constexpr auto kArgumentStarts = [] {
@@ -315,7 +324,7 @@ std::string content_of(const std::function<std::string_view(std::string_view nam
 }
 
 void SignalFormatter::append_command(std::string& out, const SeriesText& series, const SignalRecord& record,
-                                     const StreamLimits& limits, std::int64_t published_us) {
+                                     const StreamTerms& terms, std::int64_t published_us) {
   render(record, published_us);
   const bool push = record.source == Source::live;
   char* const json = room(3 * series.longest_);
@@ -326,12 +335,13 @@ void SignalFormatter::append_command(std::string& out, const SeriesText& series,
   at = put_text(put_text(at, kLineEnd), series.command_start_);
   *at++ = '$';
   at = put_value(at, Field::close_ms);
-  at = put_argument(at, record.prev_close_ms);
+  at = terms.prev_rev ? put_id(at, record.prev_close_ms, *terms.prev_rev)
+                      : put_argument(at, record.prev_close_ms);
   at = record.correction ? put_argument(at, record.replaces) : put_argument(at, "-");
   at = put_argument(at, push ? "1" : "0");
   at = put_text(at, series.channel_argument_);
-  at = put_argument(at, limits.keep);
-  at = put_argument(at, limits.group_keep);
+  at = put_argument(at, terms.keep);
+  at = put_argument(at, terms.group_keep);
   at = put_argument(at, static_cast<std::int64_t>(kContentFields));
   at = put_text(put_pairs(at, true), series.constant_content_);
   at = put_argument(at, static_cast<std::int64_t>(kOtherFields + (has_gap_ ? 1U : 0U)));

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,10 +41,12 @@ class SeriesText {
   std::size_t longest_ = 0;       // characters of a command without its JSON, and of a JSON
 };
 
-/// How much Redis keeps.
-struct StreamLimits {
+/// What is said of the stream with a signal.
+struct StreamTerms {
   std::int64_t keep = 500;        // entries of a series' stream
   std::int64_t group_keep = 500;  // of the group's
+  // Rev of the entry that the signal goes behind, and was computed after; empty: whichever is there.
+  std::optional<std::int64_t> prev_rev = {};
 };
 
 /// Turns records into the text that is sent, into reused memory: no allocation once its buffers and the
@@ -52,7 +55,7 @@ class SignalFormatter {
  public:
   /// Appends the whole FCALL of one signal to `out`. Source live is pushed, others are not.
   void append_command(std::string& out, const SeriesText& series, const SignalRecord& record,
-                      const StreamLimits& limits, std::int64_t published_us);
+                      const StreamTerms& terms, std::int64_t published_us);
   /// What must be equal for two entries to say the same, as one text; valid until the next call.
   const std::string& content(const SeriesText& series, const SignalRecord& record);
   /// The JSON object that is pushed, with rev 0 (the Redis function puts in the real one); `published_us`:

@@ -19,7 +19,7 @@ inline constexpr const char* kChannel = "atc:1:signal:s";
 
 /// One call of the publish function, as the daemon makes it but with few fields.
 struct Call {
-  std::string close_ms, prev_close_ms;
+  std::string close_ms, prev;
   std::string average = "0.5";
   std::string replaces = "-";
   bool push = false;
@@ -34,7 +34,7 @@ struct Call {
     std::vector<std::string> command = {"FCALL",   std::string(kPublishFunction),
                                         "3",       kStream,
                                         kLast,     kAll,
-                                        close_ms,  prev_close_ms,
+                                        close_ms,  prev,
                                         replaces,  push ? "1" : "0",
                                         kChannel,  keep,
                                         group_keep};

@@ -234,6 +234,25 @@ TEST_F(PublishFunctionTest, SaysBehindWithTheHeadWhenBarsAreMissingBetween) {
   EXPECT_EQ(dump(), before);
 }
 
+TEST_F(PublishFunctionTest, GoesBehindNoOtherRevisionThanTheOneItWasComputedAfter) {
+  publish({"1000", "0"});
+  EXPECT_EQ(publish({"2000", "1000-1"}), (Answer{"behind", "1000"}));
+  EXPECT_EQ(publish({"2000", "1000-0"}), (Answer{"added", "0"}));
+  Call correction{"2000", "1000"};
+  correction.average = "0.7";
+  correction.replaces = "0";
+  publish(correction);
+  const std::string before = dump();
+  EXPECT_EQ(publish({"3000", "2000-0"}), (Answer{"behind", "2000"}));
+  EXPECT_EQ(dump(), before);
+  EXPECT_EQ(publish({"3000", "2000-1"}), (Answer{"added", "0"}));
+  EXPECT_EQ(publish({"3000", "2000-0"}), (Answer{"same", "0"}))
+      << "what it is compared with is its own entry";
+  redis_.command({"XTRIM", kStream, "MAXLEN", "0"});
+  EXPECT_EQ(publish({"4000", "3000-1"}), (Answer{"behind", "3000"})) << "of a head that was trimmed too";
+  EXPECT_EQ(publish({"4000", "3000-0"}), (Answer{"added", "0"}));
+}
+
 TEST_F(PublishFunctionTest, AGapIsSaidByAFieldAndLeavesTheHashWithTheNextBar) {
   publish({"2000", "1000"});
   Call after_gap{"9000", "2000"};
@@ -342,6 +361,8 @@ TEST_F(PublishFunctionTest, WrongArgumentsWriteNothing) {
   EXPECT_NE(with(6, "2001"), "") << "not the field close_ms";
   EXPECT_NE(with(7, "2000"), "") << "the bar before is not before";
   EXPECT_NE(with(7, ""), "");
+  for (const char* id : {"1000-", "1000-x", "-0", "1000-0-0", "1000--1", "2000-0"})
+    EXPECT_NE(with(7, id), "");
   EXPECT_NE(with(11, "0"), "");
   EXPECT_NE(with(12, "x"), "");
   EXPECT_NE(with(13, "5"), "") << "a field more than there is";

@@ -135,6 +135,33 @@ TEST_F(PublisherCorrectionTest, ACorrectionIsNotPutOverATwinsThatCameOnceTheHead
   EXPECT_EQ(redis_.stream(stream_key(1)).size(), 4U) << "each telling once";
 }
 
+TEST_F(PublisherCorrectionTest, ABarIsNotPutBehindOneThatATwinHasCorrectedUnseen) {
+  Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
+  for (Daemon* daemon : {&a, &b}) {
+    daemon->add(1, 0, 3);
+    run_until_drained_after_first(*daemon);
+  }
+  a.correct_bar(1, 123.25);
+  run_until_drained(a);
+  b.close_bar(1);  // its signal was computed after the bar as it was
+  run_until([&] { return b.history.differences.size() == 1; }, "asked");
+  ASSERT_FALSE(b.history.differences.empty());
+  EXPECT_EQ(b.history.differences[0].close_ms, record_of(1, 2).bar.close_time_ms);
+  run_until_idle(b);
+  EXPECT_EQ(newest_id(), id_of(2, 1));
+  b.history.series[1].records[2].bar.close = 123.25;
+  b.publisher->answered(1);
+  run_until_drained(b);
+  EXPECT_EQ(newest_id(), id_of(3, 0));
+  a.close_bar(1);
+  run_until_drained(a);
+  a.close_bar(1);
+  run_until_drained(a);
+  EXPECT_EQ(newest_id(), id_of(4, 0));
+  EXPECT_EQ(redis_.stream(stream_key(1)).size(), 4U) << "each telling once";
+  EXPECT_TRUE(a.history.differences.empty());
+}
+
 TEST_F(PublisherCorrectionTest, WhereTheHeadIsNeitherTellingACorrectionIsASecondReasonToAsk) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
   for (Daemon* daemon : {&a, &b}) {

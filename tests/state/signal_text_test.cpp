@@ -131,8 +131,9 @@ TEST(SignalCommandTest, HasKeysScalarsContentOthersAndJsonInTheFunctionsOrder) {
   record.source = Source::backfill;
   record.correction = false;
   command.clear();
-  formatter.append_command(command, series, record, {500, 1000}, 7);
+  formatter.append_command(command, series, record, {500, 1000, 2}, 7);
   arguments = arguments_of(command);
+  EXPECT_EQ(arguments[7], "1700000040000-2");
   EXPECT_EQ(arguments[8], "-");
   EXPECT_EQ(arguments[9], "0");
   EXPECT_EQ(arguments.back(), "") << "what is not pushed needs no JSON";
