@@ -1,5 +1,8 @@
 #include "daemon/http_server.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/steady_timer.hpp>
@@ -46,6 +49,9 @@ class HttpServer::Impl final : public std::enable_shared_from_this<Impl> {
     acceptor_.open(endpoint.protocol(), error);
     if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
+    // What comes after us, as a VPN's address after a boot, is no reason to publish nothing: the service
+    // manager gives up after some starts.
+    if (error == boost::system::errc::address_not_available) bind_early(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (error) {
       std::string why = "[http] listen: " + text_of(endpoint) + " can't be listened on: " + error.message();
@@ -62,6 +68,7 @@ class HttpServer::Impl final : public std::enable_shared_from_this<Impl> {
 
   void stop();
   tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
+  bool early() const { return early_; }
   std::size_t connections() const { return sessions_.size(); }
   const HttpLimits& limits() const { return limits_; }
 
@@ -78,6 +85,14 @@ class HttpServer::Impl final : public std::enable_shared_from_this<Impl> {
 
  private:
   class Session;
+
+  void bind_early(const tcp::endpoint& endpoint, error_code& error) {
+    const int yes = 1;
+    if (::setsockopt(acceptor_.native_handle(), IPPROTO_IP, IP_FREEBIND, &yes, sizeof yes) != 0) return;
+    acceptor_.bind(endpoint, error);
+    early_ = !error;
+  }
+
   using Sessions = std::list<std::shared_ptr<Session>>;
 
   HttpAnswer not_found() const {
@@ -109,6 +124,7 @@ class HttpServer::Impl final : public std::enable_shared_from_this<Impl> {
   Pages pages_;
   Sessions sessions_;  // the one that has been silent longest first
   bool stopped_ = false;
+  bool early_ = false;
 };
 
 /// One connection. Lives as long as something is under way on it.
@@ -243,6 +259,7 @@ HttpServer::HttpServer(asio::io_context& io, const tcp::endpoint& endpoint, Http
 HttpServer::~HttpServer() { impl_->stop(); }
 void HttpServer::serve(Pages pages) { impl_->serve(std::move(pages)); }
 std::string HttpServer::address() const { return text_of(impl_->endpoint()); }
+bool HttpServer::early() const { return impl_->early(); }
 std::size_t HttpServer::connections() const { return impl_->connections(); }
 
 }  // namespace atcd::daemon

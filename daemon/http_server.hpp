@@ -44,6 +44,8 @@ class HttpServer {
   void serve(Pages pages);
   /// "127.0.0.1:9464": where it listens.
   std::string address() const;
+  /// No interface had that address when it began: it is answered there once one has.
+  bool early() const;
   std::size_t connections() const;
 
  private:

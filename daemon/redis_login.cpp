@@ -1,5 +1,6 @@
 #include "daemon/redis_login.hpp"
 
+#include <memory>
 #include <stdexcept>
 
 #include "daemon/secrets.hpp"
@@ -22,7 +23,8 @@ std::optional<RedisLogin> redis_login(const RedisConfig& redis, std::string& err
   }
   if (!url->addresses.front().tls) return login;
   try {
-    login.tls = feeds::make_tls_context({redis.ca_file, redis.cert_file, redis.key_file});
+    login.tls = [files = std::make_shared<feeds::RenewedTls>(feeds::TlsFiles{
+                     redis.ca_file, redis.cert_file, redis.key_file})] { return files->context(); };
   } catch (const std::runtime_error& failure) {
     error = std::string("redis.") + failure.what();
     return std::nullopt;

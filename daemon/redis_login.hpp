@@ -1,19 +1,18 @@
 #pragma once
 
-#include <boost/asio/ssl/context.hpp>
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "daemon/config.hpp"
 #include "state/redis_url.hpp"
+#include "state/tls_source.hpp"
 
 namespace atcd::daemon {
 
 /// What it takes to talk to a Redis: where, as whom, and whom to trust.
 struct RedisLogin {
-  state::RedisUrl url;  // with user and password
-  std::shared_ptr<boost::asio::ssl::context> tls;
+  state::RedisUrl url;   // with user and password
+  state::TlsSource tls;  // as the files are when a connection is made
 };
 
 /// Reads the password and the certificates that the configuration names. Empty with a sentence that names the

@@ -59,7 +59,8 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
                    in_seconds(self->options_.setup_timeout)});
       }
     });
-    dial_ = std::make_shared<Dial>(socket_.next_layer(), options_.url,
+    first_address_ = options_.first_address->number();
+    dial_ = std::make_shared<Dial>(socket_.next_layer(), options_.url, options_.first_address,
                                    [self = shared_from_this()](std::string error) {
                                      if (error.empty()) return self->shake_hands();
                                      self->end({std::move(error)});
@@ -226,6 +227,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     if (dial_) dial_->cancel();
     dial_.reset();
     socket_.next_layer().drop();
+    if (!open_ && handler_ != nullptr) options_.first_address->came_to_nothing(first_address_);
     if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_end(end);
   }
 
@@ -234,6 +236,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
   websocket::stream<Stream> socket_;
   asio::steady_timer timer_;  // set-up, then pings, then closing
   std::shared_ptr<Dial> dial_;
+  std::size_t first_address_ = 0;  // that it was dialled with
   websocket::response_type response_;
   beast::flat_buffer buffer_;
   std::deque<std::string> writes_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "feeds/first_address.hpp"
 #include "feeds/tls.hpp"
 #include "feeds/url.hpp"
 
@@ -16,6 +17,8 @@ namespace atcd::feeds {
 /// Where one websocket leads, and how long each of its phases may take.
 struct ConnectionOptions {
   Url url;
+  /// Of url.host; copies of these options share it.
+  std::shared_ptr<FirstAddress> first_address = std::make_shared<FirstAddress>();
   std::string path = "/";                            // behind url.path
   std::shared_ptr<boost::asio::ssl::context> tls;    // needed for wss only
   std::size_t largest_message = 1U << 20;            // bytes; a larger one ends the connection

@@ -44,8 +44,13 @@ std::vector<Stream::Tcp::endpoint> alternating(std::vector<Stream::Tcp::endpoint
   return ordered;
 }
 
-Dial::Dial(Stream& stream, const Url& url, Done done)
-    : stream_(stream), url_(url), done_(std::move(done)), resolver_(stream.get_executor()) {}
+Dial::Dial(Stream& stream, const Url& url, std::shared_ptr<FirstAddress> first_address, Done done)
+    : stream_(stream),
+      url_(url),
+      first_address_(std::move(first_address)),
+      first_(first_address_->number()),
+      done_(std::move(done)),
+      resolver_(stream.get_executor()) {}
 
 void Dial::start() {
   if (url_.secure() && stream_.secure() == nullptr)
@@ -62,7 +67,9 @@ void Dial::start() {
                           [self = shared_from_this()](const auto& error, const auto& results) {
                             if (error) return self->finish("cannot resolve " + self->url_.host, error);
                             for (const auto& result : results) self->addresses_.push_back(result.endpoint());
-                            self->addresses_ = alternating(std::move(self->addresses_));
+                            auto& addresses = self->addresses_ = alternating(std::move(self->addresses_));
+                            const auto first = static_cast<std::ptrdiff_t>(self->first_ % addresses.size());
+                            std::rotate(addresses.begin(), addresses.begin() + first, addresses.end());
                             self->connect(0);
                           });
 }
@@ -81,6 +88,7 @@ void Dial::connect(std::size_t index) {
         const bool more = index + 1 < self->addresses_.size();
         if (error == boost::asio::error::operation_aborted || !more)
           return self->finish("cannot connect to " + self->url_.authority(), error);
+        self->first_address_->came_to_nothing(self->first_ + index);
         self->stream_.drop();
         self->connect(index + 1);
       });

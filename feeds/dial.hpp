@@ -1,11 +1,13 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "feeds/first_address.hpp"
 #include "feeds/stream.hpp"
 #include "feeds/url.hpp"
 
@@ -22,7 +24,7 @@ class Dial : public std::enable_shared_from_this<Dial> {
  public:
   using Done = std::function<void(std::string error)>;
 
-  Dial(Stream& stream, const Url& url, Done done);
+  Dial(Stream& stream, const Url& url, std::shared_ptr<FirstAddress> first_address, Done done);
   void start();
   void cancel();
 
@@ -34,6 +36,8 @@ class Dial : public std::enable_shared_from_this<Dial> {
 
   Stream& stream_;
   Url url_;
+  std::shared_ptr<FirstAddress> first_address_;
+  std::size_t first_;  // as it was when this began
   Done done_;
   Stream::Tcp::resolver resolver_;
   std::vector<Stream::Tcp::endpoint> addresses_;  // never empty once resolved

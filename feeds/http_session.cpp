@@ -62,14 +62,15 @@ class HttpSession::Impl : public std::enable_shared_from_this<HttpSession::Impl>
 
  private:
   void connect() {
-    dial_ =
-        std::make_shared<Dial>(stream_, options_.url, [self = shared_from_this()](const std::string& error) {
-          if (self->ended_) return;
-          self->dial_.reset();
-          if (!error.empty()) return self->fail(error);
-          self->connected_ = true;
-          self->write();
-        });
+    first_address_ = options_.first_address->number();
+    dial_ = std::make_shared<Dial>(stream_, options_.url, options_.first_address,
+                                   [self = shared_from_this()](const std::string& error) {
+                                     if (self->ended_) return;
+                                     self->dial_.reset();
+                                     if (!error.empty()) return self->fail(error);
+                                     self->connected_ = true;
+                                     self->write();
+                                   });
     dial_->start();
   }
 
@@ -117,6 +118,7 @@ class HttpSession::Impl : public std::enable_shared_from_this<HttpSession::Impl>
     reply.timed_out = timed_out;
     reply.stale = answered_ && !timed_out && !(parser_ && parser_->got_some());
     end();
+    if (!answered_) options_.first_address->came_to_nothing(first_address_);
     if (done_) std::exchange(done_, nullptr)(std::move(reply));
   }
 
@@ -132,6 +134,7 @@ class HttpSession::Impl : public std::enable_shared_from_this<HttpSession::Impl>
   Stream stream_;
   asio::steady_timer deadline_;
   std::shared_ptr<Dial> dial_;
+  std::size_t first_address_ = 0;  // that it was dialled with
   beast::flat_buffer buffer_;
   http::request<http::empty_body> request_;
   std::optional<http::response_parser<http::string_body>> parser_;

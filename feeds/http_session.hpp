@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "feeds/first_address.hpp"
 #include "feeds/tls.hpp"
 #include "feeds/url.hpp"
 
@@ -15,6 +16,8 @@ namespace atcd::feeds {
 /// Where requests go, and how much time and memory each may take.
 struct HttpOptions {
   Url url;
+  /// Of url.host; copies of these options share it.
+  std::shared_ptr<FirstAddress> first_address = std::make_shared<FirstAddress>();
   std::shared_ptr<boost::asio::ssl::context> tls;  // needed for https only
   std::chrono::milliseconds deadline{20'000};      // of one request, connecting included
   std::size_t largest_body = 32U << 20;            // bytes

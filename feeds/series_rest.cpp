@@ -179,7 +179,10 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
   }
   const bool ended_unsettled = running_row && clock_ms != 0 && clock_ms >= interval.open_time_ms(next_ + 1);
   const bool full_page = !result.rows.empty() && slot_of(result.rows.back()) >= request.to;
-  const bool more = !running_row && (full_page || past);
+  // A page is asked for to beyond the present. Where its last row seems to run, in another slot than by our
+  // time, one of the two times lags, as after a machine has slept: more may have closed.
+  const bool time_lags = full_page && next_ != before && next_ != interval.ordinal(now.utc_ms);
+  const bool more = running_row ? time_lags : full_page || past;
   if (ended_unsettled || (!more && !pending_.empty())) {
     // The exchange has not settled the bar yet, or REST lags behind the frames.
     ++failures_;

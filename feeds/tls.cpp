@@ -2,6 +2,8 @@
 
 #include <boost/asio/ssl/context.hpp>
 #include <stdexcept>
+#include <system_error>
+#include <utility>
 
 namespace atcd::feeds {
 
@@ -30,6 +32,32 @@ std::shared_ptr<boost::asio::ssl::context> make_tls_context(const TlsFiles& file
   }
   context->set_verify_mode(ssl::verify_peer);
   return context;
+}
+
+RenewedTls::RenewedTls(TlsFiles files)
+    : files_(std::move(files)), written_(written()), context_(make_tls_context(files_)) {}
+
+std::shared_ptr<boost::asio::ssl::context> RenewedTls::context() {
+  const std::lock_guard lock(lock_);
+  // Looked at before the files are read: what changes meanwhile is read again.
+  if (auto now = written(); now != written_) {
+    try {
+      context_ = make_tls_context(files_);
+      written_ = std::move(now);
+    } catch (const std::runtime_error&) {
+      return context_;  // the next one who asks tries again
+    }
+  }
+  return context_;
+}
+
+std::vector<std::filesystem::file_time_type> RenewedTls::written() const {
+  std::vector<std::filesystem::file_time_type> times;
+  for (const std::string* file : {&files_.ca_file, &files_.cert_file, &files_.key_file}) {
+    std::error_code absent;
+    times.push_back(std::filesystem::last_write_time(*file, absent));
+  }
+  return times;
 }
 
 }  // namespace atcd::feeds

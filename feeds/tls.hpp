@@ -1,7 +1,10 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 namespace boost::asio::ssl {
 class context;
@@ -20,5 +23,24 @@ struct TlsFiles {
 /// system's authorities where it is empty. Throws std::runtime_error, naming the file, when one cannot be
 /// read.
 std::shared_ptr<boost::asio::ssl::context> make_tls_context(const TlsFiles& files);
+
+/// The same of files that are renewed while we run, as certificates are before they expire. Any thread.
+class RenewedTls {
+ public:
+  /// Throws as make_tls_context.
+  explicit RenewedTls(TlsFiles files);
+
+  /// As the files are now. While they can't be used, as when a certificate is there before its key, as they
+  /// were.
+  std::shared_ptr<boost::asio::ssl::context> context();
+
+ private:
+  std::vector<std::filesystem::file_time_type> written() const;
+
+  const TlsFiles files_;
+  std::mutex lock_;
+  std::vector<std::filesystem::file_time_type> written_;  // when each file was that context_ is of
+  std::shared_ptr<boost::asio::ssl::context> context_;
+};
 
 }  // namespace atcd::feeds

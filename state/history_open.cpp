@@ -171,10 +171,8 @@ void History::read_index() {
                         record.offset >= blocks_end_ && header.count >= 1 && header.count <= kBlockBars;
     if (!intact) {
       problems_.push_back(directory_ + "/index: the record at " + std::to_string(index_end_) +
-                          " is damaged: the index was made anew from the blocks");
-      for (Entry& entry : series_) entry.blocks.clear();
-      index_end_ = blocks_end_ = 0;
-      break;
+                          " is damaged: the index was made anew from there on, from the blocks");
+      break;  // those before it are whole: years of blocks would take longer than a start may
     }
     if (end > blocks_.size()) {
       problems_.push_back(directory_ + "/blocks: ends at " + std::to_string(blocks_.size()) +

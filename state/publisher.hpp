@@ -15,10 +15,7 @@
 #include "state/latency_histogram.hpp"
 #include "state/redis_url.hpp"
 #include "state/signal_record.hpp"
-
-namespace boost::asio::ssl {
-class context;
-}
+#include "state/tls_source.hpp"
 
 namespace atcd::state {
 
@@ -28,9 +25,9 @@ using SeriesIndex = std::uint32_t;
 /// Where signals go, and what every publisher of the daemon has in common.
 struct RedisOptions {
   RedisUrl url;
-  std::shared_ptr<boost::asio::ssl::context> tls;  // for a URL that asks for it
-  std::string prefix = "atc";                      // of every key and channel
-  std::int64_t keep = 500;                         // entries that Redis keeps of each series' stream
+  TlsSource tls;                  // for a URL that asks for it
+  std::string prefix = "atc";     // of every key and channel
+  std::int64_t keep = 500;        // entries that Redis keeps of each series' stream
   bool adopt = false;             // continue streams that were begun with another configuration
   std::string instance = "main";  // the daemon's name: of its heartbeat and of the states that it tells
   /// Which series of the instance are this publisher's: others are published by another thread of the daemon.

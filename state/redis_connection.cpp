@@ -151,7 +151,8 @@ class RedisConnection::Impl final : public WireHandler, public std::enable_share
                                        timeout_text() + ": does it speak TLS on this port?"
                                  : "no connection to " + address() + " within " + timeout_text());
     }));
-    wire_ = std::make_shared<RedisWire>(io_, options_.address, options_.tls, options_.names, *this);
+    wire_ = std::make_shared<RedisWire>(
+        io_, options_.address, options_.address.tls ? options_.tls() : nullptr, options_.names, *this);
     wire_->open(first_address_);
   }
 

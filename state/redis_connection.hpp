@@ -14,13 +14,11 @@
 #include "state/latency_histogram.hpp"
 #include "state/redis_url.hpp"
 #include "state/resp_reader.hpp"
+#include "state/tls_source.hpp"
 
 namespace boost::asio {
 class thread_pool;
-namespace ssl {
-class context;
 }
-}  // namespace boost::asio
 
 namespace atcd::state {
 
@@ -51,7 +49,7 @@ struct ConnectionOptions {
   RedisAddress address;
   /// Where set, asked for host and port before every attempt to connect; it calls back later, once.
   std::function<void(Located)> locate;
-  std::shared_ptr<boost::asio::ssl::context> tls;  // for an address that asks for it
+  TlsSource tls;  // for an address that asks for it
   /// Where names are looked up; outlives the connection. Null: by the io_context, which looks up one after
   /// the other, whoever asks, and each may take half a minute.
   boost::asio::thread_pool* names = nullptr;

@@ -83,6 +83,10 @@ class Service {
     if (http_) {
       http_->serve(http_pages(pipeline_));
       log_event(Level::info, "http_listening", {{"address", http_->address()}});
+      if (http_->early())
+        log_event(Level::warning, "http_listening",
+                  {{"detail",
+                    std::string_view("no interface has this address: nobody is answered before one has")}});
     }
     ready_at_latest_ = std::chrono::steady_clock::now() + kLongestStart;
     manager_.tell("STATUS=taking up the last run's history");

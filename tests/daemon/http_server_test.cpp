@@ -200,6 +200,16 @@ TEST_F(HttpServerTest, APortThatIsTakenIsToldInASentence) {
   }
 }
 
+TEST_F(HttpServerTest, AnAddressThatNoInterfaceHasYetIsNoReasonNotToBegin) {
+  begin();
+  EXPECT_FALSE(server_->early());
+  for (const char* address : {"192.0.2.7", "2001:db8::7"}) {
+    const HttpServer early(io_, {asio::ip::make_address(address), 0});
+    EXPECT_TRUE(early.early()) << address;
+    EXPECT_THAT(early.address(), HasSubstr(address));
+  }
+}
+
 TEST_F(HttpServerTest, ItsEndDropsItsConnections) {
   begin();
   const auto client = connect("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -281,5 +281,28 @@ TEST(Series, OfRowsThatComeAtOnceTheEarlierAreKnownToHaveLaterOnes) {
   EXPECT_EQ(series.state(), SeriesState::live);
 }
 
+TEST(Series, AfterAMachineHasSleptItIsLiveOnlyOnceItHasAllThatClosed) {
+  LiveSeries live;
+  live.series.on_stream_down(at(5), "cut");
+  // No time has passed for us, nor is the first answer's clock believed: the exchange is in slot 60.
+  live.series.on_stream_up(at(5, 1000));
+  ASSERT_EQ(live.recorder.fetches.size(), 1U);
+  const std::int64_t to = (live.recorder.fetches.front().second - kStartMs) / kMinuteMs;
+  live.recorder.fetches.clear();
+  HistoryResult first = rows(4, to, 60);
+  first.server_time_ms = at(5, 3000).utc_ms;
+  live.series.on_history(first, 1, at(5, 1000));
+  EXPECT_NE(live.series.state(), SeriesState::live);
+  ASSERT_EQ(live.recorder.fetches.size(), 1U) << "not when the next bar is due by a clock that is late";
+  while (!live.recorder.fetches.empty()) {
+    const auto [from_ms, to_ms] = live.recorder.fetches.front();
+    live.recorder.fetches.pop_front();
+    live.series.on_history(rows((from_ms - kStartMs) / kMinuteMs, (to_ms - kStartMs) / kMinuteMs, 60), 1,
+                           at(5, 2000));
+  }
+  EXPECT_EQ(live.series.bars().size(), 60U);
+  EXPECT_EQ(live.series.state(), SeriesState::live);
+}
+
 }  // namespace
 }  // namespace atcd::feeds

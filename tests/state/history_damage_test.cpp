@@ -128,6 +128,24 @@ TEST_F(DamagedHistory, WithoutItsIndexItGivesAll) {
   EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars_);
 }
 
+TEST_F(DamagedHistory, WhereTheEndOfTheIndexIsLostOnlyWhatLiesBehindIsLookedFor) {
+  std::string index = read("index"), blocks = read("blocks");
+  ASSERT_EQ(index.size(), 2 * sizeof(IndexRecord));
+  std::fill(index.begin() + sizeof(IndexRecord), index.end(), '\0');  // as power that went leaves it
+  blocks[sizeof(BlockHeader)] ^= 1;  // of a block before: who reads all of them finds it
+  write("index", index);
+  write("blocks", blocks);
+  {
+    History history(directory_, History::Access::write);
+    ASSERT_EQ(history.problems().size(), 1U) << history.problems().back();
+    EXPECT_NE(history.problems()[0].find("/index: the record at 80 is damaged"), std::string::npos);
+    EXPECT_EQ(history.newest(*history.find("a"), 0).bars,
+              std::vector<Bar>(bars_.begin() + kBlockBars, bars_.end()));
+  }
+  EXPECT_EQ(read("index").size(), 2 * sizeof(IndexRecord));
+  EXPECT_TRUE(History(directory_, History::Access::read).problems().empty());
+}
+
 TEST_F(DamagedHistory, WithoutItsTailItGivesWhatWasSealed) {
   std::string tails = read("tails");
   std::fill(tails.begin(), tails.begin() + sizeof(TailHeader), '\0');

@@ -1,42 +1,21 @@
 #include "state/redis_connection.hpp"
 
-#include <dlfcn.h>
 #include <gmock/gmock.h>
-#include <netdb.h>
 
-#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 
+#include "tests/names.hpp"
 #include "tests/state/publisher_rig.hpp"
-
-namespace {
-
-constexpr std::string_view kTwoAddresses = "two-addresses.test";
-constexpr std::string_view kUnanswered = "unanswered.test";
-std::atomic<bool> unanswered{false};
-
-}  // namespace
-
-/// In place of the C library's: knows one name more, with two addresses, and one that no server answers for.
-extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
-  static const auto real = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
-  if (name != nullptr && name == kUnanswered) {
-    unanswered.wait(true);
-    return EAI_AGAIN;
-  }
-  if (name == nullptr || name != kTwoAddresses) return real(name, service, hints, found);
-  if (const int error = real("127.0.0.2", service, hints, found); error != 0) return error;
-  addrinfo* last = *found;
-  while (last->ai_next != nullptr) last = last->ai_next;
-  return real("127.0.0.1", service, hints, &last->ai_next);
-}
 
 namespace atcd::state {
 namespace {
 
 using ::testing::HasSubstr;
+using tests::kTwoAddresses;
+using tests::kUnanswered;
+using tests::unanswered;
 
 struct Heard final : ConnectionHandler {
   void on_ready() override { ++ready; }

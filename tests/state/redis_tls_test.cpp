@@ -33,13 +33,18 @@ class RedisTlsTest : public PublisherTest {
             clients};
   }
 
+  static std::shared_ptr<ssl::context> trusting(const std::string& ca_file) {
+    auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
+    context->load_verify_file(file(ca_file));
+    context->set_verify_mode(ssl::verify_peer);
+    return context;
+  }
+
   RedisOptions options_to(const std::string& host, const std::string& ca_file = "ca.pem") const {
     RedisOptions options;
     options.url = redis_url("rediss://" + host + ":" + port_);
     options.keep = 1'000'000;
-    options.tls = std::make_shared<ssl::context>(ssl::context::tls_client);
-    options.tls->load_verify_file(file(ca_file));
-    options.tls->set_verify_mode(ssl::verify_peer);
+    options.tls = [context = trusting(ca_file)] { return context; };
     return options;
   }
 
@@ -112,8 +117,8 @@ TEST_F(RedisTlsTest, AServerMayAskForOurCertificate) {
     said = refusal(options);
   }
   EXPECT_THAT(said, HasSubstr("certificate required"));
-  options.tls->use_certificate_chain_file(file("localhost.pem"));
-  options.tls->use_private_key_file(file("leaf.key"), ssl::context::pem);
+  options.tls()->use_certificate_chain_file(file("localhost.pem"));
+  options.tls()->use_private_key_file(file("leaf.key"), ssl::context::pem);
   Daemon daemon(io_, options);
   daemon.add(1, 0, 3);
   run_until_drained_after_first(daemon);
