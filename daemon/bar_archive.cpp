@@ -1,6 +1,7 @@
 #include "daemon/bar_archive.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -96,6 +97,13 @@ std::int64_t BarArchive::end_ms(const std::string& name) const {
   // A tail that has just become a block holds no bar.
   const state::StoredBars newest = before_.latest(*series, 1);
   return newest.bars.empty() ? newest.covered_to_ms : newest.bars.back().close_time_ms;
+}
+
+std::int64_t BarArchive::first_close_ms(const std::string& name) {
+  if (ends_.contains(name)) return 0;
+  const auto series = series_before(name);
+  const auto first_ms = series ? before_.first_close_ms(*series) : std::nullopt;
+  return first_ms.value_or(std::numeric_limits<std::int64_t>::max());
 }
 
 void BarArchive::left(const std::string& name, Opened known, bool complete, std::int64_t now_ms) {

@@ -83,6 +83,8 @@ class BarArchive {
   std::vector<feeds::SymbolInfo> known_symbols(const feeds::Exchange& exchange) const;
   /// Close of the last bar that the series is known to have had; 0: none.
   std::int64_t end_ms(const std::string& name) const;
+  /// No bar that it had at the start closed before this time; 0: not known, or it has been away since.
+  std::int64_t first_close_ms(const std::string& name);
   /// The series goes; it may come again, and goes on then with these bars: what was published is of them,
   /// whatever REST tells by now. `complete`: earlier() has no more of them. `now_ms`: monotonic.
   void left(const std::string& name, Opened known, bool complete, std::int64_t now_ms);

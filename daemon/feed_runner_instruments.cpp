@@ -92,7 +92,13 @@ void FeedRunner::check_instrument(const Wanted& output) {
   const std::string name = archive_name(exchange_, {output.symbol.symbol, output.interval});
   const auto known = context_.archive.instrument(name);
   const auto running = series_.find({output.symbol.symbol, output.interval});
-  const std::string change = known ? other_instrument(*known, output.symbol) : "";
+  std::int64_t first_close_ms = 0;
+  if (known && known->listed_ms != output.symbol.listed_ms) {
+    first_close_ms = context_.archive.first_close_ms(name);
+    if (running != series_.end())
+      first_close_ms = std::min(first_close_ms, running->second->first_close_ms());
+  }
+  const std::string change = known ? other_instrument(*known, output.symbol, first_close_ms) : "";
   std::int64_t end_ms = context_.archive.end_ms(name);
   if (running != series_.end()) end_ms = std::max(end_ms, running->second->end_ms());
   // Without a bar nothing was begun that could be another's.

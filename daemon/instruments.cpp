@@ -34,8 +34,10 @@ std::optional<std::string> percent_decoded(std::string_view encoded) {
 
 }  // namespace
 
-std::string other_instrument(const state::Instrument& known, const feeds::SymbolInfo& listed) {
-  if (known.listed_ms > 0 && listed.listed_ms > 0 && known.listed_ms != listed.listed_ms) {
+std::string other_instrument(const state::Instrument& known, const feeds::SymbolInfo& listed,
+                             std::int64_t first_close_ms) {
+  const bool later = known.listed_ms > 0 && listed.listed_ms > known.listed_ms;
+  if (later && first_close_ms <= listed.listed_ms) {
     return "its listing time is " + std::to_string(listed.listed_ms) + ", it was " +
            std::to_string(known.listed_ms);
   }

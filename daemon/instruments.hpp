@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,8 +13,12 @@ namespace atcd::daemon {
 // A symbol may become another instrument's: its history then begins anew (design, section 4).
 
 /// Why the exchange's list tells of another instrument than the one that the bars are of: a part of a
-/// sentence. Empty where it does not: what it says nothing of, now or before, is no change.
-std::string other_instrument(const state::Instrument& known, const feeds::SymbolInfo& listed);
+/// sentence. Empty where it does not: what it says nothing of, now or before, is no change. Nor is a listing
+/// time that is corrected, as Binance did with those of BTCUSDT and others in 2026: who takes over a symbol
+/// is listed later than the one before it, and while there are bars. `first_close_ms`: no bar that is held
+/// closed before.
+std::string other_instrument(const state::Instrument& known, const feeds::SymbolInfo& listed,
+                             std::int64_t first_close_ms = 0);
 
 /// What is known now, where it is the same instrument: what the list says, else what it said before.
 state::Instrument known_now(const std::optional<state::Instrument>& before, const feeds::SymbolInfo& listed);

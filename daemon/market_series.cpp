@@ -185,6 +185,7 @@ void MarketSeries::trim() {
     // The present segment, the one before it (Redis may be that far behind) and a margin.
     keep = std::max(keep, rule.history_bars + 2 * rule.anchor_period + 100);
   }
+  trimmed_close_ms_ = first_close_ms();
   if (keep > 0) series_.trim(static_cast<std::size_t>(keep));
   if (!complete_ || series_.bars().empty()) return;
   const std::int64_t from_ms = series_.bars().front().open_time_ms;

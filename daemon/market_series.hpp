@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -147,6 +149,11 @@ class MarketSeries final : public feeds::SeriesHandler,
   const feeds::StreamName& name() const { return name_; }
   /// Close of the last bar that it has had; 0: none.
   std::int64_t end_ms() const { return series_.bars().empty() ? 0 : series_.bars().back().close_time_ms; }
+  /// No bar that it has had closed before this time.
+  std::int64_t first_close_ms() const {
+    return series_.bars().empty() ? trimmed_close_ms_
+                                  : std::min(trimmed_close_ms_, series_.bars().front().close_time_ms);
+  }
   const feeds::Series& series() const { return series_; }
   feeds::SeriesState state_of(const Output& output) const;
   /// Whatever its state is, nothing of it is published: Redis holds another configuration's signals.
@@ -245,6 +252,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   BarArchive::Handle archived_ = 0;
   state::Instrument instrument_;  // of which the bars are
   std::int64_t from_ms_;
+  std::int64_t trimmed_close_ms_ = std::numeric_limits<std::int64_t>::max();  // as first_close_ms()
   std::vector<state::LateBar> late_;            // of the bars, in the order in which they came
   std::optional<std::int64_t> ask_again_from_;  // ordinal of the first that is not confirmed yet
   std::int64_t ask_again_at_ms_ = 0;            // monotonic

@@ -81,6 +81,8 @@ class History {
   /// The newest slots without a hole that blocks hold: what newest_before() reads of them it reads from
   /// blocks alone, whatever the series' tail has become since. Reads no block itself.
   Stretch newest_in_blocks(Series series) const;
+  /// No bar that is held closed before this time; empty: none is held.
+  std::optional<std::int64_t> first_close_ms(Series series);
   /// How many bars were ever corrected, or added between others.
   std::uint64_t corrections(Series series) const;
   /// The bars of the tail where they lie, without a copy; valid until the next change.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <vector>
 
 #include "engine/anchor.hpp"
 #include "state/history.hpp"
@@ -68,6 +69,25 @@ bool History::set_instrument(Series series, const Instrument& instrument) {
   if (!write_instrument(series, entry.name_hash, instrument)) return false;
   entry.instrument = instrument;
   return true;
+}
+
+/// Of what can't be read any more, or may have been written over, it is not known when its first bar closed.
+std::optional<std::int64_t> History::first_close_ms(Series series) {
+  const Entry& entry = series_[series];
+  std::optional<std::int64_t> first_ms;
+  const auto first = std::min_element(
+      entry.blocks.begin(), entry.blocks.end(), [](const BlockPlace& a, const BlockPlace& b) {
+        const bool a_bars = a.kind == BlockKind::bars, b_bars = b.kind == BlockKind::bars;
+        return a_bars != b_bars ? a_bars : a.covered_from_ms < b.covered_from_ms;
+      });
+  if (first != entry.blocks.end() && first->kind == BlockKind::bars) {
+    std::vector<engine::Bar> bars;
+    first_ms = read_block(*first, bars) && !bars.empty() ? bars[0].close_time_ms : first->covered_from_ms;
+  }
+  const auto rows = tail(series);
+  if (rows.empty()) return first_ms;
+  const std::int64_t tail_ms = tail_unchanged(series) ? rows[0].close_time_ms : entry.tail.covered_from_ms;
+  return first_ms ? std::min(*first_ms, tail_ms) : tail_ms;
 }
 
 /// The instrument first: a process that dies on the way finds it when it adds the series again.

@@ -101,7 +101,8 @@ class FeedWarmer {
     const auto series = history_.find(name);
     const auto known = series ? history_.instrument(*series) : std::nullopt;
     if (symbol.base.empty()) return known ? known->listed_ms : 0;  // there was no list
-    const std::string change = known ? other_instrument(*known, symbol) : "";
+    const std::int64_t first_close_ms = series ? history_.first_close_ms(*series).value_or(0) : 0;
+    const std::string change = known ? other_instrument(*known, symbol, first_close_ms) : "";
     const auto held = series ? history_.newest(*series, utc_ms()) : state::StoredBars{};
     if (!change.empty() && !held.bars.empty()) {
       state::Instrument now = known_now(symbol.listed_ms > 0 ? std::nullopt : known, symbol);

@@ -58,6 +58,10 @@ std::string decimal(double value, int decimals) {
   return text;
 }
 
+std::string decimal_of(std::int64_t value_e8) {
+  return decimal(static_cast<double>(value_e8) / 1e8, decimals_of(value_e8));
+}
+
 /// Newest first, `limit` at most, between the exclusive bounds `before` and `after`.
 RestAnswer candles(const RestQuestion& question, const Target& target, bool newest_only) {
   const std::string_view instrument = target.value("instId");
@@ -109,10 +113,12 @@ RestAnswer instruments(const RestQuestion& question, bool swap) {
   for (std::size_t i = 0; i < question.source.symbols().size(); ++i) {
     const MarketSymbol& symbol = question.source.symbols()[i];
     const auto instrument = instrument_of(question, i, swap);
-    // What will be listed later is not yet known.
-    if (!instrument || question.now_ms < symbol.listed_ms) continue;
-    const std::string pair(okx_pair(*instrument));
-    const std::string base = pair.substr(0, pair.find('-')), quote = pair.substr(base.size() + 1);
+    if (!instrument) continue;
+    std::string pair(okx_pair(*instrument));
+    std::string base = pair.substr(0, pair.find('-')), quote = pair.substr(base.size() + 1);
+    // Of what will be listed later only that is told as yet.
+    const bool announced = question.now_ms < symbol.listed_ms;
+    if (announced) pair = base = quote = "";
     list += list.empty() ? "{" : ",{";
     append_member(list, "instType", swap ? "SWAP" : "SPOT");
     append_member(list, "instId", *instrument);
@@ -123,16 +129,16 @@ RestAnswer instruments(const RestQuestion& question, bool swap) {
     append_member(list, "settleCcy", swap ? quote : "");
     std::string size;
     append_shortest(size, symbol.contract_size);
-    append_member(list, "ctVal", swap ? size : "");
-    append_member(list, "ctMult", swap ? "1" : "");
-    append_member(list, "ctValCcy", swap ? base : "");
-    append_member(list, "ctType", swap ? "linear" : "");
+    const bool contract = swap && !announced;
+    append_member(list, "ctVal", contract ? size : "");
+    append_member(list, "ctMult", contract ? "1" : "");
+    append_member(list, "ctValCcy", contract ? base : "");
+    append_member(list, "ctType", contract ? "linear" : "");
     append_member(list, "listTime", std::to_string(symbol.listed_ms));
-    append_member(list, "tickSz",
-                  decimal(static_cast<double>(symbol.tick_e8) / 1e8, decimals_of(symbol.tick_e8)));
-    append_member(list, "lotSz",
-                  decimal(static_cast<double>(symbol.lot_e8) / 1e8, decimals_of(symbol.lot_e8)));
-    append_member(list, "state", question.source.trading(i, question.now_ms) ? "live" : "suspend");
+    append_member(list, "tickSz", announced ? "" : decimal_of(symbol.tick_e8));
+    append_member(list, "lotSz", announced ? "" : decimal_of(symbol.lot_e8));
+    const bool live = question.source.trading(i, question.now_ms);
+    append_member(list, "state", announced ? "preopen" : live ? "live" : "suspend");
     list += '}';
   }
   return answer_with(list);

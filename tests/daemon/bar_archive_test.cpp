@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 namespace atcd::daemon {
 namespace {
@@ -75,6 +77,28 @@ TEST_F(BarArchiveTest, WhereASeriesEndsIsKnownAlsoWhenItsTailHasJustBecomeABlock
   EXPECT_EQ(run.archive.end_ms("a"), 4 * kMinute) << "or another instrument's bars go on after these";
   EXPECT_EQ(run.archive.end_ms("empty"), 0);
   EXPECT_EQ(run.archive.open("a").bars.bars, bars(0, 4).bars);
+}
+
+// A listing time that is corrected must not be taken for another instrument's.
+TEST_F(BarArchiveTest, WhereASeriesBeginsIsKnown) {
+  {
+    Run before(directory_);
+    const auto handle = before.archive.open("long").handle, other = before.archive.open("short").handle;
+    before.archive.open("empty");
+    for (std::int64_t slot = 110; slot < 700; ++slot)
+      before.archive.writer().append(handle, bar(slot), std::max<std::int64_t>(slot - 10, 100) * kMinute);
+    before.archive.writer().insert(handle, {bar(95)}, 90 * kMinute, 100 * kMinute);
+    before.archive.writer().append(other, bar(7), 0);
+    before.archive.writer().commit();
+  }
+  Run run(directory_);
+  constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(run.archive.first_close_ms("long"), 96 * kMinute);
+  EXPECT_EQ(run.archive.first_close_ms("short"), 8 * kMinute) << "not where it is covered from";
+  EXPECT_EQ(run.archive.first_close_ms("empty"), kNone);
+  EXPECT_EQ(run.archive.first_close_ms("new"), kNone);
+  run.archive.left("short", run.archive.open("short"), true, 0);
+  EXPECT_EQ(run.archive.first_close_ms("short"), 0) << "it may have had older bars since";
 }
 
 TEST_F(BarArchiveTest, WhatTheDiskHadIsNotReadBehindItsBack) {

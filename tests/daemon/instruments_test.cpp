@@ -19,8 +19,19 @@ TEST(Instruments, AnotherListingTimeOrContractSizeIsAnotherInstrument) {
   const Instrument known = known_now(std::nullopt, listed(1'000, 0.01));
   EXPECT_EQ(other_instrument(known, listed(1'000, 0.01)), "");
   EXPECT_EQ(other_instrument(known, listed(2'000, 0.01)), "its listing time is 2000, it was 1000");
-  EXPECT_EQ(other_instrument(known, listed(500, 0.01)), "its listing time is 500, it was 1000");
   EXPECT_EQ(other_instrument(known, listed(1'000, 10)), "its contract size is 10, it was 0.01");
+}
+
+// BTCUSDT's onboardDate on Binance's futures was 1569398400000 for years; since 2026 it is 1567965300000.
+TEST(Instruments, AListingTimeThatIsCorrectedIsNoOtherInstrument) {
+  const Instrument known = known_now(std::nullopt, listed(1'569'398'400'000, 1));
+  EXPECT_EQ(other_instrument(known, listed(1'567'965'300'000, 1), 1), "") << "it was listed before";
+  EXPECT_EQ(known_now(known, listed(1'567'965'300'000, 1)).listed_ms, 1'567'965'300'000);
+  const SymbolInfo later = listed(1'574'840'700'000, 1);
+  EXPECT_EQ(other_instrument(known, later, 1'574'840'760'000), "") << "every bar is from after it was listed";
+  EXPECT_NE(other_instrument(known, later, 1'574'840'700'000), "") << "one is from before";
+  EXPECT_NE(other_instrument(known, later), "") << "that is not known";
+  EXPECT_NE(other_instrument(known, listed(1'574'840'700'000, 10), 1'574'840'760'000), "");
 }
 
 TEST(Instruments, WhatIsNotSaidIsNoChangeAndDoesNotForget) {

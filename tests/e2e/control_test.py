@@ -20,6 +20,7 @@ from harness import ATCD, Workplace, series_name, stream_key, wait_for
 
 PASSWORD = "correct-horse-battery"
 OTHER_PASSWORD = "another-p/ss%word"
+CHINESE, IN_KEYS = "币安人生USDT", "%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9FUSDT"  # of Binance's list
 
 
 class Operator:
@@ -142,6 +143,12 @@ def check_changes(operator, client, write):
     assert f"added {series_name('BNBUSDT')}" in done.stdout and "1 series added, 0 removed, 0 problems" in done.stdout, done
     assert "until the next reload or restart" in done.stdout, done
     wait_for(lambda: client.xlen(stream_key("BNBUSDT")) > 2, "signals of the added symbol")
+    done = operator.json("add", "binance:spot", CHINESE)
+    assert done["added"] == [series_name(IN_KEYS)] and not done["problems"], done
+    wait_for(lambda: client.xlen(stream_key(IN_KEYS)) > 2, "signals of a symbol beyond ASCII")
+    catalogue = json.loads(client.hget("atc:1:catalogue", series_name(IN_KEYS)))
+    assert catalogue["symbol"] == CHINESE and catalogue["common_symbol"] == "币安人生/USDT", catalogue
+    assert operator.json("remove", "binance:spot", CHINESE)["removed"] == [series_name(IN_KEYS)]
     done = operator.json("add", "binance:spot:1m", "ADA/USDT", "NOUSDT")
     assert done["added"] == [series_name("ADAUSDT")], done
     assert len(done["problems"]) == 1 and "does not list NOUSDT" in done["problems"][0], done
@@ -323,7 +330,8 @@ def main():
         client = place.redis()
         client.config_set("requirepass", PASSWORD)
         client.connection_pool.connection_kwargs["password"] = PASSWORD
-        simulator = place.simulator("--symbols", "8", "--speed", "240", "--seed", "5", "--weight-limit", "1000000")
+        simulator = place.simulator("--symbols", "8", "--symbol", CHINESE, "--speed", "240", "--seed", "5",
+                                    "--weight-limit", "1000000")
 
         def write(symbols, extra="", parameters=""):
             text = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, symbols,

@@ -117,6 +117,24 @@ def main():
         trial.minutes(2)
         assert not new_histories(client)
 
+        # A listing time that is corrected: to a later one, from which on all the bars are, seen by a running daemon and at a
+        # start, and to an earlier one. Nothing is set aside.
+        for minutes, starts in ((2000, False), (1000, True), (3000, False)):
+            listed_ms = trial.now_ms() - minutes * MINUTE_MS
+            simulator.control(f"replace?symbol=BTC-USDT&listed_ms={listed_ms}")
+            if starts:
+                trial.daemon.terminate()
+                assert trial.daemon.wait(30) == 0
+                trial.start()
+            else:
+                reloads = len(place.log_lines(trial.name, "event=reload"))
+                trial.daemon.send_signal(signal.SIGHUP)
+                wait_for(lambda: len(place.log_lines(trial.name, "event=reload")) > reloads, "the list was read again")
+            trial.minutes(2)
+            assert not new_histories(client), new_histories(client)
+            trial.check_gaps(BTC, [])
+        print("a listing time that is corrected: the history goes on")
+
         # Another contract size, seen by a running daemon: the next bar, which closes live, says that it begins anew.
         heads = {BTC: [], ETH: [trial.closed_ms(ETH)]}
         trial.replace(ETH, "contract_size=10", "contract size is 10, it was 1")

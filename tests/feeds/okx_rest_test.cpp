@@ -263,6 +263,24 @@ TEST(OkxRest, SwapsHaveTheirCurrenciesAndVolumesInOtherFields) {
   EXPECT_EQ(okx_swap().volumes_target(), "/api/v5/market/tickers?instType=SWAP");
 }
 
+// For days at a time one of the list is announced: nobody could start by a pattern, nor learn of a halt.
+TEST(OkxRest, WhatIsAnnouncedIsNotYetInTheListAndKeepsNobodyFromIt) {
+  std::vector<SymbolInfo> symbols;
+  std::string error, next_page;
+  const std::string spot = frame_text("okx/2026-11-29-rest-instruments-spot-announced.json");
+  ASSERT_TRUE(okx_spot().parse_symbols(spot, symbols, next_page, error)) << error;
+  ASSERT_EQ(symbols.size(), 1U);
+  EXPECT_EQ(symbols[0].symbol, "BTC-USDT");
+  const std::string swap = frame_text("okx/2026-11-29-rest-instruments-swap-announced.json");
+  ASSERT_TRUE(okx_swap().parse_symbols(swap, symbols, next_page, error)) << error;
+  ASSERT_EQ(symbols.size(), 2U);
+  EXPECT_EQ(symbols[1].symbol, "BTC-USDT-SWAP");
+  EXPECT_FALSE(okx_spot().parse_symbols(
+      body_of(R"({"instId":"A-B","state":"preopen"},{"instId":"C-D","state":"live"})"), symbols, next_page,
+      error));
+  EXPECT_THAT(error, HasSubstr("entry 1 has not all of"));
+}
+
 TEST(OkxRest, SymbolListsOfAnotherFormAreRefused) {
   std::vector<SymbolInfo> symbols(1);
   std::string error, next_page;

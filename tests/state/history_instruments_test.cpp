@@ -111,6 +111,28 @@ TEST_F(HistoryInstruments, WhatWasHeldIsKeptUnderANameThatSaysSoAndTheNameBegins
   EXPECT_EQ(reread("a"), anew);
 }
 
+// Of what may have been written over, or is damaged, no bar may be taken for the first that is not.
+TEST_F(HistoryInstruments, WhereABarMayHaveBeenNoneIsTakenForTheFirst) {
+  const auto bars = some_bars(2 * kBlockBars, 1);
+  History history(directory_, History::Access::write);
+  const auto series = *history.add("a");
+  EXPECT_EQ(history.first_close_ms(series), std::nullopt);
+  const std::int64_t from_ms = bars[0].open_time_ms - 60'000;
+  ASSERT_TRUE(history.append(series, bars[0], from_ms));
+  History before(history);
+  EXPECT_EQ(before.first_close_ms(series), bars[0].close_time_ms);
+  for (std::size_t i = 1; i < bars.size(); ++i)
+    ASSERT_TRUE(history.append(series, bars[i], bars[i - 1].close_time_ms));
+  EXPECT_EQ(history.first_close_ms(series), bars[0].close_time_ms);
+  EXPECT_EQ(before.first_close_ms(series), from_ms) << "its tail is another one by now";
+  ASSERT_TRUE(history.sync());
+  std::string blocks = read("blocks");
+  blocks[200] = static_cast<char>(blocks[200] ^ 4);
+  write("blocks", blocks);
+  History damaged(directory_, History::Access::read);
+  EXPECT_EQ(damaged.first_close_ms(series), from_ms);
+}
+
 TEST_F(HistoryInstruments, ANameMayBecomeAnotherInstrumentsAgainAndAgain) {
   {
     History history(directory_, History::Access::write);
