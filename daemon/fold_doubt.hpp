@@ -4,13 +4,14 @@
 #include <cstdint>
 #include <optional>
 
+#include "daemon/conflict.hpp"
+
 namespace atcd::daemon {
 
 /// Bars that are folded here may be others than they were: after they had closed the exchange told one of
 /// their parts again. When REST is to be asked about them, and about which. Pure; times are monotonic.
 class FoldDoubt {
  public:
-  static constexpr std::int64_t kAskAfterMs = 15'000;  // REST may show a bar for so long as it was
   static constexpr std::int64_t kAskAgainAfterMs = 60'000;
 
   /// A part was told again when the slots before `next` had closed. Those that come one after the other are
@@ -18,7 +19,7 @@ class FoldDoubt {
   void raise(std::int64_t now_ms, std::int64_t next) {
     if (!next_) since_ms_ = now_ms;
     next_ = next;
-    ask_at_ms_ = std::min(now_ms + kAskAfterMs, since_ms_ + kAskAgainAfterMs);
+    ask_at_ms_ = std::min(now_ms + kRestBehindMs, since_ms_ + kAskAgainAfterMs);
   }
   bool due(std::int64_t now_ms) const { return next_ && now_ms >= ask_at_ms_; }
   /// What is due: it is about slots before this one. Of those that closed later REST may show less than the

@@ -5,7 +5,7 @@
 namespace atcd::daemon {
 namespace {
 
-constexpr std::int64_t kWaitMs = FoldDoubt::kAskAfterMs, kLongestMs = FoldDoubt::kAskAgainAfterMs;
+constexpr std::int64_t kWaitMs = kRestBehindMs, kLongestMs = FoldDoubt::kAskAgainAfterMs;
 
 TEST(FoldDoubt, WaitsUntilRestShowsTheCorrectionAndIsAboutWhatHadClosedBeforeIt) {
   FoldDoubt doubt;
