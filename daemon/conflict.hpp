@@ -9,6 +9,9 @@
 
 namespace atcd::daemon {
 
+/// REST may show a bar as it was before its last trades, but not for longer.
+inline constexpr std::int64_t kRestBehindMs = 15'000;
+
 /// What an answer of the exchange says of a closed bar about which Redis and we differ.
 enum class Verdict : std::uint8_t {
   open,       // nothing: the request failed, or the row may still change
@@ -27,9 +30,9 @@ std::string about_bar(std::int64_t close_ms, const std::string& sentence);
 /// The exchange's bar of that open time; null where there is none.
 const engine::Bar* row_of(const feeds::HistoryResult& result, std::int64_t open_ms);
 
-/// `ours`: empty where we have no such bar. A row counts as everywhere (design, promise 3): when a later one
-/// exists, or the exchange's clock has passed its end by the settling time. That there is no row is proven by
-/// a later one alone. Prices decide: volumes of bars that were built here may differ in their last bits.
+/// `ours`: empty where we have no such bar. A row counts when a later one exists, or the exchange's clock has
+/// passed its end by the settling time. That there is no row is proven by a later one alone. Prices decide:
+/// volumes of bars that were built here may differ in their last bits.
 Verdict verdict(const std::optional<engine::Bar>& ours, std::int64_t open_ms,
                 const feeds::HistoryResult& result, std::int64_t settling_ms);
 

@@ -13,6 +13,7 @@
 #include "daemon/bar_archive.hpp"
 #include "daemon/config.hpp"
 #include "daemon/conflict.hpp"
+#include "daemon/fold_doubt.hpp"
 #include "daemon/journal.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/signal_series.hpp"
@@ -242,8 +243,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   std::optional<feeds::TradeBars> trades_;  // of its trades; neither: its bars are taken as they are
   feeds::TradeBarsCounters told_trades_;    // as the log has them
   std::int64_t told_trades_ms_ = 0;         // monotonic
-  bool comparing_ = false;                  // the exchange was asked
-  std::int64_t compare_at_ms_ = 0;          // monotonic: not before that where it presses
+  bool comparing_ = false;                  // the exchange was asked for bars that are here
+  FoldDoubt doubt_;                         // whether bars are still what their parts add up to
   std::vector<std::unique_ptr<Output>> outputs_;
   std::vector<engine::Bar> scratch_;
   // Callbacks of requests that outlive the series find it gone.

@@ -8,8 +8,7 @@
 namespace atcd::daemon {
 namespace {
 
-// A row that has to settle first is there by then; after it no bar is kept back for what may be a pause of
-// hours.
+// After it no bar is kept back for what may be a pause of hours.
 constexpr std::int64_t kLongestHoldMs = 10'000;
 constexpr std::int64_t kFirstRetryMs = 1000;
 constexpr std::int64_t kLastRetryMs = 600'000;
@@ -75,7 +74,8 @@ void MarketSeries::on_answer(state::SeriesIndex index, std::int64_t open_ms,
   std::optional<engine::Bar> ours;
   if (at < series_.bars().size() && series_.bars()[at].open_time_ms == open_ms) ours = series_.bars()[at];
   const std::int64_t settling_ms = context_.exchange.settling_time().count();
-  const Verdict told = verdict(ours, open_ms, result, settling_ms);
+  // What is proven goes over what frames have told, here or to a twin.
+  const Verdict told = verdict(ours, open_ms, result, std::max(settling_ms, kRestBehindMs));
   // One answer may lack its oldest rows; that the next one does too is not to be expected. And one from
   // before a correction has the bar as it was.
   const bool doubted = told == Verdict::open || (told == Verdict::absent && found->asked == 1) ||

@@ -12,8 +12,6 @@
 namespace atcd::daemon {
 namespace {
 
-// REST may show a bar as it was before its last trades, and does not for long.
-constexpr std::int64_t kAskAgainAfterMs = 15'000;
 constexpr std::int64_t kAskedAgainWithinSlots = 64;  // where REST is not away for longer
 constexpr std::int64_t kMostAskedAgain = 99;         // what every exchange counts as its cheapest request
 constexpr int kAskAgainPriority = 4;                 // behind all that Series asks for
@@ -51,7 +49,7 @@ void MarketSeries::told_otherwise(const engine::Bar& used, const engine::Bar& to
 void MarketSeries::ask_again_soon(const engine::Bar& told) {
   const std::int64_t slot = series_.interval().ordinal(told.open_time_ms);
   ask_again_from_ = std::min(ask_again_from_.value_or(slot), slot);
-  ask_again_at_ms_ = monotonic_ms() + kAskAgainAfterMs;
+  ask_again_at_ms_ = monotonic_ms() + kRestBehindMs;
 }
 
 /// Of an earlier run, or of before a reload: whether they were asked for once more is not written down. Long
@@ -81,7 +79,7 @@ void MarketSeries::ask_again() {
     if (*self == nullptr) return;
     MarketSeries& series = **self;
     series.comparing_ = false;
-    series.ask_again_at_ms_ = monotonic_ms() + kAskAgainAfterMs;
+    series.ask_again_at_ms_ = monotonic_ms() + kRestBehindMs;
     if (result.error == feeds::RestError::none && series.ask_again_from_ == from)
       series.ask_again_from_.reset();
     feeds::HistoryResult of_these = result;

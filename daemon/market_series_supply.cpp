@@ -14,9 +14,7 @@ namespace {
 
 // What every exchange counts as its cheapest request.
 constexpr std::int64_t kComparedBars = 99;
-constexpr int kComparePriority = 4;               // behind all that Series asks for
-constexpr std::int64_t kCompareAfterMs = 15'000;  // REST may show a bar for so long as it was
-constexpr std::int64_t kCompareAgainAfterMs = 60'000;
+constexpr int kComparePriority = 4;  // behind all that Series asks for
 constexpr std::int64_t kBetweenTradeReportsMs = 60'000;
 // A kline stream sends at least its closing frame every interval, whatever the market does.
 constexpr std::int64_t kStaleGraceMs = 60'000;
@@ -90,9 +88,8 @@ void MarketSeries::ask_listing() { context_.on_silence(); }
 
 void MarketSeries::on_kline(const feeds::Kline& kline, std::int64_t received_us) {
   if (!fold_) return take(kline, true, received_us);
-  const bool doubted = fold_->doubt();
   if (const auto folded = fold_->take(kline)) take(*folded, fold_->whole(), received_us);
-  if (fold_->doubt() && !doubted) compare_at_ms_ = monotonic_ms() + kCompareAfterMs;
+  if (fold_->take_doubt()) doubt_.raise(monotonic_ms(), series_.next());
 }
 
 void MarketSeries::on_trade(const feeds::Trade& trade, std::int64_t received_us) {
@@ -176,29 +173,26 @@ void MarketSeries::tell_lost_trades() {
   }
 }
 
-bool MarketSeries::comparison_presses() const {
-  return fold_ && fold_->doubt() && !comparing_ && monotonic_ms() >= compare_at_ms_;
-}
+bool MarketSeries::comparison_presses() const { return !comparing_ && doubt_.due(monotonic_ms()); }
 
 bool MarketSeries::compare_with_exchange() {
-  const bool doubted = fold_ && fold_->doubt();
+  const bool doubted = doubt_.due(monotonic_ms());
   if (comparing_ || series_.bars().empty() || (!trades_ && !doubted)) return false;
-  if (doubted) fold_->take_doubt();
   const auto& interval = series_.interval();
+  const std::int64_t next = doubted ? doubt_.take() : series_.next();
   const std::int64_t most =
       std::min(kComparedBars, feeds::history_rows_per_request(context_.exchange, interval));
-  const std::int64_t first = std::max(series_.covered_from(), series_.next() - most);
+  const std::int64_t first = std::max(series_.covered_from(), next - most);
+  if (first >= next) return false;  // none of them is held any more
   const feeds::HistoryRequest request{name_.symbol, name_.interval, interval.open_time_ms(first),
-                                      interval.open_time_ms(series_.next() - 1), 0};
+                                      interval.open_time_ms(next - 1), 0};
   comparing_ = true;
-  const auto compare = [self = self_, doubted](const feeds::HistoryResult& result) {
+  const auto compare = [self = self_, doubted, next](const feeds::HistoryResult& result) {
     if (*self == nullptr) return;
     MarketSeries& series = **self;
     series.comparing_ = false;
     series.series_.compare(result, utc_us());
-    const bool compared = result.error == feeds::RestError::none;
-    if (!compared) series.compare_at_ms_ = monotonic_ms() + kCompareAgainAfterMs;
-    if (doubted && !compared && series.fold_) series.fold_->give_back_doubt();
+    if (doubted && result.error != feeds::RestError::none) series.doubt_.give_back(monotonic_ms(), next);
   };
   context_.feed.fetch_history(request, kComparePriority, compare);
   return true;

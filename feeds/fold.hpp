@@ -32,10 +32,8 @@ class FrameFold {
   /// The forming bar that take() gave has all its parts, from the first on.
   bool whole() const { return whole_so_far_; }
   /// Whether a bar that was closed already may have changed: the exchange has told one of its parts again,
-  /// which is not held any more. Until it was taken; whoever could not make sure gives it back.
-  bool doubt() const { return doubt_; }
+  /// which is not held any more. Said once.
   bool take_doubt() { return std::exchange(doubt_, false); }
-  void give_back_doubt() { doubt_ = true; }
   /// When the last closed part closes; 0: there was none. Parts before it are dropped.
   std::int64_t end_ms() const { return last_ ? last_->close_time_ms : 0; }
   /// Forgets the parts: the next one begins.

@@ -9,12 +9,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "daemon/bulk.hpp"
+#include "tests/deadline.hpp"
 #include "tests/feeds/simulator_client.hpp"
 
 namespace atcd::daemon {
@@ -56,6 +58,13 @@ class FeedRunnerTest : public ::testing::Test, state::SignalHistory, state::Publ
   void on_different(state::SeriesIndex, std::int64_t) override {}
   void on_publish_event(state::PublishEvent, std::string_view, std::string_view) override {}
   void on_published(state::SeriesIndex, std::int64_t, std::int64_t) override {}
+
+  template <class Condition>
+  bool runs_until(const Condition& condition) {
+    const auto end = steady_clock::now() + tests::deadline();
+    while (!condition() && steady_clock::now() < end) io_.run_one_for(std::chrono::milliseconds(10));
+    return condition();
+  }
 
   /// Nobody listens: the list is asked for again after two seconds.
   static FeedConfig nowhere_block() {
@@ -152,6 +161,51 @@ TEST_F(FeedRunnerTest, TheLargestAreNotChosenFromAListThatWasAskedForWithoutVolu
   ASSERT_EQ(expected.size(), 1U);
   ASSERT_NE(expected[0], options.venue.symbols[0].symbol) << "any order would do";
   EXPECT_EQ(largest(true), expected);
+}
+
+/// It has closed before its part was told otherwise, and REST may show it as it was for some seconds more.
+TEST_F(FeedRunnerTest, ABarWhosePartWasToldOtherwiseIsNotAskedForAtOnce) {
+  feeds::simulator::ServerOptions options;
+  options.venue.symbols = feeds::simulator::first_symbols(1);
+  options.venue.speed = 0;
+  const feeds::simulator::testing::RunningServer exchange(options);
+  const auto control = [&](const std::string& target) {
+    feeds::simulator::testing::post(exchange.port(), "/sim/" + target);
+  };
+  std::set<std::string> live;
+  bool told_otherwise = false;
+  journal_.listen([&](std::string_view event, std::string_view series, std::string_view detail) {
+    if (event == "state" && detail.starts_with("LIVE")) live.emplace(series);
+    told_otherwise = told_otherwise || event == "late_correction";
+  });
+  FeedConfig block;
+  block.exchange = "binance";
+  block.market = "spot";
+  block.symbols = {options.venue.symbols[0].symbol};
+  block.intervals = {"1m", "2m"};
+  block.rest_url = "http://127.0.0.1:" + std::to_string(exchange.port());
+  block.websocket_url = "ws://127.0.0.1:" + std::to_string(exchange.port());
+  const auto running = runner(block);
+  ASSERT_TRUE(runs_until([&] { return live.size() == 2; }));
+  const auto close_a_minute = [&] {
+    const std::uint64_t before = running->report().bars_closed;
+    control("advance?ms=60000");
+    EXPECT_TRUE(runs_until([&] { return running->report().bars_closed > before; }));
+    io_.poll();
+    return running->report().bars_closed - before;
+  };
+  close_a_minute();
+  close_a_minute();
+  for (int i = 0; i < 2 && close_a_minute() != 2; ++i) {
+  }  // with it two minutes have closed, which were heard
+  close_a_minute();
+  control("correct?symbol=" + block.symbols[0] + "&bars_ago=2");
+  ASSERT_TRUE(runs_until([&] { return told_otherwise; }));
+  const std::uint64_t asked = running->counters().rest_requests;
+  for (int tick = 0; tick < 60; ++tick) running->on_timer();  // some of these mark a minute
+  EXPECT_EQ(running->counters().rest_requests, asked);
+  journal_.listen(nullptr);
+  running->stop();
 }
 
 }  // namespace

@@ -78,6 +78,17 @@ TEST_F(WrongEntryTest, IsNotReplacedByWhatTheExchangeHasCorrectedSince) {
   EXPECT_EQ(told_from(last).size(), 3U);
 }
 
+/// REST shows it as it was before its last trades, and no row after it.
+TEST_F(WrongEntryTest, DoesNotMakeABarThatHasJustClosedWrong) {
+  begin();
+  control("advance?ms=45000");  // to five seconds after a close
+  ASSERT_TRUE(has_published("near", 4));
+  control("rest?how=unsettled&count=2");  // the clock of the first is not believed yet
+  const state::Entry last = spoil_newest();
+  ASSERT_TRUE(eventually([&] { return told_from(last).size() >= 2; }));
+  EXPECT_EQ(told_from(last)[1], std::pair(std::string("1"), last.fields.at("close")));
+}
+
 /// What closed while nobody ran comes from REST before its answer about that bar, and waits for it.
 TEST_F(WrongEntryTest, IsCorrectedByAStartBeforeLaterBarsAreTold) {
   begin();

@@ -1,5 +1,6 @@
 """The exchange corrects the same minute of every symbol, as it may after an incident, and with it a bar of two minutes that has
-closed already: of all of them the bar that is folded from these minutes is told anew, one a second and not one a minute."""
+closed already: of all of them the bar that is folded from these minutes is told anew, one a second and not one a minute. A bar
+that has closed since is not asked for: REST tells it as it was before its last trades, and frames have told what it is."""
 import sys
 
 import harness
@@ -51,6 +52,23 @@ def main():
         wait_for(lambda: told(1), "the corrections")
         for symbol, (_, fields) in newest("2m").items():
             assert fields["close"] != closed[symbol][1]["close"], symbol
+            last_minute = simulator.truth(symbol, "1m", bar_ms - MINUTE_MS)[0]
+            assert float(fields["close"]) == last_minute[5], (symbol, fields["close"], last_minute)
+
+        close_a_minute()
+        close_a_minute()
+        for symbol in symbols:
+            simulator.control(f"correct?symbol={symbol}&bars_ago=2")
+        simulator.control("rest?how=unsettled&count=10000")
+        bar_ms = close_a_minute()
+
+        def corrected_late():
+            events = [fields for _, fields in client.xrange("atc:1:events")]
+            return {event["series"] for event in events if event["event"] == "late_correction" and ":2m:" in event["series"]}
+
+        wait_for(lambda: len(corrected_late()) == COUNT, "the corrections of bars that have a successor")
+        for symbol, (entry, fields) in newest("2m").items():
+            assert entry == f"{bar_ms}-0", (symbol, entry)
             last_minute = simulator.truth(symbol, "1m", bar_ms - MINUTE_MS)[0]
             assert float(fields["close"]) == last_minute[5], (symbol, fields["close"], last_minute)
         daemon.terminate()

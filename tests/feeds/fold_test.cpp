@@ -178,7 +178,6 @@ TEST(FrameFold, AfterAPartFromTheFutureItBeginsAnewAndKeepsItsDoubt) {
   EXPECT_EQ(fold.end_ms(), 0);
   EXPECT_TRUE(closed(future));
   EXPECT_FALSE(closed(first)) << "it seems to be of the past";
-  EXPECT_TRUE(fold.doubt());
   EXPECT_EQ(fold.end_ms(), base.open_time_ms(future + 1));
   fold.begin_anew();
   EXPECT_EQ(fold.end_ms(), 0);
@@ -190,9 +189,7 @@ TEST(FrameFold, AfterAPartFromTheFutureItBeginsAnewAndKeepsItsDoubt) {
   EXPECT_TRUE(whole->closed);
   EXPECT_EQ(whole->bar.open_time_ms, kMondayMs);
   EXPECT_TRUE(fold.take_doubt());
-  EXPECT_FALSE(fold.doubt());
-  fold.give_back_doubt();
-  EXPECT_TRUE(fold.take_doubt());
+  EXPECT_FALSE(fold.take_doubt());
 }
 
 TEST(FrameFold, WeeksMonthsAndSeveralDaysHaveTheirOwnBoundaries) {
