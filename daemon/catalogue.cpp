@@ -1,24 +1,13 @@
 #include "daemon/catalogue.hpp"
 
+#include "state/signal_record.hpp"
+
 namespace atcd::daemon {
 
 std::string json_string(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string quoted = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      quoted += {'\\', c};
-    } else if (byte < 0x20 || byte >= 0x7f) {
-      // Bytes stand for themselves as Latin-1: symbols are ASCII, and whatever is not stays readable and
-      // valid.
-      quoted += "\\u00";
-      quoted += {kHex[byte >> 4], kHex[byte & 15]};
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + '"';
+  std::string quoted;
+  state::append_json_string(quoted, text);
+  return quoted;
 }
 
 std::string catalogue_json(const engine::SeriesId& id, const feeds::SymbolInfo& symbol,
