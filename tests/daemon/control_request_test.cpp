@@ -11,7 +11,7 @@ TEST(ControlRequest, IsReadAsItWasWritten) {
   ControlRequest request;
   request.command = "add";
   request.feed = "binance:spot:1m";
-  request.symbols = {"BTCUSDT", "A\"B\\\n", "*/USDT:USDT"};
+  request.symbols = {"BTCUSDT", "A\"B\\\n", "*/USDT:USDT", "\xe5\xb8\x81USDT"};
   const auto [read, error] = parse_control_request(control_request_json(request));
   EXPECT_EQ(error, "");
   EXPECT_EQ(read.command, "add");

@@ -1,7 +1,7 @@
 """Bots written from deploy/redis.md alone: one reads the streams of a group with a consumer group, one with XREAD, one each
 series' own stream. What the catalogue calls a symbol, also beyond ASCII, is what its signals call it. Every closed bar comes
 to each bot once and in order, though it crashes between a signal and its acknowledgement, either of two daemons is killed,
-Redis is emptied, ends without a file, or goes on with lower IDs as after a failover. Who was away for longer than the streams
+Redis is emptied, comes back empty or older, or goes on with lower IDs as after a failover. Who was away for longer than the streams
 hold learns that."""
 import json
 import sys
@@ -158,10 +158,16 @@ def main():
         client.flushall()
         client.client_kill_filter(_type="normal", skipme=True)
         hear_more(5)
-        server.kill()
-        server.wait()
-        client = place.redis()
-        hear_more(5)
+        # Empty, and then as it was some bars before.
+        for saved in (False, True):
+            if saved:
+                client.save()
+                hear_more(3)
+            server.kill()
+            server.wait()
+            client = place.redis()
+            server = place.processes[-1][1]
+            hear_more(5)
 
         def corrected():
             """A bar whose next one has closed by then is not told again."""
