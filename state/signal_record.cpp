@@ -48,7 +48,14 @@ void append_json_string(std::string& out, std::string_view text) {
       out += kHex[byte & 15];
     } else if (const std::size_t valid = utf8_sequence(text); valid > 0) {
       length = valid;
-      out.append(text.substr(0, length));
+      const auto second = static_cast<unsigned char>(valid > 1 ? text[1] : 0);
+      if (byte == 0xc2 && second < 0xa0) {  // terminals obey these control characters too
+        out.append("\\u00");
+        out += kHex[second >> 4];
+        out += kHex[second & 15];
+      } else {
+        out.append(text.substr(0, length));
+      }
     } else {
       out.append("\\ufffd");
     }

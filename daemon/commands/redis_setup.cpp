@@ -102,7 +102,8 @@ void print_users(const std::string& prefix, bool cluster) {
       << keys
       << "forming:* -@all +ping +select +client|setname +hget +hgetall +hmget +hkeys +exists +xread +xrange "
          "+xrevrange +xlen +xinfo|stream +subscribe +unsubscribe +psubscribe +punsubscribe"
-      << (cluster ? " +cluster|slots" : "") << "\n"
+      << (cluster ? " +cluster|slots +info +command" : "")  // clients of a cluster begin with these
+      << "\n"
       << "# To follow many series in one consumer group also: %W~" << keys
       << "{*}:all +xgroup|create +xreadgroup +xack\n";
 }

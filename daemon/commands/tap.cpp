@@ -237,6 +237,9 @@ class Tap final : state::NodesHandler, state::ConnectionHandler {
     Row& shown = rows_[text(row, "series")];
     if (place(row) < place(shown)) return;
     const bool same = place(row) == place(shown);
+    // A turn is against what was shown before: a new run or a correction may turn where its own bar before
+    // had.
+    if (!shown.empty()) row["previous_trend"] = shown[same ? "previous_trend" : "trend"];
     shown = std::move(row);
     if (table_ || same) return;
     if (!std::exchange(headed_, true)) print(heading());

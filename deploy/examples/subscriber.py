@@ -6,7 +6,9 @@
 - It begins with the latest signal and goes on with the stream from that entry's ID: the stream is the record. With
   --positions FILE it goes on, after an end of its own, where it was.
 - The push is a doorbell only: it says "look at the stream now". A lost push costs a second, not a signal.
-- A series is trusted while Redis answers, now <= next_close_ms + grace, and an instance that beats says LIVE.
+- A series is trusted while Redis answers, now <= next_close_ms + grace, and an instance that beats says LIVE. A signal
+  that is past, because a newer one is there or its time is over, is told while its series is not trusted.
+- Act on `trend`, against the trend that you acted on last: `previous_trend` tells no turn where a new run begins.
 
 Needs redis-py (Debian: python3-redis). Every field is described in deploy/redis.md.
 """
@@ -37,7 +39,8 @@ def keys_of(series, prefix="atc"):
 
 class Subscriber:
     """Calls on_signal(series, fields) for every signal once and in order, and on_trust(series, trusted, why) when
-    trust begins or ends. Fields are text, as Redis holds them. One thread: run() until stop() or an exception.
+    trust begins or ends. The newest signal holds while trusted[series]: act when one is told, and when trust begins on
+    the last one told. Fields are text, as Redis holds them. One thread: run() until stop() or an exception.
     A signal's position is <close_ms>-<rev>. Who keeps it together with what on_signal did, and begins anew with these
     `positions`, misses none in between either, as far as the stream remembers. Where on_signal raises it is told again."""
 
@@ -93,6 +96,9 @@ class Subscriber:
         while True:
             entries = self.client.xrange(stream, f"({self.position[name]}", "+", count=100)
             for entry_id, fields in entries:
+                newest = len(entries) < 100 and entry_id == entries[-1][0]
+                if not newest or self.late_s(fields) > self.grace_s:
+                    self.set_trust(name, False, "a signal that is past")
                 self.handle(name, entry_id, fields)
             if len(entries) < 100:
                 return
@@ -110,15 +116,18 @@ class Subscriber:
         fields = self.latest.get(name)
         if not fields:
             return self.set_trust(name, False, "no signal yet")
-        late_s = time.time() - int(fields["next_close_ms"]) / 1000
-        if late_s > self.grace_s:
-            return self.set_trust(name, False, f"the next signal is {late_s:.0f} s late")
+        if self.late_s(fields) > self.grace_s:
+            return self.set_trust(name, False, f"the next signal is {self.late_s(fields):.0f} s late")
         for instance in self.instances or [fields["instance"]]:
             beats = self.client.exists(f"{self.prefix}:1:daemon:{instance}")  # it expires 10 s after the last beat
             state = self.client.hget(f"{self.prefix}:1:state:{instance}", name)
             if beats and state and json.loads(state)["state"] == "LIVE":
                 return self.set_trust(name, True, f"{instance} says LIVE")
         return self.set_trust(name, False, "no instance that beats says LIVE")
+
+    @staticmethod
+    def late_s(fields):
+        return time.time() - int(fields["next_close_ms"]) / 1000
 
     def set_trust(self, name, trusted, why):
         if self.trusted[name] != trusted:
@@ -143,8 +152,11 @@ def main():
         with open(options.positions) as file:
             positions = json.load(file)
 
+    trends = {}  # series: that of the signal before
+
     def on_signal(name, fields):
-        turned = " TURNED" if fields["trend"] != fields["previous_trend"] else ""
+        turned = " TURNED" if fields["trend"] != trends.get(name, fields["previous_trend"]) else ""
+        trends[name] = fields["trend"]
         print(f"{name} close_ms={fields['close_ms']} rev={fields['rev']} close={fields['close']} "
               f"average={fields['average']} trend={fields['trend']} source={fields['source']}{turned}", flush=True)
         if options.positions:

@@ -27,6 +27,10 @@ TEST(Log, WhatIsNotPlainIsQuotedAndStaysOnOneLine) {
   EXPECT_EQ(line.find('\n'), std::string::npos);
   EXPECT_EQ(line.find('\x1b'), std::string::npos);
   EXPECT_NE(line.find(R"(detail="a \"b\"\u000alevel=error)"), std::string::npos) << line;
+  // A symbol beyond ASCII is what the exchange calls it; what a terminal would obey is not.
+  const std::string beyond =
+      format_line("json", kTimeUs, Level::info, "x", {{"detail", "\xe5\xb8\x81\xc2\x9b"}});
+  EXPECT_NE(beyond.find("\"\xe5\xb8\x81\\u009b\""), std::string::npos) << beyond;
   EXPECT_NE(format_line("logfmt", kTimeUs, Level::info, "x", {{"empty", ""}}).find("empty=\"\""),
             std::string::npos);
 }

@@ -26,18 +26,19 @@ def check_tap(place, client):
     wait_for(client.pubsub_numpat, "tap listens")
     series = "binance:spot:BTCUSDT:1m:default"
 
-    def push(close_ms, rev, close):
+    def push(close_ms, rev, close, trend=1):
         client.publish(f"atc:1:signal:{series}", json.dumps({
-            "v": 1, "series": series, "close_ms": close_ms, "rev": rev, "close": close, "average": 1, "trend": 1,
-            "previous_trend": 1}))
+            "v": 1, "series": series, "close_ms": close_ms, "rev": rev, "close": close, "average": 1, "trend": trend,
+            "previous_trend": trend}))
 
-    for close_ms, rev, close in ((1795489380000, 0, 11.5), (1795489380000, 1, 22.5), (1795489380000, 1, 22.5),
-                                 (1795489380000, 0, 11.5), (1795489440000, 0, 33.5)):
-        push(close_ms, rev, close)
-    wait_for(lambda: place.log_lines("tap", " 33.5 "), "all are shown")
+    # The last as of a new run, which was down before its first entry.
+    for signal in ((1795489380000, 0, 11.5), (1795489380000, 1, 22.5), (1795489380000, 1, 22.5),
+                   (1795489380000, 0, 11.5), (1795489440000, 0, 33.5), (1795489500000, 0, 44.5, -1)):
+        push(*signal)
+    wait_for(lambda: place.log_lines("tap", " 44.5 "), "all are shown")
     lines = [line.split() for line in open(place.path("tap.log")).read().splitlines()[1:]]
-    assert [line[3] for line in lines] == ["11.5", "22.5", "33.5"], lines
-    assert [line[-1] == "corrected" for line in lines] == [False, True, False], lines
+    assert [line[3] for line in lines] == ["11.5", "22.5", "33.5", "44.5"], lines
+    assert [line[6:] for line in lines] == [[], ["corrected"], [], ["turned"]], lines
     shown.terminate()
     assert shown.wait(30) == 0
 

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 
+import redis
+
 import harness
 from harness import Workplace, run, wait_for
 
@@ -123,6 +125,9 @@ def over_a_cluster(place, simulator):
     assert len(lines) > 4, lines
     latest = run("tap", *access, "--seconds", "2").stdout
     assert all(symbol in latest for symbol in SYMBOLS), latest
+    # A bot with the client of a cluster that most use: it asks more of a server before it asks for anything.
+    bot = redis.RedisCluster(host="127.0.0.1", port=int(ports[0]), username="bot", password="CHANGE-ME", decode_responses=True)
+    assert bot.hgetall(STREAM.replace(":stream:", ":last:"))["symbol"] == "BTCUSDT" and bot.xrange(STREAM, count=1)
     for client in clients:
         denied = client.execute_command("ACL", "LOG")
         assert not denied, f"rights that were missing: {denied}"

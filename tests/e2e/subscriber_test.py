@@ -1,8 +1,10 @@
 """deploy/examples/subscriber.py: every signal once and in order, though its connections are cut, Redis and the daemon die
-and come back, and Redis hangs or refuses; trust ends and returns."""
+and come back, and Redis hangs or refuses; trust ends and returns, and nothing past is told with it. As a program it tells
+a turn that a new run brings."""
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import threading
 
@@ -20,6 +22,28 @@ def load_example():
     return module
 
 
+def check_turns(client):
+    """The last entry of a run that was up; the next run was down from long before its first entry."""
+    client.flushall()
+    stream, last, _ = load_example().keys_of(SERIES[0])
+    for number, (trend, previous) in enumerate(((1, 1), (-1, -1), (-1, -1))):
+        close_ms = 60_000 * (number + 1)
+        fields = {"open_ms": close_ms - 60_000, "close_ms": close_ms, "next_close_ms": close_ms + 60_000, "rev": 0, "close": 1,
+                  "average": trend, "trend": trend, "previous_trend": previous, "source": "live", "instance": "main"}
+        client.xadd(stream, fields, id=f"{close_ms}-0")
+        if number == 0:
+            client.hset(last, mapping=fields)
+    command = ["timeout", str(harness.DEADLINE_S), sys.executable, "-u", EXAMPLE, "--url", client.url, SERIES[0]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as bot:
+        lines = []
+        for line in bot.stdout:
+            lines += [line] if "close_ms=" in line else []
+            if len(lines) == 3:
+                break
+        bot.terminate()
+    assert ["TURNED" in line for line in lines] == [False, True, False], lines
+
+
 def main():
     example = load_example()
     with Workplace() as place:
@@ -32,10 +56,21 @@ def main():
         daemon = place.daemon(config)
 
         heard = {name: [] for name in SERIES}
+        held, told_with_trust, go_on = [], [], threading.Event()
+        go_on.set()
+
+        def on_signal(name, fields):
+            heard[name].append(fields)
+            if subscriber.trusted[name]:
+                told_with_trust.append((name, fields["close_ms"]))
+            if not go_on.is_set():
+                held.append((name, fields["close_ms"]))
+                assert go_on.wait(harness.DEADLINE_S)
+
         trust = {name: [] for name in SERIES}
         reader = example.connect(client.url)
         # The market's clock runs ahead of ours: only the heartbeat can end trust here.
-        subscriber = example.Subscriber(reader, SERIES, lambda name, fields: heard[name].append(fields),
+        subscriber = example.Subscriber(reader, SERIES, on_signal,
                                         lambda name, trusted, why: trust[name].append((trusted, why)))
         thread = threading.Thread(target=subscriber.run, daemon=True)
         thread.start()
@@ -53,6 +88,19 @@ def main():
             client.client_kill_filter(_type="pubsub")
             client.client_kill_filter(_type="normal", skipme=True)
             hear_more(2)
+
+        # A bot that is held up while it is trusted: what closed meanwhile is past by the time it hears of it.
+        wait_for(trusted(True), "trust before it is held up")
+        go_on.clear()
+        wait_for(lambda: held, "it is held up")
+        name, closed = held[0]
+        key = example.keys_of(name)[0]
+        wait_for(lambda: len(client.xrange(key, f"({closed}-9")) >= 4, "bars close meanwhile")
+        past = {(name, fields["close_ms"]) for _, fields in client.xrange(key, f"({closed}-9")[:-1]}
+        go_on.set()
+        hear_more(5)
+        assert not past & set(told_with_trust), "a signal that was past was told while its series was trusted"
+        wait_for(trusted(True), "trust comes back with the newest")
 
         daemon.kill()
         daemon.wait()
@@ -87,7 +135,7 @@ def main():
         missed = [f"({kept[name]}" for name in SERIES]
         wait_for(lambda: all(len(client.xrange(example.keys_of(name)[0], after)) >= 3 for name, after in zip(SERIES, missed)),
                  "signals that it misses")
-        subscriber = example.Subscriber(reader, SERIES, lambda name, fields: heard[name].append(fields),
+        subscriber = example.Subscriber(reader, SERIES, on_signal,
                                         lambda name, trusted, why: trust[name].append((trusted, why)), positions=kept)
         thread = threading.Thread(target=subscriber.run, daemon=True)
         thread.start()
@@ -107,6 +155,8 @@ def main():
             first = int(heard[name][0]["close_ms"])
             assert heard[name] == [fields for fields in published if int(fields["close_ms"]) >= first], name
             print(f"{name}: {len(heard[name])} signals heard once and in order; trust {[t for t, _ in trust[name]]}")
+
+        check_turns(client)
 
         # A signal that is overdue ends trust too, whatever the daemon says.
         subscriber.latest[SERIES[0]] = dict(subscriber.latest[SERIES[0]], next_close_ms="1000")

@@ -109,7 +109,7 @@ std::string answer_to(std::string_view line) {
   if (!error.empty()) return control_usage_json(error);
   std::string json = control_request_json(request);
   const bool ascii = std::all_of(line.begin(), line.end(), [](char c) { return c > 0; });
-  // Other bytes are written as Latin-1. "\u00e9" in the line becomes two.
+  // What is no UTF-8 is replaced; "\ud800" in the line is no character either.
   if (ascii && line.find('\\') == std::string_view::npos)
     must(same(parse_control_request(json).request, request));
   if (request.command == "add" || request.command == "remove") change_symbols(request);
