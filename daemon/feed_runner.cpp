@@ -52,7 +52,6 @@ FeedRunner::~FeedRunner() { *self_ = nullptr; }
 
 void FeedRunner::stop() {
   *self_ = nullptr;
-  known_.clear();
   refresh_timer_.cancel();
   if (feed_) feed_->stop();
 }
@@ -81,6 +80,7 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
 }
 
 FeedReport FeedRunner::retire() {
+  known_.clear();
   blocks_.clear();
   remove_unwanted({}, false, false);
   stop();

@@ -84,7 +84,8 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
 
   /// The series are there, as far as they can be without the exchange.
   bool resolved_once() const { return resolved_once_; }
-  /// What the patterns of the configuration take is not waited for any more.
+  /// What the patterns of the configuration take is not waited for any more, and what the last run left is
+  /// taken up: there are as many series as there will be, but for what is new.
   bool begun() const;
   /// The exchange's list is not waited for, nor is anything still to be taken up from the disk.
   bool settled() const { return resolving_ == 0 && known_.empty(); }

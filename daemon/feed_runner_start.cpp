@@ -40,7 +40,9 @@ std::vector<FeedRunner::Wanted> FeedRunner::known_outputs() {
 }
 
 bool FeedRunner::begun() const {
-  return list_ != List::awaited || std::none_of(blocks_.begin(), blocks_.end(), has_patterns);
+  const bool awaits_list =
+      list_ == List::awaited && std::any_of(blocks_.begin(), blocks_.end(), has_patterns);
+  return !awaits_list && known_.empty();
 }
 
 /// What a pattern takes only the list tells, and the exchange may shut an address out for days: then those

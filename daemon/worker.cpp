@@ -14,6 +14,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/feed_runner.hpp"
 #include "daemon/journal.hpp"
+#include "daemon/publish_events.hpp"
 #include "daemon/redis_options.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/version.hpp"
@@ -26,34 +27,6 @@ namespace {
 constexpr std::chrono::seconds kTick{1}, kDrainTime{5};
 constexpr std::chrono::milliseconds kWarmLook{2};
 constexpr std::int64_t kTicksPerAudit = 5, kTicksPerUpkeep = 2;
-
-Level level_of(state::PublishEvent event) {
-  switch (event) {
-    case state::PublishEvent::refused:
-    case state::PublishEvent::instance_taken:
-    case state::PublishEvent::stopped:
-    case state::PublishEvent::conflict:
-      return Level::error;
-    case state::PublishEvent::disconnected:
-    case state::PublishEvent::unknown:
-      return Level::warning;
-    case state::PublishEvent::connected:
-    case state::PublishEvent::moved:
-    case state::PublishEvent::backfilled:
-      return Level::info;
-    case state::PublishEvent::published:
-    case state::PublishEvent::same:
-    case state::PublishEvent::behind:
-      break;
-  }
-  return Level::debug;
-}
-
-constexpr std::array<std::string_view, 12> kEventNames = {
-    "redis_connected", "redis_disconnected", "redis_refused", "instance_taken",    "redis_moved",
-    "series_stopped",  "conflict",           "published",     "published_already", "behind",
-    "unknown",         "backfilled"};
-static_assert(static_cast<std::size_t>(state::PublishEvent::backfilled) + 1 == kEventNames.size());
 
 }  // namespace
 
@@ -129,9 +102,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     stopping_ = true;
     for (const auto& [key, runner] : runners_) runner->stop();
     publisher_.drain(kDrainTime, [this, done = std::move(done)](std::size_t left) {
-      const bool begun = std::all_of(runners_.begin(), runners_.end(),
-                                     [](const auto& entry) { return entry.second->begun(); });
-      done({left, publisher_.counters().added, entries_of(view_), begun});
+      done({left, publisher_.counters().added, entries_of(view_), all_feeds(&FeedRunner::begun)});
     });
   }
 
@@ -153,7 +124,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   // state::PublishHandler
   void on_publish_event(state::PublishEvent event, std::string_view series,
                         std::string_view detail) override {
-    journal_.log(level_of(event), kEventNames[static_cast<std::size_t>(event)], series, detail);
+    journal_.log(level_of(event), name_of(event), series, detail);
   }
 
   void on_published(state::SeriesIndex index, std::int64_t close_ms, std::int64_t) override {
@@ -224,10 +195,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
 
   /// All that could be known from the last run is: its signals are the latest in Redis.
   void look_whether_warm() {
-    const bool resolved = std::all_of(runners_.begin(), runners_.end(),
-                                      [](const auto& entry) { return entry.second->resolved_once(); });
-    if (resolved && !std::exchange(added_, true)) group_sizes_->one_has_added();
-    if (resolved && publisher_.connected() && publisher_.settled()) {
+    if (all_feeds(&FeedRunner::resolved_once) && publisher_.connected() && publisher_.settled()) {
       tell_status();
       const auto passed = std::chrono::steady_clock::now() - started_at_;
       status_.restored_us = std::chrono::ceil<std::chrono::microseconds>(passed).count();
@@ -240,9 +208,21 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
     });
   }
 
+  bool all_feeds(bool (FeedRunner::*are)() const) const {
+    return std::all_of(runners_.begin(), runners_.end(),
+                       [are](const auto& entry) { return (*entry.second.*are)(); });
+  }
+
+  void look_whether_added() {
+    if (added_ || !all_feeds(&FeedRunner::resolved_once) || !all_feeds(&FeedRunner::begun)) return;
+    added_ = true;
+    group_sizes_->one_has_added();
+  }
+
   void tick() {
     show_life();
     for (const auto& [key, runner] : runners_) runner->on_timer();
+    look_whether_added();
     archive_.writer().commit();
     bulk_.wake();
     if (ticks_ % kTicksPerUpkeep == 0) publisher_.look_after();

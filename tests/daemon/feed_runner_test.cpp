@@ -129,6 +129,24 @@ TEST_F(FeedRunnerTest, ARefreshThatIsDueWhenItIsStoppedAsksForNothing) {
   EXPECT_TRUE(stopped->settled()) << "it asked for a list";
 }
 
+/// Its snapshot would have those alone that were taken up already.
+TEST_F(FeedRunnerTest, AStopBeforeAllOfTheLastRunIsTakenUpIsOneBeforeItHasBegun) {
+  FeedConfig block = nowhere_block();
+  constexpr std::int64_t kOpenMs = 1'795'392'000'000;
+  for (int i = 0; i < 40; ++i) {
+    const std::string symbol = "S" + std::to_string(i) + "USDT";
+    block.symbols.push_back(symbol);
+    const std::string name = archive_name(*feeds::find_exchange("binance", "spot"), {symbol, "1m"});
+    archive_->left(
+        name, {0, {{{kOpenMs, kOpenMs + 60'000, 1, 1, 1, 1, 1}}, kOpenMs, kOpenMs + 60'000}, 0, {}}, true, 0);
+  }
+  const auto stopped = runner(block);
+  ASSERT_LT(stopped->series_count(), block.symbols.size()) << "the rest is taken up behind whatever is ready";
+  stopped->stop();
+  io_.poll();
+  EXPECT_FALSE(stopped->begun());
+}
+
 TEST_F(FeedRunnerTest, TheLargestAreNotChosenFromAListThatWasAskedForWithoutVolumes) {
   feeds::simulator::ServerOptions options;
   options.venue.symbols = feeds::simulator::first_symbols(8);

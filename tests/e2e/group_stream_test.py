@@ -1,5 +1,5 @@
 """The stream of a group holds as many entries as the streams of its series together, however many threads publish them,
-and also while a daemon that starts has not yet taken up all of them."""
+and also while a daemon that starts has not yet taken up all of them: not even their names, where a pattern waits for the exchange."""
 import sys
 
 import harness
@@ -36,6 +36,22 @@ def main():
             daemon.wait()
             daemon = place.daemon(config)
             check(1)
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+
+        # Redis has lost what one of them told last, and of the others only the exchange's list will tell.
+        named = symbols[0]
+        stream = f"{GROUP}stream:{named}"
+        *rest, last = [entry for entry, _ in client.xrange(stream)][-4:]
+        client.xdel(stream, *rest[1:], last)
+        client.execute_command("XSETID", stream, rest[0])
+        simulator.control("rest?how=418&count=10000&seconds=60")
+        block = config[config.index("[[feed]]"):config.index("[http]")]
+        both = config.replace(block, block.replace('"*USDT"', f'"{named}"') + block.replace('symbols =', f'exclude = ["{named}"]\nsymbols ='))
+        daemon = place.daemon(both.replace(f"threads = {threads}", "threads = 1"))
+        wait_for(lambda: client.xrevrange(stream, count=1)[0][0] >= last, "it is brought again")
+        kept = client.xlen(f"{GROUP}all")
+        assert kept >= KEEP * series, f"{kept} entries of {series} series of which one is there"
         daemon.terminate()
         assert daemon.wait(30) == 0
         print(f"{client.xlen(GROUP + 'all')} entries of {series} series by {threads} threads, after restarts too")
