@@ -77,19 +77,19 @@ std::string in_quotes(const std::vector<std::string>& texts) {
   return '[' + list + ']';
 }
 
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  });
-}
-
 std::string duration_text(std::int64_t ms) {
   if (ms % 3'600'000 == 0) return std::to_string(ms / 3'600'000) + "h";
   return ms % 60'000 == 0 ? std::to_string(ms / 60'000) + "m" : std::to_string(ms / 1000) + "s";
 }
 
 }  // namespace
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  });
+}
 
 std::string TomlReader::full(std::string_view key) const {
   if (key.empty()) return path_;
@@ -131,10 +131,9 @@ void TomlReader::text(std::string_view key, std::string& value, std::string_view
 }
 
 void TomlReader::name(std::string_view key, std::string& value) {
-  constexpr std::string_view kRule = "1 to 64 of the characters a-z A-Z 0-9 . _ -";
-  text(key, value, kRule);
+  text(key, value, kNameRule);
   if (!is_name(value))
-    fault(key, "is " + in_quotes(value.substr(0, 80)) + ": it must have " + std::string(kRule));
+    fault(key, "is " + in_quotes(value.substr(0, 80)) + ": it must have " + std::string(kNameRule));
 }
 
 void TomlReader::choice(std::string_view key, std::span<const std::string_view> names, std::size_t& value) {

@@ -13,6 +13,10 @@
 
 namespace atcd::daemon {
 
+/// What may be part of a key in Redis.
+inline constexpr std::string_view kNameRule = "1 to 64 of the characters a-z A-Z 0-9 . _ -";
+bool is_name(std::string_view text);
+
 /// Reads one TOML table key by key into fields, which hold the defaults, and says at the end which keys
 /// nobody asked for. Every fault becomes a ConfigError with its line; reading goes on. What was asked for is
 /// put down in the result's `keys`.

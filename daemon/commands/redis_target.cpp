@@ -2,6 +2,8 @@
 
 #include <iostream>
 
+#include "daemon/toml_reader.hpp"
+
 namespace atcd::daemon {
 
 void add_redis_options(CLI::App& command, RedisTarget& target) {
@@ -37,6 +39,10 @@ std::optional<RedisAccess> redis_access(const RedisTarget& target) {
       &RedisConfig::cert_file, &RedisConfig::key_file, &RedisConfig::prefix};
   for (const auto text : kTexts) {
     if (!(target.options.*text).empty()) access.config.*text = target.options.*text;
+  }
+  if (!is_name(access.config.prefix)) {  // in a right, other characters would be a pattern, or another right
+    std::cerr << "atcd: prefix is \"" << access.config.prefix << "\": it must have " << kNameRule << '\n';
+    return std::nullopt;
   }
   std::string error;
   auto login = redis_login(access.config, error);

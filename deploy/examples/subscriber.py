@@ -6,8 +6,9 @@
 - It begins with the latest signal and goes on with the stream from that entry's ID: the stream is the record. With
   --positions FILE it goes on, after an end of its own, where it was.
 - The push is a doorbell only: it says "look at the stream now". A lost push costs a second, not a signal.
-- A series is trusted while Redis answers, now <= next_close_ms + grace, and an instance that beats says LIVE. A signal
-  that is past, because a newer one is there or its time is over, is told while its series is not trusted.
+- A series is trusted while Redis answers, now <= next_close_ms + grace, and an instance that beats, without audit
+  differences, says LIVE. A signal that is past, because a newer one is there or its time is over, is told while its
+  series is not trusted.
 - Act on `trend`, against the trend that you acted on last: `previous_trend` tells no turn where a new run begins.
 
 Needs redis-py (Debian: python3-redis). Every field is described in deploy/redis.md.
@@ -119,11 +120,12 @@ class Subscriber:
         if self.late_s(fields) > self.grace_s:
             return self.set_trust(name, False, f"the next signal is {self.late_s(fields):.0f} s late")
         for instance in self.instances or [fields["instance"]]:
-            beats = self.client.exists(f"{self.prefix}:1:daemon:{instance}")  # it expires 10 s after the last beat
+            # It expires 10 s after the last beat.
+            beat, differences = self.client.hmget(f"{self.prefix}:1:daemon:{instance}", "beat_ms", "audit_differences")
             state = self.client.hget(f"{self.prefix}:1:state:{instance}", name)
-            if beats and state and json.loads(state)["state"] == "LIVE":
+            if beat and differences == "0" and state and json.loads(state)["state"] == "LIVE":
                 return self.set_trust(name, True, f"{instance} says LIVE")
-        return self.set_trust(name, False, "no instance that beats says LIVE")
+        return self.set_trust(name, False, "no instance that beats, without audit differences, says LIVE")
 
     @staticmethod
     def late_s(fields):

@@ -140,6 +140,8 @@ def main():
         unreachable = run("redis-setup", "--url", "unix:///no/such.sock")
         assert unreachable.returncode == 1 and "/no/such.sock" in unreachable.stderr, unreachable
         assert run("redis-setup", "--url", "http://x").returncode == 2
+        pattern = run("redis-setup", "--url", client.url, "--prefix", "at*")
+        assert pattern.returncode == 2 and "prefix is" in pattern.stderr and not pattern.stdout, pattern
 
         # The users are made from what it printed, with redis-cli as one would.
         users = re.findall(r"^ACL SETUSER .*$", first.stdout, re.MULTILINE)

@@ -2,6 +2,7 @@
 and come back, and Redis hangs or refuses; trust ends and returns, and nothing past is told with it. As a program it tells
 a turn that a new run brings."""
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -157,6 +158,15 @@ def main():
             print(f"{name}: {len(heard[name])} signals heard once and in order; trust {[t for t, _ in trust[name]]}")
 
         check_turns(client)
+
+        # So does a daemon that found a signal of its own to be another than its bars give: here it is one that we play.
+        subscriber.instances, latest = ["played"], dict(subscriber.latest[SERIES[0]], next_close_ms=str(2 ** 52))
+        subscriber.latest[SERIES[0]] = latest
+        client.hset("atc:1:state:played", SERIES[0], json.dumps({"state": "LIVE"}))
+        for differences in (0, 1):
+            client.hset("atc:1:daemon:played", mapping={"beat_ms": 1, "audit_differences": differences})
+            subscriber.judge(SERIES[0])
+            assert subscriber.trusted[SERIES[0]] == (differences == 0), trust[SERIES[0]][-1]
 
         # A signal that is overdue ends trust too, whatever the daemon says.
         subscriber.latest[SERIES[0]] = dict(subscriber.latest[SERIES[0]], next_close_ms="1000")
