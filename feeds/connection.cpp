@@ -88,6 +88,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
 
   /// No callback comes any more; the rest happens in the background.
   void close() {
+    if (open_ && !ended_) judge_address();
     handler_ = nullptr;
     if (ended_) return;
     if (!open_) return end({});
@@ -157,7 +158,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     if (ended_) return;
     if (error) return end(describe(error));
     if (handler_ == nullptr) return;  // closing: the close reads on
-    heard_ = true;
+    heard_ = brought_ = true;
     const std::size_t size = buffer_.size();
     const auto padding = buffer_.prepare(simdjson::SIMDJSON_PADDING);
     std::memset(padding.data(), 0, simdjson::SIMDJSON_PADDING);
@@ -220,6 +221,11 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     });
   }
 
+  /// Open is not enough: our own large packets may get lost, with what we subscribe to in them.
+  void judge_address() {
+    if (!brought_) options_.first_address->came_to_nothing(first_address_);
+  }
+
   void end(const ConnectionEnd& end) {
     if (ended_) return;
     ended_ = true;
@@ -227,7 +233,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     if (dial_) dial_->cancel();
     dial_.reset();
     socket_.next_layer().drop();
-    if (!open_ && handler_ != nullptr) options_.first_address->came_to_nothing(first_address_);
+    if (handler_ != nullptr) judge_address();
     if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_end(end);
   }
 
@@ -244,6 +250,7 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
   bool open_ = false;
   bool ended_ = false;
   bool heard_ = false;
+  bool brought_ = false;  // at least one message
 };
 
 Connection::Connection(asio::io_context& io, ConnectionOptions options, ConnectionHandler& handler)

@@ -62,26 +62,27 @@ class FirstAddressTest : public testing::FeedTest {
 
 struct Ends final : ConnectionHandler {
   void on_open() override { ++opened; }
-  void on_message(std::string_view, std::int64_t) override {}
+  void on_message(std::string_view, std::int64_t) override { ++messages; }
   void on_end(const ConnectionEnd&) override { ++ended; }
-  int opened = 0, ended = 0;
+  int opened = 0, ended = 0, messages = 0;
 };
 
 TEST_F(FirstAddressTest, AConnectionBeginsBehindTheOneThatBroughtNothing) {
+  server_->on_open = [](testing::Peer& peer) { peer.send("something"); };
   ConnectionOptions options;
   std::string error;
   options.url = *Url::parse(url("ws"), error);
   options.setup_timeout = milliseconds(500);
   Ends ends;
-  for (int attempt = 0; ends.opened == 0 && attempt < 5; ++attempt) {
+  for (int attempt = 0; ends.messages == 0 && attempt < 5; ++attempt) {
     const Connection connection(io_, options, ends);
-    ASSERT_TRUE(run_until(io_, [&] { return ends.opened + ends.ended > attempt; }));
+    ASSERT_TRUE(run_until(io_, [&] { return ends.messages + ends.ended > attempt; }));
   }
-  EXPECT_EQ(ends.opened, 1);
+  EXPECT_EQ(ends.messages, 1);
   EXPECT_EQ(taken_, 1U) << "the first address must be the useless one";
   options.setup_timeout = std::chrono::seconds(30);
   const Connection another(io_, options, ends);
-  ASSERT_TRUE(run_until(io_, [&] { return ends.opened == 2; }));
+  ASSERT_TRUE(run_until(io_, [&] { return ends.messages == 2; }));
   EXPECT_EQ(taken_, 1U) << "it stays with the one that answers";
 }
 
@@ -102,6 +103,21 @@ TEST_F(FirstAddressTest, ARequestBeginsBehindTheOneThatBroughtNothing) {
   EXPECT_EQ(taken_, 2U) << "the first address must be the useless one";
   EXPECT_EQ(answers[0], RestError::timeout);
   for (std::size_t i = 2; i < answers.size(); ++i) EXPECT_EQ(answers[i], RestError::none) << i;
+}
+
+TEST_F(FirstAddressTest, AnOpenConnectionWithoutAMessageWasOfNoUse) {
+  server_->on_open = [](testing::Peer& peer) { peer.send("something"); };
+  useless_.close();
+  const LocalServer silent(io_, {}, {asio::ip::make_address("127.0.0.2"), port_});
+  ConnectionOptions options;
+  std::string error;
+  options.url = *Url::parse(url("ws"), error);
+  Ends ends;
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    const Connection connection(io_, options, ends);  // given up by us, as where no request is answered
+    ASSERT_TRUE(run_until(io_, [&] { return ends.opened == attempt && ends.messages >= attempt - 1; }));
+  }
+  EXPECT_EQ(silent.accepted, 1U);
 }
 
 TEST_F(FirstAddressTest, WhoLetsNobodyConnectIsTriedOnce) {

@@ -63,8 +63,9 @@ class LocalServer {
   using Response = http::response<http::string_body>;
 
   /// `certificate`: the name of a leaf of Certificates, or empty for a plain server.
-  explicit LocalServer(asio::io_context& io, const std::string& certificate = {})
-      : io_(io), acceptor_(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+  explicit LocalServer(asio::io_context& io, const std::string& certificate = {},
+                       const tcp::endpoint& endpoint = {asio::ip::address_v4::loopback(), 0})
+      : io_(io), acceptor_(io, endpoint) {
     if (!certificate.empty()) {
       tls_.emplace(asio::ssl::context::tls_server);
       tls_->use_certificate_chain_file(Certificates::get().file(certificate + ".pem"));
