@@ -34,8 +34,11 @@ std::shared_ptr<boost::asio::ssl::context> make_tls_context(const TlsFiles& file
   return context;
 }
 
-RenewedTls::RenewedTls(TlsFiles files)
-    : files_(std::move(files)), written_(written()), context_(make_tls_context(files_)) {}
+RenewedTls::RenewedTls(TlsFiles files, std::function<void(const std::string&)> tell)
+    : files_(std::move(files)),
+      tell_(std::move(tell)),
+      written_(written()),
+      context_(make_tls_context(files_)) {}
 
 std::shared_ptr<boost::asio::ssl::context> RenewedTls::context() {
   const std::lock_guard lock(lock_);
@@ -44,8 +47,9 @@ std::shared_ptr<boost::asio::ssl::context> RenewedTls::context() {
     try {
       context_ = make_tls_context(files_);
       written_ = std::move(now);
-    } catch (const std::runtime_error&) {
-      return context_;  // the next one who asks tries again
+      told_.clear();
+    } catch (const std::runtime_error& failure) {  // the next one who asks tries again
+      if (std::exchange(told_, failure.what()) != failure.what()) tell_(told_);
     }
   }
   return context_;

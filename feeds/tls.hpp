@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,8 +28,9 @@ std::shared_ptr<boost::asio::ssl::context> make_tls_context(const TlsFiles& file
 /// The same of files that are renewed while we run, as certificates are before they expire. Any thread.
 class RenewedTls {
  public:
-  /// Throws as make_tls_context.
-  explicit RenewedTls(TlsFiles files);
+  /// Throws as make_tls_context. `tell` is given what is wrong with files that came later, once, by whoever
+  /// asks.
+  RenewedTls(TlsFiles files, std::function<void(const std::string& problem)> tell);
 
   /// As the files are now. While they can't be used, as when a certificate is there before its key, as they
   /// were.
@@ -38,9 +40,11 @@ class RenewedTls {
   std::vector<std::filesystem::file_time_type> written() const;
 
   const TlsFiles files_;
+  const std::function<void(const std::string&)> tell_;
   std::mutex lock_;
   std::vector<std::filesystem::file_time_type> written_;  // when each file was that context_ is of
   std::shared_ptr<boost::asio::ssl::context> context_;
+  std::string told_;
 };
 
 }  // namespace atcd::feeds

@@ -45,7 +45,7 @@ std::vector<std::string> HistoryWriter::take_problems() {
 // ---- the writing thread
 
 void HistoryWriter::tell(const std::string& problem) {
-  // The same one over and over is said once.
+  // The same one over and over is said once, until all is on the disk again.
   if (std::exchange(told_, problem) == problem) return;
   const std::lock_guard lock(problems_lock_);
   problems_.push_back(problem);
@@ -70,6 +70,8 @@ void HistoryWriter::run() {
       dirty_ = true;
       ++failures_;
       tell(history_->error());
+    } else if (!refused_) {
+      told_.clear();
     }
   }
   write_all();

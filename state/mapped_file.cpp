@@ -78,7 +78,15 @@ bool MappedFile::truncate(std::int64_t size) {
   return true;
 }
 
-bool MappedFile::sync() { return ::fdatasync(descriptor_) == 0 || fail("bringing it to the disk"); }
+bool MappedFile::sync() {
+  if (::fdatasync(descriptor_) != 0) return fail("bringing it to the disk");
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) return fail("asking for its size");
+  if (status.st_nlink > 0) return true;
+  error_ =
+      path_ + ": it was removed while it is written to: what is written is lost with the end of this run";
+  return false;
+}
 
 std::span<const std::byte> MappedFile::view(std::int64_t offset, std::size_t count) {
   if (offset < 0 || count == 0 || offset > size_ || static_cast<std::int64_t>(count) > size_ - offset) {

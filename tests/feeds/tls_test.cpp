@@ -1,11 +1,14 @@
 // Certificates are renewed while the daemon runs.
 #include "feeds/tls.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "tests/certificates.hpp"
 
@@ -35,10 +38,14 @@ class RenewedTlsTest : public testing::Test {
 
   std::string directory_;
   int puts_ = 0;
+  std::vector<std::string> told_;
+  std::function<void(const std::string&)> tell_ = [this](const std::string& problem) {
+    told_.push_back(problem);
+  };
 };
 
 TEST_F(RenewedTlsTest, TheFilesAreReadAgainOnceTheyAreOthers) {
-  RenewedTls tls({path("ca.pem"), path("cert.pem"), path("key.pem")});
+  RenewedTls tls({path("ca.pem"), path("cert.pem"), path("key.pem")}, tell_);
   const auto first = tls.context();
   EXPECT_EQ(tls.context(), first);
   put("other-ca.pem", "ca.pem");
@@ -48,18 +55,21 @@ TEST_F(RenewedTlsTest, TheFilesAreReadAgainOnceTheyAreOthers) {
 }
 
 TEST_F(RenewedTlsTest, WhileTheyDoNotFitTheOnesBeforeHold) {
-  RenewedTls tls({path("ca.pem"), path("cert.pem"), path("key.pem")});
+  RenewedTls tls({path("ca.pem"), path("cert.pem"), path("key.pem")}, tell_);
   const auto first = tls.context();
   put("other-ca.pem", "cert.pem");  // another certificate, whose key is to come
-  EXPECT_EQ(tls.context(), first);
+  for (int times = 0; times < 3; ++times) EXPECT_EQ(tls.context(), first);
+  EXPECT_THAT(told_, testing::ElementsAre(testing::HasSubstr("key_file \"" + path("key.pem"))));
   fs::remove(path("key.pem"));
   EXPECT_EQ(tls.context(), first);
+  EXPECT_EQ(told_.size(), 2U);
   put("other.key", "key.pem");
   EXPECT_NE(tls.context(), first);
+  EXPECT_EQ(told_.size(), 2U);
 }
 
 TEST_F(RenewedTlsTest, TheSystemsAuthoritiesNeedNoFile) {
-  RenewedTls tls({});
+  RenewedTls tls({}, tell_);
   EXPECT_EQ(tls.context(), tls.context());
 }
 

@@ -18,6 +18,7 @@
 
 namespace {
 std::atomic<bool> disk_is_bad{false};
+std::atomic<int> synced_in_a_row{0};
 std::atomic<long> writes_left{std::numeric_limits<long>::max()};
 }  // namespace
 
@@ -32,9 +33,11 @@ extern "C" ssize_t pwrite(int descriptor, const void* bytes, std::size_t count, 
 
 extern "C" int fdatasync(int descriptor) {
   if (disk_is_bad) {
+    synced_in_a_row = 0;
     errno = EIO;
     return -1;
   }
+  ++synced_in_a_row;
   return static_cast<int>(::syscall(SYS_fdatasync, descriptor));
 }
 
@@ -42,6 +45,8 @@ namespace atcd::state {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kFilesOfAHistory = 5;
 
 class DiskFaultTest : public testing::Test {
  protected:
@@ -87,6 +92,22 @@ TEST_F(DiskFaultTest, ASyncThatFailsIsSaidAndTriedAgainUntilItSucceeds) {
   EXPECT_EQ(writing.counters().written, 301U);
   History history(directory_, History::Access::read);
   EXPECT_EQ(history.newest(*history.find("a"), 0).bars, bars);
+}
+
+TEST_F(DiskFaultTest, ADiskThatIsBadAgainIsSaidAgain) {
+  const auto bars = some_bars(2, 1);
+  HistoryWriter writing(std::make_unique<History>(directory_, History::Access::write));
+  const auto series = writing.port(0).open("a");
+  for (const engine::Bar& bar : bars) {
+    const std::uint64_t failures = writing.counters().failures;
+    disk_is_bad = true;
+    writing.port(0).append(series, bar, bar.open_time_ms);
+    writing.port(0).commit();
+    wait_for([&] { return writing.counters().failures >= failures + 2; });
+    EXPECT_EQ(writing.take_problems().size(), 1U) << bar.open_time_ms;
+    disk_is_bad = false;
+    wait_for([] { return synced_in_a_row >= kFilesOfAHistory; });
+  }
 }
 
 TEST_F(DiskFaultTest, ACorrectionThatIsCutOffAnywhereCostsNoOtherBar) {

@@ -29,5 +29,19 @@ TEST(MappedFile, WhatCannotBeReadIsAnErrorAndNoSignal) {
   fs::remove_all(folder);
 }
 
+TEST(MappedFile, WhatIsWrittenToARemovedFileIsNotOnTheDisk) {
+  std::string form = (fs::temp_directory_path() / "atcd-mapped-XXXXXX").string();
+  const fs::path folder = mkdtemp(form.data());
+  const std::string path = folder / "file";
+  MappedFile file;
+  ASSERT_TRUE(file.open(path, MappedFile::Access::write));
+  ASSERT_TRUE(file.write(0, "bar", 3));
+  EXPECT_TRUE(file.sync());
+  fs::remove_all(folder);
+  ASSERT_TRUE(file.write(3, "bar", 3));
+  EXPECT_FALSE(file.sync());
+  EXPECT_THAT(file.error(), testing::AllOf(testing::HasSubstr(path), testing::HasSubstr("it was removed")));
+}
+
 }  // namespace
 }  // namespace atcd::state
