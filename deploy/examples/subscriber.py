@@ -16,6 +16,7 @@ Needs redis-py (Debian: python3-redis). Every field is described in deploy/redis
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 
@@ -170,10 +171,9 @@ def main():
         print(f"{name} {'trusted' if trusted else 'NOT trusted'}: {why}", flush=True)
 
     subscriber = Subscriber(client, options.series, on_signal, on_trust, instances=options.instance, positions=positions)
-    try:
-        subscriber.run()
-    except KeyboardInterrupt:
-        pass
+    for number in (signal.SIGINT, signal.SIGTERM):  # never between a signal and its position
+        signal.signal(number, lambda *_: subscriber.stop())
+    subscriber.run()
 
 
 if __name__ == "__main__":
