@@ -140,7 +140,8 @@ class Subscriber:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--url", default="redis://127.0.0.1:6379")
+    parser.add_argument("--url", default="redis://127.0.0.1:6379",
+                        help="as redis-py has it, also unix:///SOCKET and rediss://HOST:PORT?ssl_ca_certs=FILE")
     parser.add_argument("--username")
     parser.add_argument("--password-file")
     parser.add_argument("--positions", metavar="FILE", help="keeps how far each series was read, and goes on there")

@@ -56,6 +56,7 @@ def check_turns(client):
             if len(lines) == 3:
                 break
         bot.terminate()
+        bot.communicate()
     assert ["TURNED" in line for line in lines] == [False, True, False], lines
 
 
