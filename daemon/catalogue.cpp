@@ -1,5 +1,6 @@
 #include "daemon/catalogue.hpp"
 
+#include "daemon/symbols.hpp"
 #include "state/signal_record.hpp"
 
 namespace atcd::daemon {
@@ -12,9 +13,9 @@ std::string json_string(std::string_view text) {
 
 std::string catalogue_json(const engine::SeriesId& id, const feeds::SymbolInfo& symbol,
                            const engine::Interval& interval, std::string_view config) {
-  const std::string common = symbol.base.empty() ? "" : symbol.base + "/" + symbol.quote;
   return "{\"exchange\":" + json_string(id.exchange) + ",\"market\":" + json_string(id.market) +
-         ",\"symbol\":" + json_string(id.symbol) + ",\"common_symbol\":" + json_string(common) +
+         ",\"symbol\":" + json_string(id.symbol) +
+         ",\"common_symbol\":" + json_string(common_symbol(symbol)) +
          ",\"base\":" + json_string(symbol.base) + ",\"quote\":" + json_string(symbol.quote) +
          ",\"interval\":" + json_string(id.interval) +
          ",\"interval_ms\":" + std::to_string(interval.length_ms()) +

@@ -13,6 +13,9 @@
 namespace atcd::daemon {
 namespace {
 
+// A bar over which the exchange is asked waits ten seconds at most.
+constexpr double kLongestUnpublishedS = 15;
+
 std::size_t count(const PipelineStatus& status, feeds::SeriesState state) {
   return status.by_state[static_cast<std::size_t>(state)];
 }
@@ -46,6 +49,12 @@ std::vector<std::string> why_not_ready(const PipelineStatus& status, std::int64_
   std::vector<std::string> why;
   const std::size_t catching_up = count(status, feeds::SeriesState::catching_up);
   if (!status.redis_connected) why.emplace_back("Redis is not connected");
+  const double waits_s = status.oldest_unpublished_s(now_ms * 1000);
+  if (status.redis_connected && waits_s > kLongestUnpublishedS) {
+    why.push_back("Redis is connected, but a bar that closed " +
+                  std::to_string(static_cast<std::int64_t>(waits_s)) +
+                  " s ago is not in it: event=redis_refused in the log says why");
+  }
   if (!status.warm) why.emplace_back("what the last run knew is not in Redis yet");
   if (status.series == 0) {
     why.emplace_back(

@@ -16,6 +16,7 @@ Needs redis-py (Debian: python3-redis). Every field is described in deploy/redis
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 
@@ -139,7 +140,8 @@ class Subscriber:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--url", default="redis://127.0.0.1:6379")
+    parser.add_argument("--url", default="redis://127.0.0.1:6379",
+                        help="as redis-py has it, also unix:///SOCKET and rediss://HOST:PORT?ssl_ca_certs=FILE")
     parser.add_argument("--username")
     parser.add_argument("--password-file")
     parser.add_argument("--positions", metavar="FILE", help="keeps how far each series was read, and goes on there")
@@ -170,10 +172,9 @@ def main():
         print(f"{name} {'trusted' if trusted else 'NOT trusted'}: {why}", flush=True)
 
     subscriber = Subscriber(client, options.series, on_signal, on_trust, instances=options.instance, positions=positions)
-    try:
-        subscriber.run()
-    except KeyboardInterrupt:
-        pass
+    for number in (signal.SIGINT, signal.SIGTERM):  # never between a signal and its position
+        signal.signal(number, lambda *_: subscriber.stop())
+    subscriber.run()
 
 
 if __name__ == "__main__":

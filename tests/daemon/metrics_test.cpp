@@ -7,6 +7,7 @@
 #include <map>
 #include <regex>
 #include <sstream>
+#include <utility>
 
 #include "daemon/status_json.hpp"
 
@@ -159,6 +160,11 @@ TEST(Health, ReadinessSaysWhatIsMissing) {
   status.redis_connected = false;
   EXPECT_THAT(why(), ElementsAre("Redis is not connected"));
   status.redis_connected = true;
+  const auto waits = std::exchange(status.total.oldest_unpublished_us, kNowUs - 14'000'000);
+  EXPECT_THAT(why(), IsEmpty());
+  status.total.oldest_unpublished_us = kNowUs - 16'000'000;
+  EXPECT_THAT(why(), ElementsAre(HasSubstr("a bar that closed 16 s ago is not in it")));
+  status.total.oldest_unpublished_us = waits;
   status.by_state[static_cast<std::size_t>(feeds::SeriesState::catching_up)] = 1;
   EXPECT_THAT(why(), IsEmpty()) << "one that catches up later does not matter";
   status.caught_up = false;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/catalogue.hpp"
+
 namespace atcd::daemon {
 namespace {
 
@@ -75,6 +77,11 @@ TEST(Symbols, TheCurrencyOfSettlementAndTheDateTellFuturesApart) {
       << "where there is but one";
   EXPECT_EQ(common_symbol(futures()[1]), "BTC/USDT:USDT-261225");
   EXPECT_EQ(common_symbol({"X", "", "", true, 0, 0}), "");
+  const engine::SeriesId id{"binance", "usdm", futures()[1].symbol, "1m", "default"};
+  const std::string json = catalogue_json(id, futures()[1], *engine::Interval::parse("1m"), "0");
+  EXPECT_NE(json.find(R"("common_symbol":"BTC/USDT:USDT-261225","base":"BTC","quote":"USDT")"),
+            std::string::npos)
+      << json;
 }
 
 TEST(Symbols, OfSeveralInstrumentsWithOneCommonSymbolNoneIsTaken) {

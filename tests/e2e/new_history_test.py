@@ -109,7 +109,7 @@ def main():
         trial.start()
         trial.minutes(5)
         catalogue = json.loads(client.hget("atc:1:catalogue", f"okx:swap:{BTC}:1m:default"))
-        assert catalogue["symbol"] == BTC and catalogue["common_symbol"] == "BTC/USDT", catalogue
+        assert catalogue["symbol"] == BTC and catalogue["common_symbol"] == "BTC/USDT:USDT", catalogue
 
         # A list that says the same is no change.
         trial.daemon.send_signal(signal.SIGHUP)

@@ -1,5 +1,5 @@
 """Ready is who has caught up on every exchange once: one whose list of symbols comes late counts too, however long the others have
-been live by then."""
+been live by then; and whose bars Redis takes."""
 import json
 import sys
 
@@ -44,6 +44,18 @@ rest_url = "{late.rest_url}"
         wait_for(look, "both are live")
         assert len(seen) == 2, f"the moment was missed: {seen}"
         wait_for(lambda: daemon.ask("/-/ready")[0].status == 200, "ready")
+
+        # A Redis that answers, and refuses what closes.
+        client.config_set("maxmemory", 1)
+        simulator.control("advance?ms=60000")
+
+        def refused():
+            answer, text = daemon.ask("/-/ready")
+            return answer.status == 503 and "is not in it" in text
+
+        wait_for(refused, "not ready while Redis refuses")
+        client.config_set("maxmemory", 0)
+        wait_for(lambda: daemon.ask("/-/ready")[0].status == 200, "ready again")
 
         # Where REST shuts out who has lost his connection, his series wait for it as long as that takes: on one exchange only, so
         # that the daemon is still ready, but it is told.

@@ -75,6 +75,14 @@ def over_tls(place, simulator):
     access = ("--url", url, *trust, "--username", "bot", "--password-file", place.path("password"))
     lines = run("tap", *access, "--json", "--seconds", "3").stdout.splitlines()
     assert len(lines) > 4, lines
+    example = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/examples/subscriber.py")
+    command = ["timeout", str(harness.DEADLINE_S), sys.executable, "-u", example, "--url", f"{url}?ssl_ca_certs={place.path('ca.pem')}",
+               "--username", "bot", "--password-file", place.path("password"), "binance:spot:BTCUSDT:1m:default"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as bot:
+        heard = next((line for line in bot.stdout if " trusted: main says LIVE" in line), None)
+        bot.terminate()
+        bot.communicate()
+    assert heard, "the example trusts over TLS"
     assert not client.execute_command("ACL", "LOG"), "no right was missing"
     good.terminate()
     assert good.wait(60) == 0

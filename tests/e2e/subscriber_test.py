@@ -1,6 +1,6 @@
 """deploy/examples/subscriber.py: every signal once and in order, though its connections are cut, Redis and the daemon die
 and come back, and Redis hangs or refuses; trust ends and returns, and nothing past is told with it. As a program it tells
-a turn that a new run brings."""
+a turn that a new run brings, and none twice where it is stopped."""
 import importlib.util
 import json
 import os
@@ -23,6 +23,20 @@ def load_example():
     return module
 
 
+def check_stops(place, client):
+    """With --positions, stopped as soon as a signal is heard, again and again: none is told twice, none is missed."""
+    told = []
+    for _ in range(10):
+        command = [sys.executable, "-u", EXAMPLE, "--url", client.url, "--positions", place.path("positions"), SERIES[0]]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as bot:
+            for line in bot.stdout:
+                if "close_ms=" in line:
+                    bot.terminate()
+                    told.append(int(line.split("close_ms=")[1].split()[0]))
+        assert bot.returncode == 0, bot.returncode
+    assert told == list(range(told[0], told[-1] + 1, 60_000)), told
+
+
 def check_turns(client):
     """The last entry of a run that was up; the next run was down from long before its first entry."""
     client.flushall()
@@ -42,6 +56,7 @@ def check_turns(client):
             if len(lines) == 3:
                 break
         bot.terminate()
+        bot.communicate()
     assert ["TURNED" in line for line in lines] == [False, True, False], lines
 
 
@@ -142,6 +157,7 @@ def main():
         thread.start()
         hear_more(4)
 
+        check_stops(place, client)
         daemon.terminate()
         assert daemon.wait(30) == 0
 
