@@ -179,7 +179,9 @@ bool MarketSeries::compare_with_exchange() {
   const bool doubted = doubt_.due(monotonic_ms());
   if (comparing_ || series_.bars().empty() || (!trades_ && !doubted)) return false;
   const auto& interval = series_.interval();
-  const std::int64_t next = doubted ? doubt_.take() : series_.next();
+  // Of a bar that has just closed REST may show less than what was built of its trades.
+  const std::int64_t next =
+      doubted ? doubt_.take() : std::min(series_.next(), interval.ordinal(now().utc_ms - kRestBehindMs));
   const std::int64_t most =
       std::min(kComparedBars, feeds::history_rows_per_request(context_.exchange, interval));
   const std::int64_t first = std::max(series_.covered_from(), next - most);
