@@ -89,7 +89,10 @@ void MarketSeries::ask_listing() { context_.on_silence(); }
 void MarketSeries::on_kline(const feeds::Kline& kline, std::int64_t received_us) {
   if (!fold_) return take(kline, true, received_us);
   if (const auto folded = fold_->take(kline)) take(*folded, fold_->whole(), received_us);
-  if (fold_->take_doubt()) doubt_.raise(monotonic_ms(), series_.next());
+  if (!fold_->take_doubt()) return;
+  // Its bar may still wait behind a hole.
+  const std::int64_t slot = series_.interval().ordinal(kline.bar.open_time_ms);
+  doubt_.raise(monotonic_ms(), std::max(series_.next(), slot + 1));
 }
 
 void MarketSeries::on_trade(const feeds::Trade& trade, std::int64_t received_us) {
