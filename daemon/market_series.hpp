@@ -202,6 +202,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void archive(const engine::Bar& bar);
   void told_otherwise(const engine::Bar& used, const engine::Bar& told, const std::string& sentence);
   void ask_again_soon(const engine::Bar& told);
+  void ask_again_from(std::int64_t slot);
   void ask_for_last_tellings();
   void ask_again();
   void correct_archived(const engine::Bar& bar);

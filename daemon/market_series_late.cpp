@@ -47,7 +47,10 @@ void MarketSeries::told_otherwise(const engine::Bar& used, const engine::Bar& to
 }
 
 void MarketSeries::ask_again_soon(const engine::Bar& told) {
-  const std::int64_t slot = series_.interval().ordinal(told.open_time_ms);
+  ask_again_from(series_.interval().ordinal(told.open_time_ms));
+}
+
+void MarketSeries::ask_again_from(std::int64_t slot) {
   ask_again_from_ = std::min(ask_again_from_.value_or(slot), slot);
   ask_again_at_ms_ = monotonic_ms() + kRestBehindMs;
 }
@@ -75,13 +78,19 @@ void MarketSeries::ask_again() {
   const feeds::HistoryRequest request{name_.symbol, name_.interval, interval.open_time_ms(from),
                                       interval.open_time_ms(to), 0};
   comparing_ = true;
-  const auto compare = [self = self_, from](const feeds::HistoryResult& result) {
+  ask_again_from_.reset();  // what is told from now on is for another request
+  const auto compare = [self = self_, from, to](const feeds::HistoryResult& result) {
     if (*self == nullptr) return;
     MarketSeries& series = **self;
     series.comparing_ = false;
-    series.ask_again_at_ms_ = monotonic_ms() + kRestBehindMs;
-    if (result.error == feeds::RestError::none && series.ask_again_from_ == from)
-      series.ask_again_from_.reset();
+    if (result.error != feeds::RestError::none) {
+      series.ask_again_from(from);
+    } else {
+      for (const state::LateBar& late : series.late_) {  // more than one request has room for
+        const std::int64_t slot = series.series_.interval().ordinal(late.bar.open_time_ms);
+        if (slot > to) series.ask_again_from(slot);
+      }
+    }
     feeds::HistoryResult of_these = result;
     std::erase_if(of_these.rows, [&series](const engine::Bar& row) {
       return std::none_of(series.late_.begin(), series.late_.end(), [&row](const state::LateBar& late) {

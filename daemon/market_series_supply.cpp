@@ -89,7 +89,10 @@ void MarketSeries::ask_listing() { context_.on_silence(); }
 void MarketSeries::on_kline(const feeds::Kline& kline, std::int64_t received_us) {
   if (!fold_) return take(kline, true, received_us);
   if (const auto folded = fold_->take(kline)) take(*folded, fold_->whole(), received_us);
-  if (fold_->take_doubt()) doubt_.raise(monotonic_ms(), series_.next());
+  if (!fold_->take_doubt()) return;
+  // Its bar may still wait behind a hole.
+  const std::int64_t slot = series_.interval().ordinal(kline.bar.open_time_ms);
+  doubt_.raise(monotonic_ms(), std::max(series_.next(), slot + 1));
 }
 
 void MarketSeries::on_trade(const feeds::Trade& trade, std::int64_t received_us) {
@@ -179,7 +182,9 @@ bool MarketSeries::compare_with_exchange() {
   const bool doubted = doubt_.due(monotonic_ms());
   if (comparing_ || series_.bars().empty() || (!trades_ && !doubted)) return false;
   const auto& interval = series_.interval();
-  const std::int64_t next = doubted ? doubt_.take() : series_.next();
+  // Of a bar that has just closed REST may show less than what was built of its trades.
+  const std::int64_t next =
+      doubted ? doubt_.take() : std::min(series_.next(), interval.ordinal(now().utc_ms - kRestBehindMs));
   const std::int64_t most =
       std::min(kComparedBars, feeds::history_rows_per_request(context_.exchange, interval));
   const std::int64_t first = std::max(series_.covered_from(), next - most);

@@ -137,6 +137,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
 
  private:
   void configure(const Config& config) {
+    if (std::exchange(added_, false)) group_sizes_->one_adds_again();
     std::map<FeedKey, std::vector<FeedConfig>> blocks;
     for (const FeedConfig& feed : config.feeds) blocks[FeedKey::of(feed)].push_back(feed);
     // Those that run learn first what they have no more: a new one may begin with that at once.
@@ -331,7 +332,7 @@ class Worker::Impl final : public state::SignalHistory, public state::PublishHan
   boost::asio::steady_timer timer_, warm_timer_;
   std::int64_t ticks_ = 0;
   bool filling_ = false;
-  bool added_ = false;  // the series that it begins with
+  bool added_ = false;  // the series of the configuration
   bool prepare_posted_ = false;
   bool stopping_ = false;
   std::thread thread_;

@@ -156,7 +156,9 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     }
     skip_to(ordinal);
     if (ordinal < next_) {
-      if (ordinal >= request.from && final_row) row_again(row, rules_.built_here, received_us);
+      // Without a later row the exchange may have told it as it was before its last trades.
+      const bool corrects = rules_.built_here && i + 1 < result.rows.size();
+      if (ordinal >= request.from && final_row) row_again(row, corrects, received_us);
       continue;
     }
     if (!final_row) {

@@ -18,6 +18,8 @@ class GroupSizes {
   /// smaller than it is.
   explicit GroupSizes(std::int64_t still_adding = 0) : still_adding_(still_adding) {}
   void one_has_added() { --still_adding_; }
+  /// Others than before, which may be the same once more.
+  void one_adds_again() { ++still_adding_; }
 
   /// One series more. The group's size stays where it is.
   const Size& add(const std::string& group) {

@@ -77,6 +77,13 @@ class FeedRunnerTest : public ::testing::Test, state::SignalHistory, state::Publ
     return block;
   }
 
+  static FeedConfig block_of(std::uint16_t port) {
+    FeedConfig block = nowhere_block();
+    block.rest_url = "http://127.0.0.1:" + std::to_string(port);
+    block.websocket_url = "ws://127.0.0.1:" + std::to_string(port);
+    return block;
+  }
+
   static state::RedisOptions nowhere() {
     state::RedisOptions options;
     std::string error;
@@ -153,13 +160,8 @@ TEST_F(FeedRunnerTest, TheLargestAreNotChosenFromAListThatWasAskedForWithoutVolu
   std::reverse(options.venue.symbols.begin(), options.venue.symbols.end());  // the largest last
   options.venue.speed = 0;
   const feeds::simulator::testing::RunningServer exchange(options);
-  FeedConfig block;
-  block.exchange = "binance";
-  block.market = "spot";
+  FeedConfig block = block_of(exchange.port());
   block.symbols = {"NOUSDT"};
-  block.intervals = {"1m"};
-  block.rest_url = "http://127.0.0.1:" + std::to_string(exchange.port());
-  block.websocket_url = "ws://127.0.0.1:" + std::to_string(exchange.port());
   const auto largest = [&](bool reloaded) {
     FeedConfig top = block;
     top.symbols = {"*"};
@@ -196,13 +198,9 @@ TEST_F(FeedRunnerTest, ABarWhosePartWasToldOtherwiseIsNotAskedForAtOnce) {
     if (event == "state" && detail.starts_with("LIVE")) live.emplace(series);
     told_otherwise = told_otherwise || event == "late_correction";
   });
-  FeedConfig block;
-  block.exchange = "binance";
-  block.market = "spot";
+  FeedConfig block = block_of(exchange.port());
   block.symbols = {options.venue.symbols[0].symbol};
   block.intervals = {"1m", "2m"};
-  block.rest_url = "http://127.0.0.1:" + std::to_string(exchange.port());
-  block.websocket_url = "ws://127.0.0.1:" + std::to_string(exchange.port());
   const auto running = runner(block);
   ASSERT_TRUE(runs_until([&] { return live.size() == 2; }));
   const auto close_a_minute = [&] {
@@ -222,6 +220,48 @@ TEST_F(FeedRunnerTest, ABarWhosePartWasToldOtherwiseIsNotAskedForAtOnce) {
   const std::uint64_t asked = running->counters().rest_requests;
   for (int tick = 0; tick < 60; ++tick) running->on_timer();  // some of these mark a minute
   EXPECT_EQ(running->counters().rest_requests, asked);
+  journal_.listen(nullptr);
+  running->stop();
+}
+
+/// REST may show it as it was before its last trades, of which it was built.
+TEST_F(FeedRunnerTest, ABarThatWasBuiltJustNowIsNotComparedYet) {
+  feeds::simulator::ServerOptions options;
+  options.venue.symbols = feeds::simulator::first_symbols(1);
+  options.venue.speed = 0;
+  options.venue.start_ms = 1'795'392'005'000;  // five seconds after a minute's end
+  const feeds::simulator::testing::RunningServer exchange(options);
+  const auto control = [&](const std::string& target) {
+    feeds::simulator::testing::post(exchange.port(), "/sim/" + target);
+  };
+  bool live = false, corrected = false;
+  journal_.listen([&](std::string_view event, std::string_view, std::string_view detail) {
+    live = live || (event == "state" && detail.starts_with("LIVE"));
+    corrected = corrected || event == "correction";
+  });
+  FeedConfig block = block_of(exchange.port());
+  block.symbols = {options.venue.symbols[0].symbol};
+  block.source = FeedSource::trades;
+  const auto running = runner(block);
+  ASSERT_TRUE(runs_until([&] { return live; }));
+  for (int minute = 0; minute < 2; ++minute) {  // the first was not heard from its beginning: REST closes it
+    const auto closed = [&] { return running->report().bars_closed + running->report().bars_backfilled; };
+    const std::uint64_t before = closed();
+    control("advance?ms=60000");
+    ASSERT_TRUE(runs_until([&] {
+      running->on_timer();
+      return closed() > before;
+    }));
+  }
+  ASSERT_EQ(running->report().bars_closed, 1U);
+  control("rest?how=unsettled&count=1000");
+  const std::uint64_t asked = running->counters().rest_requests;
+  for (int round = 0; round < 3; ++round) {  // after the clock's jump the second answer is believed
+    for (int tick = 0; tick < 60; ++tick) running->on_timer();
+    ASSERT_TRUE(runs_until([&] { return running->report().rest_left.count() == 0; }));
+  }
+  EXPECT_EQ(running->counters().rest_requests, asked + 3);
+  EXPECT_FALSE(corrected);
   journal_.listen(nullptr);
   running->stop();
 }

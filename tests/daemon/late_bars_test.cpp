@@ -15,9 +15,9 @@ using Subject = SelfAudit::Subject;
 class LateBarsTest : public SeriesRig {
  protected:
   /// A worker that has the bars of the exchange's only symbol.
-  void begin(double speed) {
+  void begin(double speed, std::int64_t history_bars = 60) {
     open_exchange(simulator::kListedLongAgoMs, speed);
-    start(R"("default")", profile("default", period(60)));
+    start(R"("default")", profile("default", period(history_bars)));
   }
   /// The bars of the only series, and what was told of them since.
   std::optional<Subject> subject() {
@@ -110,6 +110,16 @@ TEST_F(LateBarsTest, OnlyWhatWasToldOtherwiseIsAskedForAgain) {
   ASSERT_TRUE(eventually([&] { return compared() > 0; }));
   EXPECT_EQ(compared(), 1U);
   EXPECT_EQ(late(), 1U);
+}
+
+/// A request has room for 99 bars.
+TEST_F(LateBarsTest, HoursApartAreAskedForAgainTogether) {
+  begin(0, 200);
+  ASSERT_TRUE(eventually([&] { return connects() > 0 && bars() > 200; }));
+  control("correct?symbol=" + symbol_ + "&bars_ago=150");
+  control("correct?symbol=" + symbol_ + "&bars_ago=20");
+  ASSERT_TRUE(eventually([&] { return late() == 2; }));
+  EXPECT_TRUE(eventually([&] { return compared() == 2; })) << compared();
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ class RunningWorker {
                  store_,
                  bulk_,
                  addresses_,
-                 std::make_shared<state::GroupSizes>(1),
+                 groups_,
                  {0, 1},
                  [](const auto&) {},
                  [this](WorkerReport report) {
@@ -83,6 +83,7 @@ class RunningWorker {
   }
 
   Worker& worker() { return worker_; }
+  state::GroupSizes& groups() { return *groups_; }
   /// Of all feeds of the one market that it has; nothing before the first report.
   FeedReport market() {
     const std::lock_guard lock(mutex_);
@@ -105,6 +106,7 @@ class RunningWorker {
   feeds::AddressBook addresses_;
   std::mutex mutex_;
   WorkerReport report_;
+  std::shared_ptr<state::GroupSizes> groups_ = std::make_shared<state::GroupSizes>(1);
   Worker worker_;
 };
 
@@ -126,6 +128,23 @@ TEST(WorkerTest, AStreamThatCannotBePublishedHasItsOwnBarsKeptAndNoOther) {
   EXPECT_TRUE(trimmed) << most[other] << " bars are held";
   EXPECT_GE(bars_held(running.worker())[stuck], most[stuck]);
   EXPECT_GT(most[stuck], 350U) << "so many that they would have been trimmed";
+}
+
+TEST(WorkerTest, AGroupIsNotCutWhileAReloadAddsItsSeriesAnew) {
+  const simulator::ServerOptions options = fast_exchange();
+  const simulator::testing::RunningServer exchange(options);
+  const std::vector<std::string> symbols = {options.venue.symbols[0].symbol, options.venue.symbols[1].symbol};
+  const ConfigResult here = config_of(exchange.port(), {{"127.0.0.1", symbols}});
+  const ConfigResult elsewhere = config_of(exchange.port(), {{"localhost", symbols}});
+  state::RedisServer redis;
+  RunningWorker running(here.config, redis);
+  const state::GroupSizes::Size two = 2;
+  const auto kept = [&] { return running.groups().kept(two, 500); };
+  EXPECT_TRUE(simulator::testing::eventually([&] { return kept() == 1000; }));
+  std::promise<std::int64_t> meanwhile;
+  running.worker().reload(elsewhere.config, [&] { meanwhile.set_value(kept()); });
+  EXPECT_EQ(meanwhile.get_future().get(), 1'000'000);
+  EXPECT_TRUE(simulator::testing::eventually([&] { return kept() == 1000; }));
 }
 
 TEST(WorkerTest, WhatIsAuditedIsCopiedInPiecesBehindWhateverElseIsReady) {

@@ -117,6 +117,41 @@ TEST(TradeSeries, WhatRestSaidStandsAgainstWhatIsBuiltLater) {
   EXPECT_EQ(rig.series.counters().built_otherwise, 1U);
 }
 
+/// It may be from before the last trades of a bar that has just closed.
+TEST(TradeSeries, ARowWithoutALaterOneDoesNotCorrectABuiltBar) {
+  const Market market{{{1'000, 1, 10, 1}, {61'000, 2, 11, 1}, {119'000, 3, 12, 1}, {121'000, 4, 13, 1}}};
+  Rig rig(market);
+  rig.now = 500;
+  rig.go_live();
+  for (const MadeTrade& made : market.trades) {
+    rig.now = made.at;
+    rig.trade(made);
+    rig.second();
+    if (made.id == 2) rig.time(61'000 + 2 * kSettlingMs);
+    if (rig.asked) rig.answer();
+  }
+  rig.time(121'000 + kSettlingMs);
+  ASSERT_EQ(rig.told.size(), 2U);
+  ASSERT_EQ(rig.told[1], market.bar(1));
+  HistoryResult before = rig.rows(1, 1);
+  before.rows[0].close = before.rows[0].high = 11;
+  rig.down();
+  rig.up();
+  ASSERT_TRUE(rig.asked.has_value());
+  rig.asked.reset();
+  rig.series.on_history(before, 1, rig.clock());
+  EXPECT_TRUE(rig.corrections.empty());
+  EXPECT_EQ(rig.conflicts.size(), 1U) << "it is asked for once more";
+  HistoryResult later = rig.rows(1, 2);
+  later.rows[0].close = 11.5;
+  rig.down();
+  rig.up();
+  ASSERT_TRUE(rig.asked.has_value());
+  rig.asked.reset();
+  rig.series.on_history(later, 1, rig.clock());
+  EXPECT_EQ(rig.corrections.size(), 1U);
+}
+
 TEST(TradeSeries, AComparisonCorrectsTheNewestBarAndTellsOfOlderOnes) {
   const Market market{
       {{1'000, 1, 10, 1}, {61'000, 2, 11, 1}, {121'000, 3, 12, 1}, {181'000, 4, 13, 1}, {241'000, 5, 14, 1}}};
