@@ -1,5 +1,8 @@
 // The publisher where a correction has to get through, and where one is too old to.
 #include "state/series_cursor.hpp"
+
+#include <initializer_list>
+
 #include "tests/state/publisher_rig.hpp"
 
 namespace atcd::state {
@@ -13,6 +16,12 @@ class PublisherCorrectionTest : public PublisherTest {
   void lose_connection_of(const Daemon& daemon) {
     redis_.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
     run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  }
+  void begin(std::initializer_list<Daemon*> daemons) {
+    for (Daemon* daemon : daemons) {
+      daemon->add(1, 0, 3);
+      run_until_drained_after_first(*daemon);
+    }
   }
   std::string newest_id() { return redis_.stream(stream_key(1)).back().id; }
 
@@ -40,8 +49,7 @@ TEST(SeriesCursorTest, OfTellingsWithoutEndTheNewestAreRemembered) {
 
 TEST_F(PublisherCorrectionTest, ACorrectionThatComesWhileTheStreamIsBroughtLevelIsSent) {
   Daemon daemon(io_, options_for(server_));
-  daemon.add(1, 0, 3);
-  run_until_drained_after_first(daemon);
+  begin({&daemon});
   daemon.stop();
   daemon.handler.when = [&](const RecordingHandler::Event& event) {
     const bool head =
@@ -64,8 +72,7 @@ TEST_F(PublisherCorrectionTest, ACorrectionThatComesWhileTheStreamIsBroughtLevel
 
 TEST_F(PublisherCorrectionTest, ASecondCorrectionThatComesBeforeTheFirstIsAcknowledgedIsSentToo) {
   Daemon daemon(io_, options_for(server_));
-  daemon.add(1, 0, 3);
-  run_until_drained_after_first(daemon);
+  begin({&daemon});
   lose_connection_of(daemon);
   daemon.correct_bar(1, 123.25);
   bool compares = false;
@@ -80,10 +87,7 @@ TEST_F(PublisherCorrectionTest, ASecondCorrectionThatComesBeforeTheFirstIsAcknow
 
 TEST_F(PublisherCorrectionTest, ACorrectionThatATwinHasCorrectedOnceMoreIsNotPutOverThat) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
-  for (Daemon* daemon : {&a, &b}) {
-    daemon->add(1, 0, 3);
-    run_until_drained_after_first(*daemon);
-  }
+  begin({&a, &b});
   a.correct_bar(1, 123.25);
   run_until_drained(a);
   a.correct_bar(1, 124.5);
@@ -137,10 +141,7 @@ TEST_F(PublisherCorrectionTest, ACorrectionIsNotPutOverATwinsThatCameOnceTheHead
 
 TEST_F(PublisherCorrectionTest, ABarIsNotPutBehindOneThatATwinHasCorrectedUnseen) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
-  for (Daemon* daemon : {&a, &b}) {
-    daemon->add(1, 0, 3);
-    run_until_drained_after_first(*daemon);
-  }
+  begin({&a, &b});
   a.correct_bar(1, 123.25);
   run_until_drained(a);
   b.close_bar(1);  // its signal was computed after the bar as it was
@@ -164,10 +165,7 @@ TEST_F(PublisherCorrectionTest, ABarIsNotPutBehindOneThatATwinHasCorrectedUnseen
 
 TEST_F(PublisherCorrectionTest, WhereTheHeadIsNeitherTellingACorrectionIsASecondReasonToAsk) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
-  for (Daemon* daemon : {&a, &b}) {
-    daemon->add(1, 0, 3);
-    run_until_drained_after_first(*daemon);
-  }
+  begin({&a, &b});
   a.correct_bar(1, 77);  // of which nobody else hears
   run_until_drained(a);
   b.correct_bar(1, 123.25);
@@ -188,8 +186,7 @@ TEST_F(PublisherCorrectionTest, WhereTheHeadIsNeitherTellingACorrectionIsASecond
 // Redis was away while one bar after the other was corrected: of the head's the exchange is asked.
 TEST_F(PublisherCorrectionTest, WhatTheExchangeProvesOfTheHeadIsSentThoughALaterBarWasCorrectedToo) {
   Daemon daemon(io_, options_for(server_));
-  daemon.add(1, 0, 3);
-  run_until_drained_after_first(daemon);
+  begin({&daemon});
   lose_connection_of(daemon);
   daemon.correct_bar(1, 123.25);
   daemon.close_bar(1);
@@ -210,8 +207,7 @@ TEST_F(PublisherCorrectionTest, WhatTheExchangeProvesOfTheHeadIsSentThoughALater
 
 TEST_F(PublisherCorrectionTest, WhatRedisRefusedOfACorrectionIsSentAgain) {
   Daemon daemon(io_, options_for(server_));
-  daemon.add(1, 0, 3);
-  run_until_drained_after_first(daemon);
+  begin({&daemon});
   daemon.stop();
   daemon.history.series[1].records.back().bar.close = 77;
   daemon.start();
