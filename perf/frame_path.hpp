@@ -113,7 +113,7 @@ class Path final : public feeds::FrameSink, public QuietSeries {
     record.next_close_ms = bar.close_time_ms + kMinuteMs;
     record.anchor_ms = kFirstOpenMs;
     record.received_us = received_us;
-    formatter_.append_command(command_, text_, record, {500, 10'000}, utc_us());
+    formatter_.append_command(command_, text_, record, {500, 10'000, 0}, utc_us());
   }
 
   std::unique_ptr<feeds::FrameParser> parser_ = feeds::new_binance_frame_parser();

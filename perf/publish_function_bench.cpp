@@ -99,7 +99,7 @@ class Market {
   std::string command_of(const std::string& what, std::size_t series) {
     const SignalRecord record = record_of(series, bars_);
     std::string command;
-    formatter_.append_command(command, texts_[series], record, {500, 1'000'000}, record.received_us + 20);
+    formatter_.append_command(command, texts_[series], record, {500, 1'000'000, 0}, record.received_us + 20);
     if (what == "published") return command;
     // The same fields in a key of its own.
     std::vector<std::string> arguments = {what, "alone:" + what + ":" + std::to_string(series)};
