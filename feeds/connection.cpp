@@ -233,8 +233,9 @@ class Connection::Impl : public std::enable_shared_from_this<Connection::Impl> {
     if (dial_) dial_->cancel();
     dial_.reset();
     socket_.next_layer().drop();
-    if (handler_ != nullptr) judge_address();
-    if (handler_ != nullptr) std::exchange(handler_, nullptr)->on_end(end);
+    if (handler_ == nullptr) return;
+    judge_address();
+    std::exchange(handler_, nullptr)->on_end(end);
   }
 
   ConnectionOptions options_;
