@@ -14,6 +14,8 @@ namespace {
 
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr double kLeast = std::numeric_limits<double>::denorm_min();
+constexpr double kMost = std::numeric_limits<double>::max();
 
 std::string refusal(Dialect dialect, std::vector<double> closes, const std::vector<double>& sources = {}) {
   Parameters parameters;
@@ -42,10 +44,11 @@ TEST(BatchTest, EmptyAndShortInputIsRefused) {
 
 TEST(BatchTest, ZeroNegativeAndInfiniteClosesAreRefused) {
   for (const Dialect dialect : {Dialect::lts, Dialect::pine}) {
-    for (const double close : {0.0, -0.0, -1.0, kInfinite, -kInfinite}) {
+    for (const double close : {0.0, -0.0, -kLeast, -1.0, -kMost, kInfinite, -kInfinite}) {
       const std::string sentence = refusal(dialect, flat_with(close));
       EXPECT_TRUE(sentence.starts_with("the close of bar 17 is ")) << sentence;
     }
+    for (const double close : {kLeast, kMost}) EXPECT_EQ(refusal(dialect, flat_with(close)), "");
   }
   EXPECT_EQ(refusal(Dialect::lts, flat_with(-1)),
             "the close of bar 17 is -1, but must be finite and positive, or missing");
@@ -55,6 +58,7 @@ TEST(BatchTest, MissingClosesAreRefusedInPineOnly) {
   EXPECT_EQ(refusal(Dialect::pine, flat_with(kMissing)),
             "the close of bar 17 is missing, but must be finite and positive");
   EXPECT_EQ(refusal(Dialect::lts, flat_with(kMissing)), "");
+  EXPECT_EQ(refusal(Dialect::lts, flat_with(-kMissing)), "");
 }
 
 TEST(BatchTest, InfiniteSourcesAndOtherLengthsAreRefused) {
