@@ -9,8 +9,7 @@
 
 namespace atcd::daemon {
 
-/// REST may show a bar as it was before its last trades, but not for longer.
-inline constexpr std::int64_t kRestBehindMs = 15'000;
+using feeds::kRestBehindMs;
 
 /// What an answer of the exchange says of a closed bar about which Redis and we differ.
 enum class Verdict : std::uint8_t {

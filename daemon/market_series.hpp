@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "daemon/bar_archive.hpp"
+#include "daemon/bar_doubt.hpp"
 #include "daemon/config.hpp"
 #include "daemon/conflict.hpp"
-#include "daemon/fold_doubt.hpp"
 #include "daemon/journal.hpp"
 #include "daemon/self_audit.hpp"
 #include "daemon/signal_series.hpp"
@@ -168,6 +168,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void on_correction(const engine::Bar& before, const engine::Bar& now, std::int64_t received_us) override;
   void on_conflict(const engine::Bar& used, const engine::Bar& other) override;
   void on_confirmed(const engine::Bar& used) override;
+  void on_unproven() override;
   void on_state(feeds::SeriesState state, std::string_view reason) override;
   void on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) override;
   void on_covered() override;
@@ -245,7 +246,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   feeds::TradeBarsCounters told_trades_;    // as the log has them
   std::int64_t told_trades_ms_ = 0;         // monotonic
   bool comparing_ = false;                  // the exchange was asked for bars that are here
-  FoldDoubt doubt_;                         // whether bars are still what their parts add up to
+  BarDoubt doubt_;                          // whether the newest bars are the exchange's
   std::vector<std::unique_ptr<Output>> outputs_;
   std::vector<engine::Bar> scratch_;
   // Callbacks of requests that outlive the series find it gone.

@@ -97,7 +97,7 @@ void MarketSeries::ask_again() {
         return late.bar.open_time_ms == row.open_time_ms;
       });
     });
-    series.series_.compare(of_these, utc_us());
+    series.series_.compare(of_these, false, utc_us());
   };
   context_.feed.fetch_history(request, kAskAgainPriority, compare);
 }

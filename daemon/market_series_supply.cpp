@@ -176,15 +176,17 @@ void MarketSeries::tell_lost_trades() {
   }
 }
 
+void MarketSeries::on_unproven() { doubt_.raise(monotonic_ms(), series_.next()); }
+
 bool MarketSeries::comparison_presses() const { return !comparing_ && doubt_.due(monotonic_ms()); }
 
 bool MarketSeries::compare_with_exchange() {
   const bool doubted = doubt_.due(monotonic_ms());
   if (comparing_ || series_.bars().empty() || (!trades_ && !doubted)) return false;
   const auto& interval = series_.interval();
-  // Of a bar that has just closed REST may show less than what was built of its trades.
-  const std::int64_t next =
-      doubted ? doubt_.take() : std::min(series_.next(), interval.ordinal(now().utc_ms - kRestBehindMs));
+  // Of a bar that has just closed REST may show less than what was told or built of its trades.
+  const std::int64_t proven = interval.ordinal(now().utc_ms - kRestBehindMs);
+  const std::int64_t next = doubted ? doubt_.take(monotonic_ms(), proven) : std::min(series_.next(), proven);
   const std::int64_t most =
       std::min(kComparedBars, feeds::history_rows_per_request(context_.exchange, interval));
   const std::int64_t first = std::max(series_.covered_from(), next - most);
@@ -196,8 +198,10 @@ bool MarketSeries::compare_with_exchange() {
     if (*self == nullptr) return;
     MarketSeries& series = **self;
     series.comparing_ = false;
-    series.series_.compare(result, utc_us());
-    if (doubted && result.error != feeds::RestError::none) series.doubt_.give_back(monotonic_ms(), next);
+    series.series_.compare(result, series.trades_ || series.fold_, utc_us());
+    if (!doubted) return;
+    const bool well = result.error == feeds::RestError::none && result.server_time_ms != 0;
+    series.doubt_.answered(monotonic_ms(), next, well, series.series_.next());
   };
   context_.feed.fetch_history(request, kComparePriority, compare);
   return true;

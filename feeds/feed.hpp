@@ -44,6 +44,9 @@ enum class RestError : std::uint8_t {
   bad_rows  // some rows of a page are no bars: the others were read
 };
 
+/// REST may show a bar as it was before its last trades, but not for longer.
+inline constexpr std::int64_t kRestBehindMs = 15'000;
+
 /// A page of REST history, or why there is none. The last row may be of the bar that still runs.
 struct HistoryResult {
   RestError error = RestError::none;

@@ -70,8 +70,10 @@ std::optional<Kline> FrameFold::take_closed(const Kline& kline, std::int64_t par
     }
     return std::nullopt;
   }
+  const bool ended = kline.bar.close_time_ms == target_.open_time_ms(slot + 1);
   if (again) {
     if (*last_ == kline.bar) return std::nullopt;
+    doubt_ |= ended && !in_order_;  // REST may have closed the bar already
   } else {
     in_order_ = follows(part, slot);
     if (last_ && slot == slot_) {
@@ -84,7 +86,6 @@ std::optional<Kline> FrameFold::take_closed(const Kline& kline, std::int64_t par
   }
   last_ = kline.bar;
   whole_so_far_ = in_order_;
-  const bool ended = kline.bar.close_time_ms == target_.open_time_ms(slot_ + 1);
   return told(kline, parts(), ended && in_order_);
 }
 

@@ -143,7 +143,7 @@ void Series::on_kline(const Kline& kline, std::int64_t received_us, const Now& n
 
 void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now) {
   const std::int64_t ordinal = slot_of(bar);
-  if (rules_.built_here && ordinal < next_) return built_again(bar);
+  if (rules_.built_here && ordinal < next_) return built_again(bar, received_us);
   const bool after_newest = bars_.empty() ? ordinal >= next_ : ordinal > slot_of(bars_.back());
   if (ordinal < next_ && !after_newest) {
     seen_again(ordinal, bar, true, received_us);
@@ -170,7 +170,11 @@ void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, co
 }
 
 /// REST was earlier than we were.
-void Series::built_again(const engine::Bar& bar) {
+void Series::built_again(const engine::Bar& bar, std::int64_t received_us) {
+  if (unproven_ == slot_of(bar) && bar.volume != 0) {
+    seen_again(slot_of(bar), bar, true, received_us);
+    return;
+  }
   ++counters_.duplicates;
   const std::size_t index = index_at(bar.open_time_ms);
   const bool there = index < bars_.size() && bars_[index].open_time_ms == bar.open_time_ms;

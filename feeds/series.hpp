@@ -65,6 +65,9 @@ class SeriesHandler {
   virtual void on_conflict(const engine::Bar& used, const engine::Bar& other) = 0;
   /// A row of REST tells a closed bar as it was used.
   virtual void on_confirmed(const engine::Bar& used) { static_cast<void>(used); }
+  /// A bar was closed by a row of REST that may be from before its last trades, or such a row tells one
+  /// otherwise: to be compare()d once rows prove something.
+  virtual void on_unproven() {}
   virtual void on_state(SeriesState state, std::string_view reason) = 0;
   /// Bars older than all others came: every one from covered_from_ms to the next of bars().
   virtual void on_earlier(std::span<const engine::Bar> bars, std::int64_t covered_from_ms) = 0;
@@ -105,9 +108,10 @@ class Series {
   void on_stream_down(const Now& now, std::string_view reason);
   void on_kline(const Kline& kline, std::int64_t received_us, const Now& now);
   void on_history(const HistoryResult& result, std::int64_t received_us, const Now& now);
-  /// Rows that were asked for to compare them with what is here: the newest bar is corrected, of an older one
-  /// the other telling is told.
-  void compare(const HistoryResult& result, std::int64_t received_us);
+  /// Rows that were asked for to compare them with what is here: of each bar the other telling is told, but
+  /// the newest is corrected where the exchange's own `corrects` it, or a row that proved nothing had closed
+  /// it.
+  void compare(const HistoryResult& result, bool corrects, std::int64_t received_us);
   /// What the exchange's list says at present. Tells a market that stands still from a dead feed.
   void set_listing(Listing listing, const Now& now);
   /// Call about once a second.
@@ -165,9 +169,10 @@ class Series {
   void close_by_frame(const engine::Bar& bar, std::int64_t received_us, const Now& now);
   void row_again(const engine::Bar& row, bool corrects, std::int64_t received_us);
   bool seen_again(std::int64_t ordinal, const engine::Bar& bar, bool corrects, std::int64_t received_us);
-  void built_again(const engine::Bar& bar);
+  void built_again(const engine::Bar& bar, std::int64_t received_us);
   bool waits_for_rest(const engine::Bar& bar) const { return rules_.built_here && bar.volume == 0; }
   bool is_final(const HistoryResult& result, std::size_t row) const;
+  void row_unproven(const engine::Bar& row);
   bool quiet(const Now& now);
   void still_quiet(std::int64_t clock_ms, const Now& now);
   void append(const engine::Bar& bar, std::int64_t received_us);
@@ -191,11 +196,12 @@ class Series {
   SeriesRules rules_;
   SeriesHandler& handler_;
   std::vector<engine::Bar> bars_;
-  std::vector<PendingBar> pending_;  // closed by frame, in order, behind a hole
-  bool rows_follow_ = false;         // closed ones in the answer that is being taken
-  std::int64_t covered_from_;        // ordinal
-  std::int64_t next_;                // ordinal of the first slot that is not accounted for
-  std::int64_t back_target_;         // ordinal that require_from asked for
+  std::vector<PendingBar> pending_;       // closed by frame, in order, behind a hole
+  bool rows_follow_ = false;              // closed ones in the answer that is being taken
+  std::optional<std::int64_t> unproven_;  // ordinal: the last bar of a row that proved nothing
+  std::int64_t covered_from_;             // ordinal
+  std::int64_t next_;                     // ordinal of the first slot that is not accounted for
+  std::int64_t back_target_;              // ordinal that require_from asked for
   std::int64_t looked_to_ = 0;  // ordinal: from next_ to before it there is no row, as was answered twice
   std::int64_t empty_to_ = 0;   // ordinal: to here the last answer was empty, for the first time
   std::optional<std::int64_t> empty_since_ms_;  // monotonic: every answer was, or lacked its beginning

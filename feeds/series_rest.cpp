@@ -31,6 +31,12 @@ std::int64_t retry_after_ms(int times) {
   return std::min(kFirstRetryMs << std::min(times - 1, 6), kLastRetryMs);
 }
 
+/// A later row exists, or so much time has passed that the bar's last trades are in it.
+bool is_proven(const HistoryResult& result, std::size_t row) {
+  return row + 1 < result.rows.size() ||
+         result.server_time_ms >= result.rows[row].close_time_ms + kRestBehindMs;
+}
+
 }  // namespace
 
 /// After errors less is asked for at once: a page may be refused for its size, or for what it looks like.
@@ -124,14 +130,22 @@ bool Series::is_final(const HistoryResult& result, std::size_t row) const {
          result.server_time_ms >= result.rows[row].close_time_ms + rules_.settling_ms;
 }
 
-void Series::compare(const HistoryResult& result, std::int64_t received_us) {
+void Series::compare(const HistoryResult& result, bool corrects, std::int64_t received_us) {
   if (result.error != RestError::none) ++counters_.history_errors;
-  for (std::size_t i = 0; i < result.rows.size() && is_final(result, i); ++i) {
+  for (std::size_t i = 0; i < result.rows.size() && is_proven(result, i); ++i) {
     const engine::Bar& row = result.rows[i];
     if (slot_of(row) >= next_) return;
     ++counters_.compared;
-    row_again(row, true, received_us);
+    row_again(row, corrects || unproven_ == slot_of(row), received_us);
   }
+}
+
+/// It says nothing against the bar that is here, but is no reason to believe in it.
+void Series::row_unproven(const engine::Bar& row) {
+  const std::size_t index = index_at(row.open_time_ms);
+  const bool there = index < bars_.size() && bars_[index].open_time_ms == row.open_time_ms;
+  if (there && !same_prices(bars_[index], row)) return handler_.on_unproven();
+  ++counters_.duplicates;
 }
 
 void Series::take_forward(const HistoryResult& result, const Request& request, std::int64_t received_us,
@@ -149,16 +163,19 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     const engine::Bar& row = result.rows[i];
     const std::int64_t ordinal = slot_of(row);
     if (ordinal > request.to) break;
-    const bool final_row = is_final(result, i);
+    const bool final_row = is_final(result, i), proven = final_row && is_proven(result, i);
     // The exchange's own row outranks a bar that was built here.
-    if (rules_.built_here && final_row) {
+    if (rules_.built_here && proven) {
       std::erase_if(pending_, [&](const PendingBar& held) { return slot_of(held.bar) == ordinal; });
     }
     skip_to(ordinal);
     if (ordinal < next_) {
-      // Without a later row the exchange may have told it as it was before its last trades.
-      const bool corrects = rules_.built_here && i + 1 < result.rows.size();
-      if (ordinal >= request.from && final_row) row_again(row, corrects, received_us);
+      if (ordinal < request.from || !final_row) continue;
+      if (proven) {
+        row_again(row, rules_.built_here || unproven_ == ordinal, received_us);
+      } else {
+        row_unproven(row);
+      }
       continue;
     }
     if (!final_row) {
@@ -170,6 +187,9 @@ void Series::take_forward(const HistoryResult& result, const Request& request, s
     append(row, received_us);
     rows_follow_ = false;
     untraded_ = row.volume == 0;
+    if (proven || untraded_) continue;
+    unproven_ = ordinal;
+    handler_.on_unproven();
   }
   release_pending();
 

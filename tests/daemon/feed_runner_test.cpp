@@ -256,11 +256,10 @@ TEST_F(FeedRunnerTest, ABarThatWasBuiltJustNowIsNotComparedYet) {
   ASSERT_EQ(running->report().bars_closed, 1U);
   control("rest?how=unsettled&count=1000");
   const std::uint64_t asked = running->counters().rest_requests;
-  for (int round = 0; round < 3; ++round) {  // after the clock's jump the second answer is believed
-    for (int tick = 0; tick < 60; ++tick) running->on_timer();
-    ASSERT_TRUE(runs_until([&] { return running->report().rest_left.count() == 0; }));
-  }
-  EXPECT_EQ(running->counters().rest_requests, asked + 3);
+  ASSERT_TRUE(runs_until([&] {  // after the clock's jump the second answer is believed
+    running->on_timer();
+    return running->counters().rest_requests > asked + 3;  // one comparison follows upon the other's answer
+  }));
   EXPECT_FALSE(corrected);
   journal_.listen(nullptr);
   running->stop();

@@ -95,6 +95,22 @@ TEST_F(LateBarsTest, WhatRestTookBackDoesNotHold) {
   EXPECT_EQ(found->late[1].bar, used);
 }
 
+/// Nor is it taken at its word in a bar's first seconds: the next run may begin with the next bar.
+TEST_F(LateBarsTest, WhatRestTellsOfABarThatHasJustClosedIsNotTaken) {
+  begin(0);
+  ASSERT_TRUE(eventually([&] { return connects() > 0 && bars() > 60; }));
+  const std::size_t before = bars();
+  control("advance?ms=50000");  // ten seconds into the next bar
+  ASSERT_TRUE(eventually([&] { return bars() > before; }));
+  ASSERT_TRUE(reconnects()) << "the first answer after a jump of the exchange's clock is not believed";
+  control("rest?how=unsettled&count=1");
+  ASSERT_TRUE(reconnects());
+  EXPECT_EQ(late(), 0U);
+  control("advance?ms=10000");
+  ASSERT_TRUE(eventually([&] { return compared() > 0; })) << "REST is asked once more";
+  EXPECT_EQ(late(), 0U);
+}
+
 /// Where REST and frames differ for good one answer would else give rise to the next question, and so on.
 TEST_F(LateBarsTest, OnlyWhatWasToldOtherwiseIsAskedForAgain) {
   begin(0);

@@ -168,6 +168,20 @@ TEST(FrameFold, AnOlderPartToldAgainLeavesTheBarToRest) {
   EXPECT_TRUE(ten.run(25, 30)->closed) << "which is as good as before";
 }
 
+/// Not all of the slot was heard, so REST has closed it, or will.
+TEST(FrameFold, TheLastPartOfAHoledSlotToldAgainLeavesTheBarToRestToo) {
+  Fold10 ten;
+  ten.run(0, 3);
+  EXPECT_FALSE(ten.run(4, 10)->closed);
+  EXPECT_FALSE(ten.closed(ten.minute(9, 109)));
+  EXPECT_FALSE(ten.fold.take_doubt()) << "the same once more";
+  EXPECT_FALSE(ten.closed(ten.minute(9, 400))->closed);
+  EXPECT_TRUE(ten.fold.take_doubt());
+  ten.run(10, 15);
+  EXPECT_FALSE(ten.closed(ten.minute(14, 400))->closed);
+  EXPECT_FALSE(ten.fold.take_doubt()) << "the slot still runs";
+}
+
 TEST(FrameFold, AfterAPartFromTheFutureItBeginsAnewAndKeepsItsDoubt) {
   const Interval base = interval("5m"), target = interval("10m");
   FrameFold fold(base, target);

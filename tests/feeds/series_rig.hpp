@@ -38,7 +38,7 @@ struct Recorder final : SeriesHandler {
   std::vector<SeriesState> states;
   std::deque<std::pair<std::int64_t, std::int64_t>> fetches;
   std::vector<int> priorities;  // of all of them
-  int covered = 0, resubscribes = 0, asked_listing = 0;
+  int covered = 0, resubscribes = 0, asked_listing = 0, unproven = 0;
 
   void on_bar(const Bar& bar, std::int64_t) override { bars.push_back(bar); }
   void on_correction(const Bar& before, const Bar& now, std::int64_t) override {
@@ -46,6 +46,7 @@ struct Recorder final : SeriesHandler {
   }
   void on_conflict(const Bar& used, const Bar& other) override { conflicts.emplace_back(used, other); }
   void on_confirmed(const Bar& used) override { confirmed.push_back(used); }
+  void on_unproven() override { ++unproven; }
   void on_state(SeriesState state, std::string_view) override { states.push_back(state); }
   void on_earlier(std::span<const Bar> more, std::int64_t covered_from_ms) override {
     earlier.assign(more.begin(), more.end());

@@ -117,12 +117,51 @@ TEST(Series, ARowThatTellsABarAsItWasUsedConfirmsIt) {
   EXPECT_TRUE(live.recorder.confirmed.empty()) << "a frame that comes twice says nothing new";
   HistoryResult answer = rows(2, 5, 5);
   answer.rows[1] = bar_at(3, 101);
-  live.series.compare(answer, 1);
+  live.series.compare(answer, true, 1);
   EXPECT_EQ(live.recorder.conflicts.size(), 1U);
   EXPECT_EQ(live.recorder.confirmed, (std::vector{bar_at(2), bar_at(4)}));
-  live.series.compare(rows(3, 5, 5), 1);
+  live.series.compare(rows(3, 5, 5), true, 1);
   EXPECT_EQ(live.recorder.confirmed, (std::vector{bar_at(2), bar_at(4), bar_at(3), bar_at(4)}));
   EXPECT_EQ(live.recorder.conflicts.size(), 1U);
+}
+
+/// REST's answer from bar 4 to this one, which is the last, so long after its end.
+HistoryResult to_last(const Bar& fifth, std::int64_t after_ms) {
+  HistoryResult result = rows(4, 4, 6, after_ms);
+  result.rows.push_back(fifth);
+  return result;
+}
+
+/// It may be from before the bar's last trades.
+TEST(Series, ARowOfABarThatHasJustClosedSaysNothingAgainstTheFrame) {
+  for (const std::int64_t after_ms : {kRestBehindMs - 1, kRestBehindMs}) {
+    LiveSeries live;
+    live.series.on_kline(kline_of(bar_at(5), true), 1, at(6));
+    live.series.on_stream_down(at(6, 1000), "cut");
+    live.series.on_stream_up(at(6, 2000));
+    live.series.on_history(to_last(bar_at(5, 101), after_ms), 1, at(6, after_ms));
+    const bool proven = after_ms == kRestBehindMs;
+    EXPECT_EQ(live.recorder.conflicts.size(), proven ? 1U : 0U);
+    EXPECT_EQ(live.recorder.unproven, proven ? 0 : 1) << "REST is asked once more";
+    EXPECT_TRUE(live.recorder.corrections.empty());
+  }
+}
+
+TEST(Series, ABarOfARowThatProvedNothingIsCorrectedByOneThatDoes) {
+  for (const double close : {100 + 5.0, 300.0}) {
+    LiveSeries live;
+    live.series.on_stream_down(at(5, 1000), "cut");
+    live.series.on_stream_up(at(6, 2000));
+    live.series.on_history(to_last(bar_at(5, 200), kRestBehindMs - 1), 1, at(6, kRestBehindMs - 1));
+    ASSERT_EQ(live.recorder.bars.size(), 6U);
+    EXPECT_EQ(live.recorder.unproven, 1);
+    live.series.compare(to_last(bar_at(5, close), kRestBehindMs - 1), false, 1);
+    EXPECT_TRUE(live.recorder.corrections.empty()) << "it proves no more than the first one";
+    live.series.compare(to_last(bar_at(5, close), kRestBehindMs), false, 1);
+    ASSERT_EQ(live.recorder.corrections.size(), 1U);
+    EXPECT_EQ(live.recorder.corrections[0].second, bar_at(5, close));
+    EXPECT_TRUE(live.recorder.conflicts.empty());
+  }
 }
 
 TEST(Series, ABarThatIsClosedWithoutATradeAndThenWithOneIsTheLatter) {

@@ -64,6 +64,7 @@ struct Rig final : SeriesHandler, TradeBarsHandler {
   std::int64_t now = 0;
   std::vector<Bar> told;
   std::vector<std::pair<Bar, Bar>> corrections, conflicts;
+  int unproven = 0;
   Series series{rules(), kStartMs, *this};
   TradeBars bars{{"BTCUSDT", "1m"}, kMinute, {kSettlingMs, false}, *this};
   struct Asked {
@@ -83,6 +84,7 @@ struct Rig final : SeriesHandler, TradeBarsHandler {
     told.back() = after;
   }
   void on_conflict(const Bar& used, const Bar& other) override { conflicts.emplace_back(used, other); }
+  void on_unproven() override { ++unproven; }
   void on_state(SeriesState, std::string_view) override {}
   void on_earlier(std::span<const Bar>, std::int64_t) override {}
   void on_covered() override {}
