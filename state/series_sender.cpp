@@ -76,6 +76,7 @@ void SeriesSender::on_lost() {
     cursor->yielded_ms = 0;  // who goes first has lost its connection too, as like as not
     ++cursor->epoch;
     const Phase phase = cursor->phase;
+    if (phase != Phase::conflict) cursor->conflict_ms = 0;  // Redis may have lost what came of the question
     if (phase != Phase::unready && phase != Phase::conflict && phase != Phase::waiting) {
       cursor->phase = Phase::wants_head;
     }

@@ -179,6 +179,10 @@ TEST(FrameFold, TheLastPartOfAHoledSlotToldAgainLeavesTheBarToRestToo) {
   EXPECT_TRUE(ten.fold.take_doubt());
   ten.run(10, 15);
   EXPECT_FALSE(ten.closed(ten.minute(14, 400))->closed);
+  EXPECT_FALSE(ten.fold.take_doubt()) << "nothing is missing";
+  ten.run(20, 22);
+  ten.run(23, 25);
+  EXPECT_FALSE(ten.closed(ten.minute(24, 400))->closed);
   EXPECT_FALSE(ten.fold.take_doubt()) << "the slot still runs";
 }
 

@@ -237,6 +237,36 @@ TEST_F(PublisherConflictTest, ABarThatBothTellOtherwiseIsAskedAboutAndTheProvenO
   EXPECT_EQ(newest_id(), id_of(3, 1));
 }
 
+TEST_F(PublisherConflictTest, AProvenCorrectionThatRedisHasLostIsAskedAboutAndSentAgain) {
+  RedisServer server({"--dbfilename", "dump.rdb"});
+  const auto has_newest = [&](const std::string& id) {
+    return server.client().stream(stream_key(1)).back().id == id;
+  };
+  Daemon a(io_, options_for(server)), b(io_, options_for(server));
+  a.add(1, 0, 3);
+  run_until_drained_after_first(a);
+  b.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
+    b.publisher->answered(series);
+    b.publisher->correct(series, close_ms);
+  };
+  b.add(1, 0, 3);
+  run_until_drained_after_first(b);
+  a.history.series[1].records.push_back(record_of(1, 3));
+  a.history.series[1].records.back().bar.close = 77;
+  a.publisher->publish(1, a.history.series[1].records.back());
+  run_until_drained(a);
+  a.stop();
+  server.client().command({"SAVE"});
+  b.close_bar(1);
+  run_until([&] { return has_newest(id_of(3, 1)); }, "corrected");
+  run_until_drained(b);
+  server.kill();
+  run_until([&] { return !b.publisher->connected(); }, "lost");
+  server.start();
+  run_until([&] { return b.publisher->connected() && has_newest(id_of(3, 1)); }, "corrected again");
+  EXPECT_EQ(b.history.differences.size(), 2U);
+}
+
 TEST_F(PublisherConflictTest, ABarBeforeTheHeadIsAskedAboutToo) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
   a.add(1, 0, 3);
