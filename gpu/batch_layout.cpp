@@ -100,13 +100,16 @@ engine::Standing standing_of(const BatchInput& input, const SeriesEnd& end, std:
   return standing;
 }
 
-/// Copies; whether all values are above `least` and finite.
-bool copy_complete(std::span<const double> from, double* to, double least) {
+/// No value of a calm series is missing, and up to here none overflows when doubled.
+constexpr double kMostCalm = 1e290;
+
+/// Copies; whether all values are above `least` and calm.
+bool copy_calm(std::span<const double> from, double* to, double least) {
   int all = 1;
   for (std::size_t i = 0; i < from.size(); ++i) {
     const double value = from[i];
     to[i] = value;
-    all &= static_cast<int>(value > least) & static_cast<int>(value <= std::numeric_limits<double>::max());
+    all &= static_cast<int>(value > least) & static_cast<int>(value <= kMostCalm);
   }
   return all != 0;
 }
@@ -299,13 +302,12 @@ std::string pack(const Batch& batch, const Chunk& chunk, const Layout& layout, s
   for (std::size_t k = 0; k < chunk.members.size(); ++k) {
     const BatchInput& input = batch.inputs[chunk.members[k]];
     const SeriesPlace& place = layout.series[k];
-    bool complete = copy_complete(input.closes, at<double>(host, place.closes), 0);
+    bool calm = copy_calm(input.closes, at<double>(host, place.closes), 0);
     if (!input.sources.empty()) {
-      const bool sources = copy_complete(input.sources, at<double>(host, place.sources),
-                                         -std::numeric_limits<double>::infinity());
-      complete = complete && sources;
+      const bool sources = copy_calm(input.sources, at<double>(host, place.sources), -kMostCalm);
+      calm = calm && sources;
     }
-    if (!complete) {
+    if (!calm) {
       std::string refusal = engine::check_batch(batch.plan, input);
       if (!refusal.empty()) return refusal;
     }
@@ -318,7 +320,7 @@ std::string pack(const Batch& batch, const Chunk& chunk, const Layout& layout, s
     }
     if (place.crossings >= 0) task.crossings = at<Crossings>(device, place.crossings);
     task.bars = bars_of(input);
-    task.complete = complete ? 1 : 0;
+    task.calm = calm ? 1 : 0;
     put_tasks(batch, layout, k, task, host, device);
   }
   return {};

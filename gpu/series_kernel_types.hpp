@@ -56,7 +56,7 @@ struct SeriesTask {
   const DevicePlan* variant;
   Crossings* crossings;  // the same for all of them: kAverages a tile
   std::int64_t bars;
-  std::int64_t complete;  // no missing value
+  std::int64_t calm;  // no missing value, and none that overflows when doubled
 };
 
 struct KernelArguments {

@@ -74,7 +74,7 @@ ATC_DEVICE inline void step_recurrences(const Work32& w, int id, Lane& lane) {
   const bool dema = family == 1, kama = family == 2;
   double* const row = w.row(id);
   const double* const values = w.tile.values + w.p.value_history;
-  if (w.span.count < kTileBars || w.span.base < w.p.unsettled_bars || w.task.complete == 0) {
+  if (w.span.count < kTileBars || w.span.base < w.p.unsettled_bars || w.task.calm == 0) {
     ATC_ROLLED
     for (int t = 0; t < w.span.count; ++t) step_unsettled<pine>(w, lane, family, i, row, t);
     return;
@@ -99,7 +99,7 @@ ATC_DEVICE inline void step_recurrences(const Work32& w, int id, Lane& lane) {
     for (int k = 0; k < kAtATime; ++k) {
       first = ema_value(pace[k], first, x[k]);
       second = ema_value(second_alpha, second, first);
-      average[k] = fma(firsts, first, -second);  // dema_value(): 2*first is exact
+      average[k] = fma(firsts, first, -second);  // dema_value(): calm, so that 2*first is exact
     }
     // A KAMA that was undefined has stayed so; in lts it has to go on from the newest value.
     if (!pine && kama && is_undefined(first)) {

@@ -234,6 +234,27 @@ TEST_P(GpuBatchTest, UnrolledScansOfTheUsualLengthsAndTheGeneralOne) {
   }
 }
 
+/// Twice an average of such values is infinite, which a fused operation would not notice.
+TEST_P(GpuBatchTest, ValuesThatOverflowWhenDoubled) {
+  Maker maker(29);
+  for (const engine::Dialect dialect : {engine::Dialect::lts, engine::Dialect::pine}) {
+    engine::Parameters parameters;
+    parameters.dialect = dialect;
+    const Plan plan(parameters);
+    Trial rising{parameters, std::vector<double>(64, 1e300), {}};
+    rising.closes.resize(192, 1.7e308);
+    Trial swinging{parameters, maker.prices(192), {}};
+    swinging.sources = swinging.closes;
+    for (std::size_t i = 64; i < 192; ++i) swinging.sources[i] = i % 2 == 0 ? 1.7e308 : -1.7e308;
+    for (const Trial& trial : {rising, swinging}) {
+      Series series(maker, trial, 1, true);
+      ASSERT_EQ(compute(plan, series.inputs, series.outputs).sentence, "");
+      const Columns expected = trials::by_batch(plan, trial, *engine::find_kernel("scalar"), 192);
+      EXPECT_EQ(difference(expected, series.columns[0], 192), "");
+    }
+  }
+}
+
 TEST_P(GpuBatchTest, SomeFamiliesOfTheUsualLengthsAndOfOthers) {
   Maker maker(63);
   for (unsigned kept = 1; kept < 63; kept += 3) {
