@@ -111,6 +111,10 @@ void BarArchive::left(const std::string& name, Opened known, bool complete, std:
   left_.insert_or_assign(name, Left{std::move(known), complete, now_ms});
 }
 
+void BarArchive::left_unused(const std::string& name) {
+  if (!ends_.contains(name)) opened_.erase(name);
+}
+
 void BarArchive::trim(std::int64_t now_ms) {
   std::size_t bars = 0;
   std::vector<std::pair<std::int64_t, std::string>> order;

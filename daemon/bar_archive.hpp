@@ -88,6 +88,9 @@ class BarArchive {
   /// The series goes; it may come again, and goes on then with these bars: what was published is of them,
   /// whatever REST tells by now. `complete`: earlier() has no more of them. `now_ms`: monotonic.
   void left(const std::string& name, Opened known, bool complete, std::int64_t now_ms);
+  /// The same of one that has had no bar since it was opened: nothing was written, and the next one finds
+  /// what was found now. So with a clock that was set far ahead at the start: no bar seemed to be wanted.
+  void left_unused(const std::string& name);
   /// About once a minute: forgets those that went first, where they are more than memory should hold. Should
   /// they come again, REST is asked for all.
   void trim(std::int64_t now_ms);

@@ -175,10 +175,11 @@ class Parser {
 
  private:
   /// Many files have the newest bar first, which would give signals too. What is no time that can be read
-  /// says nothing.
+  /// says nothing, nor does a time of day, as 0930 or 093000, beside a date.
   std::string check_order() {
     const std::string_view text = fields_[*header_.other_time];
-    const auto time_ms = chart_time_ms(text);
+    const bool of_day = text.size() < 8 && text.find_first_not_of("0123456789") == std::string_view::npos;
+    const auto time_ms = of_day ? std::nullopt : chart_time_ms(text);
     const bool earlier = time_ms && other_time_ms_ && *time_ms < *other_time_ms_;
     if (time_ms) other_time_ms_ = time_ms;
     return earlier ? refuse(line_, header_.other_time_name, text,

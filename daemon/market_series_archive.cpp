@@ -23,7 +23,7 @@ void MarketSeries::restore() {
 void MarketSeries::leave() {
   context_.router.leave(*this, listens_to_);
   const auto bars = series_.bars();
-  if (bars.empty()) return;
+  if (bars.empty()) return context_.archive.left_unused(archive_name_);
   const engine::Interval& interval = series_.interval();
   state::StoredBars held{{bars.begin(), bars.end()},
                          interval.open_time_ms(series_.covered_from()),

@@ -224,7 +224,10 @@ struct BatchComputer::Workers {
     // Others may hold most of the card; half of what they leave is theirs too.
     most_chunk_bytes = options.most_chunk_bytes;
     std::size_t free = 0, all = 0;
-    if (cudaMemGetInfo(&free, &all) != cudaSuccess) return;
+    if (cudaMemGetInfo(&free, &all) != cudaSuccess) {
+      cudaGetLastError();  // as in outcome_of()
+      return;
+    }
     most_chunk_bytes = std::min(most_chunk_bytes, static_cast<std::int64_t>(free / (2 * count * slots)));
   }
   std::vector<Worker> each;

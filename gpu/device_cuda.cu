@@ -35,6 +35,7 @@ DeviceReport find_devices() {
     cudaDeviceProp properties{};
     if (const cudaError_t error = cudaGetDeviceProperties(&properties, index); error != cudaSuccess) {
       report.reason = reason_of(error);
+      cudaGetLastError();  // or a later call, which had no error, gives this one back
       continue;
     }
     if (properties.major < kLeastMajor ||

@@ -63,6 +63,25 @@ TEST_F(BarArchiveTest, WhoComesAgainGoesOnWithWhatItLeft) {
   EXPECT_FALSE(run.archive.has_bars("a")) << "it is there";
 }
 
+TEST_F(BarArchiveTest, WhoHadNoBarLeavesWhatTheDiskHad) {
+  const auto store = [&](const char* name) {
+    Run before(directory_);
+    const auto handle = before.archive.open(name).handle;
+    for (std::int64_t slot = 0; slot < 3; ++slot) before.archive.writer().append(handle, bar(slot), 0);
+    before.archive.writer().commit();
+  };
+  store("a");
+  Run run(directory_);
+  ASSERT_EQ(run.archive.open("a").bars.bars, bars(0, 3).bars);
+  run.archive.left_unused("a");
+  const BarArchive::Opened again = run.archive.open("a");
+  EXPECT_EQ(again.bars.bars, bars(0, 3).bars);
+  run.archive.left("a", {again.handle, bars(0, 4), 0, {}}, false, 0);
+  run.archive.open("a");
+  run.archive.left_unused("a");
+  EXPECT_TRUE(run.archive.open("a").bars.bars.empty()) << "it had bars once: the disk is not what it left";
+}
+
 TEST_F(BarArchiveTest, WhereASeriesEndsIsKnownAlsoWhenItsTailHasJustBecomeABlock) {
   {
     Run before(directory_);

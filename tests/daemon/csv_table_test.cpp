@@ -68,6 +68,9 @@ TEST(CsvTableTest, WhateverTheTimeIsCalledTheNewestBarFirstIsRefused) {
   }
   EXPECT_EQ(parse_csv_bars("time,close\n10:02,1\nx,2\n10:01,3\n").error, "")
       << "what is no time says nothing";
+  EXPECT_EQ(parse_csv_bars("date,time,close\n20240102,2300,1\n20240103,0000,2\n").error, "");
+  EXPECT_EQ(parse_csv_bars("date,time,close\n20240102,230000,1\n20240103,000000,2\n").error, "");
+  EXPECT_NE(parse_csv_bars("date,close\n20240103,1\n20240102,2\n").error, "") << "a day in digits is one";
   EXPECT_EQ(parse_csv_bars("time,open_ms,close\n9,60000,1\n8,120000,2\n").error, "") << "open_ms is the time";
 }
 
