@@ -209,6 +209,8 @@ class MarketSeries final : public feeds::SeriesHandler,
   void correct_archived(const engine::Bar& bar);
   bool is_newest(std::int64_t after_close_ms) const;
   bool can_answer() const { return loaded_ || restored_; }
+  /// The stream brings no bars of this interval.
+  bool made_here() const { return trades_ || fold_; }
   /// Bars are published as they close.
   bool goes_on() const { return loaded_ || alone_; }
   void keep_back();

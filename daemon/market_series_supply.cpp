@@ -189,7 +189,11 @@ bool MarketSeries::compare_with_exchange() {
   const std::int64_t next = doubted ? doubt_.take(monotonic_ms(), proven) : std::min(series_.next(), proven);
   const std::int64_t most =
       std::min(kComparedBars, feeds::history_rows_per_request(context_.exchange, interval));
-  const std::int64_t first = std::max(series_.covered_from(), next - most);
+  // What is told by frames may differ from REST for good: there only what the doubt can be about.
+  const std::int64_t doubtful_ms = interval.open_time_ms(next) - 2 * BarDoubt::kAskAgainAfterMs;
+  const std::int64_t wanted =
+      made_here() ? next - most : std::max(next - most, interval.ordinal(doubtful_ms));
+  const std::int64_t first = std::max(series_.covered_from(), wanted);
   if (first >= next) return false;  // none of them is held any more
   const feeds::HistoryRequest request{name_.symbol, name_.interval, interval.open_time_ms(first),
                                       interval.open_time_ms(next - 1), 0};
@@ -198,7 +202,7 @@ bool MarketSeries::compare_with_exchange() {
     if (*self == nullptr) return;
     MarketSeries& series = **self;
     series.comparing_ = false;
-    series.series_.compare(result, series.trades_ || series.fold_, utc_us());
+    series.series_.compare(result, series.made_here(), utc_us());
     if (!doubted) return;
     const bool well = result.error == feeds::RestError::none && result.server_time_ms != 0;
     series.doubt_.answered(monotonic_ms(), next, well, series.series_.next());
