@@ -146,6 +146,7 @@ void Series::close_by_frame(const engine::Bar& bar, std::int64_t received_us, co
   if (rules_.built_here && ordinal < next_) return built_again(bar, received_us);
   const bool after_newest = bars_.empty() ? ordinal >= next_ : ordinal > slot_of(bars_.back());
   if (ordinal < next_ && !after_newest) {
+    if (unproven_ == ordinal) unproven_.reset();  // it is the frame's from now on
     seen_again(ordinal, bar, true, received_us);
     return;
   }

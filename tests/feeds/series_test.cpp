@@ -161,6 +161,11 @@ TEST(Series, ABarOfARowThatProvedNothingIsCorrectedByOneThatDoes) {
     ASSERT_EQ(live.recorder.corrections.size(), 1U);
     EXPECT_EQ(live.recorder.corrections[0].second, bar_at(5, close));
     EXPECT_TRUE(live.recorder.conflicts.empty());
+    live.series.on_kline(kline_of(bar_at(5, 400), true), 1, at(6, kRestBehindMs));
+    ASSERT_EQ(live.recorder.corrections.size(), 2U);
+    live.series.compare(to_last(bar_at(5, close), kRestBehindMs), false, 1);
+    EXPECT_EQ(live.recorder.corrections.size(), 2U) << "a frame outranks REST";
+    EXPECT_EQ(live.recorder.conflicts.size(), 1U);
   }
 }
 

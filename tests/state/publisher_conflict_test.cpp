@@ -33,6 +33,22 @@ class PublisherConflictTest : public PublisherTest {
       differ(b.history.series[1].records.emplace_back(record_of(1, bar)));
   }
 
+  /// Three bars are published, then a's fourth with another close than b has, which the exchange proves.
+  void tell_a_bar_that_b_will_correct(Daemon& a, Daemon& b) {
+    a.add(1, 0, 3);
+    run_until_drained_after_first(a);
+    b.history.when_different = [&b](SeriesIndex series, std::int64_t close_ms) {
+      b.publisher->answered(series);
+      b.publisher->correct(series, close_ms);
+    };
+    b.add(1, 0, 3);
+    run_until_drained_after_first(b);
+    a.history.series[1].records.push_back(record_of(1, 3));
+    a.history.series[1].records.back().bar.close = 77;
+    a.publisher->publish(1, a.history.series[1].records.back());
+    run_until_drained(a);
+  }
+
   RedisServer server_;
   RedisClient redis_ = server_.client();
 };
@@ -214,18 +230,7 @@ TEST_F(PublisherConflictTest, WhoseTellingStandsCorrectsItsBarFirstAlsoWhereTheO
 
 TEST_F(PublisherConflictTest, ABarThatBothTellOtherwiseIsAskedAboutAndTheProvenOneSentOnce) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
-  a.add(1, 0, 3);
-  run_until_drained_after_first(a);
-  b.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
-    b.publisher->answered(series);
-    b.publisher->correct(series, close_ms);
-  };
-  b.add(1, 0, 3);
-  run_until_drained_after_first(b);
-  a.history.series[1].records.push_back(record_of(1, 3));
-  a.history.series[1].records.back().bar.close = 77;
-  a.publisher->publish(1, a.history.series[1].records.back());
-  run_until_drained(a);
+  tell_a_bar_that_b_will_correct(a, b);
   b.close_bar(1);
   run_until([&] { return newest_id() == id_of(3, 1); }, "corrected");
   run_until_drained(b);
@@ -243,18 +248,7 @@ TEST_F(PublisherConflictTest, AProvenCorrectionThatRedisHasLostIsAskedAboutAndSe
     return server.client().stream(stream_key(1)).back().id == id;
   };
   Daemon a(io_, options_for(server)), b(io_, options_for(server));
-  a.add(1, 0, 3);
-  run_until_drained_after_first(a);
-  b.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
-    b.publisher->answered(series);
-    b.publisher->correct(series, close_ms);
-  };
-  b.add(1, 0, 3);
-  run_until_drained_after_first(b);
-  a.history.series[1].records.push_back(record_of(1, 3));
-  a.history.series[1].records.back().bar.close = 77;
-  a.publisher->publish(1, a.history.series[1].records.back());
-  run_until_drained(a);
+  tell_a_bar_that_b_will_correct(a, b);
   a.stop();
   server.client().command({"SAVE"});
   b.close_bar(1);
