@@ -29,6 +29,9 @@ ANSWER_S = 2.0  # a Redis that takes longer can't be reached; without it one tha
 
 def connect(url, **extra):
     """The client of a Subscriber."""
+    # Debian 12's redis-py names the host of an idle connection that was reset; that of a Unix socket has none, and would
+    # end us with an AttributeError.
+    redis.UnixDomainSocketConnection.host, redis.UnixDomainSocketConnection.port = "the Unix socket", 0
     return redis.Redis.from_url(url, decode_responses=True, socket_timeout=ANSWER_S, **extra)
 
 

@@ -4,7 +4,9 @@ a turn that a new run brings, and none twice where it is stopped."""
 import importlib.util
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -60,9 +62,38 @@ def check_turns(client):
     assert ["TURNED" in line for line in lines] == [False, True, False], lines
 
 
+def check_reset(place, example):
+    """A server that ends with unread input resets the connection, which lies idle then: the next command has a new one."""
+    path = place.path("resetting.sock")
+    with socket.create_server(path, family=socket.AF_UNIX) as server:
+        client = example.connect(f"unix://{path}")
+        reset = threading.Event()
+
+        def serve():
+            with server.accept()[0] as first:
+                first.recv(1024)
+                first.sendall(b"+PONG\r\n")
+                select.select([first], [], [])  # something comes that nobody reads
+            reset.set()
+            with server.accept()[0] as second:
+                second.recv(1024)
+                second.sendall(b"+PONG\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert client.ping()
+        idle = client.connection_pool.get_connection("PING")
+        idle.send_command("PING")
+        client.connection_pool.release(idle)
+        assert reset.wait(harness.DEADLINE_S)
+        assert client.ping()
+        thread.join()
+
+
 def main():
     example = load_example()
     with Workplace() as place:
+        check_reset(place, example)
         durable = ("--appendonly", "yes", "--appendfsync", "always")
         client = place.redis(extra=durable)
         server = place.processes[-1][1]
