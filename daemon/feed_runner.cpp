@@ -73,10 +73,14 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
     feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
     return begin_with_known();
   }
+  // A start that has still to take up some goes on with those of the new configuration; the list is asked for
+  // after that.
+  const bool starting = !known_.empty();
   known_.clear();
   refused_.clear();
   remove_unwanted({}, false, false);
-  resolve();
+  if (starting) find_known();
+  if (known_.empty()) resolve();
 }
 
 FeedReport FeedRunner::retire() {

@@ -124,8 +124,8 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
 
   bool owns(std::string_view symbol) const { return context_.share.owns(key_.exchange, key_.market, symbol); }
   void begin_with_known();
-  std::vector<Wanted> known_outputs();
-  void begin_with_some(std::size_t first);
+  void find_known();
+  void begin_with_some();
   void go_on_without_list();
   void replay_missing(std::span<const Wanted> begun);
   void ask_for_list();
@@ -169,7 +169,8 @@ class FeedRunner final : public feeds::FeedHandler, private feeds::StreamRouter:
   feeds::StreamRouter router_{*this};
   std::map<std::pair<std::string, std::string>, std::unique_ptr<MarketSeries>> series_;  // symbol, interval
   std::map<std::string, std::chrono::steady_clock::time_point> leaving_;  // not in the list any more, since
-  std::vector<Wanted> known_;                         // what the start has still to take up from the disk
+  std::vector<Wanted> known_;                         // what the start takes up from the disk; empty: it has
+  std::size_t begun_known_ = 0;                       // of these
   std::size_t replayed_ = 0;                          // engines that no snapshot had, at the start
   std::map<std::string, feeds::StreamName> refused_;  // by their names: series that another feed has
   std::vector<MarketSeries*> unstarted_;              // made, but not subscribed yet

@@ -24,19 +24,20 @@ constexpr std::chrono::seconds kLongestAwaitedList{10};
 /// A start does not wait for the exchange's list where symbols are named outright and an earlier run knew
 /// them.
 void FeedRunner::begin_with_known() {
-  known_ = known_outputs();
+  find_known();
   if (known_.empty()) return resolve();
   feed_->hold_rest(true);
-  begin_with_some(0);
+  begin_with_some();
 }
 
-std::vector<FeedRunner::Wanted> FeedRunner::known_outputs() {
-  std::vector<Wanted> outputs = wanted({}, false);
-  std::erase_if(outputs, [this](const Wanted& each) {
+/// What runs already may be among it: it is passed over when its turn comes.
+void FeedRunner::find_known() {
+  begun_known_ = 0;
+  known_ = wanted({}, false);
+  std::erase_if(known_, [this](const Wanted& each) {
     return !owns(each.symbol.symbol) ||
            !context_.archive.has_bars(archive_name(exchange_, {each.symbol.symbol, each.interval}));
   });
-  return outputs;
 }
 
 bool FeedRunner::begun() const {
@@ -51,25 +52,26 @@ void FeedRunner::go_on_without_list() {
   if (begun() || !known_.empty()) return;
   if (std::chrono::steady_clock::now() - list_awaited_at_ < kLongestAwaitedList) return;
   list_ = List::missing;
-  known_ = known_outputs();
+  find_known();
   if (known_.empty()) return;
   context_.journal.event(Level::warning, "symbols_failed", "",
                          "the exchange's list is awaited still: what its patterns had in the run before this "
                          "one goes on without it");
-  begin_with_some(0);
+  begin_with_some();
 }
 
 void FeedRunner::fill() { feed_->hold_rest(false); }
 
 /// Some at a time: Redis is busy with the first while the next are taken up from the disk.
-void FeedRunner::begin_with_some(std::size_t first) {
-  const std::size_t end = std::min(first + kKnownAtOnce, known_.size());
-  const auto these = std::span(known_).subspan(first, end - first);
+void FeedRunner::begin_with_some() {
+  const std::size_t end = std::min(begun_known_ + kKnownAtOnce, known_.size());
+  const auto these = std::span(known_).subspan(begun_known_, end - begun_known_);
+  begun_known_ = end;
   apply(these, false, 0);
   replay_missing(these);
   if (end < known_.size()) {
-    boost::asio::post(context_.io, [self = self_, end] {
-      if (*self != nullptr && !(*self)->known_.empty()) (*self)->begin_with_some(end);
+    boost::asio::post(context_.io, [self = self_] {
+      if (*self != nullptr && !(*self)->known_.empty()) (*self)->begin_with_some();
     });
     return;
   }

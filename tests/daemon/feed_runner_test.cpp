@@ -84,6 +84,21 @@ class FeedRunnerTest : public ::testing::Test, state::SignalHistory, state::Publ
     return block;
   }
 
+  /// With symbols of which the archive has a bar.
+  FeedConfig block_of_the_last_run(int symbols) {
+    FeedConfig block = nowhere_block();
+    constexpr std::int64_t kOpenMs = 1'795'392'000'000;
+    for (int i = 0; i < symbols; ++i) {
+      const std::string symbol = "S" + std::to_string(i) + "USDT";
+      block.symbols.push_back(symbol);
+      const std::string name = archive_name(*feeds::find_exchange("binance", "spot"), {symbol, "1m"});
+      archive_->left(name,
+                     {0, {{{kOpenMs, kOpenMs + 60'000, 1, 1, 1, 1, 1}}, kOpenMs, kOpenMs + 60'000}, 0, {}},
+                     true, 0);
+    }
+    return block;
+  }
+
   static state::RedisOptions nowhere() {
     state::RedisOptions options;
     std::string error;
@@ -138,20 +153,25 @@ TEST_F(FeedRunnerTest, ARefreshThatIsDueWhenItIsStoppedAsksForNothing) {
 
 /// Its snapshot would have those alone that were taken up already.
 TEST_F(FeedRunnerTest, AStopBeforeAllOfTheLastRunIsTakenUpIsOneBeforeItHasBegun) {
-  FeedConfig block = nowhere_block();
-  constexpr std::int64_t kOpenMs = 1'795'392'000'000;
-  for (int i = 0; i < 40; ++i) {
-    const std::string symbol = "S" + std::to_string(i) + "USDT";
-    block.symbols.push_back(symbol);
-    const std::string name = archive_name(*feeds::find_exchange("binance", "spot"), {symbol, "1m"});
-    archive_->left(
-        name, {0, {{{kOpenMs, kOpenMs + 60'000, 1, 1, 1, 1, 1}}, kOpenMs, kOpenMs + 60'000}, 0, {}}, true, 0);
-  }
+  const FeedConfig block = block_of_the_last_run(40);
   const auto stopped = runner(block);
   ASSERT_LT(stopped->series_count(), block.symbols.size()) << "the rest is taken up behind whatever is ready";
   stopped->stop();
   io_.poll();
   EXPECT_FALSE(stopped->begun());
+}
+
+/// Nobody lets the exchange be asked meanwhile, which would bring them too.
+TEST_F(FeedRunnerTest, AReloadMeanwhileEndsNoTakingUpOfTheLastRun) {
+  FeedConfig block = block_of_the_last_run(100);
+  const auto reloaded = runner(block);
+  io_.poll_one();
+  ASSERT_LT(reloaded->series_count(), block.symbols.size());
+  block.symbols.erase(block.symbols.begin());
+  reloaded->configure({block}, {ProfileConfig{}});
+  EXPECT_FALSE(reloaded->begun());
+  EXPECT_TRUE(runs_until([&] { return reloaded->begun(); }));
+  EXPECT_EQ(reloaded->series_count(), block.symbols.size());
 }
 
 TEST_F(FeedRunnerTest, TheLargestAreNotChosenFromAListThatWasAskedForWithoutVolumes) {
