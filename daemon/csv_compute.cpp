@@ -250,6 +250,7 @@ std::string rows_of(const ComputeOptions& options, const CsvBars& bars, std::siz
 }
 
 std::string check_bars(const ComputeOptions& options, const CsvBars& bars, std::size_t begin) {
+  if (bars.closes.empty()) return "there are no bars, but at least one is needed";
   std::string refusal = check_values(bars, begin, options.parameters.dialect);
   const bool wants_time =
       std::find(options.extras.begin(), options.extras.end(), "time") != options.extras.end();
@@ -259,7 +260,6 @@ std::string check_bars(const ComputeOptions& options, const CsvBars& bars, std::
   if (refusal.empty() && live) refusal = check_times(bars, begin, options.live_anchors->interval);
   // The newest bar first would give a signal too.
   if (refusal.empty() && !live && !bars.open_ms.empty()) refusal = check_order_of_times(bars, begin);
-  if (refusal.empty() && bars.closes.empty()) refusal = "there are no bars, but at least one is needed";
   return refusal;
 }
 

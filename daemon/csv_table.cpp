@@ -64,25 +64,26 @@ bool read_integer(std::string_view text, std::int64_t& value) {
 struct Header {
   std::size_t fields = 0;
   std::optional<std::size_t> close, source, open, open_ms;
-  std::optional<std::size_t> other_time;  // only where there is no open_ms
-  std::string other_time_name{};
+  struct OtherTime {
+    std::size_t field;
+    std::string name;
+  };
+  std::vector<OtherTime> other_times;  // only where there is no open_ms; the finest first
 };
 
 /// What others call the time of a bar, the finest first, in small letters.
 constexpr std::array<std::string_view, 8> kTimeNames = {"open_time_ms", "open_time", "open time", "timestamp",
                                                         "unix",         "datetime",  "time",      "date"};
 
-void find_other_time(const std::vector<std::string_view>& names, Header& header) {
+void find_other_times(const std::vector<std::string_view>& names, Header& header) {
   const auto small = [](std::string_view name) {
     std::string result(name);
     for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     return result;
   };
   for (const std::string_view known : kTimeNames) {
-    for (std::size_t i = 0; i < names.size() && !header.other_time; ++i) {
-      if (small(names[i]) != known) continue;
-      header.other_time = i;
-      header.other_time_name = names[i];
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (small(names[i]) == known) header.other_times.push_back({i, std::string(names[i])});
     }
   }
 }
@@ -108,7 +109,7 @@ std::string read_header(const std::vector<std::string_view>& names, bool opens, 
     for (const auto name : names) found += (found.empty() ? "" : ", ") + std::string(name);
     return "line 1: the header has no column close; it has: " + found;
   }
-  if (!header.open_ms) find_other_time(names, header);
+  if (!header.open_ms) find_other_times(names, header);
   return {};
 }
 
@@ -163,7 +164,7 @@ class Parser {
     split_csv_line(line, fields_);
     if (line_ == 1) return read_header(fields_, opens_, header_);
     std::string refusal = read_row(header_, fields_, line_, bars);
-    if (refusal.empty() && header_.other_time) refusal = check_order();
+    if (refusal.empty()) refusal = check_order();
     return refusal;
   }
 
@@ -174,23 +175,34 @@ class Parser {
   std::size_t line() const { return line_; }
 
  private:
-  /// Many files have the newest bar first, which would give signals too. What is no time that can be read
-  /// says nothing, nor does a time of day, as 0930 or 093000, beside a date.
+  /// Many files have the newest bar first, which would give signals too. Of several columns the finest that
+  /// tells a time counts: a time of day beside a date tells none.
   std::string check_order() {
-    const std::string_view text = fields_[*header_.other_time];
-    const bool of_day = text.size() < 8 && text.find_first_not_of("0123456789") == std::string_view::npos;
-    const auto time_ms = of_day ? std::nullopt : chart_time_ms(text);
-    const bool earlier = time_ms && other_time_ms_ && *time_ms < *other_time_ms_;
-    if (time_ms) other_time_ms_ = time_ms;
-    return earlier ? refuse(line_, header_.other_time_name, text,
+    if (!time_) {
+      const auto tells = [this](const Header::OtherTime& each) { return time_of(each).has_value(); };
+      const auto found = std::find_if(header_.other_times.begin(), header_.other_times.end(), tells);
+      if (found != header_.other_times.end()) time_ = *found;
+    }
+    const auto time_ms = time_ ? time_of(*time_) : std::nullopt;
+    const bool earlier = time_ms && time_ms_ && *time_ms < *time_ms_;
+    if (time_ms) time_ms_ = time_ms;
+    return earlier ? refuse(line_, time_->name, fields_[time_->field],
                             "no earlier than that of the bar before: the oldest bar comes first")
                    : "";
+  }
+
+  /// None of a time of day, as 0930 or 093000, nor of what is no time that can be read.
+  std::optional<std::int64_t> time_of(const Header::OtherTime& column) const {
+    const std::string_view text = fields_[column.field];
+    const bool of_day = text.size() < 8 && text.find_first_not_of("0123456789") == std::string_view::npos;
+    return of_day ? std::nullopt : chart_time_ms(text);
   }
 
   bool opens_;
   Header header_;
   std::vector<std::string_view> fields_;
-  std::optional<std::int64_t> other_time_ms_;  // of the row before
+  std::optional<Header::OtherTime> time_;  // the column whose order is checked
+  std::optional<std::int64_t> time_ms_;    // of the row before
   std::size_t line_ = 0;
 };
 

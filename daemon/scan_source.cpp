@@ -142,7 +142,7 @@ class CsvReader final : public ScanReader {
       const std::size_t begin = bars.size();
       std::string refusal = file.read(kPieceBars, bars);
       if (refusal.empty()) refusal = check_values(bars, begin, options_.parameters.dialect);
-      if (refusal.empty()) refusal = check_times(bars, begin, *series.interval);
+      if (refusal.empty() && bars.size() > begin) refusal = check_times(bars, begin, *series.interval);
       if (!refusal.empty()) return refusal;
       doubts.take(bars, begin);
       ended = bars.size() - begin < kPieceBars;

@@ -79,7 +79,7 @@ std::optional<SweepSeries> read_series(const SweepOptions& options, const SweepR
   WholeSeries whole;
   refusal = reader.read_whole(source, whole);
   if (!refusal.empty()) return std::nullopt;
-  if (options.evaluation.fill == Fill::next_open && !whole.opens_known) {
+  if (options.evaluation.fill == Fill::next_open && !whole.bars.empty() && !whole.opens_known) {
     refusal = "it has no column open, but --fill next-open needs one (or --fill next-close)";
     return std::nullopt;
   }

@@ -108,7 +108,11 @@ TEST(ComputeTest, BadValuesAreRefusedByLineAndValue) {
   EXPECT_EQ(error_with(NAN, Dialect::lts), "");
   EXPECT_EQ(compute_csv(ComputeOptions{}, walk(33)).error,
             "there are 33 bars, but the longest length outside KAMA needs 34");
-  EXPECT_EQ(compute_csv(ComputeOptions{}, {}).error, "there are no bars, but at least one is needed");
+  // Also where a column is asked for, which no row has.
+  ComputeOptions with_times;
+  with_times.extras = {"time"};
+  for (const ComputeOptions& options : {ComputeOptions{}, with_times})
+    EXPECT_EQ(compute_csv(options, {}).error, "there are no bars, but at least one is needed");
 }
 
 TEST(ComputeTest, UnknownNamesAreRefusedWithTheNearestOne) {

@@ -71,6 +71,11 @@ TEST(CsvTableTest, WhateverTheTimeIsCalledTheNewestBarFirstIsRefused) {
   EXPECT_EQ(parse_csv_bars("date,time,close\n20240102,2300,1\n20240103,0000,2\n").error, "");
   EXPECT_EQ(parse_csv_bars("date,time,close\n20240102,230000,1\n20240103,000000,2\n").error, "");
   EXPECT_NE(parse_csv_bars("date,close\n20240103,1\n20240102,2\n").error, "") << "a day in digits is one";
+  for (const char* header : {"date,time,close\n", "Date,Time,close\n"}) {
+    EXPECT_EQ(parse_csv_bars(std::string(header) + "2024-01-02,23:00,1\n2024-01-03,00:00,2\n").error, "");
+    EXPECT_NE(parse_csv_bars(std::string(header) + "2024-01-03,00:00,1\n2024-01-02,23:00,2\n").error, "")
+        << "the date tells the order";
+  }
   EXPECT_EQ(parse_csv_bars("time,open_ms,close\n9,60000,1\n8,120000,2\n").error, "") << "open_ms is the time";
 }
 

@@ -253,13 +253,17 @@ TEST_F(ScanTest, LiveAnchorsGiveWhatLivePublishes) {
   write("files/other/binance:spot:S0:1m.csv", walk(800, 7));
   append(history, "binance:spot:YOUNG:1m", walk(100, 99));  // its anchor lies before its first bar
   write("files/no:name.csv", walk(800, 1));
+  write("files/binance:spot:NONE:1m.csv", {});
   const auto no_progress = [](std::size_t, std::size_t) {};
   const ScanResult of_history = scan(state.string(), options, no_progress);
   const ScanResult of_files = scan(files.string(), options, no_progress);
   ASSERT_EQ(of_history.rows.size(), 20U);
   ASSERT_EQ(of_history.refused.size(), 1U);
   EXPECT_TRUE(of_history.refused[0].starts_with("binance:spot:YOUNG:1m:default: its bars begin at "));
-  ASSERT_EQ(of_files.refused.size(), 2U);
+  ASSERT_EQ(of_files.refused.size(), 3U);
+  EXPECT_TRUE(std::count(of_files.refused.begin(), of_files.refused.end(),
+                         "binance:spot:NONE:1m:default: there are no bars, but at least one is needed"))
+      << of_files.refused[2];
   EXPECT_NE(of_files.refused[0].find("which has 3 parts"), std::string::npos) << of_files.refused[0];
   EXPECT_TRUE(of_files.refused[1].ends_with("files/binance:spot:S0:1m.csv is of the same name"));
   for (const ScanRow& row : of_history.rows) {

@@ -320,6 +320,7 @@ TEST_F(SweepTest, WhatCanNotBeEvaluatedIsNamed) {
   std::ofstream(data() / (symbol(4) + ".csv")) << "open_ms,open,close\n0,1,1\n60000,1,\n";
   std::ofstream(data() / (symbol(5) + ".csv")) << "open_ms,open,close\n0,1,1\n60000,-1,1\n";
   std::ofstream(data() / (symbol(6) + ".csv")) << "open,close\n1,1\n";
+  std::ofstream(data() / (symbol(7) + ".csv")) << "open_ms,open,close\n";
   const SweepResult result = run(live_options());
   ASSERT_EQ(result.series.size(), 1U);
   const auto refused = [&](const std::string& text) {
@@ -328,13 +329,14 @@ TEST_F(SweepTest, WhatCanNotBeEvaluatedIsNamed) {
     }
     return false;
   };
-  EXPECT_EQ(result.refused.size(), 6U);
+  EXPECT_EQ(result.refused.size(), 7U);
   EXPECT_TRUE(refused("S1:1m:default: it has no bar in this time whose anchor"));
   EXPECT_TRUE(refused("noname.csv: --live-anchors is \"noname:default\""));
   EXPECT_TRUE(refused("S3:1m:default: it has no column open, but --fill next-open needs one"));
   EXPECT_TRUE(refused("S4:1m:default: line 3: close is missing, but must be a finite number above 0"));
   EXPECT_TRUE(refused("S5:1m:default: line 3: open is no finite number above 0"));
   EXPECT_TRUE(refused("S6:1m:default: --live-anchors needs a column open_ms"));
+  EXPECT_TRUE(refused("S7:1m:default: there are no bars"));
 }
 
 }  // namespace
