@@ -42,6 +42,11 @@ class Account {
     }
     return true;
   }
+  /// Ends a position without a trade: what it is worth at this price is money.
+  void settle(double price) {
+    money_ = equity(price);
+    quantity_ = 0;
+  }
 
  private:
   double price_of(bool buying, double price) const {
@@ -80,6 +85,13 @@ class Returns {
   double sum_ = 0, squares_ = 0;
 };
 
+/// Bars that a return belongs to: of each stretch all but the first.
+std::size_t returns_of(std::span<const Stretch> stretches) {
+  std::size_t count = 0;
+  for (const Stretch& stretch : stretches) count += stretch.end - stretch.begin - 1;
+  return count;
+}
+
 }  // namespace
 
 Evaluation evaluate(std::span<const std::int8_t> trend, const EvaluatedBars& bars,
@@ -88,22 +100,31 @@ Evaluation evaluate(std::span<const std::int8_t> trend, const EvaluatedBars& bar
   Account account(options);
   Returns returns;
   const std::span<const double> fills = options.fill == Fill::next_open ? bars.opens : bars.closes;
-  int side = 0;
+  const Stretch all{0, bars.closes.size()};
+  const std::span<const Stretch> stretches =
+      bars.stretches.empty() ? std::span<const Stretch>(&all, 1) : bars.stretches;
   std::size_t held = 0;
-  for (std::size_t i = 1; i < bars.closes.size(); ++i) {
-    const int wanted = wanted_side(trend[i - 1], options.side);
-    bool lost = false;
-    if (wanted != side) {
-      lost = !account.turn(wanted, fills[i]);
-      if (!lost && wanted != 0) ++result.trades;
-      side = wanted;
+  bool left = true;  // something to trade with
+  for (std::size_t s = 0; left && s < stretches.size(); ++s) {
+    const std::size_t end = stretches[s].end;
+    int side = 0;
+    for (std::size_t i = stretches[s].begin + 1; i < end; ++i) {
+      const int wanted = wanted_side(trend[i - 1], options.side);
+      bool lost = false;
+      if (wanted != side) {
+        lost = !account.turn(wanted, fills[i]);
+        if (!lost && wanted != 0) ++result.trades;
+        side = wanted;
+      }
+      const double equity = lost ? 0 : account.equity(bars.closes[i]);
+      returns.add(std::max(equity, 0.0));
+      held += side != 0 && !lost ? 1 : 0;
+      left = equity > 0;
+      if (!left) break;
     }
-    const double equity = lost ? 0 : account.equity(bars.closes[i]);
-    returns.add(std::max(equity, 0.0));
-    held += side != 0 && !lost ? 1 : 0;
-    if (!(equity > 0)) break;
+    account.settle(bars.closes[end - 1]);
   }
-  const auto count = static_cast<double>(bars.closes.size()) - 1;
+  const auto count = static_cast<double>(returns_of(stretches));
   result.gain = returns.equity() - 1;
   result.max_drawdown = returns.drawdown();
   result.sharpe = returns.sharpe(count, bars.bars_per_year);

@@ -303,7 +303,7 @@ class Sweep {
   Evaluation evaluate_one(const Block& block, std::size_t place, const Trends& trends,
                           std::size_t plan) const {
     const SweepSeries& series = block.series[place];
-    std::vector<std::int8_t> trend(series.bars());
+    std::vector<std::int8_t> trend(series.length());
     // Live publishes nothing before there are so many.
     const auto unpublished = static_cast<std::size_t>(trends.minimum_bars[plan] - 1);
     for (std::size_t r = 0; r < series.runs().size(); ++r) {

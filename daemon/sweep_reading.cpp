@@ -50,7 +50,7 @@ class FirstReading {
   KnownSeries known(const ScanSeries& source, SweepSeries series) {
     EvaluationOptions holding = options_.evaluation;
     holding.side = Side::both;
-    const std::vector<std::int8_t> up(series.bars(), 1);
+    const std::vector<std::int8_t> up(series.length(), 1);
     KnownSeries known{source,
                       {source.name, series.bars(), series.first_open_ms(), series.last_open_ms(),
                        evaluate(up, series.evaluated(), holding).gain},

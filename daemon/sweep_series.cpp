@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "daemon/signal_series.hpp"
 
@@ -52,7 +53,7 @@ SweepSeries::SweepSeries(const WholeSeries& whole, const ScanSeries& series,
   if (rule) {
     find_runs(whole, series, *rule, from, end);
   } else if (from < end) {
-    runs_.push_back({0, from, end, {}});
+    add({0, from, end, {}}, false);
   }
   if (!runs_.empty()) drop_unused();
   if (whole.bars.empty()) {
@@ -64,6 +65,10 @@ SweepSeries::SweepSeries(const WholeSeries& whole, const ScanSeries& series,
         "it has no bar in this time whose anchor its bars reach back to: live publishes nothing of them";
   } else if (bars() < 2) {
     refusal = "it has one bar only in this time, but at least two are needed";
+  } else if (bars() == stretches_.size()) {
+    refusal =
+        "it has no two bars in this time that follow one another and whose anchor its bars reach back to, "
+        "but at least two are needed";
   }
 }
 
@@ -77,6 +82,7 @@ void SweepSeries::find_runs(const WholeSeries& whole, const ScanSeries& series,
     // As a daemon that holds these bars sees them.
     const BarHistory known{std::span(whole.bars).first(part_end), interval.ordinal(part.covered_from_ms),
                            whole.late};
+    bool follows = false;  // the run before, without a hole between
     for (std::size_t i = part.begin; i < part_end;) {
       const auto segment =
           *engine::segment_of(rule, interval, phase, interval.ordinal(whole.bars[i].open_time_ms));
@@ -97,16 +103,27 @@ void SweepSeries::find_runs(const WholeSeries& whole, const ScanSeries& series,
         const auto stored = closes_.begin() + static_cast<std::ptrdiff_t>(run.anchor);
         if (std::equal(run.other_closes.begin(), run.other_closes.end(), stored)) run.other_closes = {};
       }
-      runs_.push_back(std::move(run));
+      add(std::move(run), std::exchange(follows, true));
     }
   }
+}
+
+void SweepSeries::add(Run run, bool follows) {
+  if (follows && stretches_.back().end == run.first) {
+    stretches_.back().end = run.end;
+  } else {
+    stretches_.push_back({run.first, run.end});
+  }
+  runs_.push_back(std::move(run));
 }
 
 void SweepSeries::drop_unused() {
   std::size_t used = runs_.front().anchor;
   for (const Run& run : runs_) used = std::min(used, run.anchor);
-  const auto drop = [used](auto& values) {
-    if (!values.empty()) values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(used));
+  const auto drop = [used, end = runs_.back().end](auto& values) {
+    if (values.empty()) return;
+    values.resize(end);
+    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(used));
   };
   drop(open_ms_);
   drop(opens_);
@@ -117,7 +134,17 @@ void SweepSeries::drop_unused() {
     run.first -= used;
     run.end -= used;
   }
+  for (Stretch& stretch : stretches_) {
+    stretch.begin -= used + runs_.front().first;
+    stretch.end -= used + runs_.front().first;
+  }
   first_ = runs_.front().first;
+}
+
+std::size_t SweepSeries::bars() const {
+  std::size_t bars = 0;
+  for (const Stretch& stretch : stretches_) bars += stretch.end - stretch.begin;
+  return bars;
 }
 
 engine::BatchInput SweepSeries::input(const Run& run) const {
@@ -127,9 +154,12 @@ engine::BatchInput SweepSeries::input(const Run& run) const {
 }
 
 EvaluatedBars SweepSeries::evaluated() const {
-  const double span_ms = static_cast<double>(last_open_ms() - first_open_ms());
+  std::int64_t span_ms = 0;
+  for (const Stretch& stretch : stretches_)
+    span_ms += open_ms_[first_ + stretch.end - 1] - open_ms_[first_ + stretch.begin];
+  const auto returns = static_cast<double>(bars() - stretches_.size());
   return {part(opens_, first_, closes_.size()), part(closes_, first_, closes_.size()),
-          static_cast<double>(bars() - 1) * kYearMs / span_ms};
+          returns * kYearMs / static_cast<double>(span_ms), stretches_};
 }
 
 std::uint64_t SweepSeries::digest() const {
@@ -141,6 +171,8 @@ std::uint64_t SweepSeries::digest() const {
     digest.add(run.other_closes);
   }
   digest.add(first_);
+  // Results kept of series with holes were others once; those of all other series still hold.
+  for (std::size_t s = 1; s < stretches_.size(); ++s) digest.add(stretches_[s].begin);
   return digest.value();
 }
 

@@ -34,16 +34,18 @@ class SweepSeries {
   };
 
   /// With a rule each bar's signal is the one that live publishes for it (design, section 3); bars whose
-  /// anchor the history does not reach have none. Without one bar 0 is the series' first bar. A sentence in
-  /// `refusal` where nothing can be evaluated.
+  /// anchor the history does not reach have none, and are not evaluated, wherever they lie. Without one bar 0
+  /// is the series' first bar. A sentence in `refusal` where nothing can be evaluated.
   SweepSeries(const WholeSeries& whole, const ScanSeries& series,
               const std::optional<engine::AnchorRule>& rule, const SweepRange& range, std::string& refusal);
 
   const std::vector<Run>& runs() const { return runs_; }
   engine::BatchInput input(const Run& run) const;
-  /// The evaluated bars' part of `trend`: from `first`, the first evaluated bar.
+  /// What a trend for evaluated() is of: `length` bars from `first` on, the first evaluated bar. Those that
+  /// no run reaches are among them, for nobody to look at.
   std::size_t first() const { return first_; }
-  std::size_t bars() const { return closes_.size() - first_; }
+  std::size_t length() const { return closes_.size() - first_; }
+  std::size_t bars() const;  // that are evaluated
   EvaluatedBars evaluated() const;
   std::int64_t first_open_ms() const { return open_ms_[first_]; }
   std::int64_t last_open_ms() const { return open_ms_.back(); }
@@ -53,11 +55,13 @@ class SweepSeries {
  private:
   void find_runs(const WholeSeries& whole, const ScanSeries& series, const engine::AnchorRule& rule,
                  std::size_t from, std::size_t end);
+  void add(Run run, bool follows);
   void drop_unused();
 
   std::vector<std::int64_t> open_ms_;
   std::vector<double> opens_, closes_, sources_;  // opens and sources: empty where there are none
   std::vector<Run> runs_;
+  std::vector<Stretch> stretches_;  // of runs that follow one another; counted from first_
   std::size_t first_ = 0;
 };
 

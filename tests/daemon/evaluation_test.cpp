@@ -116,6 +116,43 @@ TEST(EvaluationTest, AShortThatLosesAllEnds) {
   EXPECT_EQ(at_open.trades, 1);
 }
 
+TEST(EvaluationTest, EachStretchIsForItself) {
+  // Long at 128, worth 1.25 at the end; what follows is no bar of any; short from 256 on, bought back at 192.
+  const Prices opens = {64, 128, 999, 999, 400, 256, 192, 8, 8};
+  const Prices closes = {64, 160, 999, 999, 400, 128, 192, 8, 8};
+  const std::vector<Stretch> stretches = {{0, 2}, {4, 7}, {7, 8}, {8, 9}};
+  const Trend trend = {1, 1, 1, 1, -1, 1, 1, 1, 1};
+  const Evaluation result = evaluate(trend, {opens, closes, 4, stretches}, free_of_cost());
+  // 1.25 when the first ends; 1.875 at 128, 1.5625 at 192, where it is turned.
+  EXPECT_NEAR(result.gain, 0.5625, kRounding);
+  EXPECT_NEAR(result.max_drawdown, 1 - 1.5625 / 1.875, kRounding);
+  EXPECT_EQ(result.trades, 3);
+  EXPECT_NEAR(result.turnover, 3.6, kRounding);  // bought; sold short; bought back for 0.9375, and bought
+  EXPECT_EQ(result.exposure, 1.0);
+  const double a = 0.25, b = 0.5, c = 1.5625 / 1.875 - 1, mean = (a + b + c) / 3;
+  EXPECT_NEAR(
+      result.sharpe,
+      mean / std::sqrt(((a - mean) * (a - mean) + (b - mean) * (b - mean) + (c - mean) * (c - mean)) / 2) * 2,
+      1e-12);
+  // A position that a stretch ends is valued, as the last is: no fee.
+  EvaluationOptions options;
+  options.fee_bp = 2500;
+  const Prices same = {100, 100, 100, 100, 100};
+  const std::vector<Stretch> two = {{0, 2}, {2, 5}};
+  const Evaluation costs = evaluate(Trend{1, 1, 1, 1, 1}, {same, same, 1, two}, options);
+  EXPECT_NEAR(costs.gain, 0.8 * 0.8 - 1, kRounding);
+  EXPECT_NEAR(costs.turnover, 1.6, kRounding);
+}
+
+TEST(EvaluationTest, WhatIsLostInOneStretchIsLostForAll) {
+  const Prices prices = {100, 100, 250, 100, 100, 50};
+  const std::vector<Stretch> stretches = {{0, 3}, {3, 6}};
+  const Evaluation result =
+      evaluate(Trend{-1, -1, -1, -1, -1, -1}, {prices, prices, 1, stretches}, free_of_cost());
+  EXPECT_EQ(result.gain, -1);
+  EXPECT_EQ(result.trades, 1);
+}
+
 TEST(EvaluationTest, NothingDependsOnWhatComesLater) {
   std::mt19937 random(4);
   const auto price = [&] { return 50 + static_cast<double>(random() % 1000) / 10; };

@@ -25,12 +25,18 @@ namespace atcd::daemon {
 namespace {
 
 Evaluation evaluation_of(const std::vector<Bar>& bars, const std::vector<std::int8_t>& trend,
-                         const EvaluationOptions& options) {
+                         const EvaluationOptions& options, std::vector<Stretch> stretches = {}) {
   std::vector<double> opens, closes;
   for (const Bar& bar : bars) opens.push_back(bar.open), closes.push_back(bar.close);
-  const auto span_ms = static_cast<double>(bars.back().open_time_ms - bars.front().open_time_ms);
-  const double bars_per_year = static_cast<double>(bars.size() - 1) * (365.25 * 86'400'000) / span_ms;
-  return evaluate(trend, {opens, closes, bars_per_year}, options);
+  if (stretches.empty()) stretches = {{0, bars.size()}};
+  std::int64_t returns = 0, span_ms = 0;
+  for (const Stretch& each : stretches) {
+    returns += static_cast<std::int64_t>(each.end - each.begin) - 1;
+    span_ms += bars[each.end - 1].open_time_ms - bars[each.begin].open_time_ms;
+  }
+  const double bars_per_year =
+      static_cast<double>(returns) * (365.25 * 86'400'000) / static_cast<double>(span_ms);
+  return evaluate(trend, {opens, closes, bars_per_year, stretches}, options);
 }
 
 /// The trends that `atcd compute --live-anchors` gives.
@@ -52,8 +58,10 @@ std::vector<std::int8_t> computed_trend(const engine::Parameters& parameters, co
   std::istringstream lines(text.text);
   std::string line;
   std::getline(lines, line);
-  while (std::getline(lines, line))
-    trend.push_back(static_cast<std::int8_t>(std::stoi(line.substr(line.rfind(',') + 1))));
+  while (std::getline(lines, line)) {
+    const std::string published = line.substr(line.rfind(',') + 1);
+    trend.push_back(published.empty() ? std::int8_t{0} : static_cast<std::int8_t>(std::stoi(published)));
+  }
   return trend;
 }
 
@@ -88,6 +96,21 @@ TEST_F(SweepTest, TradesTheSignalsOfComputeWithLiveAnchors) {
   std::size_t traded = 0;
   for (const Evaluation& each : result.evaluations) traded += each.trades > 2 ? 1 : 0;
   EXPECT_GT(traded, result.evaluations.size() / 2);
+}
+
+/// The bars whose anchor the bars reach back to, before the hole and behind it.
+std::vector<Stretch> reached(const std::string& name, const std::vector<Bar>& bars, std::size_t hole) {
+  const std::int64_t phase = engine::anchor_phase(name + ":default", kRule.anchor_period);
+  std::vector<Stretch> stretches;
+  for (const auto& [begin, end] : {std::pair{std::size_t{0}, hole}, {hole, bars.size()}}) {
+    std::size_t first = begin;
+    while (first < end &&
+           engine::segment_of(kRule, kInterval, phase, kInterval.ordinal(bars[first].open_time_ms))
+                   ->anchor_ordinal < kInterval.ordinal(bars[begin].open_time_ms))
+      ++first;
+    if (first < end) stretches.push_back({first, end});
+  }
+  return stretches;
 }
 
 TEST_F(SweepTest, TradesTheSignalsOfADaemonFromItsHistory) {
@@ -142,11 +165,14 @@ TEST_F(SweepTest, TradesTheSignalsOfADaemonFromItsHistory) {
         const auto signal = replay.at(known, i - from);
         trend.push_back(signal ? signal->signal.trend : std::int8_t{0});
       }
-      const auto first = static_cast<std::ptrdiff_t>(bars[s].size() - result.series[s].bars);
-      for (std::ptrdiff_t i = 0; i < first; ++i) EXPECT_EQ(trend[static_cast<std::size_t>(i)], 0);
+      const std::vector<Stretch> stretches =
+          s == 1 ? std::vector<Stretch>{{0, bars[s].size()}}
+                 : reached(names[s], bars[s], s == 0 ? hole - 20 : bars[s].size());
+      std::size_t evaluated = 0;
+      for (const Stretch& each : stretches) evaluated += each.end - each.begin;
+      EXPECT_EQ(result.series[s].bars, evaluated);
       expect_same(result.evaluations[set * 3 + s],
-                  evaluation_of({bars[s].begin() + first, bars[s].end()},
-                                {trend.begin() + first, trend.end()}, options.evaluation),
+                  evaluation_of(bars[s], trend, options.evaluation, stretches),
                   names[s] + " set " + std::to_string(set));
     }
   }
