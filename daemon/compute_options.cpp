@@ -6,6 +6,7 @@
 
 #include "daemon/near_miss.hpp"
 #include "engine/dispatch.hpp"
+#include "engine/plan.hpp"
 #include "engine/series_id.hpp"
 
 namespace atcd::daemon {
@@ -91,6 +92,13 @@ std::vector<std::string> check_anchor_rule(const engine::AnchorRule& rule) {
   return errors;
 }
 
+std::string check_history_bars(const engine::AnchorRule& rule, const engine::Parameters& parameters) {
+  const std::int64_t least = engine::minimum_bars(parameters);
+  if (rule.history_bars >= least) return {};
+  return "is " + std::to_string(rule.history_bars) + ": these lengths and cutout need at least " +
+         std::to_string(least);
+}
+
 std::vector<std::string> check_options(const ComputeOptions& options) {
   std::vector<std::string> errors = engine::validate(options.parameters);
   const auto one_of = [](const auto& names, const std::string& name) {
@@ -110,6 +118,9 @@ std::vector<std::string> check_options(const ComputeOptions& options) {
   if (options.live_anchors) {
     const auto wrong = check_anchor_rule(options.live_anchors->rule);
     errors.insert(errors.end(), wrong.begin(), wrong.end());
+    if (!errors.empty()) return errors;
+    const std::string few = check_history_bars(options.live_anchors->rule, options.parameters);
+    if (!few.empty()) errors.push_back("--history-bars " + few);
   }
   return errors;
 }

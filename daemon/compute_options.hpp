@@ -43,6 +43,9 @@ inline constexpr std::string_view kExtraNames[] = {"time",      "trend",        
 /// Everything wrong with the options, as sentences; empty when all is well.
 std::vector<std::string> check_options(const ComputeOptions& options);
 std::vector<std::string> check_anchor_rule(const engine::AnchorRule& rule);
+/// Why a profile can't have so few history bars, what is to follow their name; empty where it can. Both must
+/// be valid by themselves.
+std::string check_history_bars(const engine::AnchorRule& rule, const engine::Parameters& parameters);
 
 /// Why a path of these names can't be taken; empty when it can, and for cuda, which a device's start decides.
 std::string check_path(const std::string& path, std::span<const std::string_view> names);

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "daemon/compute_options.hpp"
 #include "daemon/config_checks.hpp"
 #include "daemon/http_listen.hpp"
 #include "daemon/near_miss.hpp"
@@ -16,7 +17,6 @@
 #include "daemon/toml_reader.hpp"
 #include "engine/anchor.hpp"
 #include "engine/interval.hpp"
-#include "engine/plan.hpp"
 #include "feeds/exchange.hpp"
 #include "feeds/interval_source.hpp"
 #include "feeds/url.hpp"
@@ -83,11 +83,8 @@ void read_profile(TomlReader& reader, Config& config) {
     reader.fault(key, fault.substr(key.size() + 1));
   }
   if (faults.empty() && !profile.anchor.fixed_anchor_ms) {
-    const std::int64_t least = engine::Plan(parameters).minimum_bars();
-    if (profile.anchor.history_bars < least) {
-      reader.fault("history_bars", "is " + std::to_string(profile.anchor.history_bars) +
-                                       ": these lengths and cutout need at least " + std::to_string(least));
-    }
+    const std::string few = check_history_bars(profile.anchor, parameters);
+    if (!few.empty()) reader.fault("history_bars", few);
   }
   config.profiles.push_back(std::move(profile));
 }

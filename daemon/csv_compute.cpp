@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "daemon/csv_checks.hpp"
 #include "engine/batch.hpp"
 #include "engine/incremental.hpp"
 #include "engine/plan.hpp"
@@ -20,7 +21,6 @@ namespace {
 using engine::kAverages;
 using engine::kFamilies;
 
-constexpr std::int64_t kLastTimeMs = 253'402'300'799'999;  // the end of the year 9999
 /// Rows that are computed, and written, at once.
 constexpr std::size_t kPieceBars = 4096;
 
@@ -40,6 +40,7 @@ struct Columns {
   // --live-anchors
   std::vector<std::int8_t> previous_trend;
   std::vector<std::int64_t> bar_index, anchor_ms, trend_since_ms;
+  std::vector<std::uint8_t> unpublished;  // live has no signal of the bar
 };
 
 engine::BatchOutput output_of(Columns& columns) {
@@ -74,9 +75,16 @@ void take(Columns& columns, std::size_t row, const engine::Signal& signal,
   }
 }
 
-std::string shortest(double value) {
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+void take_nothing(Columns& columns, std::size_t row) {
+  constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+  for (auto& column : columns.layer1) column[row] = kUndefined;
+  for (auto& column : columns.equity) column[row] = kUndefined;
+  columns.average[row] = kUndefined;
+  columns.unpublished[row] = 1;
+  const std::size_t rows = columns.average.size();
+  for (auto* values : {&columns.averages, &columns.states, &columns.equities}) {
+    for (std::size_t at = row; at < values->size(); at += rows) (*values)[at] = kUndefined;
+  }
 }
 
 /// Bars in order, each once, a piece of them at a time.
@@ -111,7 +119,8 @@ class FromFirstBar final : public BarByBar {
   engine::Incremental engine_;
 };
 
-/// Each bar's signal as live publishes it: from bar 0 of the bar's own segment.
+/// Each bar's signal as live publishes it: from bar 0 of the bar's own segment, and none where there are too
+/// few bars since.
 class FromAnchors final : public BarByBar {
  public:
   FromAnchors(const LiveAnchors& anchors, const std::shared_ptr<const engine::Plan>& plan,
@@ -124,13 +133,18 @@ class FromAnchors final : public BarByBar {
   void take(const CsvBars& bars, std::size_t begin, Columns& columns) override {
     const std::size_t rows = columns.average.size();
     columns.previous_trend.resize(rows);
+    columns.unpublished.resize(rows);
     for (auto* column : {&columns.bar_index, &columns.anchor_ms, &columns.trend_since_ms})
       column->resize(rows);
     for (std::size_t row = 0; row < rows; ++row) {
       const std::size_t i = begin + row;
       if (!engine_ || bars.open_ms[i] >= end_ms_) begin_segment(bars, i);
       const engine::Signal signal = update(bars, i);
-      daemon::take(columns, row, signal, *engine_);
+      if (engine_->bars() < plan_->minimum_bars()) {
+        take_nothing(columns, row);
+      } else {
+        daemon::take(columns, row, signal, *engine_);
+      }
       columns.previous_trend[row] = signal.previous_trend;
       columns.bar_index[row] = signal.bar_index;
       columns.anchor_ms[row] = first_ms_;
@@ -214,9 +228,10 @@ void append(std::string& text, double value) {
 void append_extra(std::string& text, std::string_view extra, const CsvBars& bars, std::size_t bar,
                   const Columns& columns, std::size_t row) {
   if (extra == "time") text += std::to_string(bars.open_ms[bar]);
-  if (extra == "trend") text += std::to_string(columns.trend[row]);
   if (extra == "bar_index") text += std::to_string(columns.bar_index[row]);
   if (extra == "anchor_ms") text += std::to_string(columns.anchor_ms[row]);
+  if (!columns.unpublished.empty() && columns.unpublished[row] != 0) return;
+  if (extra == "trend") text += std::to_string(columns.trend[row]);
   if (extra == "previous_trend") text += std::to_string(columns.previous_trend[row]);
   if (extra == "trend_since_ms") text += std::to_string(columns.trend_since_ms[row]);
 }
@@ -286,21 +301,6 @@ std::string compute_whole(const ComputeOptions& options, const engine::Plan& pla
   return {};
 }
 
-/// `check`: what is wrong with a time that is neither too late nor out of order; the end of a sentence.
-template <class Check>
-std::string check_each_time(const CsvBars& bars, std::size_t begin, const Check& check) {
-  for (std::size_t i = begin; i < bars.size(); ++i) {
-    const std::int64_t open_ms = bars.open_ms[i];
-    const bool far = open_ms < -kLastTimeMs || open_ms > kLastTimeMs;  // there is no abs() of the least
-    std::string wrong = far ? ", but must lie before the year 10000" : check(open_ms);
-    if (wrong.empty() && i > 0 && open_ms <= bars.open_ms[i - 1])
-      wrong = ", but must be later than that of the bar before";
-    if (!wrong.empty())
-      return "line " + std::to_string(bars.lines[i]) + ": open_ms is " + std::to_string(open_ms) + wrong;
-  }
-  return {};
-}
-
 std::unique_ptr<BarByBar> bar_by_bar(const ComputeOptions& options,
                                      const std::shared_ptr<const engine::Plan>& plan) {
   if (!options.live_anchors) return std::make_unique<FromFirstBar>(plan, kernel_of(options.path));
@@ -308,38 +308,6 @@ std::unique_ptr<BarByBar> bar_by_bar(const ComputeOptions& options,
 }
 
 }  // namespace
-
-std::string check_values(const CsvBars& bars, std::size_t begin, engine::Dialect dialect) {
-  const bool pine = dialect == engine::Dialect::pine;
-  const auto refuse = [&](const char* column, std::size_t i, double value, const char* allowed) {
-    return "line " + std::to_string(bars.lines[i]) + ": " + column + " is " +
-           (std::isnan(value) ? "missing" : shortest(value)) + ", but must be " + allowed;
-  };
-  for (std::size_t i = begin; i < bars.size(); ++i) {
-    const double close = bars.closes[i];
-    if (std::isnan(close) ? pine : !(std::isfinite(close) && close > 0)) {
-      return refuse("close", i, close,
-                    pine ? "a finite number above 0" : "a finite number above 0, or empty");
-    }
-    if (bars.sources.empty()) continue;
-    const double source = bars.sources[i];
-    if (std::isinf(source) || (pine && std::isnan(source)))
-      return refuse("src", i, source, pine ? "a finite number" : "a finite number, or empty");
-  }
-  return {};
-}
-
-std::string check_times(const CsvBars& bars, std::size_t begin, const engine::Interval& interval) {
-  if (bars.open_ms.empty()) return "--live-anchors needs a column open_ms, which the header does not have";
-  return check_each_time(bars, begin, [&](std::int64_t open_ms) {
-    return interval.is_boundary(open_ms) ? std::string() : ", which is no boundary of " + interval.text();
-  });
-}
-
-std::string check_order_of_times(const CsvBars& bars, std::size_t begin) {
-  if (bars.open_ms.empty()) return "the times are needed: a column open_ms, which the header does not have";
-  return check_each_time(bars, begin, [](std::int64_t) { return std::string(); });
-}
 
 std::string compute_csv(const ComputeOptions& options, const ReadBars& read, const WriteText& write,
                         std::size_t whole_bars) {

@@ -7,7 +7,6 @@
 
 #include "daemon/compute_options.hpp"
 #include "daemon/csv_table.hpp"
-#include "engine/interval.hpp"
 
 namespace atcd::daemon {
 
@@ -27,12 +26,5 @@ inline constexpr std::size_t kWholeBars = std::size_t{1} << 17;
 /// than whole_bars: the device has no bar by bar. The options must have passed check_options().
 std::string compute_csv(const ComputeOptions& options, const ReadBars& read, const WriteText& write,
                         std::size_t whole_bars = kWholeBars);
-
-/// Why values of the bars from `begin` on, or their times, are refused: a sentence that names line and value;
-/// empty when they are not. The bar before `begin`, if any, has passed.
-std::string check_values(const CsvBars& bars, std::size_t begin, engine::Dialect dialect);
-std::string check_times(const CsvBars& bars, std::size_t begin, const engine::Interval& interval);
-/// The same where the interval is not known.
-std::string check_order_of_times(const CsvBars& bars, std::size_t begin);
 
 }  // namespace atcd::daemon

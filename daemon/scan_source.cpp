@@ -7,9 +7,9 @@
 #include <system_error>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 #include "daemon/clock.hpp"
+#include "daemon/csv_checks.hpp"
 #include "daemon/csv_doubts.hpp"
 #include "daemon/signal_series.hpp"
 #include "state/live_history.hpp"

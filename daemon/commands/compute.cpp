@@ -154,8 +154,10 @@ void add_compute_command(CLI::App& app, int& status) {
   command->add_option("--extra", typed->extra,
                       "Further columns: time, trend; with --live-anchors bar_index, anchor_ms, "
                       "previous_trend, trend_since_ms");
-  command->add_option("--live-anchors", typed->live_anchors,
-                      "exchange:market:symbol:interval:profile: the signals that live publishes for it");
+  command->add_option(
+      "--live-anchors", typed->live_anchors,
+      "exchange:market:symbol:interval:profile: the signals that live publishes for it; none, "
+      "and so empty, while fewer bars lie since bar 0 than lengths and cutout need");
   command
       ->add_option(
           "--compare", typed->compare,

@@ -104,6 +104,10 @@ ScanOptions options_of(const Typed& typed, std::size_t& top, OptionReader& reade
   options.kernel = &kernel_of(typed.path);
   if (reader.errors.empty()) reader.errors = engine::validate(options.parameters);
   if (reader.errors.empty()) reader.errors = check_anchor_rule(rule);
+  if (reader.errors.empty() && options.live_anchors) {
+    const std::string few = check_history_bars(rule, options.parameters);
+    if (!few.empty()) reader.errors.push_back("--history-bars " + few);
+  }
   return options;
 }
 

@@ -178,6 +178,7 @@ TEST(ComputeTest, LiveAnchorsGiveTheSignalThatLivePublishes) {
       if (anchor_ms < 0) anchor_ms = bars.open_ms[j];
       signal = engine.update(bars.closes[j], bars.closes[j], bars.open_ms[j] + 60'000);
     }
+    if (engine.bars() < plan->minimum_bars()) continue;  // none is published: compute_live_test.cpp
     EXPECT_EQ(std::strtod(field(rows, i, "Average_Signal").c_str(), nullptr), signal.average) << i;
     EXPECT_EQ(std::strtod(field(rows, i, "HMA_S").c_str(), nullptr), signal.equity[1]) << i;
     EXPECT_EQ(field(rows, i, "time"), std::to_string(bars.open_ms[i]));

@@ -53,7 +53,8 @@ def check_files(place):
     os.makedirs(place.path("empty"))
     assert "no files *.csv" in run("scan", place.path("empty"), expect=1).stderr
     assert "is no directory" in run("scan", place.path("none"), expect=1).stderr
-    for wrong in (("--format", "xml"), ("--threads", "0"), ("--live-anchors", "a:b"), ("--anchor-period", "5"), ("--approximate",)):
+    for wrong in (("--format", "xml"), ("--threads", "0"), ("--live-anchors", "a:b"), ("--anchor-period", "5"), ("--approximate",),
+                  ("--live-anchors", "default", "--history-bars", "33")):
         run("scan", folder, *wrong, expect=2)
 
     # What is refused leaves the file as it was.

@@ -21,6 +21,7 @@
 
 #include "daemon/bar_csv.hpp"
 #include "daemon/compare.hpp"
+#include "daemon/csv_checks.hpp"
 #include "daemon/csv_compute.hpp"
 #include "daemon/csv_table.hpp"
 #include "daemon/sweep_results.hpp"
