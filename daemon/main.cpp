@@ -1,5 +1,9 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -8,8 +12,24 @@
 #include "daemon/help_words.hpp"
 #include "daemon/version.hpp"
 
+namespace {
+
+/// What is opened takes the lowest free number: where a stream was closed by whoever started us, a file of
+/// the history would take its place, and have our texts written over it. Reading or writing it fails as
+/// before.
+void keep_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) != -1) continue;
+    const int mode = stream == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+    if (open("/dev/null", mode) != stream) std::_Exit(atcd::daemon::kFailed);
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace atcd::daemon;
+  keep_standard_streams();
   CLI::App app{"atcd turns exchange websocket feeds into Adaptive Trend Classification signals in Redis"};
   app.formatter(std::make_shared<HelpWords>());
   app.set_version_flag(
@@ -50,7 +70,7 @@ int main(int argc, char** argv) {
     }
     return kBadUsage;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kBadUsage;
+    status = app.exit(error) == 0 ? kDone : kBadUsage;
   } catch (const std::exception& error) {
     std::cerr << "atcd: " << error.what() << '\n';
     return kFailed;

@@ -1,4 +1,5 @@
-"""Who reads the log goes away, as where it is piped to a program that ends: that ends no daemon."""
+"""Who reads the log goes away, as where it is piped to a program that ends: that ends no daemon. Nor is it written over
+the history where nobody was there to begin with."""
 import os
 import signal
 import subprocess
@@ -8,12 +9,32 @@ import harness
 from harness import Workplace, wait_for
 
 
+def check_closed_streams(place, config):
+    """What a process opens takes the lowest free number: the log goes to number 2."""
+    for closed in ((2,), (0, 1, 2)):
+        folder = place.path(f"closed-{len(closed)}")
+        os.mkdir(folder)
+        with open(f"{folder}.toml", "w") as file:
+            file.write(config.replace(place.directory + '"', folder + '"'))
+        daemon = subprocess.Popen([harness.ATCD, "run", "--config", f"{folder}.toml"], close_fds=False,
+                                  preexec_fn=lambda: [os.close(number) for number in closed],
+                                  env={**os.environ, "XDG_RUNTIME_DIR": folder})
+        try:
+            wait_for(lambda: os.path.exists(f"{folder}/history/names") and os.path.exists(f"{folder}/atcd/main.sock"), "it runs")
+            for number in closed:
+                assert os.readlink(f"/proc/{daemon.pid}/fd/{number}") == "/dev/null", number
+        finally:
+            daemon.terminate()
+        assert daemon.wait(harness.DEADLINE_S) == 0
+
+
 def main():
     with Workplace() as place:
         client = place.redis()
         simulator = place.simulator("--symbols", "BTCUSDT", "--speed", "240", "--seed", "3", "--weight-limit", "1000000")
+        config = harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"])
         with open(place.path("daemon.toml"), "w") as file:
-            file.write(harness.configuration(simulator.ws_url, simulator.rest_url, client.url, place.directory, ["BTCUSDT"]))
+            file.write(config)
         reading, writing = os.pipe()
         daemon = subprocess.Popen([harness.ATCD, "run", "--config", place.path("daemon.toml")], stderr=writing,
                                   env={**os.environ, "XDG_RUNTIME_DIR": place.directory})
@@ -32,6 +53,7 @@ def main():
         daemon.terminate()
         assert daemon.wait(30) == 0
         assert events()[-1] == "stop", "in order"
+        check_closed_streams(place, config)
         print("signals went on without a reader of the log")
     return 0
 
