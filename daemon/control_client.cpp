@@ -19,8 +19,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The descriptor, or -1 with what is wrong; no sentence where there is simply nobody.
-int connect_to(const std::string& path, std::string& error) {
+/// Where only the service manager puts a socket: it may be of any user, whom the unit names. In a place that
+/// anybody can write to somebody else might listen, for root to come.
+bool is_service_managers(const std::string& path) { return path.starts_with("/run/atcd"); }
+
+/// The descriptor, or -1 with what is wrong; no sentence where there is simply nobody. `any_user`: root takes
+/// whoever listens there.
+int connect_to(const std::string& path, bool any_user, ucred& peer, std::string& error) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) {
@@ -31,11 +36,9 @@ int connect_to(const std::string& path, std::string& error) {
   const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor >= 0 &&
       connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-    // In a place that anybody can write to somebody else might listen.
-    ucred peer{};
     socklen_t size = sizeof(peer);
     const bool known = getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-    if (known && (peer.uid == geteuid() || peer.uid == 0 || geteuid() == 0)) return descriptor;
+    if (known && (peer.uid == geteuid() || peer.uid == 0 || (geteuid() == 0 && any_user))) return descriptor;
     error = path + ": another user's process listens there";
   } else if (errno == EAGAIN) {
     error = path + ": the daemon does not take connections at present";
@@ -71,9 +74,11 @@ ControlClient::ControlClient(const ControlTarget& target) {
   std::string trouble;
   for (const std::string& place : places) {
     std::string error;
-    descriptor_ = connect_to(place, error);
+    ucred peer{};
+    descriptor_ = connect_to(place, !target.socket.empty() || is_service_managers(place), peer, error);
     if (descriptor_ >= 0) {
       path_ = place;
+      peer_ = {peer.uid, peer.gid};
       return;
     }
     if (trouble.empty()) trouble = error;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <string>
 
@@ -26,10 +28,17 @@ class ControlClient {
   std::string ask(const ControlRequest& request,
                   std::chrono::milliseconds longest = std::chrono::seconds(30));
   const std::string& path() const { return path_; }
+  /// Who listens.
+  struct Peer {
+    uid_t user = 0;
+    gid_t group = 0;
+  };
+  Peer peer() const { return peer_; }
 
  private:
   int descriptor_ = -1;
   std::string path_;
+  Peer peer_;
   std::string received_;
 };
 

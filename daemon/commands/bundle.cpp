@@ -1,3 +1,4 @@
+#include <grp.h>
 #include <simdjson.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@
 #include "daemon/commands/control_target.hpp"
 #include "daemon/commands/table_text.hpp"
 #include "daemon/config.hpp"
+#include "daemon/control_client.hpp"
 #include "daemon/output_file.hpp"
 #include "daemon/redaction.hpp"
 #include "daemon/secrets.hpp"
@@ -148,6 +150,7 @@ class Bundle {
   void ask_daemon() {
     try {
       ControlClient client(options_.target);
+      daemon_ = client.peer();
       ControlRequest request;
       request.command = "status";
       const std::string status = client.ask(request);
@@ -175,8 +178,10 @@ class Bundle {
     simdjson::dom::element status;
     std::string_view config;
     if (parser.parse(padded).get(status) != simdjson::SUCCESS) return;
-    if (options_.config_path.empty() && status["config"].get(config) == simdjson::SUCCESS)
+    if (options_.config_path.empty() && status["config"].get(config) == simdjson::SUCCESS) {
       options_.config_path = config;
+      told_by_daemon_ = true;
+    }
     std::int64_t pid = 0;
     if (options_.unit.empty() && status["pid"].get(pid) == simdjson::SUCCESS)
       options_.unit = unit_of(static_cast<pid_t>(pid));
@@ -185,7 +190,7 @@ class Bundle {
   void add_config() {
     if (options_.config_path.empty()) return problem("no-config.txt", "no configuration is known: --config");
     try {
-      const std::string text = file_text(options_.config_path, kMostLogBytes);
+      const std::string text = config_text();
       const ConfigResult result = parse_config(text);
       // Of a faulty file too: the password is then not where it is looked for, but may be in what was logged.
       std::string ignored;
@@ -198,6 +203,24 @@ class Bundle {
     } catch (const std::exception& failure) {
       problem("no-config.txt", failure.what());
     }
+  }
+
+  /// Root reads what the daemon names with no more than the daemon's rights: it might name any file.
+  std::string config_text() const {
+    const bool as_daemon = told_by_daemon_ && geteuid() == 0 && daemon_.user != 0;
+    if (!as_daemon) return file_text(options_.config_path, kMostLogBytes);
+    if (setgroups(0, nullptr) != 0 || setegid(daemon_.group) != 0 || seteuid(daemon_.user) != 0)
+      throw std::runtime_error(std::string("the daemon's user can't be taken on: ") + std::strerror(errno));
+    std::string text, error;
+    try {
+      text = file_text(options_.config_path, kMostLogBytes);
+    } catch (const std::runtime_error& failure) {
+      error = failure.what();
+    }
+    if (seteuid(0) != 0 || setegid(0) != 0) std::abort();
+    if (!error.empty())
+      throw std::runtime_error(error + " by the daemon's user; --config FILE names another");
+    return text;
   }
 
   void add_log() {
@@ -214,6 +237,8 @@ class Bundle {
   }
 
   BundleOptions options_;
+  ControlClient::Peer daemon_;
+  bool told_by_daemon_ = false;  // options_.config_path
   std::vector<ArchivedFile> files_;
   std::vector<std::string> secrets_, problems_;
 };

@@ -2,6 +2,7 @@
 // log-level.
 #include <simdjson.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -30,9 +31,17 @@ void parsed(std::string_view json, const Show& show) {
   show(answer);
 }
 
+/// An answer may hold what others wrote, as symbols in an exchange's list: it steers no terminal.
+std::string without_controls(std::string_view value) {
+  std::string shown(value);
+  std::replace_if(
+      shown.begin(), shown.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+  return shown;
+}
+
 std::string text(const element& answer, std::string_view key) {
   std::string_view value;
-  return answer[key].get(value) == simdjson::SUCCESS ? std::string(value) : std::string();
+  return answer[key].get(value) == simdjson::SUCCESS ? without_controls(value) : std::string();
 }
 
 std::int64_t number(const element& answer, std::string_view key) {
@@ -52,7 +61,7 @@ std::size_t each_of(const element& answer, std::string_view key, const Take& tak
   if (answer[key].get(list) != simdjson::SUCCESS) return 0;
   for (const element one : list) {
     std::string_view value;
-    if (one.get(value) == simdjson::SUCCESS) take(value);
+    if (one.get(value) == simdjson::SUCCESS) take(without_controls(value));
   }
   return list.size();
 }

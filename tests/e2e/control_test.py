@@ -292,6 +292,53 @@ def check_bundle(place, operator):
     assert 0 < texts["log.txt"].count("\n") <= 300
 
 
+STRANGER = """import socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
+print("listening", flush=True)
+while True:
+    peer = listening.accept()[0]
+    lines = peer.makefile("rb")
+    while lines.readline():
+        peer.sendall(sys.argv[2].encode() + b"\\n")
+"""
+
+
+def check_stranger(place):
+    """Another user's process may listen where that user can make a socket: root neither believes it nor reads for it."""
+    if os.geteuid() != 0:
+        return print("not root: that it does not believe strangers is not tried")
+    os.chmod(place.directory, 0o755)
+    folder = place.path("strange/atcd")
+    os.makedirs(folder)
+    os.chown(folder, 65534, 65534)
+    secret = place.path("secret.toml")
+    with open(secret, "w") as file:
+        file.write("of_root = 'alone'\n")
+    os.chmod(secret, 0o600)
+    answer = json.dumps({"ok": True, "instance": "main\x1b]0;title\x07", "config": secret, "series": []})
+    stranger = subprocess.Popen([sys.executable, "-c", STRANGER, f"{folder}/main.sock", answer], stdout=subprocess.PIPE,
+                                user=65534, group=65534, extra_groups=[])
+    try:
+        assert stranger.stdout.readline() == b"listening\n"
+        asked = Operator(place)
+        asked.environment["XDG_RUNTIME_DIR"] = place.path("strange")
+        assert "another user's process listens there" in asked.run("status", ok=1).stderr
+        # Named outright it is asked, by bundle with its own rights.
+        shown = asked.run("status", "--socket", f"{folder}/main.sock").stdout
+        assert "\x1b" not in shown and "instance main?]0;title?," in shown, shown
+        report = place.path("strange.tar.gz")
+        done = asked.run("bundle", "-o", report, "--socket", f"{folder}/main.sock", "--log", place.path("daemon.toml"))
+        assert f"{secret} can't be read: Permission denied by the daemon's user" in done.stderr, done
+        with tarfile.open(report) as archive:
+            assert not any(b"alone" in archive.extractfile(each).read() for each in archive)
+        asked.run("bundle", "-o", report, "--socket", f"{folder}/main.sock", "--config", secret)
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
 def check_many_series(place, operator, client):
     """More than fit a page: each is told once."""
     simulator = place.simulator("--symbols", "8", "--speed", "20", "--weight-limit", "1000000", name="slow")
@@ -381,6 +428,7 @@ def main():
         done = operator.run("bundle", "-o", place.path("offline.tar.gz"), "--config", place.path("daemon.toml"))
         assert "no daemon of instance" in done.stderr, done
         check_many_series(place, operator, client)
+        check_stranger(place)
         print(f"controlled in {time.monotonic() - started:.0f} s")
     return 0
 
