@@ -34,9 +34,9 @@ class Pipeline::Impl {
       : io_(io),
         config_(config),
         bulk_(bulk),
-        store_(config.state_directory, static_cast<std::size_t>(config.threads)),
+        store_(std::make_unique<BarStore>(config.state_directory, static_cast<std::size_t>(config.threads))),
         mark_(config.state_directory),
-        snapshots_(config.state_directory + "/history", store_.snapshot().taken_ms()),
+        snapshots_(config.state_directory + "/history", store_->snapshot().taken_ms()),
         timer_(io),
         started_ms_(utc_ms()) {
     const auto count = static_cast<std::size_t>(config.threads);
@@ -51,9 +51,16 @@ class Pipeline::Impl {
         boost::asio::post(
             io_, [this, i, report = std::move(report)]() mutable { reports_[i] = std::move(report); });
       };
-      workers_.push_back(std::make_unique<Worker>(
-          Worker::Context{config_, login, store_, bulk_, addresses_, groups, {i, count}, fail, take_report}));
+      workers_.push_back(std::make_unique<Worker>(Worker::Context{
+          config_, login, *store_, bulk_, addresses_, groups, {i, count}, fail, take_report}));
     }
+  }
+
+  /// The mark goes last: a stop that is killed while the disk still takes bars did not end in order.
+  ~Impl() {
+    workers_.clear();
+    store_.reset();
+    if (drained_) mark_.ended();
   }
 
   void start() {
@@ -63,7 +70,7 @@ class Pipeline::Impl {
     if (!mark_.problem().empty()) log_event(Level::warning, "run_mark", {{"detail", mark_.problem()}});
     for (WorkerReport& report : reports_) report.at_ms = monotonic_ms();
     for (const auto& worker : workers_) worker->start();
-    for (const std::string& problem : store_.snapshot().problems())
+    for (const std::string& problem : store_->snapshot().problems())
       first().event(Level::warning, "snapshot", problem);
     tick();
   }
@@ -241,7 +248,7 @@ class Pipeline::Impl {
     for (auto* waiting : {&snapshot_awaited_, &snapshot_wanted_}) {
       for (const auto& written : std::exchange(*waiting, {})) written(problem);
     }
-    mark_.ended();
+    drained_ = true;
     done({all.added, all.unacknowledged, problem});
   }
 
@@ -249,7 +256,7 @@ class Pipeline::Impl {
     const std::size_t workers = workers_.size();
     return {{"history", total.waiting_changes,
              workers * (state::HistoryPort::kMostKept + state::HistoryPort::kQueued),
-             store_.writer().counters().dropped},
+             store_->writer().counters().dropped},
             {"events", total.waiting_events, workers * state::Publisher::kMostEvents,
              total.publish.events_dropped},
             {"log", queued_log_lines(), kMostQueuedLogLines, lost_log_lines()}};
@@ -301,9 +308,9 @@ class Pipeline::Impl {
   }
 
   void tell_archive_problems() {
-    for (const std::string& problem : store_.writer().take_problems())
+    for (const std::string& problem : store_->writer().take_problems())
       first().event(Level::error, "history", problem);
-    const std::uint64_t dropped = store_.writer().counters().dropped;
+    const std::uint64_t dropped = store_->writer().counters().dropped;
     if (dropped == std::exchange(told_dropped_, dropped)) return;
     log_event(Level::error, "history",
               {{"detail", "dropped=" + std::to_string(dropped) +
@@ -338,7 +345,7 @@ class Pipeline::Impl {
   boost::asio::io_context& io_;
   Config config_;
   Bulk& bulk_;
-  BarStore store_;
+  std::unique_ptr<BarStore> store_;
   RunMark mark_;  // behind what throws where the directory is of no use
   feeds::AddressBook addresses_;
   SnapshotTaker snapshots_;
@@ -354,6 +361,7 @@ class Pipeline::Impl {
   bool reload_failed_ = false;
   bool caught_up_ = false;
   bool stopping_ = false;
+  bool drained_ = false;
   std::vector<WorkerReport> reports_;             // the last of each worker
   std::vector<std::unique_ptr<Worker>> workers_;  // last: they use the rest
 };
