@@ -140,7 +140,10 @@ class Series {
   /// Closed bars wait behind a hole.
   bool has_pending() const { return !pending_.empty(); }
   /// Later bars than those that are here are known to have closed.
-  bool later_closed() const { return has_pending() || rows_follow_; }
+  bool later_closed() const {
+    // One that is held back may be the newest itself, where REST has told it just now.
+    return rows_follow_ || (has_pending() && slot_of(pending_.back().bar) >= next_);
+  }
   const engine::Interval& interval() const { return rules_.interval; }
   const SeriesCounters& counters() const { return counters_; }
 

@@ -97,5 +97,30 @@ TEST(QuietTradeSeries, ABarWithoutATradeWaitsForRestAndTheSeriesStaysLive) {
   EXPECT_EQ(rig.requests, before) << "with a trade it needs no row";
 }
 
+/// A signal of it is live, and is pushed.
+TEST(QuietTradeSeries, ABarThatRestTellsBeforeItsSuccessorBeginsIsTheNewest) {
+  const Market market{{{1'000, 1, 10, 1}, {61'000, 2, 11, 1}, {62'000, 3, 11.5, 1}, {181'000, 4, 12, 1}}};
+  Rig rig(market);
+  rig.now = 500;
+  rig.go_live();
+  for (const MadeTrade& made : market.trades) {
+    rig.now = made.at;
+    rig.trade(made);
+    if (made.id != 2) continue;
+    rig.time(61'000 + 2 * kSettlingMs);
+    rig.answer();
+  }
+  rig.bars.on_timer(1, rig.clock().monotonic_ms + kSettlingMs);
+  ASSERT_TRUE(rig.series.has_pending()) << "nothing was traded in it";
+  ASSERT_TRUE(rig.asked.has_value());
+  rig.asked.reset();
+  rig.now = 180'000 + kSettlingMs;
+  HistoryResult only_it = rig.rows(2, 2);  // REST lags: no row that runs, which would prove it
+  rig.series.on_history(only_it, 1, rig.clock());
+  ASSERT_EQ(rig.told.size(), 3U);
+  EXPECT_EQ(rig.told[2], market.bar(2));
+  EXPECT_FALSE(rig.later[2]);
+}
+
 }  // namespace
 }  // namespace atcd::feeds

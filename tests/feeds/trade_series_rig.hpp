@@ -63,6 +63,7 @@ struct Rig final : SeriesHandler, TradeBarsHandler {
   const Market& market;
   std::int64_t now = 0;
   std::vector<Bar> told;
+  std::vector<bool> later;  // of each: later ones were known to have closed
   std::vector<std::pair<Bar, Bar>> corrections, conflicts;
   int unproven = 0;
   Series series{rules(), kStartMs, *this};
@@ -78,7 +79,10 @@ struct Rig final : SeriesHandler, TradeBarsHandler {
   Now clock() const { return {now + 1'000'000, kStartMs + now + ahead}; }
 
   void on_built(const Kline& kline, bool, std::int64_t) override { series.on_kline(kline, 1, clock()); }
-  void on_bar(const Bar& bar, std::int64_t) override { told.push_back(bar); }
+  void on_bar(const Bar& bar, std::int64_t) override {
+    told.push_back(bar);
+    later.push_back(series.later_closed());
+  }
   void on_correction(const Bar& before, const Bar& after, std::int64_t) override {
     corrections.emplace_back(before, after);
     told.back() = after;
