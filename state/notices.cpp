@@ -246,11 +246,20 @@ void Notices::heartbeat(const Fields& fields) {
     arguments.push_back(name);
     arguments.push_back(value);
   }
-  // Together, or a beat whose sender dies in between would be there for ever.
-  send(daemon_key_, {"MULTI"}, checked("MULTI"));
-  send(daemon_key_, arguments, checked("HSET"));
-  send(daemon_key_, {"PEXPIRE", daemon_key_, kHeartbeatTtlMs}, checked("PEXPIRE"));
-  send(daemon_key_, {"EXEC"}, [this, ours = identity_of(fields)](const Reply* reply) {
+  RedisConnection* connection = nodes_.serving(daemon_key_);
+  if (connection == nullptr || !connection->can_send()) return;
+  const auto write = [connection](std::span<const std::string_view> command, RedisConnection::Callback done) {
+    append_command(connection->output(), command);
+    connection->committed(std::move(done));
+  };
+  const std::array<std::string_view, 1> begin = {"MULTI"}, end = {"EXEC"};
+  const std::array<std::string_view, 3> expire = {"PEXPIRE", daemon_key_, kHeartbeatTtlMs};
+  // Together, or a beat whose sender dies in between would be there for ever; and whole, however full the
+  // output is by then: without its end everything that follows would wait for that of the next beat.
+  write(begin, checked("MULTI"));
+  write(arguments, checked("HSET"));
+  write(expire, checked("PEXPIRE"));
+  write(end, [this, ours = identity_of(fields)](const Reply* reply) {
     if (reply == nullptr || reply->is_error()) {
       beaten_.reset();
     } else {

@@ -90,7 +90,7 @@ class RedisConnection {
   }
 
   /// For commands that are formatted in place: append exactly one whole command to output() and call
-  /// committed(), both only while can_send().
+  /// committed(), both only while can_send(), or right behind one that it belongs to.
   std::string& output();
   void committed(Callback callback);
 

@@ -64,6 +64,8 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
         on_failure(series, *cursor, reply->text);
       } else if (!reply->elements.empty()) {
         begin_at(series, *cursor, *reply);
+      } else if (reply->type != ReplyType::array) {
+        on_failure(series, *cursor, "the answer with the stream's newest entry is not understood");
       } else {
         end_stop(*cursor);
         cursor->other_config = false;
@@ -72,6 +74,8 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
         // A stream that was lost goes on from the newest bar that is known to have been in it: whoever read
         // up to there misses nothing.
         cursor->stand_at(cursor->acknowledged_ms == 0 ? 0 : cursor->acknowledged_ms - 1);
+        // So does one whose head was read and not compared yet, where our bars reach it.
+        cursor->told_head_ms = std::max(cursor->told_head_ms, cursor->known_head_ms - 1);
         cursor->phase = Phase::paging;
         want_turn(series, *cursor);
       }
@@ -92,6 +96,7 @@ void SeriesSender::begin_at(SeriesIndex series, SeriesCursor& cursor, const Repl
   cursor.other_config = config != cursor.info.config;
   if (cursor.other_config && !parts_.options.adopt) return stop(cursor, config);
   end_stop(cursor);
+  cursor.known_head_ms = std::max(cursor.known_head_ms, *head_ms);
   if (cursor.told_head_ms <= *head_ms) cursor.told_head_ms = 0;
   cursor.begins = false;
   cursor.own_ms = 0;

@@ -71,6 +71,7 @@ struct SeriesCursor {
   std::string head_content;  // of the head that was read, until it is compared
   std::int64_t head_rev = 0;
   engine::Bar head_bar;                 // its prices, as Redis has them
+  std::int64_t known_head_ms = 0;       // the newest head that this run has read
   std::int64_t told_head_ms = 0;        // a head named by an answer; where its entry was trimmed or deleted
   std::int64_t conflict_ms = 0;         // the exchange was asked about conflicts up to here: not again
   std::int64_t doubt_ms = 0;            // Redis answered that it has other content for this bar

@@ -122,6 +122,8 @@ void SeriesSender::adopt(SeriesIndex series, std::unique_ptr<SeriesCursor> relea
   cursor.queued = false;
   cursor.heads_in_flight = 0;
   cursor.in_flight = {};
+  // This server may not have what came of a question.
+  if (cursor.phase != Phase::conflict) cursor.conflict_ms = 0;
   if (cursor.phase == Phase::unready || cursor.phase == Phase::waiting || cursor.phase == Phase::conflict) {
     return;
   }

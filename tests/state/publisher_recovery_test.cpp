@@ -223,6 +223,56 @@ TEST_F(PublisherRecoveryTest, AnEmptyRedisGetsEveryBarSinceTheHeadThatARestartFo
   EXPECT_EQ(server.client().stream(stream_key(0)).size(), 8U);
 }
 
+/// As where the disk does not reach the head, and REST is away.
+TEST_F(PublisherRecoveryTest, AnEmptyRedisGetsEveryBarSinceAHeadThatHistoryCouldNotTellYet) {
+  RedisServer server;
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  daemon.stop();
+  for (SeriesIndex series = 0; series < kSeries; ++series) daemon.history.series[series].waiting = true;
+  daemon.start();
+  const auto all_asked = [&] {
+    const auto& asked = daemon.history.series;
+    return std::all_of(asked.begin(), asked.end(), [](const auto& each) { return each.second.was_asked; });
+  };
+  for (SeriesIndex series = 0; series < kSeries; ++series) {
+    daemon.history.series[series].was_asked = false;
+    daemon.announce(series);
+  }
+  run_until(all_asked, "the heads are read");
+  server.kill();
+  run_until([&] { return !daemon.publisher->connected(); }, "lost");
+  publish_unheard(daemon, 7);
+  server.start();
+  run_until([&] { return daemon.publisher->connected(); }, "an empty one");
+  for (SeriesIndex series = 0; series < kSeries; ++series) {
+    daemon.history.series[series].waiting = false;
+    daemon.publisher->resume(series);
+  }
+  run_until([&] { return daemon.publisher->unpublished() == 0; }, "settled");
+  expect_all(server, daemon);
+  EXPECT_EQ(server.client().stream(stream_key(0)).size(), 8U);
+}
+
+TEST_F(PublisherRecoveryTest, AHeadOfTheFutureThatWasFlushedHoldsNothingUp) {
+  RedisServer server;
+  Daemon daemon(io_, options_for(server));
+  add_all(daemon);
+  daemon.stop();
+  for (auto& [series, history] : daemon.history.series)
+    history.records.pop_back();  // as if it had never closed
+  for (SeriesIndex series = 0; series < kSeries; ++series)
+    daemon.history.series[series].records.push_back(record_of(series, -3));
+  daemon.start();
+  for (SeriesIndex series = 0; series < kSeries; ++series) daemon.announce(series);
+  run_until([&] { return daemon.publisher->settled(); }, "the heads are read");
+  server.client().command({"FLUSHALL"});
+  for (SeriesIndex series = 0; series < kSeries; ++series) daemon.close_bar(series);
+  server.kill();
+  server.start();
+  run_until([&] { return entries(server) >= kSeries; }, "signals go on");
+}
+
 TEST_F(PublisherRecoveryTest, WhatAnEmptyRedisRefusedAtFirstIsNotLeftOut) {
   RedisServer server;
   Daemon daemon(io_, options_for(server));

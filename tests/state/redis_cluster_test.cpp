@@ -156,6 +156,50 @@ TEST_F(RedisClusterTest, ADrainWaitsForWhatIsBetweenTwoServers) {
   expect_all(cluster, daemon);
 }
 
+/// As after a partition: who has the slot now never saw the correction.
+TEST_F(RedisClusterTest, AProvenCorrectionThatTheNewServerLacksIsAskedAboutAndSentAgain) {
+  RedisCluster cluster(2);
+  Daemon twin(io_, options_for(cluster)), daemon(io_, options_for(cluster));
+  daemon.history.when_different = [&](SeriesIndex series, std::int64_t close_ms) {
+    daemon.publisher->answered(series);
+    daemon.publisher->correct(series, close_ms);
+  };
+  for (Daemon* each : {&twin, &daemon}) {
+    each->add(kFirst, 0, 1);
+    run_until([&] { return each->handler.published > 0; }, "the first");
+    run_until_drained(*each);
+  }
+  auto& told = twin.history.series[kFirst].records;
+  told.push_back(record_of(kFirst, 1));
+  told.back().bar.close = 77;
+  twin.publisher->publish(kFirst, told.back());
+  run_until_drained(twin);
+  twin.stop();
+  const std::string stream = stream_key(kFirst), last = last_key(kFirst);
+  const std::size_t from = cluster.owner(stream), to = 1 - from;
+  for (const std::string& key : {stream, last}) cluster.command(from, {"COPY", key, key + "-before"});
+  const auto newest_id = [&](std::size_t node) {
+    return cluster.node(node).server.client().stream(stream).back().id;
+  };
+  const std::string corrected = std::to_string(record_of(kFirst, 1).bar.close_time_ms) + "-1";
+  daemon.close_bar(kFirst);
+  run_until([&] { return newest_id(from) == corrected; }, "corrected");
+  run_until_drained(daemon);
+  const std::uint16_t slot = key_slot(stream);
+  cluster.begin_move(slot, from, to);
+  while (cluster.move_keys(slot, from, to, 10)) {
+  }
+  cluster.end_move(slot, to);
+  for (const std::string& key : {stream, last}) cluster.command(to, {"RENAME", key + "-before", key});
+  daemon.close_bar(kFirst);
+  run_until_drained(daemon);
+  EXPECT_EQ(daemon.history.differences.size(), 2U);
+  RedisClient redis = cluster.node(to).server.client();
+  const auto entries = redis.stream(stream);
+  ASSERT_EQ(entries.size(), 4U) << "two, the correction and the next";
+  EXPECT_EQ(entries[2].id, corrected);
+}
+
 TEST_F(RedisClusterTest, ANewServerIsFoundThroughASlotThatMovesToIt) {
   RedisCluster cluster(2);
   Daemon daemon(io_, options_for(cluster));
