@@ -46,9 +46,12 @@ BarCsvReader::BarCsvReader(std::string_view text, const engine::Interval& interv
 }
 
 std::optional<Bar> BarCsvReader::next() {
-  if (rest_.empty()) return std::nullopt;
-  ++line_;
-  std::string_view row = take(rest_, '\n');
+  std::string_view row;
+  while (row.empty()) {  // an empty line is none
+    if (rest_.empty()) return std::nullopt;
+    ++line_;
+    row = take(rest_, '\n');
+  }
   const std::string shown(row.substr(0, kShown));
   std::array<std::string_view, kColumns.size()> fields;
   int column = 0;

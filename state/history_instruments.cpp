@@ -56,6 +56,11 @@ std::optional<Instrument> History::read_instrument(Series series, std::uint64_t 
   std::memcpy(&record, bytes.data(), sizeof record);
   if (record.magic != kInstrumentMagic || record.name_hash != name_hash ||
       record.checksum != record_checksum(record)) {
+    const bool written =
+        std::any_of(bytes.begin(), bytes.end(), [](auto byte) { return byte != decltype(byte){}; });
+    if (written)
+      problems_.push_back("instruments is damaged at " + std::to_string(place_of(series)) +
+                          ": what the exchange's list told of one series is taken from it anew");
     return std::nullopt;
   }
   return Instrument{text_of(record.base), text_of(record.quote), text_of(record.settle),

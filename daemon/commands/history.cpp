@@ -8,9 +8,11 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "daemon/bar_csv.hpp"
@@ -20,6 +22,7 @@
 #include "daemon/csv_table.hpp"
 #include "daemon/output_file.hpp"
 #include "engine/interval.hpp"
+#include "feeds/exchange.hpp"
 #include "state/live_history.hpp"
 
 namespace atcd::daemon {
@@ -182,6 +185,17 @@ std::vector<Piece> pieces_of(const std::vector<Bar>& bars, const std::vector<Sto
   return pieces;
 }
 
+/// Why no daemon would read the series; empty where one may. Other commands read it all the same.
+std::string unread_because(const std::string& series) {
+  std::vector<std::string> parts;
+  std::istringstream text(series);
+  for (std::string part; std::getline(text, part, ':');) parts.push_back(part);
+  if (feeds::find_exchange(parts[0], parts[1]) == nullptr) return "there is no " + parts[0] + ":" + parts[1];
+  if (parts[2].empty() || parts[2].find('/') != std::string::npos)
+    return "\"" + parts[2] + "\" is no exchange's own symbol";
+  return {};
+}
+
 int import_csv(const Settings& settings) {
   const auto colon = settings.series.rfind(':');
   const auto interval =
@@ -191,6 +205,8 @@ int import_csv(const Settings& settings) {
               << "binance:spot:BTCUSDT:1m\n";
     return kBadUsage;
   }
+  if (const std::string why = unread_because(settings.series); !why.empty())
+    std::cerr << "atcd history: no daemon reads " << settings.series << ": " << why << '\n';
   const std::vector<Bar> bars = read_bars(settings.file, *interval);
 
   History history(settings.history(), History::Access::write);
@@ -241,13 +257,13 @@ std::size_t copy(History& from, History& to) {
       must(to.keep_superseded(*series, bar, at_ms));
     });
     for (const state::LateBar& late : from.late(*from.find(name))) must(to.keep_late(*series, late));
-    std::int64_t covered_to_ms = 0;
+    std::int64_t covered_to_ms = 0, hole_to_ms = 0;
     from.read_all(*from.find(name), 0, [&](const StoredBars& stored) {
-      // Slots known to have no bar stay known where the bars go on behind them.
-      std::int64_t covered_from_ms = stored.covered_from_ms > covered_to_ms ? stored.covered_from_ms : 0;
+      // Slots known to have no bar stay known where the bars go on behind them; a hole stays one, though no
+      // bar comes before the next piece.
+      if (stored.covered_from_ms > covered_to_ms) hole_to_ms = stored.covered_from_ms;
       for (const Bar& bar : stored.bars) {
-        must(to.append(*series, bar, covered_from_ms));
-        covered_from_ms = 0;
+        must(to.append(*series, bar, std::exchange(hole_to_ms, 0)));
         ++copied;
       }
       covered_to_ms = stored.covered_to_ms;

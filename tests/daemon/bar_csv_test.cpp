@@ -69,7 +69,9 @@ TEST(BarCsv, ARefusalNamesTheLineAndTheValue) {
   EXPECT_THAT(refusal(with_header("60000,1,3,1,4,0\n")), testing::HasSubstr("is no bar"));
   EXPECT_THAT(refusal(with_header("60000,1,3,1,nan,0\n")), testing::HasSubstr("is no bar"));
   EXPECT_THAT(refusal(with_header(good + good)), testing::HasSubstr("line 3: the bar does not come after"));
-  EXPECT_THAT(refusal(with_header("\n")), testing::HasSubstr("line 2: open_ms \"\" is no number"));
+  EXPECT_THAT(refusal(with_header(",\n")), testing::HasSubstr("line 2: open_ms \"\" is no number"));
+  EXPECT_EQ(refusal(with_header(good + "\n\r\n")), "") << "empty lines are none";
+  EXPECT_THAT(refusal(with_header("\n" + good + good)), testing::HasSubstr("line 4: the bar does not come"));
   EXPECT_THAT(refusal(with_header("60000,1,3,1,2,0,9\n")),
               testing::HasSubstr("line 2: there are 7 fields, but the header has 6"));
   EXPECT_THAT(refusal("close,open_ms,open,high,low,close,volume\n"),

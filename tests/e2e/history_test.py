@@ -80,6 +80,12 @@ def main():
         assert "is no series" in history("import", "BTCUSDT", "-", text=HEADER, expect=2)
         assert "no series" in history("export", "binance:spot:OTHER:1m", expect=1)
 
+        # What no daemon reads is told, and imported all the same.
+        for name, why in (("binance:spot:BTC/USDT:1m", "is no exchange's own symbol"), ("a:b:C:1m", "there is no a:b")):
+            done = subprocess.run([ATCD, "history", "import", "--directory", place.path("unread"), name, "-"], input=HEADER,
+                                  capture_output=True, text=True)
+            assert done.returncode == 0 and f"no daemon reads {name}: " in done.stderr and why in done.stderr, done
+
         # A hole stays a hole.
         history("import", "binance:spot:HOLE:1m", "-", text=HEADER + all_rows[0] + all_rows[9])
         assert history("export", "binance:spot:HOLE:1m") == HEADER + all_rows[0] + all_rows[9]
