@@ -184,25 +184,43 @@ class Parser {
       if (found != header_.other_times.end()) time_ = *found;
     }
     const auto time_ms = time_ ? time_of(*time_) : std::nullopt;
-    const bool earlier = time_ms && time_ms_ && *time_ms < *time_ms_;
+    const bool earlier = time_ms && time_ms_ && *time_ms < *time_ms_ && !is_turned_back(*time_ms);
+    if (time_ms && time_ms_ && *time_ms != *time_ms_) forward_ = *time_ms > *time_ms_;
     if (time_ms) time_ms_ = time_ms;
     return earlier ? refuse(line_, time_->name, fields_[time_->field],
                             "no earlier than that of the bar before: the oldest bar comes first")
                    : "";
   }
 
-  /// None of a time of day, as 0930 or 093000, nor of what is no time that can be read.
+  /// Local clocks are turned back once a year, while what comes before and after runs forward.
+  bool is_turned_back(std::int64_t time_ms) const {
+    const std::string_view text = fields_[time_->field];
+    const bool local = !is_digits(text) && !text.ends_with('Z');
+    return local && forward_ && *time_ms_ - time_ms <= kMostTurnedBackMs;
+  }
+
+  /// None of a time of day, as 0930 or 093000, nor of what is no time that can be read. Eight digits are a
+  /// day where they can be one, year first, which is in order as a number too.
   std::optional<std::int64_t> time_of(const Header::OtherTime& column) const {
     const std::string_view text = fields_[column.field];
-    const bool of_day = text.size() < 8 && text.find_first_not_of("0123456789") == std::string_view::npos;
-    return of_day ? std::nullopt : chart_time_ms(text);
+    if (!is_digits(text) || text.size() > 8) return chart_time_ms(text);
+    const bool day =
+        text.size() == 8 && text.substr(4, 2) <= "12" && text.substr(6) <= "31" && text >= "1900";
+    return day ? chart_time_ms(text) : std::nullopt;
   }
+
+  static bool is_digits(std::string_view text) {
+    return text.find_first_not_of("0123456789") == std::string_view::npos;
+  }
+
+  static constexpr std::int64_t kMostTurnedBackMs = 7'200'000;
 
   bool opens_;
   Header header_;
   std::vector<std::string_view> fields_;
   std::optional<Header::OtherTime> time_;  // the column whose order is checked
   std::optional<std::int64_t> time_ms_;    // of the row before
+  bool forward_ = false;                   // it was later than the one before it
   std::size_t line_ = 0;
 };
 

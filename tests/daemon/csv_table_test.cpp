@@ -76,6 +76,13 @@ TEST(CsvTableTest, WhateverTheTimeIsCalledTheNewestBarFirstIsRefused) {
     EXPECT_NE(parse_csv_bars(std::string(header) + "2024-01-03,00:00,1\n2024-01-02,23:00,2\n").error, "")
         << "the date tells the order";
   }
+  const std::string turned_back = "date,close\n2024-10-27 02:30,1\n2024-10-27 02:45,2\n2024-10-27 02:00,3\n";
+  EXPECT_EQ(parse_csv_bars(turned_back + "2024-10-27 02:15,4\n").error, "") << "as local clocks in autumn";
+  EXPECT_NE(parse_csv_bars(turned_back + "2024-10-27 01:45,4\n").error, "") << "twice in a row";
+  EXPECT_NE(parse_csv_bars("date,close\n2024-10-27 02:45,1\n2024-10-27 02:30,2\n").error, "")
+      << "from the first on";
+  EXPECT_EQ(parse_csv_bars("date,close\n12312024,1\n01012025,2\n").error, "") << "the month first";
+  EXPECT_EQ(parse_csv_bars("date,close\n31122024,1\n01012025,2\n").error, "") << "the day first";
   EXPECT_EQ(parse_csv_bars("time,open_ms,close\n9,60000,1\n8,120000,2\n").error, "") << "open_ms is the time";
 }
 
