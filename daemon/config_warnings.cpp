@@ -102,7 +102,7 @@ class Warnings {
                             const engine::Interval& interval) {
     const std::int64_t bars =
         interval.ordinal(now_ms_) - interval.ordinal(*profile.anchor.fixed_anchor_ms) + 1;
-    if (bars < 1) return;
+    if (bars < 1) return warn(key + ".anchor", "lies in the future: no signal is published before");
     const double growth = engine::Plan(profile.parameters).growth(bars - 1);
     if (!(growth > kMostGrowth)) return;
     warn(key + ".anchor", "lies " + std::to_string(bars) + " bars of " + interval.text() +
@@ -172,7 +172,9 @@ class Warnings {
     if (path.empty() || stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
     if ((status.st_mode & (S_IROTH | S_IWOTH)) == 0) return;
     warn(key,
-         "is \"" + path + "\", which every user of this machine can read or write: chmod o= takes it away");
+         "is \"" + path +
+             "\", which every user of this machine can read or write: it should be the daemon's own user's "
+             "alone; the packaged service, whose user comes and goes, takes it as a credential");
   }
 
   const ConfigResult& read_;

@@ -17,6 +17,7 @@ while [ $# -gt 0 ]; do
     *) echo "unknown option $1: allowed are --seconds N and --live [EXCHANGE]" >&2; exit 2 ;;
   esac
 done
+case "$live" in ""|binance|bybit|okx) ;; *) echo "--live is $live: allowed are binance, bybit and okx" >&2; exit 2 ;; esac
 case "$seconds" in *[!0-9]*) echo "--seconds is $seconds: it must be a whole number" >&2; exit 2 ;; esac
 
 began=$(date +%s)
@@ -66,8 +67,9 @@ redis-server --port 0 --unixsocket "$place/redis.sock" --save "" --appendonly no
 pids+=($!)
 wait_until 20 "Redis" redis-cli -s "$place/redis.sock" ping
 
-symbols='"BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "ADAUSDT", "TRXUSDT", "AVAXUSDT", "LINKUSDT",
-           "DOTUSDT", "LTCUSDT", "BCHUSDT", "UNIUSDT", "ATOMUSDT", "ETCUSDT", "FILUSDT", "NEARUSDT", "APTUSDT", "SHIBUSDT"'
+# Common names, which each exchange's list resolves.
+symbols='"BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT", "DOGE/USDT", "ADA/USDT", "TRX/USDT", "AVAX/USDT", "LINK/USDT",
+           "DOT/USDT", "LTC/USDT", "BCH/USDT", "UNI/USDT", "ATOM/USDT", "ETC/USDT", "FIL/USDT", "NEAR/USDT", "APT/USDT", "SHIB/USDT"'
 urls=""
 if [ -z "$live" ]; then
   say "starting the simulated exchange: 20 symbols, a one-minute bar every second"

@@ -4,11 +4,12 @@
 set -euo pipefail
 
 build=(ca-certificates cmake g++ ninja-build pkg-config libboost1.81-dev libsimdjson-dev libhiredis-dev libspdlog-dev
-       libtomlplusplus-dev libcli11-dev libsystemd-dev libssl-dev libxxhash-dev zlib1g-dev prometheus-cpp-dev redis-server)
+       libtomlplusplus-dev libcli11-dev libsystemd-dev libssl-dev libxxhash-dev zlib1g-dev prometheus-cpp-dev redis-server
+       file dpkg-dev)  # these for cpack: without them a package has no dependencies
 tests=(ccache clang clang-format clang-tidy clang-tools lld libclang-rt-14-dev libgtest-dev libgmock-dev librapidcheck-dev
        libbenchmark-dev libblosc-dev openssl python3 python3-redis python3-jsonschema git valgrind linux-perf
        googletest g++-aarch64-linux-gnu qemu-user man-db groff-base zsh
-       systemd systemd-container procps dpkg-dev mmdebstrap lintian prometheus)
+       systemd systemd-container procps mmdebstrap lintian prometheus)
 
 wanted=("${build[@]}")
 case "${1:-}" in

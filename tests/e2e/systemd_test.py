@@ -13,6 +13,7 @@ from harness import ATCD, Workplace, stream_key
 
 DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy")
 PASSWORD = "correct-horse-battery"
+REDIS_GROUP = "adm"  # of the socket alone: a container has no group of Debian's Redis
 
 def tree(place):
     """What the package will bring lies over /usr, what an operator writes in /etc. systemd-nspawn's options for it."""
@@ -27,6 +28,7 @@ def tree(place):
     # It must do no harm where there is no card.
     os.makedirs(place.path("units/atcd@second.service.d"))
     shutil.copy(os.path.join(DEPLOY, "atcd-cuda.conf"), place.path("units/atcd@second.service.d"))
+    write(place.path("units/atcd@second.service.d/redis.conf"), f"[Service]\nSupplementaryGroups={REDIS_GROUP}\n")
     write(place.path("atcd/atcd.toml"), trial_configuration(["BTCUSDT", "ETHUSDT"], http="127.0.0.1:9464"))
     for unit in ("atcd", "atcd-second"):
         write(place.path(f"credstore/{unit}.redis-password"), PASSWORD + "\n", 0o600)
@@ -102,7 +104,11 @@ def trial(place, container):
     goes_on("signals go on after the kill")
     print(f"{seconds_since(began)}: a killed daemon runs again")
 
-    write(place.path("atcd/second.toml"), trial_configuration(["SOLUSDT"], "second", "/var/lib/atcd-second"))
+    # This one by a socket that is open to a group, as that of Debian's Redis.
+    container.run("chgrp", REDIS_GROUP, "/trial/redis.sock")
+    container.run("chmod", "770", "/trial/redis.sock")
+    second = trial_configuration(["SOLUSDT"], "second", "/var/lib/atcd-second")
+    write(place.path("atcd/second.toml"), second.replace("redis://redis.test:6379", "unix:///trial/redis.sock"))
     container.systemctl("start", "atcd@second")
     wait_in(container, "atcd@second", lambda: length("SOLUSDT") > 3, "signals of the instance")
     for instance in ("main", "second"):
