@@ -28,7 +28,7 @@ class Twin:
         wait_for(lambda: any('"LIVE"' in state for state in client.hvals(f"atc:1:state:{name}")), "it is live")
 
     def scrape(self):
-        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection = http.client.HTTPConnection(self.address, timeout=harness.DEADLINE_S)
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         connection.close()

@@ -116,7 +116,7 @@ class Simulator:
         self.urls = urls
 
     def request(self, method, target):
-        connection = http.client.HTTPConnection(self.rest_url.split("//")[1], timeout=30)
+        connection = http.client.HTTPConnection(self.rest_url.split("//")[1], timeout=DEADLINE_S)
         connection.request(method, target)
         response = connection.getresponse()
         body = response.read().decode()

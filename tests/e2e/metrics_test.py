@@ -45,7 +45,7 @@ class Daemon:
         self.process.wait(60)
 
     def ask(self, target, method="GET"):
-        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection = http.client.HTTPConnection(self.address, timeout=harness.DEADLINE_S)
         connection.request(method, target)
         response = connection.getresponse()
         body = response.read().decode()

@@ -23,7 +23,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
-        connection = http.client.HTTPConnection(self.server.target, timeout=30)
+        connection = http.client.HTTPConnection(self.server.target, timeout=harness.DEADLINE_S)
         connection.request("GET", self.path)
         answer = connection.getresponse()
         body = answer.read()
