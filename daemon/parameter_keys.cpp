@@ -80,12 +80,16 @@ void read_weight(TomlReader& reader, std::string_view key, double& weight) {
 
 std::optional<std::int64_t> parse_utc_time(std::string_view text) {
   using namespace std::chrono;
+  constexpr std::string_view kForm = "0000-00-00T00:00:00Z";
+  if (text.size() != kForm.size()) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i) {  // sscanf takes signs and blanks for a part of a number
+    if (kForm[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != kForm[i]) return std::nullopt;
+  }
   unsigned y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0;
-  char rest = 0;
   const int fields =
-      std::sscanf(std::string(text).c_str(), "%4u-%2u-%2uT%2u:%2u:%2uZ%c", &y, &mo, &d, &h, &mi, &s, &rest);
+      std::sscanf(std::string(text).c_str(), "%4u-%2u-%2uT%2u:%2u:%2uZ", &y, &mo, &d, &h, &mi, &s);
   const year_month_day date{year{static_cast<int>(y)}, month{mo}, day{d}};
-  if (fields != 6 || text.size() != 20 || !date.ok() || h > 23 || mi > 59 || s > 59) return std::nullopt;
+  if (fields != 6 || !date.ok() || h > 23 || mi > 59 || s > 59) return std::nullopt;
   const auto time = sys_days{date} + hours{h} + minutes{mi} + seconds{s};
   return duration_cast<milliseconds>(time.time_since_epoch()).count();
 }

@@ -23,6 +23,7 @@ std::optional<std::string> read_password(const std::string& password_file, std::
     error = path + " can't be read: " + (file.eof() ? "it is empty" : std::strerror(errno));
     return std::nullopt;
   }
+  if (line.ends_with('\r')) line.pop_back();
   return line;
 }
 

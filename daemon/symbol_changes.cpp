@@ -63,6 +63,13 @@ FeedConfig* find_feed(Config& config, const std::string& name, std::string& erro
   return nullptr;
 }
 
+/// What is excluded may be the same instrument by another name, which only the exchange's list tells.
+std::string but_for(const std::vector<std::string>& exclude) {
+  std::string list;
+  for (const std::string& each : exclude) list += (list.empty() ? "" : ", ") + each;
+  return list.empty() ? "" : "; excluded is " + list + ": where one of these names it, add it by that name";
+}
+
 std::string fault_of(const std::string& symbol) {
   const bool plain = std::none_of(symbol.begin(), symbol.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
@@ -105,7 +112,8 @@ std::string add_symbols(Config& config, const std::string& feed_name,
                                      [&](const std::string& each) { return matches(each, symbol); });
       if (taken) return std::string();
     }
-    if (holds(feed.symbols, symbol)) return symbol + " is among the symbols of " + feed_name + " already";
+    if (holds(feed.symbols, symbol))
+      return symbol + " is among the symbols of " + feed_name + " already" + but_for(feed.exclude);
     feed.symbols.push_back(symbol);
     return std::string();
   });

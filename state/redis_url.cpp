@@ -60,10 +60,16 @@ bool take_credentials(std::string_view& rest, RedisAddress& address) {
   return true;
 }
 
+/// What other clients take as parameters may be a password: it is not shown.
+std::string without_parameters(std::string_view text) {
+  const std::size_t end = text.find_first_of("?#&");
+  return std::string(text.substr(0, end)) + (end == std::string_view::npos ? "" : "...");
+}
+
 bool take_database(std::string_view text, RedisAddress& address, std::string& error) {
   const auto database = whole<int>(text, 0, kHighestDatabase);
   if (!database) {
-    error = "the Redis database \"" + std::string(text) + "\" is not a number from 0 to " +
+    error = "the Redis database \"" + without_parameters(text) + "\" is not a number from 0 to " +
             std::to_string(kHighestDatabase);
     return false;
   }
@@ -83,7 +89,7 @@ bool parse_unix(std::string_view rest, RedisAddress& address, std::string& error
   }
   address.path = rest;
   if (rest.size() < 2 || rest.front() != '/' || rest.size() > kLongestPath) {
-    error = "the Redis socket path \"" + address.path + "\" must begin with / and have at most " +
+    error = "the Redis socket path \"" + without_parameters(rest) + "\" must begin with / and have at most " +
             std::to_string(kLongestPath) + " bytes";
     return false;
   }
@@ -118,7 +124,7 @@ bool parse_host(std::string_view rest, RedisAddress& address, std::string& error
   if (!port.empty()) {
     const auto number = whole<std::uint16_t>(port.substr(1), 1, 65535);
     if (!number) {
-      error = "the Redis port \"" + std::string(port.substr(1)) + "\" is not a number from 1 to 65535";
+      error = "the Redis port \"" + without_parameters(port.substr(1)) + "\" is not a number from 1 to 65535";
       return false;
     }
     address.port = *number;

@@ -76,7 +76,7 @@ int compare(const Typed& typed, const ComputeOptions& options) {
           return wrong;
         },
         [&](std::string_view text) { return comparison.take_rows(text); });
-    error = comparison.error();
+    if (!comparison.error().empty()) error = typed.compare + ": " + comparison.error();
     if (!refusal.empty()) {
       std::cerr << "atcd compute: " << typed.input << ": " << refusal << '\n';
       return kFailed;
@@ -86,7 +86,7 @@ int compare(const Typed& typed, const ComputeOptions& options) {
       return comparison.agrees() && std::cout ? kDone : kFailed;
     }
   }
-  std::cerr << "atcd compute: " << typed.compare << ": " << error << '\n';
+  std::cerr << "atcd compute: " << error << '\n';
   return kFailed;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -164,6 +165,8 @@ simulator::ServerOptions to_options(const Settings& settings) {
   venue.seed = settings.seed;
   venue.quiet_share = settings.quiet_share;
   if (!settings.start.empty()) venue.start_ms = to_utc_ms("start", settings.start);
+  if (std::isnan(settings.speed) || std::isnan(settings.quiet_share))  // which no range of CLI11's refuses
+    throw std::invalid_argument("speed and quiet_share must be numbers");
   venue.speed = settings.speed;
   venue.update = milliseconds(settings.update_ms);
   venue.closing_delay = {settings.closing_delay_ms, settings.closing_spread_ms};
@@ -235,6 +238,8 @@ bool to_arguments(const toml::node& node, std::vector<std::string>& values) {
 /// command line says stays.
 std::vector<ConfigError> read_config(const std::string& path, CLI::App& command) {
   std::vector<ConfigError> errors;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return {{0, "", "is a directory"}};
   std::ifstream file(path, std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   if (!file) return {{0, "", "can't be read"}};

@@ -262,6 +262,9 @@ TEST(Config, AnchorsAreUtcTimes) {
   EXPECT_EQ(with("\"2024-01-01T00:00:00Z\"").config.profiles[0].anchor.fixed_anchor_ms, 1704067200000);
   EXPECT_EQ(with("2024-01-01T00:00:00Z").config.profiles[0].anchor.fixed_anchor_ms, 1704067200000);
   EXPECT_THAT(all(with("\"2024-13-01T00:00:00Z\"")), HasSubstr("must be a UTC time"));
+  for (const char* text :
+       {"\"-024-01-01T00:00:00Z\"", "\"2024-01-01T00:00: 1Z\"", "\"2024-01-01T00:00:00z\""})
+    EXPECT_THAT(all(with(text)), HasSubstr("must be a UTC time"));
   EXPECT_THAT(all(with("\"yesterday\"")), HasSubstr("anchor is 'yesterday': it must be a UTC time"));
 }
 

@@ -49,6 +49,15 @@ TEST(SymbolChanges, WhatAPatternTakesIsExcludedAndComesBack) {
   EXPECT_TRUE(changed.feeds[1].exclude.empty());
 }
 
+/// Only the exchange's list tells that both are one instrument.
+TEST(SymbolChanges, OfWhatWasRemovedByItsOtherNameThatIsTold) {
+  Config changed = config();
+  EXPECT_EQ(remove_symbols(changed, "binance:spot", {"BTC/USDT"}), "");
+  const std::string error = add_symbols(changed, "binance:spot", {"BTCUSDT"});
+  EXPECT_NE(error.find("excluded is BTC/USDT"), std::string::npos) << error;
+  EXPECT_EQ(add_symbols(changed, "binance:spot", {"BTC/USDT"}), "");
+}
+
 TEST(SymbolChanges, WhatIsWrongIsNamedAndChangesNothing) {
   const auto error = [](auto change, const std::string& feed, const Texts& symbols) {
     Config changed = config();

@@ -93,6 +93,12 @@ TEST(RedisUrlTest, RefusesWithASentenceThatNamesWhatIsWrongButNoSecret) {
       {"unix:///", "must begin with /"},
       {"unix:///a?password=secret", "db=N"},
       {"unix:///a?db=y", "\"y\""},
+      {"unix:///a?db=0&password=secret", "is not a number"},
+      {"redis://h/0?password=secret", "is not a number"},
+      {"redis://h:1?password=secret", "from 1 to 65535"},
+      {"redis://h:1#secret", "from 1 to 65535"},
+      {"redis-sentinel://h/m/0?password=secret", "is not a number"},
+      {"redis-cluster://h:1,h:2?password=secret", "from 1 to 65535"},
   };
   for (const auto& [url, expected] : cases) {
     std::string error;
