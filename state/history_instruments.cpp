@@ -54,15 +54,15 @@ std::optional<Instrument> History::read_instrument(Series series, std::uint64_t 
   if (bytes.empty()) return std::nullopt;
   InstrumentRecord record;
   std::memcpy(&record, bytes.data(), sizeof record);
-  if (record.magic != kInstrumentMagic || record.name_hash != name_hash ||
-      record.checksum != record_checksum(record)) {
-    const bool written =
-        std::any_of(bytes.begin(), bytes.end(), [](auto byte) { return byte != decltype(byte){}; });
-    if (written)
-      problems_.push_back("instruments is damaged at " + std::to_string(place_of(series)) +
-                          ": what the exchange's list told of one series is taken from it anew");
-    return std::nullopt;
+  const bool intact = record.magic == kInstrumentMagic && record.checksum == record_checksum(record);
+  const bool written =
+      std::any_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte != std::byte{0}; });
+  if (!intact && written) {
+    problems_.push_back(directory_ + "/instruments: the record at " + std::to_string(place_of(series)) +
+                        " is damaged: what the exchange's list told of that series is taken from it anew");
   }
+  // One of another name was written for a series that was not begun.
+  if (!intact || record.name_hash != name_hash) return std::nullopt;
   return Instrument{text_of(record.base), text_of(record.quote), text_of(record.settle),
                     record.delivery_ms,   record.listed_ms,      std::bit_cast<double>(record.contract_size),
                     record.replaced_ms};

@@ -22,6 +22,7 @@ namespace {
 constexpr std::array<const char*, 5> kFiles = {"names", "tails", "index", "blocks", "instruments"};
 constexpr std::int64_t kRecordBytes = sizeof(IndexRecord);
 constexpr int kTries = 5;
+constexpr std::size_t kUnindexedAtOnce = 1024;
 
 template <class Record>
 Record record_at(std::span<const std::byte> bytes) {
@@ -241,6 +242,8 @@ void History::scan_blocks(std::int64_t from) {
       IndexRecord record{kIndexMagic, 0, at, header};
       record.checksum = record_checksum(record);
       unindexed_.push_back(record);
+      // A start that takes too long is ended: the next one goes on from here.
+      if (unindexed_.size() >= kUnindexedAtOnce) write_unindexed();
     }
     at = end;
   }

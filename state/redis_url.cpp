@@ -124,7 +124,7 @@ bool parse_host(std::string_view rest, RedisAddress& address, std::string& error
   if (!port.empty()) {
     const auto number = whole<std::uint16_t>(port.substr(1), 1, 65535);
     if (!number) {
-      error = "the Redis port \"" + without_parameters(port.substr(1)) + "\" is not a number from 1 to 65535";
+      error = "the Redis port \"" + std::string(port.substr(1)) + "\" is not a number from 1 to 65535";
       return false;
     }
     address.port = *number;
@@ -188,6 +188,12 @@ bool parse_rest(std::string_view scheme, std::string_view rest, RedisAddress com
   if (kind == "unix") {
     url.addresses.push_back(std::move(common));
     return parse_unix(rest, url.addresses[0], error);
+  }
+  if (rest.find_first_of("?#&") != std::string_view::npos) {
+    error =
+        "a Redis URL has no parameters, but for unix:///path?db=N: a password is better kept in "
+        "password_file";
+    return false;
   }
   if (kind.empty()) return parse_single(rest, std::move(common), url, error);
   if (kind == "-cluster") {

@@ -74,8 +74,6 @@ void SeriesSender::on_head(SeriesIndex series, std::uint32_t generation, const R
         // A stream that was lost goes on from the newest bar that is known to have been in it: whoever read
         // up to there misses nothing.
         cursor->stand_at(cursor->acknowledged_ms == 0 ? 0 : cursor->acknowledged_ms - 1);
-        // So does one whose head was read and not compared yet, where our bars reach it.
-        cursor->told_head_ms = std::max(cursor->told_head_ms, cursor->known_head_ms - 1);
         cursor->phase = Phase::paging;
         want_turn(series, *cursor);
       }
@@ -180,6 +178,11 @@ void SeriesSender::act_on(SeriesIndex series, SeriesCursor& cursor, const InFlig
     return;
   }
   if (!current) return;
+  if (value && answer == "different" && cursor.begins) {
+    // The stream has lost its entries, and remembers the newest, which is this one: it goes on after that.
+    cursor.told_head_ms = std::max(cursor.told_head_ms, sent.close_ms);
+    return cursor.failures++ == 0 ? back_to_head(series, cursor) : retry_later(series, cursor);
+  }
   if (value && answer == "different") {
     // The head, which has its prices, is compared next. A bar that is no longer the head's: a correction of
     // it has come too late, and where it is known that our signals differ nothing is asked.

@@ -94,4 +94,23 @@ void SeriesSender::let_stand(SeriesCursor& cursor, const SignalRecord& ours) {
 /// neither's. So the one whose telling does not stand publishes only what the other leaves out.
 void SeriesSender::yield(SeriesIndex series, SeriesCursor& cursor) { retry_in(kYield, series, cursor); }
 
+/// An answer may have named a head of which there is no entry: it was trimmed or deleted, and Redis takes
+/// nothing that is not after it. False while history's answer is yet to come.
+bool SeriesSender::begin_after_told_head(SeriesIndex series, SeriesCursor& cursor) {
+  if (cursor.told_head_ms <= cursor.position_ms) return true;
+  if (!ask_history(series, cursor, cursor.told_head_ms - 1, 1)) return false;
+  // Where no bar of ours reaches it, none can be added before it is gone.
+  if (!page_.empty()) cursor.stand_at(std::exchange(cursor.told_head_ms, 0));
+  return true;
+}
+
+/// An emptied stream goes on from a head that was read and not compared yet, where our bars reach it. False
+/// while history's answer is yet to come.
+bool SeriesSender::begin_at_known_head(SeriesIndex series, SeriesCursor& cursor) {
+  if (!cursor.begins || cursor.known_head_ms <= cursor.position_ms + 1) return true;
+  if (!ask_history(series, cursor, cursor.known_head_ms - 1, 1)) return false;
+  if (!page_.empty()) cursor.stand_at(cursor.known_head_ms - 1);
+  return true;
+}
+
 }  // namespace atcd::state

@@ -355,23 +355,17 @@ bool SeriesSender::ask_history(SeriesIndex series, SeriesCursor& cursor, std::in
   return answer == HistoryAnswer::records;
 }
 
-/// An answer may have named a head of which there is no entry: it was trimmed or deleted, and Redis takes
-/// nothing that is not after it. False while history's answer is yet to come.
-bool SeriesSender::begin_after_told_head(SeriesIndex series, SeriesCursor& cursor) {
-  if (cursor.told_head_ms <= cursor.position_ms) return true;
-  if (!ask_history(series, cursor, cursor.told_head_ms - 1, 1)) return false;
-  // Where no bar of ours reaches it, none can be added before it is gone.
-  if (!page_.empty()) cursor.stand_at(std::exchange(cursor.told_head_ms, 0));
-  return true;
-}
-
 void SeriesSender::send_page(SeriesIndex series, SeriesCursor& cursor) {
-  if (!begin_after_told_head(series, cursor)) return;
+  if (!begin_after_told_head(series, cursor) || !begin_at_known_head(series, cursor)) return;
   const std::int64_t after_ms = cursor.position_ms;
   if (!ask_history(series, cursor, after_ms, kPage)) return;
   if (!page_.empty() && after_ms != 0 && page_[0].prev_close_ms != after_ms) {
     // The stream goes on from its head, whatever lies between it and what we have.
-    if (page_[0].gap_from_ms == 0 && page_[0].prev_close_ms > after_ms) page_[0].gap_from_ms = after_ms;
+    // An emptied one begins with its last bar again, before which we stand.
+    const bool before_last =
+        cursor.begins && (after_ms + 1 == cursor.acknowledged_ms || after_ms + 1 == cursor.known_head_ms);
+    if (page_[0].gap_from_ms == 0 && page_[0].prev_close_ms > after_ms)
+      page_[0].gap_from_ms = before_last ? after_ms + 1 : after_ms;
     page_[0].prev_close_ms = after_ms;
   }
   // The second bar could arrive although the first was refused, which nothing would bring back.

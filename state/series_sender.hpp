@@ -105,19 +105,20 @@ class SeriesSender {
   void take_turn(SeriesIndex series, SeriesCursor& cursor);
   void read_head(SeriesIndex series, SeriesCursor& cursor);
   bool ask_history(SeriesIndex series, SeriesCursor& cursor, std::int64_t after_close_ms, std::size_t limit);
-  bool begin_after_told_head(SeriesIndex series, SeriesCursor& cursor);
   void send_page(SeriesIndex series, SeriesCursor& cursor);
   void become_level(SeriesCursor& cursor);
   void ask(const SeriesCursor& cursor);
   bool send(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record, bool check);
   void publish_level(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& record);
 
-  // The head's own bar, in series_head.cpp.
+  // The head, and where to go on from it, in series_head.cpp.
   void check_head(SeriesIndex series, SeriesCursor& cursor);
   void compare_head(SeriesIndex series, SeriesCursor& cursor, const SignalRecord& ours,
                     const std::string& head_content);
   void let_stand(SeriesCursor& cursor, const SignalRecord& ours);
   void yield(SeriesIndex series, SeriesCursor& cursor);
+  bool begin_after_told_head(SeriesIndex series, SeriesCursor& cursor);
+  bool begin_at_known_head(SeriesIndex series, SeriesCursor& cursor);
 
   // Answers, in series_answers.cpp.
   void on_head(SeriesIndex series, std::uint32_t generation, const Reply* reply);

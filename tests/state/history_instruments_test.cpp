@@ -68,7 +68,8 @@ TEST_F(HistoryInstruments, ADamagedRecordIsNotKnownAndCostsNoBar) {
     write("instruments", changed);
     EXPECT_EQ(instrument_of("a"), std::nullopt) << at;
     ASSERT_EQ(problems().size(), 1U) << at;
-    EXPECT_NE(problems()[0].find("instruments is damaged at 0"), std::string::npos) << problems()[0];
+    EXPECT_NE(problems()[0].find("/instruments: the record at 0 is damaged"), std::string::npos)
+        << problems()[0];
   }
   for (const std::size_t size : {std::size_t{0}, std::size_t{8}, whole.size() - 1}) {
     write("instruments", whole.substr(0, size));

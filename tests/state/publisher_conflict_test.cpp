@@ -261,6 +261,24 @@ TEST_F(PublisherConflictTest, AProvenCorrectionThatRedisHasLostIsAskedAboutAndSe
   EXPECT_EQ(b.history.differences.size(), 2U);
 }
 
+/// Its key remembers which was the newest: the function compares what comes with that.
+TEST_F(PublisherConflictTest, AStreamThatLostItsEntriesMeanwhileGoesOnAfterTheNewestOfThem) {
+  Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
+  a.add(1, 0, 3);
+  run_until_drained_after_first(a);
+  a.stop();
+  for (std::int64_t bar = 0; bar < 3; ++bar) b.history.series[1].records.push_back(record_of(1, bar));
+  b.history.series[1].records.back().bar.close = 77;
+  b.announce(1);
+  run_until([&] { return b.history.differences.size() == 1; }, "the exchange is asked");
+  redis_.command({"XTRIM", stream_key(1), "MAXLEN", "0"});
+  b.publisher->answered(1);
+  b.close_bar(1);
+  run_until([&] { return !redis_.stream(stream_key(1)).empty(); }, "it goes on");
+  run_until_drained(b);
+  EXPECT_EQ(redis_.stream(stream_key(1)).front().id, id_of(3, 0));
+}
+
 TEST_F(PublisherConflictTest, ABarBeforeTheHeadIsAskedAboutToo) {
   Daemon a(io_, options_for(server_)), b(io_, options_for(server_));
   a.add(1, 0, 3);

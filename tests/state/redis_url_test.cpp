@@ -94,11 +94,15 @@ TEST(RedisUrlTest, RefusesWithASentenceThatNamesWhatIsWrongButNoSecret) {
       {"unix:///a?password=secret", "db=N"},
       {"unix:///a?db=y", "\"y\""},
       {"unix:///a?db=0&password=secret", "is not a number"},
-      {"redis://h/0?password=secret", "is not a number"},
-      {"redis://h:1?password=secret", "from 1 to 65535"},
-      {"redis://h:1#secret", "from 1 to 65535"},
-      {"redis-sentinel://h/m/0?password=secret", "is not a number"},
-      {"redis-cluster://h:1,h:2?password=secret", "from 1 to 65535"},
+      {"redis://h/0?password=secret", "no parameters"},
+      {"redis://h:1?password=secret", "no parameters"},
+      {"redis://h:1#secret", "no parameters"},
+      {"redis://h?password=secret", "no parameters"},
+      {"redis://?password=secret", "no parameters"},
+      {"redis-sentinel://h:1/m?password=secret", "no parameters"},
+      {"redis-cluster://h:1,h2?password=secret", "no parameters"},
+      {"redis-sentinel://h/m/0?password=secret", "no parameters"},
+      {"redis-cluster://h:1,h:2?password=secret", "no parameters"},
   };
   for (const auto& [url, expected] : cases) {
     std::string error;
