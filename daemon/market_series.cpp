@@ -113,6 +113,7 @@ void MarketSeries::on_bar(const engine::Bar& newest, std::int64_t received_us) {
 void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& now,
                                  std::int64_t received_us) {
   correct_archived(now);
+  confirm_told(now);
   bars_came();
   keep_back();
   state::SignalRecord telling;  // without a signal: the publisher asks for that when it can be had
@@ -123,6 +124,7 @@ void MarketSeries::on_correction(const engine::Bar& before, const engine::Bar& n
     if (!goes_on()) output->signals.forget();
     const auto computed = goes_on() ? output->signals.corrected(history()) : std::nullopt;
     if (computed) {
+      output->resumed = true;  // its engine stands at the newest bar: it goes on with the next
       publish(*output, *computed, received_us, &before);
     } else {
       context_.publisher.publish(output->index, telling);

@@ -201,6 +201,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   void restore();
   std::string_view resume_engine(Output& output, const state::SnapshotEntry& entry);
   void archive(const engine::Bar& bar);
+  void confirm_told(const engine::Bar& corrected);
   void told_otherwise(const engine::Bar& used, const engine::Bar& told, const std::string& sentence);
   void ask_again_soon(const engine::Bar& told);
   void ask_again_from(std::int64_t slot);
@@ -246,6 +247,7 @@ class MarketSeries final : public feeds::SeriesHandler,
   std::optional<feeds::FrameFold> fold_;    // of the bars that the stream brings, or
   std::optional<feeds::TradeBars> trades_;  // of its trades; neither: its bars are taken as they are
   feeds::TradeBarsCounters told_trades_;    // as the log has them
+  std::uint64_t late_trades_ = 0;           // for which REST was to be asked
   std::int64_t told_trades_ms_ = 0;         // monotonic
   bool comparing_ = false;                  // the exchange was asked for bars that are here
   BarDoubt doubt_;                          // whether the newest bars are the exchange's

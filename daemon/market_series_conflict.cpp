@@ -114,6 +114,7 @@ void MarketSeries::settle(const Question& question, Verdict told, const feeds::H
       text = "our bar was wrong: replaced by the exchange's " + prices(*row);
       series_.replace(*row);
       correct_archived(*row);
+      confirm_told(*row);
       break;
     case Verdict::lacking:
       text = "the exchange has the bar, but nothing that we have lies after it";

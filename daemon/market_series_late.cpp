@@ -31,6 +31,17 @@ void MarketSeries::on_confirmed(const engine::Bar& used) {
                      " once more, as it was used: the next run takes it so too");
 }
 
+/// What was told of it before this, its last word, holds for no run any more.
+void MarketSeries::confirm_told(const engine::Bar& corrected) {
+  const bool told = std::any_of(late_.begin(), late_.end(), [&](const state::LateBar& late) {
+    return late.bar.open_time_ms == corrected.open_time_ms;
+  });
+  if (!told) return;
+  told_otherwise(corrected, corrected,
+                 "a bar that came again otherwise was corrected since, to " + prices(corrected) +
+                     ": the next run takes it so too");
+}
+
 /// Than the last time: REST says the same again and again.
 void MarketSeries::told_otherwise(const engine::Bar& used, const engine::Bar& told,
                                   const std::string& sentence) {

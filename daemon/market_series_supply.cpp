@@ -163,6 +163,8 @@ void MarketSeries::go_on_alone() {
 
 void MarketSeries::tell_lost_trades() {
   const feeds::TradeBarsCounters& counted = trades_->counters();
+  // Their bars were closed as whole, and published: REST tells what they should have been.
+  if (std::exchange(late_trades_, counted.late) != counted.late) doubt_.raise(monotonic_ms(), series_.next());
   if (counted.late == told_trades_.late && counted.lost == told_trades_.lost &&
       counted.off_book == told_trades_.off_book)
     return;

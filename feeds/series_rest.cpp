@@ -121,7 +121,11 @@ void Series::history_failed(std::string_view why, const Request& request, const 
   }
   retry_at_ms_ = now.monotonic_ms + retry_after_ms(++failures_);
   const bool held_up = state_ == SeriesState::catching_up && !pending_.empty();
-  if (failures_ >= kFailuresBeforeGap && held_up) set_state(SeriesState::gap, why);
+  if (failures_ < kFailuresBeforeGap) return;
+  if (held_up) return set_state(SeriesState::gap, why);
+  // REST refuses what the exchange has ended: there is nothing to catch up with.
+  if (state_ == SeriesState::catching_up && listing_ != Listing::trading)
+    set_resting_state(SeriesState::stale, why);
 }
 
 /// A later row exists, or the exchange's clock has passed the row's end.

@@ -65,8 +65,11 @@ class LateBarsTest : public SeriesRig {
 TEST_F(LateBarsTest, AreForgottenWithTheBarsThatTheyAreOf) {
   begin(3000);
   ASSERT_TRUE(eventually([&] { return bars() > 120; }));
-  control("correct?symbol=" + symbol_ + "&bars_ago=20");
-  ASSERT_TRUE(eventually([&] { return late() == 1; }));
+  // More than one on a slow machine, which may have forgotten the first before it is looked for.
+  ASSERT_TRUE(eventually([&] {
+    control("correct?symbol=" + symbol_ + "&bars_ago=20");
+    return late() > 0;
+  }));
   std::size_t most = 0;
   const bool trimmed = eventually([&] {
     const std::size_t held = bars();
@@ -93,6 +96,24 @@ TEST_F(LateBarsTest, WhatRestTookBackDoesNotHold) {
   EXPECT_EQ(found->late[0].bar.open_time_ms, used.open_time_ms);
   EXPECT_FALSE(same_prices(found->late[0].bar, used));
   EXPECT_EQ(found->late[1].bar, used);
+}
+
+/// The exchange's last word is the frame's: the next run begins with the next bar, before REST is asked once
+/// more.
+TEST_F(LateBarsTest, ACorrectionOfTheNewestBarHoldsOverWhatRestToldOfIt) {
+  begin(0);
+  ASSERT_TRUE(eventually([&] { return connects() > 0 && bars() > 60; }));
+  ASSERT_TRUE(close_a_bar());
+  ASSERT_TRUE(reconnects()) << "the first answer after a jump of the exchange's clock is not believed";
+  control("rest?how=unsettled&count=1");
+  ASSERT_TRUE(reconnects());
+  ASSERT_EQ(late(), 1U);
+  const engine::Bar before = subject()->bars.back();
+  control("correct?symbol=" + symbol_ + "&bars_ago=1");
+  ASSERT_TRUE(eventually([&] { return subject()->bars.back() != before; }));
+  const auto found = subject();
+  ASSERT_EQ(found->late.size(), 2U);
+  EXPECT_EQ(found->late[1].bar, found->bars.back());
 }
 
 /// Nor is it taken at its word in a bar's first seconds: the next run may begin with the next bar.

@@ -242,5 +242,23 @@ TEST(Series, WhatLeftTheListHasEndedAndMayComeBack) {
   EXPECT_EQ(live.series.state(), SeriesState::catching_up);
 }
 
+/// Some exchanges' REST refuses whoever asks for what they do not list any more.
+TEST(Series, WhatHasEndedAndRestRefusesHasEndedAlsoAfterAReconnect) {
+  LiveSeries live;
+  live.series.set_listing(Listing::ended, at(6));
+  live.series.on_stream_down(at(7), "cut");
+  live.series.on_stream_up(at(7));
+  ASSERT_EQ(live.series.state(), SeriesState::catching_up);
+  HistoryResult refused;
+  refused.error = RestError::http_status;
+  for (int second = 0; second < 600 && live.series.state() == SeriesState::catching_up; ++second) {
+    live.series.on_timer(at(7, second * 1000));
+    if (live.recorder.fetches.empty()) continue;
+    live.recorder.fetches.clear();
+    live.series.on_history(refused, 1, at(7, second * 1000));
+  }
+  EXPECT_EQ(live.series.state(), SeriesState::ended);
+}
+
 }  // namespace
 }  // namespace atcd::feeds
