@@ -67,7 +67,11 @@ std::string Interval::text() const {
 std::int64_t Interval::length_ms() const { return count_ * kUnitMs[static_cast<std::size_t>(unit_)]; }
 
 std::int64_t Interval::ordinal(std::int64_t time_ms) const {
-  if (unit_ == Unit::month) return floor_div(month_of(floor_div(time_ms, kDayMs)) + 1, count_);
+  if (unit_ == Unit::month) {
+    // Quarters and years begin in January; of single months it is year * 12 + month.
+    const std::int64_t month = month_of(floor_div(time_ms, kDayMs));
+    return count_ == 1 ? month + 1 : floor_div(month, count_);
+  }
   if (unit_ == Unit::week) {
     const std::int64_t least = std::numeric_limits<std::int64_t>::min() + kFirstMondayMs;
     return floor_div((time_ms < least ? least : time_ms) - kFirstMondayMs, length_ms());
@@ -81,7 +85,7 @@ std::int64_t Interval::open_time_ms(std::int64_t ordinal) const {
   if (unit_ == Unit::month) {
     const std::int64_t furthest = kFurthestMonth / count_;
     if (ordinal < -furthest || ordinal > furthest) return no_time;
-    return first_day(ordinal * count_ - 1) * kDayMs;
+    return first_day(count_ == 1 ? ordinal - 1 : ordinal * count_) * kDayMs;
   }
   std::int64_t open_ms = 0;
   const std::int64_t first_ms = unit_ == Unit::week ? kFirstMondayMs : 0;

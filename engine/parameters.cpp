@@ -9,6 +9,8 @@
 namespace atcd::engine {
 namespace {
 
+constexpr std::int64_t kLargestCutout = 1'000'000'000;  // bars: more than anybody has
+
 constexpr std::array<std::array<int, 4>, 3> kOffsets = {{{1, 2, 3, 4}, {1, 2, 4, 6}, {1, 3, 5, 7}}};
 
 /// Bounds the memory and the work of one series; exchanges give far fewer bars than this for a warm-up.
@@ -113,8 +115,9 @@ std::vector<std::string> validate(const Parameters& parameters) {
     errors.push_back("decay is " + shortest(parameters.decay) +
                      ", but must be from 0 to 100 (percent a bar)");
   }
-  if (parameters.cutout < 0) {
-    errors.push_back("cutout is " + std::to_string(parameters.cutout) + ", but must be 0 or more");
+  if (parameters.cutout < 0 || parameters.cutout > kLargestCutout) {
+    errors.push_back("cutout is " + std::to_string(parameters.cutout) + ", but must be from 0 to " +
+                     std::to_string(kLargestCutout));
   }
   check_thresholds(parameters, errors);
   return errors;

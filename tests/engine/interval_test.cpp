@@ -41,6 +41,23 @@ TEST(IntervalTest, OrdinalsCountFromTheEpochWeeksFromMondayMonthsByTheCalendar) 
   EXPECT_EQ(Interval::parse("1M")->ordinal(-1), 1969 * 12 + 12);
 }
 
+TEST(IntervalTest, QuartersAndYearsBeginInJanuary) {
+  const auto open_date = [](const char* text, std::chrono::sys_days day) {
+    const Interval interval = *Interval::parse(text);
+    const std::chrono::sys_time<std::chrono::milliseconds> time = day;
+    const std::int64_t open_ms = interval.open_time_ms(interval.ordinal(time.time_since_epoch().count()));
+    const std::chrono::year_month_day open{std::chrono::floor<std::chrono::days>(
+        std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(open_ms)))};
+    return std::pair(int{open.year()}, unsigned{open.month()});
+  };
+  using namespace std::chrono;
+  EXPECT_EQ(open_date("3M", 2024y / February / 29), std::pair(2024, 1U));
+  EXPECT_EQ(open_date("3M", 2024y / December / 31), std::pair(2024, 10U));
+  EXPECT_EQ(open_date("6M", 1969y / June / 30), std::pair(1969, 1U));
+  EXPECT_EQ(open_date("12M", 2024y / December / 31), std::pair(2024, 1U));
+  EXPECT_EQ(open_date("12M", 1969y / December / 31), std::pair(1969, 1U));
+}
+
 TEST(IntervalTest, BoundariesMeet) {
   for (const char* text : {"1s", "1m", "45m", "7h", "1d", "3d", "1w", "2w", "1M", "3M", "12M"}) {
     const Interval interval = *Interval::parse(text);

@@ -75,9 +75,12 @@ TEST(ParametersTest, EveryViolationIsNamedAtOnce) {
                     "weights.kama is 0, but must be a finite number above 0",
                     "lambda is nan, but must be a finite number",
                     "decay is 100.5, but must be from 0 to 100 (percent a bar)",
-                    "cutout is -1, but must be 0 or more",
+                    "cutout is -1, but must be from 0 to 1000000000",
                     "long_threshold is -0.2, but must be above short_threshold, which is 0.2"}));
   EXPECT_THROW(Plan{parameters}, std::invalid_argument);
+  Parameters endless;
+  endless.cutout = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(validate(endless), Errors{"cutout is 9223372036854775807, but must be from 0 to 1000000000"});
 }
 
 TEST(ParametersTest, EqualAndUndefinedThresholdsAreRefused) {
