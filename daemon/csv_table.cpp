@@ -185,18 +185,26 @@ class Parser {
     }
     const auto time_ms = time_ ? time_of(*time_) : std::nullopt;
     const bool earlier = time_ms && time_ms_ && *time_ms < *time_ms_ && !is_turned_back(*time_ms);
-    if (time_ms && time_ms_ && *time_ms != *time_ms_) forward_ = *time_ms > *time_ms_;
+    if (time_ms && time_ms_) step_ms_ = *time_ms - *time_ms_;
     if (time_ms) time_ms_ = time_ms;
     return earlier ? refuse(line_, time_->name, fields_[time_->field],
                             "no earlier than that of the bar before: the oldest bar comes first")
                    : "";
   }
 
-  /// Local clocks are turned back once a year, while what comes before and after runs forward.
-  bool is_turned_back(std::int64_t time_ms) const {
+  /// As local clocks are once a year, on a Sunday, by an hour or a half: from one bar's beginning to the
+  /// next's.
+  bool is_turned_back(std::int64_t time_ms) {
+    constexpr std::int64_t kHalfHourMs = 1'800'000, kDayMs = 86'400'000;
     const std::string_view text = fields_[time_->field];
-    const bool local = !is_digits(text) && !text.ends_with('Z');
-    return local && forward_ && *time_ms_ - time_ms <= kMostTurnedBackMs;
+    const bool local = text.size() > 10 && !is_digits(text) && text.find_first_of("+-Zz", 10) == text.npos;
+    const std::int64_t back_ms = *time_ms_ - time_ms + step_ms_;
+    const bool usual = step_ms_ > 0 && (back_ms == kHalfHourMs || back_ms == 2 * kHalfHourMs);
+    const bool sunday = (time_ms / kDayMs + 4) % 7 == 0;  // 1970 began on a Thursday
+    if (!local || !usual || !sunday) return false;
+    const bool again = turned_back_ms_ && time_ms - *turned_back_ms_ < 150 * kDayMs;
+    turned_back_ms_ = time_ms;
+    return !again;
   }
 
   /// None of a time of day, as 0930 or 093000, nor of what is no time that can be read. Eight digits are a
@@ -213,14 +221,13 @@ class Parser {
     return text.find_first_not_of("0123456789") == std::string_view::npos;
   }
 
-  static constexpr std::int64_t kMostTurnedBackMs = 7'200'000;
-
   bool opens_;
   Header header_;
   std::vector<std::string_view> fields_;
-  std::optional<Header::OtherTime> time_;  // the column whose order is checked
-  std::optional<std::int64_t> time_ms_;    // of the row before
-  bool forward_ = false;                   // it was later than the one before it
+  std::optional<Header::OtherTime> time_;       // the column whose order is checked
+  std::optional<std::int64_t> time_ms_;         // of the row before
+  std::int64_t step_ms_ = 0;                    // to it from the one before it
+  std::optional<std::int64_t> turned_back_ms_;  // when clocks were, the last time
   std::size_t line_ = 0;
 };
 

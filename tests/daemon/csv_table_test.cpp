@@ -76,14 +76,31 @@ TEST(CsvTableTest, WhateverTheTimeIsCalledTheNewestBarFirstIsRefused) {
     EXPECT_NE(parse_csv_bars(std::string(header) + "2024-01-03,00:00,1\n2024-01-02,23:00,2\n").error, "")
         << "the date tells the order";
   }
-  const std::string turned_back = "date,close\n2024-10-27 02:30,1\n2024-10-27 02:45,2\n2024-10-27 02:00,3\n";
-  EXPECT_EQ(parse_csv_bars(turned_back + "2024-10-27 02:15,4\n").error, "") << "as local clocks in autumn";
-  EXPECT_NE(parse_csv_bars(turned_back + "2024-10-27 01:45,4\n").error, "") << "twice in a row";
-  EXPECT_NE(parse_csv_bars("date,close\n2024-10-27 02:45,1\n2024-10-27 02:30,2\n").error, "")
-      << "from the first on";
+  EXPECT_EQ(parse_csv_bars("time,open_ms,close\n9,60000,1\n8,120000,2\n").error, "") << "open_ms is the time";
+}
+
+TEST(CsvTableTest, LocalClocksAreTurnedBackOnceAYear) {
+  const auto refused = [](std::initializer_list<const char*> times) {
+    std::string text = "date,close\n";
+    for (const char* time : times) text += std::string(time) + ",1\n";
+    return !parse_csv_bars(text).error.empty();
+  };
+  EXPECT_FALSE(refused({"2024-10-27 02:30", "2024-10-27 02:45", "2024-10-27 02:00", "2024-10-27 02:15"}));
+  EXPECT_FALSE(refused({"2024-10-27 02:00", "2024-10-27 02:30", "2024-10-27 02:00"})) << "half hours";
+  EXPECT_TRUE(refused({"2024-10-27 02:30", "2024-10-27 02:45", "2024-10-27 02:00", "2024-10-27 01:45"}));
+  EXPECT_TRUE(refused({"2024-10-27 02:45", "2024-10-27 02:30"})) << "from the first on";
+  EXPECT_TRUE(refused({"2024-10-28 02:30", "2024-10-28 02:45", "2024-10-28 02:00"})) << "a Monday";
+  EXPECT_TRUE(refused({"2024-10-27 02:30", "2024-10-27 02:45", "2024-10-27 02:15"})) << "a row again";
+  EXPECT_TRUE(refused({"2024-10-27 02:30+00:00", "2024-10-27 02:45+00:00", "2024-10-27 02:00+00:00"}));
+  EXPECT_TRUE(refused({"2024-10-27T02:30Z", "2024-10-27T02:45Z", "2024-10-27T02:00Z"})) << "not local";
+  EXPECT_TRUE(refused({"2024-10-27 02:30", "2024-10-27 02:45", "2024-10-27 02:00", "2024-11-03 02:30",
+                       "2024-11-03 02:45", "2024-11-03 02:00"}))
+      << "a week later";
+}
+
+TEST(CsvTableTest, DatesInDigitsAreTimesWhereTheYearComesFirst) {
   EXPECT_EQ(parse_csv_bars("date,close\n12312024,1\n01012025,2\n").error, "") << "the month first";
   EXPECT_EQ(parse_csv_bars("date,close\n31122024,1\n01012025,2\n").error, "") << "the day first";
-  EXPECT_EQ(parse_csv_bars("time,open_ms,close\n9,60000,1\n8,120000,2\n").error, "") << "open_ms is the time";
 }
 
 }  // namespace
