@@ -39,7 +39,7 @@ int connect_to(const std::string& path, bool any_user, ucred& peer, std::string&
     socklen_t size = sizeof(peer);
     const bool known = getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
     if (known && (peer.uid == geteuid() || peer.uid == 0 || (geteuid() == 0 && any_user))) return descriptor;
-    error = path + ": another user's process listens there";
+    error = path + ": another user's process listens there; who knows better names it by --socket";
   } else if (errno == EAGAIN) {
     error = path + ": the daemon does not take connections at present";
   } else if (errno != ENOENT && errno != ECONNREFUSED && errno != ENOTDIR) {

@@ -31,7 +31,7 @@ void read_answer(std::string_view json, const Take& take) {
     throw std::runtime_error("the daemon's answer can't be understood");
   std::string_view error = "it refused";
   if (!ok && answer["error"].get(error) != simdjson::SUCCESS) error = "the daemon refused";
-  if (!ok) throw std::runtime_error(std::string(error));
+  if (!ok) throw std::runtime_error(without_controls(error));
   take(answer);
 }
 
@@ -45,7 +45,7 @@ void read(const element& from, std::string_view key, double& number) {
 }
 void read(const element& from, std::string_view key, std::string& text) {
   std::string_view value;
-  if (from[key].get(value) == simdjson::SUCCESS) text = value;
+  if (from[key].get(value) == simdjson::SUCCESS) text = without_controls(value);
 }
 
 template <typename Take>

@@ -1,4 +1,4 @@
-#include <grp.h>
+#include <fcntl.h>
 #include <simdjson.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -13,10 +13,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -25,6 +27,7 @@
 #include <zlib.h>
 #include <boost/version.hpp>
 
+#include "daemon/as_user.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/control_target.hpp"
@@ -41,7 +44,8 @@
 namespace atcd::daemon {
 namespace {
 
-constexpr std::streamoff kMostLogBytes = 16 << 20;
+constexpr std::size_t kMostBytes = 16 << 20;  // of a file
+constexpr std::size_t kMostPasswordBytes = 4096;
 
 struct BundleOptions {
   ControlTarget target;
@@ -49,11 +53,24 @@ struct BundleOptions {
   std::size_t lines = 5000;
 };
 
-std::string file_text(const std::string& path, std::streamoff newest_bytes) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw std::runtime_error(path + " can't be read: " + std::strerror(errno));
-  file.seekg(std::max<std::streamoff>(0, file.tellg() - newest_bytes));
-  return {std::istreambuf_iterator<char>(file), {}};
+/// Its newest bytes. What is no ordinary file has no end, or waits for a writer.
+std::string file_text(const std::string& path, std::size_t newest_bytes) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  struct stat status {};
+  const bool known = descriptor >= 0 && fstat(descriptor, &status) == 0;
+  const std::string trouble = !known                    ? std::strerror(errno)
+                              : S_ISREG(status.st_mode) ? ""
+                                                        : "it is no ordinary file";
+  std::string text;
+  if (trouble.empty()) {
+    const auto size = static_cast<std::size_t>(status.st_size);
+    text.resize(std::min(size, newest_bytes));
+    const ssize_t count = pread(descriptor, text.data(), text.size(), static_cast<off_t>(size - text.size()));
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  }
+  if (descriptor >= 0) close(descriptor);
+  if (!trouble.empty()) throw std::runtime_error(path + " can't be read: " + trouble);
+  return text;
 }
 
 std::string last_lines(std::string text, std::size_t lines) {
@@ -189,44 +206,40 @@ class Bundle {
 
   void add_config() {
     if (options_.config_path.empty()) return problem("no-config.txt", "no configuration is known: --config");
+    // Root reads what the daemon names with no more than the daemon's rights: it might name any file.
+    const bool as_daemon = told_by_daemon_ && geteuid() == 0 && daemon_.user != 0;
     try {
-      const std::string text = config_text();
+      std::optional<AsUser> user;
+      if (as_daemon) user.emplace(daemon_.user, daemon_.group);
+      const std::string text = file_text(options_.config_path, kMostBytes);
       const ConfigResult result = parse_config(text);
       // Of a faulty file too: the password is then not where it is looked for, but may be in what was logged.
-      std::string ignored;
-      const auto password = read_password(result.config.redis.password_file, ignored);
-      if (password && !password->empty()) secrets_.push_back(*password);
+      keep_secret(result.config.redis.password_file);
       add("config.toml", text);
       std::string check;
       for (const std::string& line : error_lines(options_.config_path, result)) check += line + "\n";
       add("check.txt", check.empty() ? "the configuration has no errors\n" : check);
     } catch (const std::exception& failure) {
-      problem("no-config.txt", failure.what());
+      const std::string how =
+          as_daemon ? " (with the rights of the daemon's user and group alone; --config FILE names it)" : "";
+      problem("no-config.txt", failure.what() + how);
     }
   }
 
-  /// Root reads what the daemon names with no more than the daemon's rights: it might name any file.
-  std::string config_text() const {
-    const bool as_daemon = told_by_daemon_ && geteuid() == 0 && daemon_.user != 0;
-    if (!as_daemon) return file_text(options_.config_path, kMostLogBytes);
-    if (setgroups(0, nullptr) != 0 || setegid(daemon_.group) != 0 || seteuid(daemon_.user) != 0)
-      throw std::runtime_error(std::string("the daemon's user can't be taken on: ") + std::strerror(errno));
-    std::string text, error;
-    try {
-      text = file_text(options_.config_path, kMostLogBytes);
-    } catch (const std::runtime_error& failure) {
-      error = failure.what();
-    }
-    if (seteuid(0) != 0 || setegid(0) != 0) std::abort();
-    if (!error.empty())
-      throw std::runtime_error(error + " by the daemon's user; --config FILE names another");
-    return text;
+  void keep_secret(const std::string& password_file) {
+    std::string ignored;
+    std::error_code error;
+    if (!password_file.empty() && std::filesystem::file_size(password_file, error) > kMostPasswordBytes)
+      return;
+    if (!password_file.empty() && !std::filesystem::is_regular_file(password_file, error)) return;
+    const auto password = read_password(password_file, ignored);
+    if (password && !password->empty()) secrets_.push_back(*password);
   }
 
   void add_log() {
     try {
       if (!options_.log_path.empty())
-        return add("log.txt", last_lines(file_text(options_.log_path, kMostLogBytes), options_.lines));
+        return add("log.txt", last_lines(file_text(options_.log_path, kMostBytes), options_.lines));
       if (options_.unit.empty())
         return problem("no-log.txt", "no log is known: --log FILE, or --unit of the service manager");
       add("log.txt", output_of({"journalctl", "--no-pager", "--output=short-iso-precise", "--unit",

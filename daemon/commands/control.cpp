@@ -2,7 +2,6 @@
 // log-level.
 #include <simdjson.h>
 
-#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -27,16 +26,8 @@ void parsed(std::string_view json, const Show& show) {
   const simdjson::padded_string padded(json);
   element answer;
   if (parser.parse(padded).get(answer) != simdjson::SUCCESS)
-    throw std::runtime_error("the daemon's answer is no JSON: " + std::string(json.substr(0, 200)));
+    throw std::runtime_error("the daemon's answer is no JSON: " + without_controls(json.substr(0, 200)));
   show(answer);
-}
-
-/// An answer may hold what others wrote, as symbols in an exchange's list: it steers no terminal.
-std::string without_controls(std::string_view value) {
-  std::string shown(value);
-  std::replace_if(
-      shown.begin(), shown.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-  return shown;
 }
 
 std::string text(const element& answer, std::string_view key) {
@@ -90,7 +81,7 @@ std::string states_text(const element& answer) {
   for (const auto state : states) {
     std::int64_t count = 0;
     if (state.value.get(count) != simdjson::SUCCESS || count == 0) continue;
-    line += (line.empty() ? "" : ", ") + std::to_string(count) + ' ' + std::string(state.key);
+    line += (line.empty() ? "" : ", ") + std::to_string(count) + ' ' + without_controls(state.key);
   }
   return line;
 }

@@ -12,6 +12,7 @@
 #include "daemon/bar_archive.hpp"
 #include "daemon/commands/commands.hpp"
 #include "daemon/commands/control_target.hpp"
+#include "daemon/commands/table_text.hpp"
 #include "daemon/instruments.hpp"
 #include "daemon/verification.hpp"
 #include "engine/interval.hpp"
@@ -107,7 +108,7 @@ int explain_running(ControlClient& client, const Settings& settings) {
   if (parser.parse(padded).get(document) != simdjson::SUCCESS)
     throw std::runtime_error("the daemon's answer is no JSON");
   std::string_view error;
-  if (document["error"].get(error) == simdjson::SUCCESS) throw std::runtime_error(std::string(error));
+  if (document["error"].get(error) == simdjson::SUCCESS) throw std::runtime_error(without_controls(error));
   // Its text as it came: the numbers keep all their digits.
   constexpr std::string_view kBegin = "\"explanation\":";
   const std::size_t begin = answer.find(kBegin);

@@ -116,7 +116,15 @@ int check(const Settings& settings) {
 
 int export_csv(const Settings& settings) {
   LiveHistory live(settings.history());
-  series_of(live.now(), settings.series);  // before the file is made
+  // Before the file is made.
+  const std::size_t late = live.now().late(series_of(live.now(), settings.series)).size();
+  if (late > 0) {
+    std::cerr << "atcd history: " << settings.series << ": " << late
+              << " late corrections of the exchange are not in the file, which has the bars as they were "
+                 "used: of runs "
+                 "that began after one compute --live-anchors gives other signals (verify, scan and explain "
+                 "know them)\n";
+  }
   OutputFile out(settings.file);
   out.write(kBarCsvHeader);
   std::string text;

@@ -312,12 +312,15 @@ def check_stranger(place):
     os.chmod(place.directory, 0o755)
     folder = place.path("strange/atcd")
     os.makedirs(folder)
+    for each in (os.path.dirname(folder), folder):
+        os.chmod(each, 0o755)
     os.chown(folder, 65534, 65534)
+    os.mkfifo(place.path("pipe"))
     secret = place.path("secret.toml")
     with open(secret, "w") as file:
         file.write("of_root = 'alone'\n")
     os.chmod(secret, 0o600)
-    answer = json.dumps({"ok": True, "instance": "main\x1b]0;title\x07", "config": secret, "series": []})
+    answer = json.dumps({"ok": True, "instance": "main\x1b]0;title\x07\x9b", "config": secret, "series": []})
     stranger = subprocess.Popen([sys.executable, "-c", STRANGER, f"{folder}/main.sock", answer], stdout=subprocess.PIPE,
                                 user=65534, group=65534, extra_groups=[])
     try:
@@ -327,12 +330,17 @@ def check_stranger(place):
         assert "another user's process listens there" in asked.run("status", ok=1).stderr
         # Named outright it is asked, by bundle with its own rights.
         shown = asked.run("status", "--socket", f"{folder}/main.sock").stdout
-        assert "\x1b" not in shown and "instance main?]0;title?," in shown, shown
+        assert "\x1b" not in shown and "instance main?]0;title??," in shown, shown
+        shown = asked.run("top", "--once", "--socket", f"{folder}/main.sock").stdout
+        assert "\x1b" not in shown and "main?]0;title??" in shown, shown
         report = place.path("strange.tar.gz")
         done = asked.run("bundle", "-o", report, "--socket", f"{folder}/main.sock", "--log", place.path("daemon.toml"))
-        assert f"{secret} can't be read: Permission denied by the daemon's user" in done.stderr, done
+        assert f"{secret} can't be read: Permission denied (with the rights of the daemon's user" in done.stderr, done
         with tarfile.open(report) as archive:
-            assert not any(b"alone" in archive.extractfile(each).read() for each in archive)
+            assert not any(b"of_root" in archive.extractfile(each).read() for each in archive)
+        for endless in ("/dev/zero", place.path("pipe")):
+            done = asked.run("bundle", "-o", report, "--socket", f"{folder}/main.sock", "--config", endless)
+            assert f"{endless} can't be read: it is no ordinary file" in done.stderr, done
         asked.run("bundle", "-o", report, "--socket", f"{folder}/main.sock", "--config", secret)
     finally:
         stranger.kill()
