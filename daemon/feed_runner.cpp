@@ -68,7 +68,6 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
       context_.addresses.limits(key_.rest_url.empty() ? std::string(exchange_.rest_url()) : key_.rest_url,
                                 exchange_.rest_limit(), options.rest_share);
   list_awaited_at_ = std::chrono::steady_clock::now();
-  if (list_ == List::missing) list_ = List::awaited;
   if (!feed_) {
     feed_ = std::make_unique<feeds::Feed>(context_.io, exchange_, options, *this);
     return begin_with_known();
@@ -80,6 +79,7 @@ void FeedRunner::configure(std::vector<FeedConfig> blocks, std::vector<ProfileCo
   refused_.clear();
   remove_unwanted({}, false, false);
   if (starting) find_known();
+  if (list_ == List::missing) list_ = List::awaited;
   if (known_.empty()) resolve();
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
@@ -17,6 +18,9 @@ RunMark::RunMark(const std::string& directory) : path_(directory + "/running") {
 }
 
 void RunMark::ended() {
+  // Another daemon may have begun here since the history was closed: its mark stays.
+  std::int64_t owner = 0;
+  if (!(std::ifstream(path_) >> owner) || owner != getpid()) return;
   std::error_code ignored;
   std::filesystem::remove(path_, ignored);
 }

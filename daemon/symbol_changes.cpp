@@ -63,11 +63,14 @@ FeedConfig* find_feed(Config& config, const std::string& name, std::string& erro
   return nullptr;
 }
 
-/// What is excluded may be the same instrument by another name, which only the exchange's list tells.
-std::string but_for(const std::vector<std::string>& exclude) {
-  std::string list;
-  for (const std::string& each : exclude) list += (list.empty() ? "" : ", ") + each;
-  return list.empty() ? "" : "; excluded is " + list + ": where one of these names it, add it by that name";
+/// BTC/USDT, BTCUSDT and BTC-USDT: what settles a contract is left out.
+bool same_letters(const std::string& one, const std::string& other) {
+  const auto letters = [](const std::string& name) {
+    std::string kept = name.substr(0, name.find(':'));
+    std::erase_if(kept, [](char c) { return c == '/' || c == '-'; });
+    return kept;
+  };
+  return letters(one) == letters(other);
 }
 
 std::string fault_of(const std::string& symbol) {
@@ -112,8 +115,12 @@ std::string add_symbols(Config& config, const std::string& feed_name,
                                      [&](const std::string& each) { return matches(each, symbol); });
       if (taken) return std::string();
     }
-    if (holds(feed.symbols, symbol))
-      return symbol + " is among the symbols of " + feed_name + " already" + but_for(feed.exclude);
+    // Nothing would be added: the exchange's list tells that both are one instrument.
+    const auto as = std::find_if(feed.exclude.begin(), feed.exclude.end(),
+                                 [&](const std::string& each) { return same_letters(each, symbol); });
+    if (as != feed.exclude.end())
+      return symbol + " is excluded from " + feed_name + " as " + *as + ": add it by that name";
+    if (holds(feed.symbols, symbol)) return symbol + " is among the symbols of " + feed_name + " already";
     feed.symbols.push_back(symbol);
     return std::string();
   });

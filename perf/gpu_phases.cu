@@ -44,7 +44,7 @@ template <gpu::Spread spread>
 __global__ void __launch_bounds__(gpu::kLanes)
     compute_timed(const __grid_constant__ gpu::DevicePlan plan,
                   const __grid_constant__ gpu::KernelArguments arguments, unsigned long long* cycles) {
-  extern __shared__ double memory[];
+  extern __shared__ __align__(16) double memory[];
   TimedWarp warp{static_cast<int>(threadIdx.x), cycles};
   gpu::SeriesTask task = arguments.tasks[blockIdx.x];
   task.end = nullptr;  // one call of each() less

@@ -11,6 +11,7 @@
 #include "daemon/bulk.hpp"
 #include "daemon/redis_login.hpp"
 #include "tests/deadline.hpp"
+#include "tests/state/redis_server.hpp"
 
 namespace atcd::daemon {
 namespace {
@@ -21,10 +22,13 @@ namespace fs = std::filesystem;
 TEST(Pipeline, TheMarkOfTheRunGoesOnceTheHistoryIsClosed) {
   std::string folder = (fs::temp_directory_path() / "atcd-pipeline-XXXXXX").string();
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::unique_ptr<const std::string, void (*)(const std::string*)> removed(
+      &folder, [](const std::string* path) { fs::remove_all(*path); });
   Config config;
   config.threads = 1;
   config.state_directory = folder;
-  config.redis.url = "unix:///nowhere";
+  const state::RedisServer redis;
+  config.redis.url = redis.url();
   config.profiles = {ProfileConfig{}};
   std::string error;
   const auto login = redis_login(config.redis, error);
@@ -45,7 +49,6 @@ TEST(Pipeline, TheMarkOfTheRunGoesOnceTheHistoryIsClosed) {
   EXPECT_TRUE(fs::exists(folder + "/running"));
   pipeline.reset();
   EXPECT_FALSE(fs::exists(folder + "/running"));
-  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace atcd::daemon {
 namespace {
@@ -24,7 +25,13 @@ TEST(RunMark, TellsARunThatDidNotEndInOrder) {
   EXPECT_FALSE(third.last_run_ended());
   EXPECT_EQ(third.problem(), "");
   third.ended();
-  EXPECT_TRUE(RunMark(directory).last_run_ended());
+  {
+    RunMark fourth(directory);
+    EXPECT_TRUE(fourth.last_run_ended());
+    std::ofstream(directory + "/running") << "1\n";  // of a daemon that has begun since
+    fourth.ended();
+  }
+  EXPECT_FALSE(RunMark(directory).last_run_ended());
   std::filesystem::remove_all(directory);
 }
 

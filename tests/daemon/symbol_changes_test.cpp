@@ -50,12 +50,17 @@ TEST(SymbolChanges, WhatAPatternTakesIsExcludedAndComesBack) {
 }
 
 /// Only the exchange's list tells that both are one instrument.
-TEST(SymbolChanges, OfWhatWasRemovedByItsOtherNameThatIsTold) {
-  Config changed = config();
-  EXPECT_EQ(remove_symbols(changed, "binance:spot", {"BTC/USDT"}), "");
-  const std::string error = add_symbols(changed, "binance:spot", {"BTCUSDT"});
-  EXPECT_NE(error.find("excluded is BTC/USDT"), std::string::npos) << error;
-  EXPECT_EQ(add_symbols(changed, "binance:spot", {"BTC/USDT"}), "");
+TEST(SymbolChanges, WhatWasRemovedByItsOtherNameIsAddedByThat) {
+  for (const char* feed : {"binance:spot", "binance:usdm:1m"}) {  // one with patterns
+    Config changed = config();
+    EXPECT_EQ(remove_symbols(changed, feed, {"XRP/USDT"}), "");
+    const std::string error = add_symbols(changed, feed, {"XRPUSDT"});
+    EXPECT_NE(
+        error.find("XRPUSDT is excluded from " + std::string(feed) + " as XRP/USDT: add it by that name"),
+        std::string::npos)
+        << error;
+    EXPECT_EQ(add_symbols(changed, feed, {"XRP/USDT"}), "");
+  }
 }
 
 TEST(SymbolChanges, WhatIsWrongIsNamedAndChangesNothing) {
