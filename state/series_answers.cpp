@@ -178,16 +178,14 @@ void SeriesSender::act_on(SeriesIndex series, SeriesCursor& cursor, const InFlig
     return;
   }
   if (!current) return;
-  if (value && answer == "different" && cursor.begins) {
-    // The stream has lost its entries, and remembers the newest, which is this one: it goes on after that.
-    cursor.told_head_ms = std::max(cursor.told_head_ms, sent.close_ms);
-    return cursor.failures++ == 0 ? back_to_head(series, cursor) : retry_later(series, cursor);
-  }
   if (value && answer == "different") {
     // The head, which has its prices, is compared next. A bar that is no longer the head's: a correction of
     // it has come too late, and where it is known that our signals differ nothing is asked.
     if (!sent.correction && sent.anchor_ms != cursor.stands_ms) cursor.doubt_ms = sent.close_ms;
-    return back_to_head(series, cursor);
+    if (!cursor.begins) return back_to_head(series, cursor);
+    // The stream has lost its entries, and remembers the newest, which is this one: it goes on after that.
+    cursor.told_head_ms = std::max(cursor.told_head_ms, sent.close_ms);
+    return cursor.failures++ == 0 ? back_to_head(series, cursor) : retry_later(series, cursor);
   }
   const bool behind = answer == "behind";
   if (!value || (!behind && answer != "unknown")) {
