@@ -58,14 +58,15 @@ std::string file_text(const std::string& path, std::size_t newest_bytes) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   struct stat status {};
   const bool known = descriptor >= 0 && fstat(descriptor, &status) == 0;
-  const std::string trouble = !known                    ? std::strerror(errno)
-                              : S_ISREG(status.st_mode) ? ""
-                                                        : "it is no ordinary file";
+  std::string trouble = !known                    ? std::strerror(errno)
+                        : S_ISREG(status.st_mode) ? ""
+                                                  : "it is no ordinary file";
   std::string text;
   if (trouble.empty()) {
     const auto size = static_cast<std::size_t>(status.st_size);
     text.resize(std::min(size, newest_bytes));
     const ssize_t count = pread(descriptor, text.data(), text.size(), static_cast<off_t>(size - text.size()));
+    if (count < 0) trouble = std::strerror(errno);
     text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
   }
   if (descriptor >= 0) close(descriptor);

@@ -60,6 +60,14 @@ class LateBarsTest : public SeriesRig {
     control("cut?how=reset");
     return eventually([&] { return connects() > before; });
   }
+  /// REST has told the newest bar as it was before its last trades.
+  bool begin_with_a_bar_told_otherwise() {
+    begin(0);
+    if (!eventually([&] { return connects() > 0 && bars() > 60; }) || !close_a_bar()) return false;
+    if (!reconnects()) return false;  // the first answer after a jump of the exchange's clock is not believed
+    control("rest?how=unsettled&count=1");
+    return reconnects() && late() == 1;
+  }
 };
 
 TEST_F(LateBarsTest, AreForgottenWithTheBarsThatTheyAreOf) {
@@ -82,13 +90,7 @@ TEST_F(LateBarsTest, AreForgottenWithTheBarsThatTheyAreOf) {
 
 /// A server of REST that is behind shows a bar as it was before its last trades, for the next run to take.
 TEST_F(LateBarsTest, WhatRestTookBackDoesNotHold) {
-  begin(0);
-  ASSERT_TRUE(eventually([&] { return connects() > 0 && bars() > 60; }));
-  ASSERT_TRUE(close_a_bar());
-  ASSERT_TRUE(reconnects()) << "the first answer after a jump of the exchange's clock is not believed";
-  control("rest?how=unsettled&count=1");
-  ASSERT_TRUE(reconnects());
-  ASSERT_EQ(late(), 1U);
+  ASSERT_TRUE(begin_with_a_bar_told_otherwise());
   ASSERT_TRUE(close_a_bar());
   ASSERT_TRUE(eventually([&] { return late() == 2; }));
   const auto found = subject();
@@ -101,13 +103,7 @@ TEST_F(LateBarsTest, WhatRestTookBackDoesNotHold) {
 /// The exchange's last word is the frame's: the next run begins with the next bar, before REST is asked once
 /// more.
 TEST_F(LateBarsTest, ACorrectionOfTheNewestBarHoldsOverWhatRestToldOfIt) {
-  begin(0);
-  ASSERT_TRUE(eventually([&] { return connects() > 0 && bars() > 60; }));
-  ASSERT_TRUE(close_a_bar());
-  ASSERT_TRUE(reconnects()) << "the first answer after a jump of the exchange's clock is not believed";
-  control("rest?how=unsettled&count=1");
-  ASSERT_TRUE(reconnects());
-  ASSERT_EQ(late(), 1U);
+  ASSERT_TRUE(begin_with_a_bar_told_otherwise());
   const engine::Bar before = subject()->bars.back();
   control("correct?symbol=" + symbol_ + "&bars_ago=1");
   ASSERT_TRUE(eventually([&] { return subject()->bars.back() != before; }));
